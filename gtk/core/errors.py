@@ -1,0 +1,54 @@
+"""The errors a user sees: each is one line that says what is wrong, where, and how to mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GtkError(Exception):
+    """Root of everything gtk raises on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class WorkFailed(GtkError):
+    """The request was right, the work did not succeed (exit code 1)."""
+
+
+class NonFiniteLoss(WorkFailed):
+    """A loss became infinite or not a number."""
+
+
+class ExportMismatch(WorkFailed):
+    """An exported file does not compute what PyTorch computes."""
+
+
+class UserError(GtkError):
+    """The request cannot be carried out as it stands (exit code 2)."""
+
+    exit_code = 2
+
+
+class UnknownName(UserError):
+    """A name that nothing installed or stored goes by."""
+
+
+class InvalidValue(UserError, ValueError):
+    """A setting or an argument outside what is possible."""
+
+
+class PluginError(UserError):
+    """A plugin that is broken, incompatible, or whose name several packages claim."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str], remedy: str = "") -> UnknownName:
+    """Make the error for a name that is not among `known`: the nearest name, then all of them."""
+    known = sorted(known)
+    near = did_you_mean(name, known)
+    listing = f" Known: {', '.join(known)}." if known and not near else ""
+    return UnknownName(f"unknown {what} '{name}'.{near}{listing}{' ' + remedy if remedy else ''}")

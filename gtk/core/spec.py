@@ -1,0 +1,101 @@
+"""What a plugin hands over: frozen records that describe a model, a conditioner, a loss, ..."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from gtk.core.errors import PluginError
+
+#: The version of the contracts. A spec made for another one is refused.
+API_VERSION = 1
+
+
+@dataclass(frozen=True)
+class NoConfig:
+    """The configuration of a plugin that has no options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every kind of plugin says about itself.
+
+    Attributes:
+        name: the name it goes by, the same as its entry point's.
+        summary: one line for listings and help.
+        target: the class or function that does the work, best as text, "package.module:Name",
+            so that `--help` need not import torch.
+        config: a frozen dataclass of its options; each field has a default and
+            `metadata={"help": ...}`.
+        api: the version of the contracts it was written for.
+    """
+
+    name: str
+    summary: str
+    target: Callable[..., Any] | str
+    config: type = NoConfig
+    api: int = API_VERSION
+
+    def resolve(self) -> Callable[..., Any]:
+        """Return the target itself, importing it if it is given as text.
+
+        Raises:
+            PluginError: the text names nothing that can be imported.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            target: Callable[..., Any] = getattr(import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+                raise  # that is gtk's to need, not the plugin's fault
+            raise PluginError(
+                f"'{self.name}' cannot be used: importing {self.target} failed with "
+                f"{type(error).__name__}: {error}. Mend or reinstall its package."
+            ) from error
+        return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A model: `target(config, data_spec, conditioner)` returns a `gtk.Model`.
+
+    Attributes:
+        loss: the name of the loss it is trained with unless told otherwise.
+        conditioner: the name of its conditioner unless told otherwise.
+        defaults: trainer settings that suit it, by name.
+    """
+
+    loss: str
+    conditioner: str
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionerSpec(Spec):
+    """A conditioning strategy: `target(config, condition_spec)` returns a `gtk.Conditioner`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec(Spec):
+    """A loss: `target(config)` returns a `gtk.Loss`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A data set: `target(root)` returns a `gtk.Dataset`; `root` is a folder or None.
+
+    Attributes:
+        defaults: trainer settings that suit its size, by name; a model's own go before them.
+        embedded: it brings its images with it, so `root` is always None.
+    """
+
+    embedded: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackSpec(Spec):
+    """A callback: `target()` returns an object whose methods implement event hooks."""
