@@ -7,12 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gtk.core.data import (
+        ConditionSpec as ConditionSpec,
+        Dataset as Dataset,
+        DataSpec as DataSpec,
+        Split as Split,
+    )
     from gtk.core.errors import (
         GtkError as GtkError,
         InvalidValue as InvalidValue,
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
+    from gtk.core.noise import NoiseSpec as NoiseSpec
     from gtk.core.spec import (
         CallbackSpec as CallbackSpec,
         ConditionerSpec as ConditionerSpec,
@@ -21,17 +28,24 @@ if TYPE_CHECKING:
         ModelSpec as ModelSpec,
         NoConfig as NoConfig,
     )
+    from gtk.core.store import Batch as Batch
 
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
+    "Batch": "gtk.core.store",
     "CallbackSpec": "gtk.core.spec",
+    "ConditionSpec": "gtk.core.data",
     "ConditionerSpec": "gtk.core.spec",
+    "DataSpec": "gtk.core.data",
+    "Dataset": "gtk.core.data",
     "DatasetSpec": "gtk.core.spec",
     "GtkError": "gtk.core.errors",
     "InvalidValue": "gtk.core.errors",
     "LossSpec": "gtk.core.spec",
     "ModelSpec": "gtk.core.spec",
     "NoConfig": "gtk.core.spec",
+    "NoiseSpec": "gtk.core.noise",
+    "Split": "gtk.core.data",
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
 }
