@@ -7,6 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gtk.core.conditioner import (
+        Conditioner as Conditioner,
+        ConditioningLayer as ConditioningLayer,
+        PassThrough as PassThrough,
+        Site as Site,
+    )
     from gtk.core.data import (
         ConditionSpec as ConditionSpec,
         Dataset as Dataset,
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
+    from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
+    from gtk.core.model import ExportPart as ExportPart, Model as Model
     from gtk.core.noise import NoiseSpec as NoiseSpec
     from gtk.core.spec import (
         CallbackSpec as CallbackSpec,
@@ -35,17 +43,26 @@ _HOMES = {
     "Batch": "gtk.core.store",
     "CallbackSpec": "gtk.core.spec",
     "ConditionSpec": "gtk.core.data",
+    "Conditioner": "gtk.core.conditioner",
     "ConditionerSpec": "gtk.core.spec",
+    "ConditioningLayer": "gtk.core.conditioner",
+    "Context": "gtk.core.loss",
     "DataSpec": "gtk.core.data",
     "Dataset": "gtk.core.data",
     "DatasetSpec": "gtk.core.spec",
+    "ExportPart": "gtk.core.model",
     "GtkError": "gtk.core.errors",
     "InvalidValue": "gtk.core.errors",
+    "Loss": "gtk.core.loss",
     "LossSpec": "gtk.core.spec",
+    "Model": "gtk.core.model",
     "ModelSpec": "gtk.core.spec",
     "NoConfig": "gtk.core.spec",
     "NoiseSpec": "gtk.core.noise",
+    "PassThrough": "gtk.core.conditioner",
+    "Site": "gtk.core.conditioner",
     "Split": "gtk.core.data",
+    "Update": "gtk.core.loss",
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
 }

@@ -1,0 +1,64 @@
+"""The contract Loss: the game that is played on a model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from gtk.core.noise import Noise
+from gtk.core.store import Batch
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a loss may know besides the model and the batch.
+
+    Attributes:
+        noise: where it draws from; global generators are seeded, too, but nothing should need it.
+        step: the number of steps done, a 0-d tensor.
+        total_steps: the number of steps the training will have.
+    """
+
+    noise: Noise
+    step: Tensor
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer step to take.
+
+    Attributes:
+        loss: a scalar with a gradient.
+        terms: named scalars to report beside it.
+        part: which of the model's parts to train; None where it has only one.
+    """
+
+    loss: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+    part: str | None = None
+
+
+class Loss(ABC):
+    """A loss. It keeps no state, and is constructed with (config).
+
+    Attributes:
+        requires: the protocol of what it calls on a model; methods only.
+        unit: what its numbers are in.
+    """
+
+    requires: ClassVar[type]
+    unit: ClassVar[str]
+
+    @abstractmethod
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - of type `requires`
+        """Yield the updates of one step; the trainer takes each before it asks for the next.
+
+        Never yield inside `torch.no_grad()` or autocast: that state would leak into the trainer.
+        """
+
+    @abstractmethod
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:  # noqa: ANN401 - of type `requires`
+        """Return terms per image, (B,) each, on held-out data; "loss" is what is compared."""
