@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
+    from gtk.core.hooks import hookimpl as hookimpl
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.model import ExportPart as ExportPart, Model as Model
     from gtk.core.noise import NoiseSpec as NoiseSpec
@@ -65,6 +66,7 @@ _HOMES = {
     "Update": "gtk.core.loss",
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
+    "hookimpl": "gtk.core.hooks",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names

@@ -1,0 +1,215 @@
+"""Find plugins: entry points say that they exist, a module's own hook says what they are.
+
+Reading entry points imports nothing. A plugin's module is imported when one of its names is first
+used, so a slow or broken package cannot touch a run that does not name it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, Generic, TypeVar, cast
+
+import pluggy
+
+from gtk.core.config import check_config
+from gtk.core.errors import PluginError, unknown_name
+from gtk.core.hooks import PluginHooks
+from gtk.core.settings import RESERVED_NAMES, TrainConfig
+from gtk.core.spec import (
+    API_VERSION,
+    CallbackSpec,
+    ConditionerSpec,
+    DatasetSpec,
+    LossSpec,
+    ModelSpec,
+    Spec,
+)
+
+SpecType = TypeVar("SpecType", bound=Spec)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[SpecType]):
+    """A kind of plugin: its name, the spec class that describes it, and how it is found."""
+
+    name: str
+    plural: str
+    spec: type[SpecType]
+
+    @property
+    def group(self) -> str:
+        """The entry point group."""
+        return f"gtk.{self.plural}"
+
+    @property
+    def hook(self) -> str:
+        """The function that a plugin's module implements."""
+        return f"gtk_{self.plural}"
+
+
+MODEL = Kind("model", "models", ModelSpec)
+CONDITIONER = Kind("conditioner", "conditioners", ConditionerSpec)
+LOSS = Kind("loss", "losses", LossSpec)
+DATASET = Kind("dataset", "datasets", DatasetSpec)
+CALLBACK = Kind("callback", "callbacks", CallbackSpec)
+KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, DATASET, CALLBACK)
+
+
+@dataclass(frozen=True, order=True)
+class Installed:
+    """An entry point: what can be known of a plugin without importing it."""
+
+    kind: str
+    name: str
+    package: str
+    version: str
+    module: str
+
+    def __str__(self) -> str:
+        """Name the package as error messages do."""
+        return f"{self.package} {self.version}"
+
+
+@dataclass(frozen=True)
+class Plugin(Generic[SpecType]):
+    """A loaded plugin: its spec and where it comes from."""
+
+    spec: SpecType
+    installed: Installed
+
+    @property
+    def qualified_name(self) -> str:
+        """The name that is right whatever else gets installed: "package/name"."""
+        return f"{self.installed.package}/{self.spec.name}"
+
+
+@cache
+def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
+    """List the plugins of a kind, by name; imports none of them."""
+    found = {
+        Installed(
+            kind.name, point.name, point.dist.metadata["Name"], point.dist.version, point.module
+        )
+        for point in entry_points(group=kind.group)
+        if point.dist is not None
+    }
+    return tuple(sorted(found))
+
+
+def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
+    """Load the plugin that goes by `name`, or by "package/name".
+
+    Raises:
+        UnknownName: nothing installed has that name.
+        PluginError: several packages claim it, or the one that does is broken or incompatible.
+    """
+    package, _, bare = name.rpartition("/") if name.strip("/") == name else ("", "", name)
+    candidates = [
+        item
+        for item in installed(kind)
+        if item.name == bare and (not package or _same_package(item.package, package))
+    ]
+    if not candidates:
+        raise unknown_name(kind.name, name, (item.name for item in installed(kind)))
+    owners = sorted({item.package for item in candidates})
+    if len(owners) > 1:
+        choices = " or ".join(f"{owner}/{bare}" for owner in owners)
+        raise PluginError(
+            f"{kind.name} '{bare}' is claimed by {' and '.join(map(str, candidates))}. "
+            f"Say which: {choices}."
+        )
+    chosen = candidates[0]
+    try:
+        return Plugin(_load(kind, chosen), chosen)
+    except PluginError as error:
+        raise PluginError(f"{kind.name} '{bare}' of {chosen}: {error}") from error
+
+
+def _same_package(first: str, second: str) -> bool:
+    return first.lower().replace("_", "-") == second.lower().replace("_", "-")
+
+
+@cache
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("gtk")
+    manager.add_hookspecs(PluginHooks)
+    return manager
+
+
+def _load(kind: Kind[SpecType], chosen: Installed) -> SpecType:
+    module = _register(chosen.module)
+    specs = list(_specs(kind, module))
+    for spec in specs:
+        if isinstance(spec, kind.spec) and spec.name == chosen.name:
+            _check(spec)
+            return spec
+    wrong = [type(spec).__name__ for spec in specs if not isinstance(spec, kind.spec)]
+    if wrong:
+        raise PluginError(f"{kind.hook}() must return {kind.spec.__name__}, not {wrong[0]}.")
+    names = ", ".join(spec.name for spec in specs) or "nothing"
+    raise PluginError(
+        f"its entry point promises '{chosen.name}', its {kind.hook}() brings {names}. "
+        "Make the two agree."
+    )
+
+
+def _register(module_name: str) -> ModuleType:
+    """Import a plugin's module and register it with pluggy, once, under its own name.
+
+    Raises:
+        PluginError: the import fails, or a hook is misspelt or takes what it is not given.
+    """
+    manager = _manager()
+    if manager.has_plugin(module_name):
+        return cast("ModuleType", manager.get_plugin(module_name))
+    try:
+        module = import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"importing {module_name} failed with {type(error).__name__}: {error}. "
+            "Mend, update or uninstall it."
+        ) from error
+    try:
+        manager.register(module, module_name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        if manager.has_plugin(module_name):
+            manager.unregister(name=module_name)
+        reason = " ".join(str(error).split())
+        raise PluginError(f"{reason}. Hooks are listed in docs/plugins.md.") from error
+    return module
+
+
+def _specs(kind: Kind[SpecType], module: ModuleType) -> Iterable[Any]:
+    """Ask the module's own implementation; `manager.hook` would ask every other plugin, too."""
+    caller = getattr(_manager().hook, kind.hook)
+    for implementation in caller.get_hookimpls():
+        if implementation.plugin is module:
+            try:
+                return list(implementation.function())
+            except (Exception, SystemExit) as error:
+                raise PluginError(
+                    f"{kind.hook}() failed with {type(error).__name__}: {error}."
+                ) from error
+    raise PluginError(f"{module.__name__} has no {kind.hook}() marked with @gtk.hookimpl.")
+
+
+def _check(spec: Spec) -> None:
+    if spec.api != API_VERSION:
+        raise PluginError(
+            f"it was written for version {spec.api} of gtk's contracts, this is {API_VERSION}. "
+            f"Update {'gtk' if spec.api > API_VERSION else 'the plugin'}."
+        )
+    check_config(spec.config)
+    settings = {item.name for item in fields(TrainConfig)}
+    for name in getattr(spec, "defaults", {}):
+        if name not in settings:
+            raise PluginError(f"its defaults name '{name}', which is no setting of the trainer.")
+    for item in fields(spec.config):
+        if item.name in RESERVED_NAMES:
+            raise PluginError(
+                f"its option '{item.name}' has the name of one of gtk's own. Rename it."
+            )
