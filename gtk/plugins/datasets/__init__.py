@@ -1,0 +1,23 @@
+"""Data sets of labelled images."""
+
+from gtk.core.hooks import hookimpl
+from gtk.core.spec import DatasetSpec
+
+
+@hookimpl
+def gtk_datasets() -> list[DatasetSpec]:
+    """Return all of them."""
+    return [
+        DatasetSpec(
+            name="digits",
+            summary="1,797 handwritten digits of 8x8 pixels, embedded: nothing to download.",
+            target="gtk.plugins.datasets.digits:load",
+            embedded=True,
+            defaults={"epochs": 300, "batch_size": 64},
+        ),
+        DatasetSpec(
+            name="mnist",
+            summary="70,000 handwritten digits of 28x28 pixels (LeCun, Cortes, Burges).",
+            target="gtk.plugins.datasets.mnist:load",
+        ),
+    ]
