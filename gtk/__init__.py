@@ -38,6 +38,11 @@ if TYPE_CHECKING:
         NoConfig as NoConfig,
     )
     from gtk.core.store import Batch as Batch
+    from gtk.plugins.vae.gaussian import (
+        DiagonalGaussian as DiagonalGaussian,
+        StandardGaussian as StandardGaussian,
+    )
+    from gtk.plugins.vae.protocol import LatentVariableModel as LatentVariableModel
 
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
@@ -51,9 +56,11 @@ _HOMES = {
     "DataSpec": "gtk.core.data",
     "Dataset": "gtk.core.data",
     "DatasetSpec": "gtk.core.spec",
+    "DiagonalGaussian": "gtk.plugins.vae.gaussian",
     "ExportPart": "gtk.core.model",
     "GtkError": "gtk.core.errors",
     "InvalidValue": "gtk.core.errors",
+    "LatentVariableModel": "gtk.plugins.vae.protocol",
     "Loss": "gtk.core.loss",
     "LossSpec": "gtk.core.spec",
     "Model": "gtk.core.model",
@@ -63,6 +70,7 @@ _HOMES = {
     "PassThrough": "gtk.core.conditioner",
     "Site": "gtk.core.conditioner",
     "Split": "gtk.core.data",
+    "StandardGaussian": "gtk.plugins.vae.gaussian",
     "Update": "gtk.core.loss",
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",

@@ -1,0 +1,1 @@
+"""Everything built in, found through entry points like anybody's plugin."""

@@ -1,0 +1,44 @@
+"""Conditioning strategies: how a label gets into a network."""
+
+from dataclasses import dataclass, field
+
+from gtk.core.hooks import hookimpl
+from gtk.core.spec import ConditionerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """Options of `embedding`.
+
+    Raises:
+        ValueError: a width below 1.
+    """
+
+    embedding_dim: int = field(default=16, metadata={"help": "Width of a label's learned vector."})
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim < 1:
+            raise ValueError(f"embedding_dim must be at least 1, not {self.embedding_dim}")
+
+
+@hookimpl
+def gtk_conditioners() -> list[ConditionerSpec]:
+    """Return all of them."""
+    return [
+        ConditionerSpec(
+            name="unconditional",
+            summary="No condition acts: a cvae becomes a vae.",
+            target="gtk.plugins.conditioners.unconditional:Unconditional",
+        ),
+        ConditionerSpec(
+            name="onehot",
+            summary="The label as a one-hot vector beside every network's input.",
+            target="gtk.plugins.conditioners.onehot:OneHot",
+        ),
+        ConditionerSpec(
+            name="embedding",
+            summary="The label as a learned vector beside every network's input.",
+            config=EmbeddingConfig,
+            target="gtk.plugins.conditioners.embedding:Embedding",
+        ),
+    ]

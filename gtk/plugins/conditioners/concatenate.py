@@ -1,0 +1,28 @@
+"""Put a code of the condition beside a network's features."""
+
+import torch
+from torch import Tensor, nn
+
+from gtk.core.conditioner import ConditioningLayer
+
+
+class Concatenate(ConditioningLayer):
+    """Features and a code of the label, side by side.
+
+    Args:
+        features: width (vectors) or channels (images) of what comes in.
+        code: labels (B,) to codes (B, width); its weights belong to this layer.
+        width: of a code.
+    """
+
+    def __init__(self, features: int, code: nn.Module, width: int) -> None:
+        super().__init__()
+        self.code = code
+        self.out_features = features + width
+
+    def forward(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
+        """Map (B, F) to (B, F + width), and (B, F, H, W) to as many more planes."""
+        code = self.code(condition)
+        if hidden.dim() > 2:  # an image: the code in every pixel
+            code = code[:, :, None, None].expand(-1, -1, *hidden.shape[2:])
+        return torch.cat([hidden, code], dim=1)

@@ -1,0 +1,53 @@
+"""Gaussians with a diagonal covariance, as posterior and prior of a latent code."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian:
+    """N(mean, diag(exp(log_variance))).
+
+    Attributes:
+        mean: (B, D).
+        log_variance: (B, D).
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+
+    def transform(self, noise: Tensor) -> Tensor:
+        """Map standard normal noise (B, D) to a sample: the reparametrization trick.
+
+        Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114), section 2.4.
+        """
+        return torch.addcmul(self.mean, torch.exp(0.5 * self.log_variance), noise)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Return the log density at z (B, D), in nats: (B,)."""
+        squared = (z - self.mean).square() * torch.exp(-self.log_variance)
+        return -0.5 * (squared + self.log_variance + math.log(2 * math.pi)).sum(1)
+
+
+class StandardGaussian:
+    """N(0, I), the prior that needs no parameters."""
+
+    def transform(self, noise: Tensor) -> Tensor:
+        """Map standard normal noise (B, D) to a sample: itself."""
+        return noise
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Return the log density at z (B, D), in nats: (B,)."""
+        return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+
+    def divergence(self, posterior: DiagonalGaussian) -> Tensor:
+        """Return KL(posterior || N(0, I)) in nats: (B,).
+
+        In closed form: arXiv:1312.6114, appendix B, with the sign turned round.
+        """
+        mean, log_variance = posterior.mean, posterior.log_variance
+        per_image = torch.addcmul(log_variance.exp() - log_variance, mean, mean).sum(1)
+        return 0.5 * (per_image - mean.shape[1])
