@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.model import ExportPart as ExportPart, Model as Model
     from gtk.core.noise import NoiseSpec as NoiseSpec
+    from gtk.core.run import Run as Run
+    from gtk.core.runs import find_run as load  # noqa: F401 - public under another name
     from gtk.core.spec import (
         CallbackSpec as CallbackSpec,
         ConditionerSpec as ConditionerSpec,
@@ -68,6 +70,7 @@ _HOMES = {
     "NoConfig": "gtk.core.spec",
     "NoiseSpec": "gtk.core.noise",
     "PassThrough": "gtk.core.conditioner",
+    "Run": "gtk.core.run",
     "Site": "gtk.core.conditioner",
     "Split": "gtk.core.data",
     "StandardGaussian": "gtk.plugins.vae.gaussian",
@@ -75,6 +78,7 @@ _HOMES = {
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
     "hookimpl": "gtk.core.hooks",
+    "load": "gtk.core.runs:find_run",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names

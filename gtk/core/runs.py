@@ -1,0 +1,101 @@
+"""The folder that holds runs: where a new one goes, and which one a name means."""
+
+import re
+from pathlib import Path
+
+from gtk.core.errors import InvalidValue, UnknownName, UserError, did_you_mean
+from gtk.core.output import check_writable_folder
+from gtk.core.run import Run
+
+
+def check_run_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a run folder that cannot be made, before anything is done for it.
+
+    Raises:
+        UserError: it exists (and is no run that `overwrite` allows to replace), or its nearest
+            existing parent is not a folder that can be written.
+    """
+    try:
+        exists = path.exists() or path.is_symlink()
+    except OSError as error:
+        raise UserError(f"{path} cannot be made: {error.strerror}") from error
+    if exists and not overwrite:
+        raise UserError(
+            f"{path} exists. Choose another --name, add --overwrite to replace it, or go on with "
+            f"it: gtk train --resume {path}"
+        )
+    if exists and not (path / "run.json").is_file():
+        raise UserError(f"{path} exists and is not a run, so it is not overwritten: use --name")
+    if exists:
+        Run(path).check_removable()
+    check_writable_folder(path, next(item for item in path.absolute().parents if item.exists()))
+
+
+def new_run_path(runs: Path, name: str | None, plugin: str, data: str) -> Path:
+    """Return where a new run goes: runs/NAME, or the next free runs/plugin-data-0001.
+
+    Raises:
+        InvalidValue: the name could not be a folder's, or means something else.
+    """
+    if name is None:
+        stem = f"{plugin}-{data}"
+        taken = [
+            match
+            for run in _folders(runs)
+            if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", run))
+        ]
+        return runs / f"{stem}-{max((int(match[1]) for match in taken), default=0) + 1:04d}"
+    fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(name))
+    if not fits or name == "latest" or str(name).endswith(".onnx"):
+        raise InvalidValue(
+            f"'{name}' cannot name a run: use up to 100 letters, digits, '.', '_' and '-' (and "
+            "neither 'latest' nor the name of an .onnx file)"
+        )
+    return runs / name
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """Return the runs in a folder, the one written to last first; what is no run is passed over."""
+    found = []
+    for name in _folders(runs):
+        try:
+            found.append(Run(runs / name))
+        except UserError:
+            continue
+    return sorted(found, key=last_written, reverse=True)
+
+
+def last_written(run: Run) -> float:
+    """Return when a run was last written to, in seconds since the epoch."""
+    files = (run.path / "metrics.jsonl", run.path / "run.json")
+    return max(file.stat().st_mtime for file in files if file.exists())
+
+
+def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
+    """Open the run that a folder, a run's name or "latest" means.
+
+    Raises:
+        UnknownName: there is none; the message has the nearest name.
+        UserError: the folder is no run.
+    """
+    runs = Path(runs)
+    path = Path(reference)
+    if (runs / path / "run.json").is_file():
+        return Run(runs / path)
+    if str(reference) == "latest":
+        found = list_runs(runs)
+        if not found:
+            raise UnknownName(f"{runs} has no run yet. Make one: gtk train --plugin cvae")
+        return found[0]
+    if path.is_dir():
+        return Run(path)
+    if path.exists():
+        raise UserError(f"{path} is a file and not a run; an exported file's name ends in .onnx")
+    names = [run.name for run in list_runs(runs)]
+    listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."
+    near = did_you_mean(str(reference), names)
+    raise UnknownName(f"unknown run '{reference}'.{near or listing} List them with: gtk runs")
+
+
+def _folders(runs: Path) -> list[str]:
+    return [item.name for item in runs.iterdir() if item.is_dir()] if runs.is_dir() else []

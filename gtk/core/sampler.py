@@ -1,0 +1,95 @@
+"""Draw images from a model: noise from numpy, in image order."""
+
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtk.core.data import ConditionSpec
+from gtk.core.errors import InvalidValue
+from gtk.core.model import Model
+
+
+def choose_labels(
+    condition: ConditionSpec | None, labels: Sequence[int | str] | None, count: int | None
+) -> tuple[NDArray[np.int64] | None, int]:
+    """Return a label for every image, and how many images there are.
+
+    Args:
+        condition: what the model is conditioned on, None where it is not.
+        labels: numbers or class names, an image each; None cycles through the classes.
+        count: how many images; by default one a label, else one a class.
+
+    Raises:
+        InvalidValue: labels for a model that takes none, out of range, or not `count` of them.
+    """
+    if count is not None:
+        check_at_least("count", count, 1)
+    if isinstance(labels, str):
+        raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
+    if condition is None:
+        if labels is not None:
+            raise InvalidValue("this model takes no label: it was trained without a condition")
+        return None, 1 if count is None else count
+    if labels is None:
+        chosen = [row % condition.count for row in range(count or condition.count)]
+    else:
+        chosen = [condition.label(label) for label in labels]
+    if not chosen or count not in (None, len(chosen)):
+        raise InvalidValue(f"{len(chosen)} labels for {count or 'no'} images: give one for each")
+    return np.array(chosen, dtype=np.int64), len(chosen)
+
+
+def sample(
+    model: Model,
+    *,
+    labels: NDArray[np.int64] | None,
+    count: int,
+    seed: int,
+    batch_size: int,
+    device: torch.device,
+) -> NDArray[np.uint8]:
+    """Draw images: (count, H, W) if grey, (count, H, W, C) in colour, uint8.
+
+    The same images, to one level in 255, for every batch size and device, and from the exported
+    file through `gtk.exports.runtime`.
+
+    Raises:
+        InvalidValue: a batch size or seed out of range.
+    """
+    check_at_least("batch_size", batch_size, 1)
+    check_at_least("seed", seed, 0)
+    noise = model.noise.draw(count, seed)
+    training = model.training
+    model.eval()
+    batches = []
+    with torch.no_grad():
+        for start in range(0, count, batch_size):
+            rows = slice(start, start + batch_size)
+            condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
+            images = model.sample(torch.from_numpy(noise[rows]).to(device), condition)
+            batches.append(images.cpu().numpy())
+    model.train(training)
+    return to_pixels(np.concatenate(batches))
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse what is no whole number, or less than `least`.
+
+    Raises:
+        InvalidValue: it names the argument.
+    """
+    try:
+        fits = operator.index(value) >= least
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InvalidValue(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def to_pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Turn (N, C, H, W) in 0..1 into (N, H, W) if grey, else (N, H, W, C), uint8, rounded."""
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
