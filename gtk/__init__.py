@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.model import ExportPart as ExportPart, Model as Model
     from gtk.core.noise import NoiseSpec as NoiseSpec
+    from gtk.core.progress import Progress as Progress
     from gtk.core.run import Run as Run
     from gtk.core.runs import find_run as load  # noqa: F401 - public under another name
     from gtk.core.spec import (
@@ -70,6 +71,7 @@ _HOMES = {
     "NoConfig": "gtk.core.spec",
     "NoiseSpec": "gtk.core.noise",
     "PassThrough": "gtk.core.conditioner",
+    "Progress": "gtk.core.progress",
     "Run": "gtk.core.run",
     "Site": "gtk.core.conditioner",
     "Split": "gtk.core.data",

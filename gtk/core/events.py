@@ -1,0 +1,68 @@
+"""The events of a training, and how callbacks are told: one that fails does not end it."""
+
+import logging
+from collections.abc import Iterable
+
+import pluggy
+
+from gtk.core.hooks import hookspec
+from gtk.core.model import Model
+from gtk.core.progress import Progress
+from gtk.core.run import Run
+
+logger = logging.getLogger("gtk")
+
+
+class EventHooks:
+    """Told to callbacks while a training runs, one callback at a time."""
+
+    @hookspec
+    def gtk_train_start(self, run: Run, progress: Progress) -> None:
+        """Hear that a training begins or goes on; `progress` says where and how far it will go."""
+
+    @hookspec
+    def gtk_step_end(self, run: Run, progress: Progress) -> None:
+        """Hear, every `log_every` steps and after the last, the averaged terms and the speed."""
+
+    @hookspec
+    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
+        """Hear that an epoch is over; the model is in eval mode, its averaged weights if it has."""
+
+    @hookspec
+    def gtk_train_end(self, run: Run, progress: Progress) -> None:
+        """Hear that the training is over: finished, interrupted or failed."""
+
+
+class Events:
+    """The callbacks of one training.
+
+    Args:
+        callbacks: objects whose methods, marked with `gtk.hookimpl`, implement event hooks.
+
+    Raises:
+        pluggy.PluginValidationError: a method has the name of no event, or takes what is not given.
+    """
+
+    def __init__(self, callbacks: Iterable[object]) -> None:
+        self._manager = pluggy.PluginManager("gtk")
+        self._manager.add_hookspecs(EventHooks)
+        for callback in callbacks:
+            self._manager.register(callback)
+        self._manager.check_pending()
+
+    def tell(self, event: str, **facts: object) -> None:
+        """Call every callback that implements `event`, in the order they were given.
+
+        One that raises is reported and left out from then on: pluggy's own call would stop at the
+        first that raises, and the others would not hear.
+        """
+        for implementation in list(getattr(self._manager.hook, event).get_hookimpls()):
+            arguments = {name: facts[name] for name in implementation.argnames}
+            try:
+                implementation.function(**arguments)
+            except Exception as error:  # noqa: BLE001 - whatever an observer raises is not ours to die of
+                self._manager.unregister(implementation.plugin)
+                logger.warning(
+                    "callback %s failed in %s and is left out from here on: %s: %s",
+                    type(implementation.plugin).__name__, event, type(error).__name__, error,
+                )  # fmt: skip

@@ -1,0 +1,96 @@
+"""Small models and losses that show one thing each."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
+from gtk.core.loss import Context, Loss, Update
+from gtk.core.model import ExportPart, Model
+from gtk.core.noise import NoiseSpec
+from gtk.core.settings import TrainConfig
+from gtk.core.store import Batch
+from gtk.core.trainer import Trainer
+
+CPU = torch.device("cpu")
+
+
+def dataset(train: int = 40, test: int = 6, size: int = 4) -> Dataset:
+    """Random images of two classes."""
+    generator = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        images = generator.integers(0, 256, (count, 1, size, size), dtype=np.uint8)
+        return Split(images, generator.integers(0, 2, count))
+
+    return Dataset(
+        DataSpec("toy", 1, size, size, ConditionSpec(("a", "b"))), split(train), split(test)
+    )
+
+
+class TwoParts(Model):
+    """Two linear maps that are trained by an optimizer each; the second has dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise = NoiseSpec((2,))
+        self.first = nn.Linear(16, 16)
+        self.second = nn.Sequential(nn.Dropout(0.5), nn.Linear(16, 1))
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"first": self.first, "second": self.second}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return self.networks()
+
+    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
+        return torch.sigmoid(noise).repeat(1, 8).reshape(-1, 1, 4, 4)
+
+    def exports(self) -> dict[str, ExportPart]:
+        return {}
+
+
+class Game(Loss):
+    """Two updates a step, the second on what the first has made of the weights."""
+
+    requires: ClassVar[type] = Model
+    unit: ClassVar[str] = "points"
+
+    def __init__(self) -> None:
+        self.gradients: list[dict[str, bool]] = []
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+        flat = batch.images.flatten(1)
+        noise = context.noise.normal(*flat.shape)
+        score = model.second(model.first(flat + noise)).square().mean()
+        yield Update(score, {"score": score}, part="first")
+        self.note_gradients(model)
+        yield Update(model.second(model.first(flat)).abs().mean(), part="second")
+        self.note_gradients(model)
+
+    def note_gradients(self, model: Any) -> None:
+        self.gradients.append(
+            {name: part.state_dict(keep_vars=True).popitem()[1].grad is not None
+             for name, part in model.parts().items()}
+        )  # fmt: skip
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+        flat = batch.images.flatten(1)
+        noisy = flat + context.noise.normal(*flat.shape)
+        return {"loss": model.second(model.first(noisy)).square()[:, 0]}
+
+
+def model() -> TwoParts:
+    """Make the model, always with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return TwoParts()
+
+
+def trainer(loss: Loss | None = None, network: Model | None = None, **config: Any) -> Trainer:
+    """Make a trainer of the toys: 40 images, 4 steps an epoch."""
+    settings = TrainConfig(**{"epochs": 3, "batch_size": 10, "log_every": 3, **config})
+    return Trainer(network or model(), loss or Game(), dataset(), settings, CPU)
