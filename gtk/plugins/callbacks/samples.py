@@ -1,0 +1,35 @@
+"""Draw samples as the training goes on, always from the same noise, so that epochs compare."""
+
+import torch
+
+from gtk.core.hooks import hookimpl
+from gtk.core.model import Model
+from gtk.core.progress import Progress
+from gtk.core.run import Run
+from gtk.core.sampler import choose_labels, sample
+from gtk.pictures.grid import image_grid, write_png
+
+#: Pictures in a training, with `sample_every` 0.
+PICTURES = 10
+#: Images of each class, or in each row where there are no classes.
+ROWS = 5
+UNCONDITIONAL_COLUMNS = 10
+
+
+class SamplePictures:
+    """Writes pictures/samples-0030.png and the like: a column for every class."""
+
+    @hookimpl
+    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
+        """Draw a picture if this epoch is due for one; the last always is."""
+        every = run.settings.train.sample_every or max(1, progress.epochs // PICTURES)
+        if progress.epoch % every and progress.epoch != progress.epochs:
+            return
+        columns = model.condition.count if model.condition else UNCONDITIONAL_COLUMNS
+        labels, count = choose_labels(model.condition, None, ROWS * columns)
+        device = next(model.parameters()).device
+        images = sample(
+            model, labels=labels, count=count, seed=0, batch_size=256, device=torch.device(device)
+        )
+        run.pictures.mkdir(exist_ok=True)
+        write_png(image_grid(images, columns), run.pictures / f"samples-{progress.epoch:04d}.png")
