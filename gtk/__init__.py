@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         NoConfig as NoConfig,
     )
     from gtk.core.store import Batch as Batch
+    from gtk.core.training import train as train
     from gtk.plugins.vae.gaussian import (
         DiagonalGaussian as DiagonalGaussian,
         StandardGaussian as StandardGaussian,
@@ -81,6 +82,7 @@ _HOMES = {
     "WorkFailed": "gtk.core.errors",
     "hookimpl": "gtk.core.hooks",
     "load": "gtk.core.runs:find_run",
+    "train": "gtk.core.training",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names

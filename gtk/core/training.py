@@ -1,0 +1,287 @@
+"""From names and options to a finished run: what `gtk.train` and `gtk train` both are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gtk.core.assembly import DEFAULT_DATA, Choice, Settings, build
+from gtk.core.config import as_table, make_config
+from gtk.core.data import Dataset, DataSpec
+from gtk.core.discovery import CALLBACK, find
+from gtk.core.engine import resolve_device
+from gtk.core.errors import InvalidValue, PluginError
+from gtk.core.events import Events
+from gtk.core.output import check_writable_folder
+from gtk.core.run import Run
+from gtk.core.runs import check_run_folder, find_run, new_run_path
+from gtk.core.settings import TrainConfig
+from gtk.core.trainer import Trainer
+
+
+class Training:
+    """A training that is ready to start; nothing has been written yet.
+
+    Args:
+        settings: what decides it.
+        device: "auto" or a torch device.
+
+    Attributes:
+        settings: as given.
+        dataset: the images.
+        model: with its first weights.
+        loss: the game.
+        trainer: checked against the data.
+        run: where it is written, None until it starts.
+
+    Raises:
+        GtkError: something does not exist or does not fit.
+    """
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        place = resolve_device(device)
+        self.settings = settings
+        self.dataset = load_dataset(settings)
+        self.model, self.loss = build(settings, self.dataset.spec)
+        self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
+        self.run: Run | None = None
+        self._device = place.type
+
+    def start(self, place: "RunPlace", callbacks: Iterable[object]) -> Run:
+        """Train from the first step, in a run folder of its own.
+
+        Raises:
+            UserError: the folder cannot be had.
+        """
+        events = Events(callbacks)
+        self.run = place.make(
+            self.settings,
+            self.dataset.spec,
+            device=self._device,
+            threads=torch.get_num_threads(),
+        )
+        return self._fit(self.run, events)
+
+    def go_on(self, run: Run, callbacks: Iterable[object]) -> Run:
+        """Train on from a run's last checkpoint, or from the first step if it has none.
+
+        Raises:
+            UserError: another process trains this run.
+        """
+        self.run = run
+        return self._fit(run, Events(callbacks))
+
+    def _fit(self, run: Run, events: Events) -> Run:
+        threads = torch.get_num_threads()
+        with run.locked():
+            try:
+                # Their number changes the bits of sums.
+                torch.set_num_threads(int(run.document["threads"]))
+                self._take_up(run)
+                self.trainer.fit(run, events)
+            finally:
+                torch.set_num_threads(threads)
+        return run
+
+    def _take_up(self, run: Run) -> None:
+        """Put trainer and metrics where the last checkpoint left them, or at the start."""
+        steps, metrics_bytes = run.checkpoints.steps(), 0
+        if steps:
+            checkpoint = run.checkpoints.load(steps[-1])
+            self.trainer.restore(checkpoint)
+            metrics_bytes = checkpoint.state["metrics_bytes"]
+        run.metrics_file.truncate(metrics_bytes)
+        run.replace_settings(self.settings)
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a new run shall go.
+
+    Attributes:
+        runs: the folder that holds the runs.
+        name: of the run, None for the next free number.
+        overwrite: whether it may replace an older run of that name.
+    """
+
+    runs: Path
+    name: str | None
+    overwrite: bool
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a place that cannot be had, before any work is done for it.
+
+        Raises:
+            UserError: the folder exists, or cannot be written.
+        """
+        check_run_folder(self._path(settings), overwrite=self.overwrite)
+
+    def make(self, settings: Settings, data_spec: DataSpec, *, device: str, threads: int) -> Run:
+        """Make the run's folder; another process that wants the same number at once gets the next.
+
+        Raises:
+            UserError: the folder exists by now, or cannot be written.
+        """
+        while True:
+            path = self._path(settings)
+            if self.overwrite and path.exists():
+                Run(path).remove()
+            try:
+                return Run.create(path, settings, data_spec, device=device, threads=threads)
+            except FileExistsError:
+                if self.name is not None:
+                    check_run_folder(path, overwrite=False)
+
+    def _path(self, settings: Settings) -> Path:
+        choice = settings.choice
+        names = choice.model.spec.name, choice.dataset.spec.name
+        return new_run_path(self.runs, self.name, *names)
+
+
+def resumed_training(
+    run: Run, *, epochs: int | None, data_root: Path | None, device: str | None
+) -> Training:
+    """Prepare to go on with a run, to its planned end or to `epochs` if that is given.
+
+    Raises:
+        InvalidValue: the run is complete, or the data are not those it was trained on.
+    """
+    settings = run.settings
+    planned = settings.train.epochs
+    table = as_table(settings.train) | ({} if epochs is None else {"epochs": epochs})
+    train = make_config(TrainConfig, table, "training")
+    settings = replace(settings, train=train, data_root=data_root or settings.data_root)
+    check_writable_folder(run.path / "metrics.jsonl", run.path)
+    training = Training(settings, run.document["device"] if device is None else device)
+    if training.dataset.spec != run.data_spec:
+        raise InvalidValue(
+            f"the data in {settings.data_root} are not those that {run.path} was trained on: "
+            "classes or image size differ"
+        )
+    total = training.trainer.schedule.total_steps
+    reached = max(run.checkpoints.steps(), default=0)
+    if reached > total or (reached == total and _reported(run)):
+        raise InvalidValue(
+            f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
+            f"epochs in all: --epochs {2 * planned}"
+        )
+    return training
+
+
+def _reported(run: Run) -> bool:
+    """Say whether the test images have been evaluated, which a training does last."""
+    return any(line["split"] == "test" for line in run.metrics())
+
+
+def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[object]:
+    """Return gtk's own callbacks and the chosen ones, which are names or objects.
+
+    Raises:
+        UnknownName: nothing installed goes by a name.
+    """
+    own = ["samples"] if quiet else ["progress", "samples"]
+    wanted = [*(f"generative-toolkit/{name}" for name in own), *chosen]
+    return [
+        find(CALLBACK, item).spec.resolve()() if isinstance(item, str) else item for item in wanted
+    ]
+
+
+def refuse_changes(names: Iterable[str]) -> None:
+    """Refuse to change the settings of a run that goes on, except for its length.
+
+    Raises:
+        InvalidValue: an option besides `epochs` is among the names.
+    """
+    fixed = [name.replace("_", "-") for name in names if name != "epochs"]
+    if fixed:
+        raise InvalidValue(
+            f"a resumed run keeps its settings: leave out {', '.join(fixed)} (epochs, data-root "
+            "and device can be given), or train anew"
+        )
+
+
+def load_dataset(settings: Settings) -> Dataset:
+    """Load the data set that the settings name.
+
+    Raises:
+        GtkError: the data are not there or cannot be read.
+        PluginError: the plugin returns something else than a `gtk.Dataset`.
+    """
+    plugin = settings.choice.dataset
+    dataset = plugin.spec.resolve()(settings.data_root)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(
+            f"data set '{plugin.spec.name}' of {plugin.installed} returned "
+            f"{type(dataset).__name__} instead of a Dataset."
+        )
+    return dataset
+
+
+def train(
+    plugin: str | None = None,
+    data: str | None = None,
+    *,
+    data_root: str | Path | None = None,
+    conditioner: str | None = None,
+    loss: str | None = None,
+    name: str | None = None,
+    runs: str | Path = "runs",
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    device: str | None = None,
+    callbacks: Iterable[str | object] = (),
+    quiet: bool = False,
+    **options: Any,  # noqa: ANN401 - each plugin has options of its own
+) -> Run:
+    """Train a model, or go on training one, and return its run.
+
+    Args:
+        plugin: the model, by name: "cvae", or "package/name" where several packages have one.
+        data: the data set, by name; by default "digits".
+        data_root: the folder the data set reads; by default what the environment variable
+            GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
+        conditioner: the conditioning strategy, by name; by default the model's own.
+        loss: the loss, by name; by default the model's own.
+        name: the run becomes runs/NAME; by default plugin-data-0001 or the next free number.
+        runs: the folder that holds the runs.
+        overwrite: replace an older run of that name.
+        resume: go on with this run (a folder, a name or "latest") instead; of the options only
+            `epochs` can then be given, to train longer than was planned, and `data_root` and
+            `device`, if they have moved.
+        device: "auto" or a torch device; by default "auto", and for a run that goes on, its own.
+        callbacks: names of callbacks, or objects whose methods implement event hooks.
+        quiet: show no progress.
+        options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
+            plugins (latent_dim, ...), by the names that `gtk train --plugin NAME --help` lists.
+
+    Raises:
+        GtkError: something does not exist, does not fit or did not work; the message says what.
+        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the step it falls
+            into, a second one leaves the checkpoint before.
+    """
+    root = None if data_root is None else Path(data_root)
+    watching = find_callbacks(callbacks, quiet=quiet)
+    if resume is not None:
+        fixed = {
+            "plugin": plugin,
+            "data": data,
+            "conditioner": conditioner,
+            "loss": loss,
+            "name": name,
+            "overwrite": overwrite or None,
+        }
+        refuse_changes([*(key for key, value in fixed.items() if value is not None), *options])
+        run = find_run(resume, runs)
+        training = resumed_training(
+            run, epochs=options.get("epochs"), data_root=root, device=device
+        )
+        return training.go_on(run, watching)
+    if plugin is None:
+        raise InvalidValue('say which model to train: plugin="cvae"')
+    choice = Choice.by_name(plugin, data or DEFAULT_DATA, conditioner, loss)
+    settings = choice.settle(options, root)
+    place = RunPlace(Path(runs), name, overwrite)
+    place.check(settings)
+    return Training(settings, "auto" if device is None else device).start(place, watching)

@@ -1,0 +1,88 @@
+"""What all tests share: a folder to work in, a small trained run, outside packages."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import gtk
+from gtk.core import discovery
+
+DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
+DATA_ROOT = os.environ.get(DATA_VARIABLE)
+PACKAGES = Path(__file__).parent / "packages"
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test an empty working folder, and check that it changes nothing global."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    before = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
+    yield tmp_path
+    after = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
+    assert before[:2] == after[:2]
+    torch.set_rng_state(before[2])
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """Where the real data sets are; the test is skipped where they are not."""
+    if DATA_ROOT is None:
+        pytest.skip(f"{DATA_VARIABLE} does not say where MNIST is")
+    return Path(DATA_ROOT)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
+    """A cvae trained for a few epochs on digits; not to be written to."""
+    runs = tmp_path_factory.mktemp("small")
+    return gtk.train(plugin="cvae", runs=runs, name="small", epochs=20, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def default_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
+    """What `gtk train --plugin cvae` makes; not to be written to."""
+    return gtk.train(plugin="cvae", runs=tmp_path_factory.mktemp("default"), quiet=True)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outside packages of tests/packages, really installed into a folder of their own."""
+    folder = tmp_path_factory.mktemp("packages")
+    sources = folder / "sources"
+    shutil.copytree(PACKAGES, sources)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
+    target = folder / "site"
+    subprocess.run(
+        [*command, "--target", str(target), *(str(item) for item in sorted(sources.iterdir()))],
+        check=True,
+        capture_output=True,
+    )
+    return target
+
+
+@pytest.fixture
+def outside(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The outside packages, importable and discoverable in this process and its children."""
+    monkeypatch.syspath_prepend(packages)
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    forget_plugins()
+    yield packages
+    for name in [name for name in sys.modules if name.startswith("gtk_plugin_")]:
+        del sys.modules[name]
+    forget_plugins()
+
+
+def forget_plugins() -> None:
+    """Have discovery look again."""
+    importlib.invalidate_caches()
+    discovery.installed.cache_clear()
+    discovery._manager.cache_clear()

@@ -1,0 +1,151 @@
+"""`gtk.train` from Python: refusals come before anything is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gtk
+from gtk.core.assembly import Choice, build
+from gtk.core.conditioner import Conditioner, ConditioningLayer, PassThrough, Site
+from gtk.core.data import DataSpec
+from gtk.core.errors import GtkError, InvalidValue
+from gtk.core.summary import parameter_count, summarize
+from gtk.plugins.datasets.digits import load
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, 'say which model to train: plugin="cvae"'),
+        ({"plugin": "cvae", "data": "digit"}, "unknown dataset 'digit'. Did you mean 'digits'?"),
+        ({"plugin": "cvae", "loss": "elb"}, "unknown loss 'elb'. Did you mean 'elbo'?"),
+        ({"plugin": "cvae", "conditioner": "hot"}, "unknown conditioner 'hot'"),
+        ({"plugin": "cvae", "latent": 3}, "unknown option 'latent'"),
+        ({"plugin": "cvae", "latent_dim": 0}, "model 'cvae': latent_dim must be at least 1"),
+        ({"plugin": "cvae", "latent_dim": "3"}, "latent_dim takes a whole number, not '3'"),
+        ({"plugin": "cvae", "hidden_dims": ()}, "hidden_dims must be widths of at least 1"),
+        ({"plugin": "cvae", "beta": -1}, "loss 'elbo': beta must be 0 or more"),
+        ({"plugin": "cvae", "batch_size": 0}, "training: batch_size must be at least 1"),
+        ({"plugin": "cvae", "batch_size": 1441}, "more than the 1440 training images of digits"),
+        ({"plugin": "cvae", "device": "cuda:77"}, "device 'cuda:77' cannot be used here"),
+        ({"plugin": "cvae", "name": "a/b"}, "cannot name a run"),
+        ({"resume": "nothing"}, "unknown run 'nothing'"),
+        ({"plugin": "cvae", "callbacks": ["nothing"]}, "unknown callback 'nothing'"),
+        ({"plugin": "vae", "conditioner": "embedding", "embedding_dim": 0}, "embedding_dim must"),
+    ],
+)
+def test_a_refused_training_leaves_nothing_behind(
+    tmp_path: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(GtkError, match=message) as error:
+        gtk.train(**arguments, quiet=True)
+    assert error.value.exit_code == 2
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        GtkError, match="cannot be written: .*file is not a folder you can write to"
+    ):
+        gtk.train(plugin="cvae", runs=tmp_path / "file" / "runs", quiet=True)
+
+
+def test_defaults_flag_beats_model_beats_data_beats_trainer() -> None:
+    choice = Choice.by_name("cvae", "digits")
+    assert choice.settle({}, None).train.epochs == 300
+    assert choice.settle({}, None).train.learning_rate == 1e-3
+    assert choice.settle({"epochs": 7}, None).train.epochs == 7
+    assert Choice.by_name("cvae", "mnist").settle({}, None).train.epochs == 30
+
+
+def test_the_environment_says_where_data_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENERATIVE_TOOLKIT_DATA", "somewhere")
+    mnist = Choice.by_name("cvae", "mnist")
+    assert mnist.settle({}, None).data_root == Path("somewhere")
+    assert mnist.settle({}, Path("here")).data_root == Path("here")
+    assert Choice.by_name("cvae", "digits").settle({}, None).data_root is None
+
+
+def test_vae_and_cvae_are_the_same_networks_with_another_conditioner() -> None:
+    spec = load(None).spec
+
+    def counts(plugin: str, conditioner: str | None) -> int:
+        choice = Choice.by_name(plugin, "digits", conditioner)
+        return parameter_count(build(choice.settle({}, None), spec)[0])
+
+    assert counts("vae", None) == counts("cvae", "unconditional")
+    assert counts("vae", "onehot") == counts("cvae", None)
+    assert counts("vae", "embedding") > counts("cvae", None)
+
+
+def test_first_weights_come_from_the_seed_alone() -> None:
+    import torch
+
+    def weights(seed: int) -> torch.Tensor:
+        settings = Choice.by_name("cvae", "digits").settle({"seed": seed}, None)
+        return next(build(settings, load(None).spec)[0].parameters())
+
+    first = weights(1)
+    torch.rand(10)
+    assert torch.equal(first, weights(1))
+    assert not torch.equal(first, weights(2))
+
+
+def test_a_conditioner_needs_labels() -> None:
+    spec = DataSpec("flat", 1, 8, 8, None)
+    with pytest.raises(InvalidValue, match="'onehot' needs labels and data set 'flat' has none"):
+        build(Choice.by_name("cvae", "digits").settle({}, None), spec)
+    build(Choice.by_name("vae", "digits").settle({}, None), spec)
+
+
+class EncoderOnly(Conditioner):
+    """Forgets the decoder."""
+
+    def input(self, site: Site, features: int) -> ConditioningLayer:
+        from gtk.plugins.conditioners.concatenate import Concatenate
+        from gtk.plugins.conditioners.onehot import OneHotCode
+
+        if site.role != "encoder":
+            return PassThrough(features)
+        return Concatenate(features, OneHotCode(10), 10)
+
+
+def test_a_network_that_would_ignore_the_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gtk.plugins.conditioners.onehot.OneHot", EncoderOnly)
+    with pytest.raises(InvalidValue, match="'onehot' does not act in decoder of model 'cvae'"):
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+
+
+def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    import toys
+
+    monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.TwoParts)
+    with pytest.raises(InvalidValue, match="loss 'elbo' is for a LatentVariableModel, which model"):
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+
+
+def test_a_target_of_the_wrong_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", dict)
+    with pytest.raises(GtkError, match="'cvae' of generative-toolkit .* is not a Model"):
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+
+
+def test_the_summary_names_layers_shapes_and_counts() -> None:
+    settings = Choice.by_name("cvae", "digits").settle({"latent_dim": 3, "hidden_dims": (5,)}, None)
+    model, loss = build(settings, load(None).spec)
+    rows = [
+        (item.network, item.name, item.kind, item.shape, item.parameters)
+        for item in summarize(model, loss, load(None).spec)
+    ]
+    assert rows == [
+        ("encoder", "layers.input.code", "OneHotCode", (10,), 0),
+        ("encoder", "layers.linear.0", "Linear", (5,), 74 * 5 + 5),
+        ("encoder", "head", "Linear", (6,), 5 * 6 + 6),
+        ("decoder", "layers.input.code", "OneHotCode", (10,), 0),
+        ("decoder", "layers.linear.0", "Linear", (5,), 13 * 5 + 5),
+        ("decoder", "head", "Linear", (64,), 5 * 64 + 64),
+    ]
+    assert sum(row[-1] for row in rows) == parameter_count(model)

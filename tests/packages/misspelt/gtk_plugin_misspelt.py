@@ -1,0 +1,8 @@
+"""Implements a hook that does not exist."""
+
+import gtk
+
+
+@gtk.hookimpl
+def gtk_model():
+    return []

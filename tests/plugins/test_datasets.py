@@ -1,0 +1,105 @@
+"""Data sets: what they hold, and what they say when they cannot be read."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import gtk
+from gtk.core.errors import InvalidValue, WorkFailed
+from gtk.plugins.datasets import digits, mnist
+
+
+def test_digits_are_real_and_split_for_good() -> None:
+    data = digits.load(None)
+    assert (len(data.train), len(data.test)) == (1440, 357)
+    assert data.train.images.shape == (1440, 1, 8, 8)
+    assert data.train.images.dtype == np.uint8
+    original = load_digits()
+    assert np.array_equal(data.test.labels, original.target[np.arange(1797) % 50 >= 40])
+    assert np.array_equal(data.test.images[0, 0], np.rint(original.images[40] * 255 / 16))
+    assert (data.train.images.min(), data.train.images.max()) == (0, 255)
+    assert np.bincount(data.test.labels).min() >= 30, "every class is tested"
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:  # type: ignore[type-arg]
+    """Write an array as MNIST's files hold it: magic number, sizes, bytes."""
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    path.write_bytes(bytes([0, 0, 8, values.ndim]) + sizes + values.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def small_mnist(tmp_path: Path) -> Path:
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for prefix, count in (("train", 30), ("t10k", 8)):
+        images = generator.integers(0, 256, (count, 28, 28))
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", np.arange(count) % 10)
+    return tmp_path / "data"
+
+
+def test_mnist_is_read_from_a_copy_which_stays_as_it_is(small_mnist: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small_mnist.rglob("*")}
+    data = mnist.load(small_mnist)
+    assert data.spec.image_shape == (1, 28, 28)
+    assert data.train.images.shape == (30, 1, 28, 28)
+    assert data.test.labels.tolist() == [*range(8)]
+    expected = np.random.default_rng(0).integers(0, 256, (30, 28, 28))
+    assert np.array_equal(data.train.images[:, 0], expected)
+    assert before == {path: path.stat().st_mtime_ns for path in small_mnist.rglob("*")}
+
+
+def test_a_run_trains_on_a_copy_and_remembers_where(small_mnist: Path) -> None:
+    run = gtk.train(
+        plugin="cvae", data="mnist", data_root=small_mnist, epochs=1, batch_size=10, quiet=True
+    )
+    assert run.document["data"] == {"name": "mnist", "root": str(small_mnist)}
+    assert run.sample(labels=[1]).shape == (1, 28, 28)
+
+
+def test_a_folder_without_mnist_says_how_to_point_at_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="has no readable MNIST/raw .*Point --data-root at"):
+        mnist.load(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_copy_is_named(small_mnist: Path) -> None:
+    (small_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03xx")
+    with pytest.raises(InvalidValue, match="has no readable MNIST/raw"):
+        mnist.load(small_mnist)
+
+
+def test_without_a_network_one_line_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(mnist, "user_cache_path", lambda name: tmp_path / name)
+    # Nothing listens on port 9 of this machine, so the connection is refused at once.
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(WorkFailed, match=r"MNIST could not be downloaded .* --data-root") as error:
+        mnist.load(None)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.real_data
+def test_mnist_is_the_real_one(data_root: Path) -> None:
+    data = mnist.load(data_root)
+    assert (len(data.train), len(data.test)) == (60_000, 10_000)
+    assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert np.bincount(data.train.labels).tolist() == [
+        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
+    ]  # fmt: skip
+
+
+@pytest.mark.real_data
+def test_a_cvae_learns_mnist(data_root: Path) -> None:
+    run = gtk.train(plugin="cvae", data="mnist", data_root=data_root, epochs=2, quiet=True)
+    test = run.metrics()[-1]
+    assert test["split"] == "test"
+    assert test["images"] == 10_000
+    assert test["terms"]["loss"] < 125
