@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from gtk.core.store import Batch as Batch
     from gtk.core.training import train as train
+    from gtk.exports.onnx import export as export
     from gtk.plugins.vae.gaussian import (
         DiagonalGaussian as DiagonalGaussian,
         StandardGaussian as StandardGaussian,
@@ -80,6 +81,7 @@ _HOMES = {
     "Update": "gtk.core.loss",
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
+    "export": "gtk.exports.onnx",
     "hookimpl": "gtk.core.hooks",
     "load": "gtk.core.runs:find_run",
     "train": "gtk.core.training",

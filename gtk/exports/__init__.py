@@ -1,0 +1,1 @@
+"""ONNX: export, proof and a runtime without torch."""
