@@ -1,0 +1,1 @@
+"""Click commands and rich rendering, nothing else: what they do is done elsewhere."""

@@ -1,0 +1,115 @@
+"""The command `gtk`: finds its commands when they are named, and ends every failure in one line."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+from gtk.core.errors import GtkError, did_you_mean
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+#: What an environment that only draws from exported files may lack.
+HEAVY = {
+    "filelock",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "platformdirs",
+    "safetensors",
+    "sklearn",
+    "torch",
+    "torchvision",
+}
+
+#: What each command is for; its module is imported when it is named.
+COMMANDS = {
+    "train": "Train a model, from its first step or on from a run's last.",
+    "sample": "Draw images and write them as a PNG grid.",
+    "export": "Write a run's decoder as one ONNX file, proven equal to PyTorch.",
+    "runs": "List runs: plugin, data, how far they came, last loss and age.",
+    "plugins": "List installed plugins by kind, name, package and version.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for, not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"gtk.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; a misspelt one gets the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'.{did_you_mean(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("generative-toolkit"), prog_name="gtk")
+def gtk() -> None:
+    """Train generative image models, look at what they make, and export them to ONNX.
+
+    Begin with: gtk train --plugin cvae
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
+        if sys.stdout is not None:  # it is when a shell has closed it
+            sys.stdout.flush()
+    except click.UsageError as error:
+        hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
+        return _fail(f"{' '.join(error.format_message().split())}{hint}", EXIT_USAGE)
+    except GtkError as error:
+        return _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in HEAVY:
+            raise
+        return _fail(
+            f"this needs {missing}, which is not installed here. Install gtk with everything it "
+            "needs: pip install generative-toolkit",
+            EXIT_USAGE,
+        )
+    except OSError as error:  # the disk is full, a file vanished
+        return _fail(str(error), EXIT_FAILED)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and end it."""
+    sys.exit(run())
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"gtk: error: {' '.join(message.split())}", err=True)
+    return code

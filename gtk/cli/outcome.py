@@ -1,0 +1,83 @@
+"""What `gtk train` says at the end: the networks, the result, and how to go on."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.cli.console import make_console
+from gtk.core.run import Run
+
+if TYPE_CHECKING:  # `gtk train --help` must not import torch
+    from gtk.core.training import Training
+
+
+def print_networks(training: "Training") -> None:
+    """Show every network's layers, with shapes and parameter counts, and every part's count."""
+    from rich.table import Table
+
+    from gtk.core.summary import parameter_count, summarize
+
+    console = make_console()
+    layers = summarize(training.model, training.loss, training.dataset.spec)
+    for name, network in training.model.networks().items():
+        table = Table(
+            title=f"{name}: {parameter_count(network):,} parameters", title_justify="left"
+        )
+        for column in ("layer", "kind", "output"):
+            table.add_column(column)
+        table.add_column("parameters", justify="right")
+        for layer in layers:
+            if layer.network == name:
+                shape = " x ".join(map(str, layer.shape))
+                table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
+        console.print(table)
+    schedule = training.trainer.schedule
+    for part, module in training.model.parts().items():
+        console.print(f"part {part}: {parameter_count(module):,} trainable parameters")
+    console.print(
+        f"{schedule.steps_per_epoch} steps an epoch, {schedule.total_steps} in all; nothing was "
+        "trained (--dry-run)"
+    )
+
+
+def print_finished(run: Run, *, quiet: bool) -> None:
+    """Show the last figures, where everything is, and what to type next."""
+    if quiet:
+        click.echo(run.path)
+        return
+    console = make_console()
+    for line in _last_metrics(run):
+        terms = ", ".join(f"{name} {value:.2f}" for name, value in line["terms"].items())
+        console.print(f"{line['split']:<11} {terms} {line['unit']} ({line['images']} images)")
+    step = run.checkpoints.choose(None)
+    reference = command_reference(run)
+    label = f" --label {shlex.quote(run.condition.names[-1])}" if run.condition else ""
+    console.print(f"pictures    {run.pictures}")
+    console.print(f"checkpoint  {run.checkpoints.folder(step)}")
+    console.print("go on with")
+    console.print(f"  gtk sample {reference}{label} -n 16 --out samples.png")
+    console.print(f"  gtk export {reference}")
+    console.print(f"  gtk train --resume {reference} --epochs {2 * run.settings.train.epochs}")
+
+
+def _last_metrics(run: Run) -> list[dict[str, Any]]:
+    """Return the last line of each split."""
+    return list({line["split"]: line for line in run.metrics()}.values())
+
+
+def print_stopped(run: Run | None) -> None:
+    """Say how to go on with a training that was interrupted, if it got as far as a folder."""
+    if run is None:
+        return
+    saved = max(run.checkpoints.steps(), default=0)
+    click.echo(
+        f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
+        err=True,
+    )
+
+
+def command_reference(run: Run) -> str:
+    """Return what a command typed in this folder calls the run."""
+    return shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))

@@ -1,0 +1,64 @@
+"""`gtk runs`: what has been trained, the latest first."""
+
+import time
+from pathlib import Path
+
+import click
+
+from gtk.cli.console import make_console
+from gtk.cli.options import runs_option
+from gtk.core.errors import UserError
+from gtk.core.run import Run
+from gtk.core.runs import last_written, list_runs
+
+
+@click.command()
+@runs_option
+def runs(*, runs: Path) -> None:
+    """List runs: plugin, data, how far they came, last loss and age."""
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list_runs(runs)
+    console = make_console()
+    if not found:
+        console.print(f"{runs} has no runs. Make one: gtk train --plugin cvae")
+        return
+    table = Table()
+    for column in ("run", "plugin", "data", "epochs", "last loss", "age"):
+        table.add_column(column, justify="right" if column in ("epochs", "last loss") else "left")
+    for run in found:
+        table.add_row(*(Text(cell) for cell in _row(run)))
+    console.print(table)
+
+
+def _row(run: Run) -> list[str]:
+    document = run.document
+    try:
+        metrics = run.metrics()
+    except UserError as error:  # one damaged file is no reason to hide the other runs
+        epochs, loss = "-", str(error)
+    else:
+        epochs = f"{metrics[-1]['epoch'] if metrics else 0}/{document['train']['epochs']}"
+        losses = [
+            f"{line['terms']['loss']:.2f} ({line['split']})"
+            for line in metrics
+            if "loss" in line["terms"]
+        ]
+        loss = losses[-1] if losses else "-"
+    return [
+        run.name,
+        document["model"]["name"],
+        document["data"]["name"],
+        epochs,
+        loss,
+        age(time.time() - last_written(run)),
+    ]
+
+
+def age(seconds: float) -> str:
+    """Say a duration in its largest unit: "3 min"."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"

@@ -1,0 +1,225 @@
+"""`gtk train`: the options of the chosen plugins beside gtk's own, then `gtk.core.training`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from gtk.cli.options import HeadedOption, PluginName, RunReference, click_option, runs_option
+from gtk.cli.outcome import print_finished, print_networks, print_stopped
+from gtk.core.assembly import DEFAULT_DATA, Choice
+from gtk.core.discovery import MODEL, installed
+from gtk.core.errors import InvalidValue, UserError
+from gtk.core.run import Run
+from gtk.core.runs import find_run
+from gtk.core.settings import REQUEST_NAMES
+
+if TYPE_CHECKING:  # `gtk train --help` must not import torch
+    from gtk.core.training import Training
+
+COMMANDLINE = ParameterSource.COMMANDLINE
+HEADINGS = {
+    "train": "Training",
+    "model": "Options of model",
+    "conditioner": "Options of conditioner",
+    "loss": "Options of loss",
+}
+
+
+class TrainCommand(click.Command):
+    """Looks for --plugin and its like first, so that the chosen plugins can add their options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the plugins, then parse everything."""
+        names = _probe(args)
+        if names["plugin"] is not None:
+            try:
+                ctx.obj = Choice.by_name(
+                    names["plugin"], names["data"], names["conditioner"], names["loss"]
+                )
+            except UserError:
+                if not ctx.resilient_parsing:  # while completing a word, say nothing
+                    raise
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return gtk's own options and those of the chosen plugins."""
+        return [*super().get_params(ctx), *_config_options(ctx.obj)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options of every plugin under a heading of its own."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+        if ctx.obj is None:
+            names = ", ".join(sorted({item.name for item in installed(MODEL)}))
+            formatter.write_paragraph()
+            formatter.write_text(
+                f"Models: {names}. A model's options are listed with --plugin NAME --help."
+            )
+
+
+def _probe(args: list[str]) -> dict[str, Any]:
+    """Read the options that decide which other options there are, and pass over everything else."""
+    probe = click.Command(
+        "probe",
+        params=[
+            click.Option(["--plugin"]),
+            click.Option(["--data"], default=DEFAULT_DATA),
+            click.Option(["--conditioner"]),
+            click.Option(["--loss"]),
+        ],
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    return probe.make_context("probe", list(args), resilient_parsing=True).params
+
+
+def _config_options(choice: Choice | None) -> list[click.Option]:
+    """Make options from config dataclasses; with the plugins' own defaults where they are known."""
+    if choice is None:
+        from gtk.core.config import options_of
+        from gtk.core.settings import TrainConfig
+
+        return [
+            click_option(option, option.default, HEADINGS["train"])
+            for option in options_of({"train": TrainConfig})
+        ]
+    result = []
+    for option in choice.options:
+        heading, default = HEADINGS[option.table], option.default
+        if option.table == "train":
+            default = choice.defaults.get(option.field, default)
+        else:
+            heading = f"{heading} {choice.plugins[option.table].spec.name}"
+        result.append(click_option(option, default, heading))
+    return result
+
+
+@click.command(cls=TrainCommand)
+@click.option("--plugin", type=PluginName("model"), metavar="NAME", help="The model to train.")
+@click.option(
+    "--data",
+    type=PluginName("dataset"),
+    default=DEFAULT_DATA,
+    show_default=True,
+    metavar="NAME",
+    help="The data set to train on.",
+)
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder with the data set's files; only read. By default what GENERATIVE_TOOLKIT_DATA "
+    "says; else they are downloaded.",
+)
+@click.option(
+    "--conditioner",
+    type=PluginName("conditioner"),
+    metavar="NAME",
+    help="How the label gets in; by default as the model wants it.",
+)
+@click.option(
+    "--loss", type=PluginName("loss"), metavar="NAME", help="By default as the model wants it."
+)
+@click.option("--name", metavar="NAME", help="The run becomes DIR/NAME; by default numbered.")
+@runs_option
+@click.option(
+    "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, ... By default auto, or a run's own."
+)
+@click.option(
+    "--callback",
+    multiple=True,
+    type=PluginName("callback"),
+    metavar="NAME",
+    help="One more callback; can be repeated.",
+)
+@click.option(
+    "--resume",
+    type=RunReference(),
+    metavar="RUN",
+    help="Go on with this run; --epochs can make it longer.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the networks and train nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace an older run of that name.")
+@click.option("--quiet", is_flag=True, help="Print only the run's folder.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    *,
+    plugin: str | None,
+    runs: Path,
+    resume: str | None,
+    dry_run: bool,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401 - each plugin has options of its own
+) -> None:
+    """Train a model, from its first step or on from a run's last.
+
+    gtk train --plugin cvae
+
+    gtk train --plugin cvae --data mnist --epochs 10 --name first
+
+    gtk train --resume first --epochs 20
+    """
+    # What has a name in REQUEST_NAMES is read from the context where it is needed.
+    given = {
+        key: value
+        for key, value in options.items()
+        if value is not None and key not in REQUEST_NAMES
+    }
+    if resume is not None:
+        training, fit = _resumed(ctx, given, find_run(resume, runs))
+    elif plugin is None:
+        names = ", ".join(sorted({item.name for item in installed(MODEL)}))
+        raise InvalidValue(f"say which model to train: --plugin NAME. Installed: {names}")
+    else:
+        training, fit = _new(ctx, given)
+    if dry_run:
+        print_networks(training)
+        return
+    try:
+        run = fit()
+    except KeyboardInterrupt:
+        print_stopped(training.run)
+        raise
+    print_finished(run, quiet=quiet)
+
+
+def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Callable[[], Run]]":
+    """Prepare a new training; return it and what starts it."""
+    from gtk.core.training import RunPlace, Training, find_callbacks
+
+    wanted, choice = ctx.params, ctx.obj
+    callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])
+    settings = choice.settle(given, wanted["data_root"])
+    place = RunPlace(wanted["runs"], wanted["name"], wanted["overwrite"])
+    place.check(settings)
+    training = Training(settings, "auto" if wanted["device"] is None else wanted["device"])
+    return training, lambda: training.start(place, callbacks)
+
+
+def _resumed(
+    ctx: click.Context, given: Mapping[str, Any], run: Run
+) -> "tuple[Training, Callable[[], Run]]":
+    """Prepare to go on with a run; return the training and what starts it."""
+    from gtk.core.training import find_callbacks, refuse_changes, resumed_training
+
+    wanted = ctx.params
+    fixed = ("plugin", "data", "conditioner", "loss", "name", "overwrite")
+    typed = [name for name in fixed if ctx.get_parameter_source(name) is COMMANDLINE]
+    refuse_changes([*typed, *given])
+    callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])
+    training = resumed_training(
+        run, epochs=given.get("epochs"), data_root=wanted["data_root"], device=wanted["device"]
+    )
+    return training, lambda: training.go_on(run, callbacks)

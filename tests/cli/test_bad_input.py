@@ -1,0 +1,172 @@
+"""A mistake costs one line and exit code 2, and changes nothing on disk."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gtk
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def place(small_run: gtk.Run, workplace: Path) -> Path:
+    """A working folder with a run and some files that are none."""
+    shutil.copytree(small_run.path, workplace / "runs" / "small")
+    (workplace / "notes.txt").write_text("not a run")
+    (workplace / "fake.onnx").write_text("not ONNX")
+    (workplace / "folder").mkdir()
+    return workplace
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+MISTAKES = [
+    ("train", "say which model to train: --plugin NAME. Installed: cvae, vae"),
+    ("train --plugin cvea", "unknown model 'cvea'. Did you mean 'cvae'?"),
+    ("train --plugin cvea --help", "unknown model 'cvea'. Did you mean 'cvae'?"),
+    ("train --plugin cvae --conditioner onehott", "unknown conditioner 'onehott'. Did you mean"),
+    ("train --plugin cvae --loss elbow", "unknown loss 'elbow'. Did you mean 'elbo'?"),
+    ("train --plugin cvae --data minst", "unknown dataset 'minst'. Did you mean 'mnist'?"),
+    ("train --plugin cvae --latnt-dim 3", "'--latnt-dim'. Did you mean '--latent-dim'?"),
+    ("train --plugin cvae --latent-dim x", "'--latent-dim': 'x' is not a valid integer"),
+    ("train --plugin cvae --latent-dim -1", "latent_dim must be at least 1, not -1"),
+    ("train --plugin cvae --hidden-dims 5,x", "'5,x' is not whole numbers such as 256,128"),
+    ("train --plugin cvae --hidden-dims 5,0", "hidden_dims must be widths of at least 1"),
+    ("train --plugin cvae --batch-size 0", "batch_size must be at least 1, not 0"),
+    ("train --plugin cvae --batch-size 2000", "--batch-size 2000 is more than the 1440 training"),
+    ("train --plugin cvae --epochs 0", "epochs must be at least 1, not 0"),
+    ("train --plugin cvae --learning-rate nan", "learning_rate must be more than 0, not nan"),
+    ("train --plugin cvae --seed -1", "seed must be 0 or more, not -1"),
+    ("train --plugin cvae --validation 1440", "leaves none of the 1440 training images of digits"),
+    ("train --plugin cvae --device cuda:9", "device 'cuda:9' cannot be used here"),
+    ("train --plugin cvae --name a/b", "'a/b' cannot name a run"),
+    ("train --plugin cvae --name small", "runs/small exists. Choose another --name"),
+    ("train --plugin cvae --name small --dry-run", "runs/small exists. Choose another --name"),
+    ("train --plugin cvae --runs notes.txt", "notes.txt is not a folder you can write to"),
+    ("train --plugin cvae --runs . --name folder --overwrite", "is not a run, so it is not over"),
+    ("train --plugin cvae --data mnist --data-root folder", "folder has no readable MNIST/raw"),
+    ("train --resume smal", "unknown run 'smal'. Did you mean 'small'?"),
+    ("train --resume small", "is complete: 20 epochs"),
+    ("train --resume small --epochs 0", "epochs must be at least 1"),
+    ("train --resume small --plugin vae --epochs 30", "leave out plugin"),
+    ("train --resume small --batch-size 3 --epochs 30", "leave out batch-size"),
+    ("sample small --label 10 --out a.png", "label 10 is out of range: the 10 classes are 0..9"),
+    ("sample small --label -1 --out a.png", "label -1 is out of range"),
+    ("sample small --label cat --out a.png", "unknown label 'cat'"),
+    ("sample small --labels 1,x --out a.png", "unknown label 'x'"),
+    ("sample small --label 1 --labels all --out a.png", "give --label or --labels, not both"),
+    ("sample small --label 1 --rows 2 --out a.png", "--rows goes with --labels"),
+    ("sample small --labels all -n 2 --out a.png", "-n goes with --label"),
+    ("sample small -n 0 --out a.png", "'-n': 0 is not in the range 1<=x<=10000"),
+    ("sample small --scale 0 --out a.png", "'--scale': 0 is not in the range"),
+    ("sample small --batch-size 0 --out a.png", "'--batch-size': 0 is not in the range"),
+    ("sample small --seed -1 --out a.png", "'--seed': -1 is not in the range"),
+    ("sample small", "say where the picture goes: --out FILE.png"),
+    ("sample small --out notes.txt", "notes.txt exists. Add --overwrite"),
+    ("sample small --out folder", "folder is a folder"),
+    ("sample small --out none/a.png", "none is not a folder you can write to"),
+    ("sample small --checkpoint 5 --out a.png", "has no checkpoint '5'. It has: 308, 440, latest"),
+    ("sample small --checkpoint best --out a.png", "was trained without --validation"),
+    ("sample folder --out a.png", "folder is not a run: folder/run.json does not exist"),
+    ("sample nothing --out a.png", "unknown run 'nothing'. Runs: small."),
+    ("sample notes.txt --out a.png", "notes.txt is a file and not a run; an exported file's name"),
+    ("sample fake.onnx --out a.png", "fake.onnx is not an ONNX file"),
+    ("sample none.onnx --out a.png", "none.onnx cannot be read: No such file"),
+    ("sample fake.onnx --checkpoint 3 --out a.png", "--checkpoint and --device are for runs"),
+    ("sample", "Missing argument 'RUN|FILE.onnx'"),
+    ("export nothing", "unknown run 'nothing'"),
+    ("export folder", "folder is not a run"),
+    ("export small --out notes.txt", "notes.txt exists. Add --overwrite"),
+    ("export small --out none/a.onnx", "none is not a folder you can write to"),
+    ("export small --atol -1", "the tolerance must be a number of at least 0, not -1.0"),
+    ("export small --checkpoint 5", "has no checkpoint '5'"),
+    ("export small --atol nan", "the tolerance must be a number of at least 0, not nan"),
+    ("export notes.txt", "notes.txt is a file and not a run"),
+    ("sample small --label ---3 --out a.png", "unknown label '---3'"),
+    ("sample small -n 99999999999 --out a.png", "is not in the range 1<=x<=10000"),
+    ("sample small --device gpu --out a.png", "device 'gpu' cannot be used here"),
+    ("sample small --out runs/small", "runs/small is a folder"),
+    ("train --plugin cvae --latent-dim 999999999999", "'cvae' cannot be built for digits"),
+    ("train --plugin cvae --latent-dim 99999999999999999999999", "'cvae' cannot be built"),
+    ("train --plugin cvae --data-root folder", "'digits' is embedded: leave the data root out"),
+    ("train --plugin cvae --name x.onnx", "'x.onnx' cannot name a run"),
+    ("train --plugin cvae --callback nothing", "unknown callback 'nothing'"),
+    ("train --plugin /cvae", "unknown model '/cvae'"),
+    ("runs --runs [/b] extra", "unexpected extra argument"),
+    ("trian", "No such command 'trian'. Did you mean 'train'?"),
+    ("--nonsense", "No such option '--nonsense'"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_is_one_line(gtk_command: Command, place: Path, line: str, message: str) -> None:
+    before = snapshot(place)
+    result = gtk_command(*line.split())
+    assert result.code == 2
+    assert result.out == ""
+    assert message in result.err
+    assert result.err.startswith("gtk: error: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    assert snapshot(place) == before
+
+
+def test_a_failed_export_is_exit_code_1_and_no_file(gtk_command: Command, place: Path) -> None:
+    before = snapshot(place)
+    result = gtk_command("export", "small", "--atol", 0)
+    assert result.code == 1
+    assert "differs from PyTorch by" in result.err
+    assert "the tolerance is 0" in result.err
+    assert snapshot(place) == before
+
+
+def test_a_training_that_diverges_is_exit_code_1(gtk_command: Command) -> None:
+    result = gtk_command("train", "--plugin", "cvae", "--learning-rate", 1e30, "--quiet")
+    assert result.code == 1
+    assert "is no longer a finite number" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_an_interrupted_training_is_130_and_says_how_to_go_on(workplace: Path) -> None:
+    code = (
+        "import os, signal, sys, gtk\n"
+        "from gtk.plugins.callbacks import samples\n"
+        "class PressCtrlC:\n"
+        "    @gtk.hookimpl\n"
+        "    def gtk_step_end(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "samples.SamplePictures = PressCtrlC\n"
+        "from gtk.cli.main import run\n"
+        "sys.exit(run(['train', '--plugin', 'cvae', '--name', 'long', '--quiet']))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 130
+    assert "Stopped; saved up to step 51. Go on: gtk train --resume long" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert gtk.load("long").checkpoints.steps() == [51]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gtk", "plugins"]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr

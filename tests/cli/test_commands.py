@@ -1,0 +1,231 @@
+"""The commands as a user types them, from training to a picture from an exported file."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gtk
+from gtk.cli.main import COMMANDS
+from gtk.cli.preview import half_blocks
+from gtk.cli.runs import age
+from gtk.pictures.grid import image_grid
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
+    """A copy of the small run, in the runs folder that commands look into."""
+    return gtk.Run(shutil.copytree(small_run.path, workplace / "runs" / "small"))
+
+
+def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Command) -> None:
+    result = gtk_command("train", "--plugin", "cvae", "--epochs", 2, "--name", "first")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[0].startswith("train       loss ")
+    assert lines[1].startswith("test        loss ")
+    assert lines[1].endswith("nats per image (357 images)")
+    assert lines[2:4] == [
+        "pictures    runs/first/pictures",
+        "checkpoint  runs/first/checkpoints/000000044",
+    ]
+    assert [line.strip() for line in lines[5:]] == [
+        "gtk sample first --label 9 -n 16 --out samples.png",
+        "gtk export first",
+        "gtk train --resume first --epochs 4",
+    ]
+    for line in lines[5:]:  # they are promises
+        assert gtk_command(*line.split()[1:]).code == 0
+
+
+def test_quiet_prints_the_folder_alone(gtk_command: Command) -> None:
+    result = gtk_command("train", "--plugin", "vae", "--epochs", 1, "--quiet", "--runs", "mine")
+    assert (result.code, result.out, result.err) == (0, "mine/vae-digits-0001\n", "")
+
+
+def test_every_option_of_the_plugins_has_its_heading(gtk_command: Command) -> None:
+    text = gtk_command("train", "--plugin", "cvae", "--conditioner", "embedding", "--help").out
+    sections = text.split("\nOptions of ")
+    assert [section.split(":")[0] for section in sections[1:]] == [
+        "model cvae", "conditioner embedding", "loss elbo",
+    ]  # fmt: skip
+    assert "--latent-dim" in sections[1]
+    assert "--embedding-dim" in sections[2]
+    assert "--beta" in sections[3]
+    for option in (
+        "--data", "--data-root", "--epochs", "--batch-size", "--learning-rate", "--seed", "--name",
+        "--runs", "--device", "--validation", "--checkpoint-every", "--sample-every",
+        "--log-every", "--resume", "--conditioner", "--loss", "--dry-run", "--overwrite", "--quiet",
+    ):  # fmt: skip
+        assert f"  {option} " in sections[0]
+    assert "[default: 300]" in sections[0], "the data set's own number of epochs"
+
+
+def test_a_dry_run_shows_networks_and_trains_nothing(gtk_command: Command, workplace: Path) -> None:
+    result = gtk_command(
+        "train", "--plugin", "cvae", "--latent-dim", 3, "--hidden-dims", "5", "--dry-run"
+    )
+    assert result.code == 0
+    assert "encoder: 411 parameters" in result.out
+    assert "decoder: 454 parameters" in result.out
+    assert "part model: 865 trainable parameters" in result.out
+    assert "22 steps an epoch, 6600 in all" in result.out
+    assert not list(workplace.iterdir())
+
+
+def test_sampling_a_class(gtk_command: Command, run: gtk.Run) -> None:
+    result = gtk_command("sample", "small", "--label", 3, "-n", 16, "--out", "three.png")
+    assert (result.code, result.out) == (0, "three.png: 16 images, seed 0\n")
+    odd = gtk_command("sample", "small", "-n", 1, "--out", "a[red].png")
+    assert odd.out == "a[red].png: 1 images, seed 0\n"
+    picture = np.asarray(Image.open("three.png"))
+    assert np.array_equal(picture, image_grid(run.sample(labels=[3] * 16), 4))
+
+
+def test_sampling_all_classes_gives_a_column_for_each(gtk_command: Command, run: gtk.Run) -> None:
+    gtk_command("sample", "latest", "--labels", "all", "--rows", 5, "--out", "grid.png")
+    picture = np.asarray(Image.open("grid.png"))
+    assert picture.shape == (5 * 72 - 8, 10 * 72 - 8)
+    images = run.sample(labels=[*range(10)] * 5)
+    assert np.array_equal(picture, image_grid(images, 10))
+    gtk_command(
+        "sample", run.path, "--labels", "8, 1", "--rows", 2, "--seed", 4, "--out", "two.png"
+    )
+    picture = np.asarray(Image.open("two.png"))
+    assert np.array_equal(picture, image_grid(run.sample(labels=[8, 1, 8, 1], seed=4), 2))
+
+
+def test_the_same_seed_gives_the_same_bytes(gtk_command: Command, run: gtk.Run) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        gtk_command("sample", "small", "-n", 12, "--seed", seed, "--out", f"{name}.png")
+    first, second, third = (Path(f"{name}.png").read_bytes() for name in "abc")
+    assert first == second != third
+
+
+def test_a_run_and_its_exported_file_give_the_same_picture(
+    gtk_command: Command, run: gtk.Run
+) -> None:
+    result = gtk_command("export", "small", "--out", "small.onnx")
+    assert result.code == 0
+    for size in (1, 2, 3, 16):
+        assert f"batch {size} " in result.out
+    assert "largest difference" in result.out
+    arguments = ["--labels", "all", "--rows", 3, "--seed", 11]
+    gtk_command("sample", "small", *arguments, "--out", "run.png", "--batch-size", 7)
+    gtk_command("sample", "small.onnx", *arguments, "--out", "file.png")
+    pictures = [np.asarray(Image.open(name)).astype(int) for name in ("run.png", "file.png")]
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_choosing_a_checkpoint(gtk_command: Command, run: gtk.Run) -> None:
+    gtk_command("sample", "small", "--checkpoint", 308, "-n", 10, "--out", "early.png")
+    gtk_command("sample", "small", "--checkpoint", "latest", "-n", 10, "--out", "late.png")
+    gtk_command("sample", "small", "-n", 10, "--out", "default.png")
+    early, late, default = (
+        Path(f"{name}.png").read_bytes() for name in ("early", "late", "default")
+    )
+    assert early != late == default
+
+
+def test_runs_are_listed_with_their_facts(gtk_command: Command, run: gtk.Run) -> None:
+    result = gtk_command("runs")
+    row = next(line for line in result.out.splitlines() if "small" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    loss = run.metrics()[-1]["terms"]["loss"]
+    assert cells[:5] == ["small", "cvae", "digits", "20/20", f"{loss:.2f} (test)"]
+    assert cells[5].endswith((" s", " min"))
+    assert "has no runs" in gtk_command("runs", "--runs", "nowhere[/b]").out
+    with run.metrics_file.path.open("a") as file:
+        file.write("{}\n")
+    assert "metrics.jsonl is damaged" in gtk_command("runs").out
+
+
+def test_ages_are_said_in_their_largest_unit() -> None:
+    assert [age(seconds) for seconds in (0, 59, 60, 7_300, 200_000)] == [
+        "0 s", "59 s", "1 min", "2 h", "2 d",
+    ]  # fmt: skip
+
+
+def test_plugins_are_listed_with_package_and_version(gtk_command: Command, outside: Path) -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in gtk_command("plugins").out.splitlines()
+    ]
+    assert ["model", "cvae", "generative-toolkit", "0.1.0"] in rows
+    assert ["model", "cvae", "gtk-plugin-twin", "0.3"] in rows
+    assert ["conditioner", "film", "gtk-plugin-film", "0.3"] in rows
+    assert ["model", "broken", "gtk-plugin-broken", "0.3"] in rows
+
+
+def test_the_terminal_shows_two_pixels_in_a_character() -> None:
+    pixels = np.array([[0, 255], [10, 20], [30, 40]], np.uint8)
+    text = half_blocks(pixels, width=10)
+    assert text.plain == "▀▀\n▀▀\n"
+    assert [str(span.style) for span in text.spans] == [
+        "rgb(0,0,0) on rgb(10,10,10)",
+        "rgb(255,255,255) on rgb(20,20,20)",
+        "rgb(30,30,30) on rgb(0,0,0)",
+        "rgb(40,40,40) on rgb(0,0,0)",
+    ]
+    wide = half_blocks(np.zeros((20, 200, 3), np.uint8), width=50)
+    assert len(wide.plain.splitlines()[0]) == 50
+
+
+def test_a_picture_shows_in_a_terminal(
+    gtk_command: Command, run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    arguments = ("sample", "small", "-n", 10, "--seed", 1)
+    assert "▀" in gtk_command(*arguments).out
+    assert "▀" in gtk_command(*arguments, "--out", "a.png").out
+    assert "▀" not in gtk_command(*arguments, "--out", "b.png", "--no-preview").out
+
+
+def test_the_module_is_the_same_program() -> None:
+    outputs = [
+        subprocess.run([*command, "--help"], check=True, capture_output=True, text=True).stdout
+        for command in ([sys.executable, "-m", "gtk"], [str(Path(sys.executable).parent / "gtk")])
+    ]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith("Usage: gtk ")
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself(gtk_command: Command) -> None:
+    listing = " ".join(gtk_command("--help").out.split())
+    for name, summary in COMMANDS.items():
+        assert f"{name} {summary}" in listing
+        assert f" {summary}" in " ".join(gtk_command(name, "--help").out.split())
+
+
+def complete(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ask for completions as a shell does."""
+    words = line.split(" ")
+    environment = {
+        **os.environ, "_GTK_COMPLETE": "bash_complete", "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }  # fmt: skip
+    command = [str(Path(sys.executable).parent / "gtk")]
+    result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    return [item.partition(",")[2] for item in result.stdout.splitlines()]
+
+
+def test_the_shell_completes_plugins_runs_and_plugin_options(
+    run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert complete("gtk tr", monkeypatch) == ["train"]
+    assert complete("gtk train --plugin c", monkeypatch) == ["cvae"]
+    assert complete("gtk train --conditioner ", monkeypatch) == [
+        "embedding", "onehot", "unconditional",
+    ]  # fmt: skip
+    assert complete("gtk train --plugin cvae --late", monkeypatch) == ["--latent-dim"]
+    assert complete("gtk sample sm", monkeypatch) == ["small"]
+    assert complete("gtk export ", monkeypatch) == ["latest", "small"]

@@ -1,0 +1,185 @@
+"""A training that was stopped anywhere goes on, in a new process, to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import gtk
+from gtk.core.engine import resolve_device
+from gtk.core.errors import InvalidValue, UserError
+from gtk.core.run import Run, write_json
+
+OPTIONS = {"epochs": 3, "log_every": 5, "checkpoint_every": 11, "validation": 30, "quiet": True}
+KILLED = """
+import os, sys, gtk
+from gtk.core.checkpoint import CheckpointFolder
+save = CheckpointFolder.save
+def save_and_die(self, checkpoint):
+    save(self, checkpoint)
+    if checkpoint.step == {step}:
+        os._exit(9)
+CheckpointFolder.save = save_and_die
+gtk.train(plugin="cvae", name="stopped", {options})
+"""
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    """Return every file of a run but its description, which holds the time it was made."""
+    return {
+        str(path.relative_to(run.path)): path.read_bytes()
+        for path in sorted(run.path.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", ".lock")
+    }
+
+
+def start_and_kill(step: int, **extra: object) -> None:
+    """Train in another process, and have it die without a word after a checkpoint."""
+    options = ", ".join(f"{name}={value!r}" for name, value in {**OPTIONS, **extra}.items())
+    code = KILLED.format(step=step, options=options)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+
+
+def resume(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gtk", "train", "--resume", "stopped", "--quiet", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+# 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.
+@pytest.mark.parametrize(("step", "average_decay"), [(22, 0.0), (33, 0.0), (33, 0.9)])
+def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: float) -> None:
+    straight = gtk.train(plugin="cvae", name="straight", average_decay=average_decay, **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(step, average_decay=average_decay)
+    assert gtk.load("stopped").checkpoints.steps()[-1] == step
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+def test_metrics_written_after_the_last_checkpoint_are_not_repeated() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(33)
+    run = gtk.load("stopped")
+    run.metrics_file.append({"step": 35, "split": "train", "terms": {}})
+    with run.metrics_file.path.open("a") as file:
+        file.write('{"step": 40, "spl')
+    resume()
+    assert run.metrics_file.path.read_bytes() == straight.metrics_file.path.read_bytes()
+
+
+def test_a_training_killed_before_its_first_checkpoint_begins_anew() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(11)
+    for path in (gtk.load("stopped").path / "checkpoints").rglob("*.*"):
+        path.unlink()
+    (gtk.load("stopped").path / "checkpoints" / "000000011").rmdir()
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+class PressCtrlC:
+    """A callback that interrupts its own training at a step."""
+
+    step = 35
+
+    @gtk.hookimpl
+    def gtk_step_end(self, progress: gtk.Progress) -> None:
+        if progress.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_saves_the_step_and_loses_nothing() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        gtk.train(plugin="cvae", name="stopped", callbacks=[PressCtrlC()], **OPTIONS)  # type: ignore[arg-type]
+    assert signal.getsignal(signal.SIGINT) is handler
+    # The signal arrives while step 35 is being reported, or at the latest in the step after.
+    run = gtk.load("stopped")
+    assert run.checkpoints.steps()[-1] in (35, 36)
+    resume()
+    ours, theirs = contents(run), contents(straight)
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+def test_a_longer_training_is_one_that_was_planned_longer() -> None:
+    run = gtk.train(plugin="cvae", name="stopped", **OPTIONS)  # type: ignore[arg-type]
+    resume("--epochs", "5")
+    longer = gtk.train(plugin="cvae", name="longer", **{**OPTIONS, "epochs": 5})  # type: ignore[arg-type]
+    run = gtk.load(run.path)
+    assert run.document["train"]["epochs"] == 5
+    for name in ("model", "training"):
+        file = f"checkpoints/000000110/{name}.safetensors"
+        assert contents(run)[file] == contents(longer)[file]
+
+
+def test_metrics_that_are_lost_do_not_come_back_as_zeros() -> None:
+    start_and_kill(33)
+    run = gtk.load("stopped")
+    run.metrics_file.path.unlink()
+    resume()
+    assert run.metrics()[0]["step"] == 35
+    assert b"\0" not in run.metrics_file.path.read_bytes()
+
+
+def test_a_run_goes_on_where_it_was_with_as_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    assert run.document["device"] == str(resolve_device("auto").type)
+    assert run.document["threads"] == torch.get_num_threads()
+    run.document.update(device="cpu", threads=1)
+    write_json(run.path / "run.json", run.document)
+    seen: list[object] = []
+
+    class Look:
+        @gtk.hookimpl
+        def gtk_epoch_end(self, model: gtk.Model) -> None:
+            seen.extend([torch.get_num_threads(), next(model.parameters()).device.type])
+
+    gtk.train(resume="done", epochs=2, quiet=True, callbacks=[Look()])
+    assert seen == [1, "cpu"]
+
+
+def test_two_processes_cannot_train_one_run() -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    before = contents(run)
+    with run.locked():
+        for request in (
+            {"resume": "done", "epochs": 2},
+            {"plugin": "vae", "name": "done", "overwrite": True},
+        ):
+            with pytest.raises(UserError, match="is being trained by another process"):
+                gtk.train(**request, quiet=True)  # type: ignore[arg-type]
+    assert contents(run) == before
+
+
+def test_a_complete_run_says_so() -> None:
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    with pytest.raises(InvalidValue, match=r"is complete: 1 epochs, 22 steps\. .*--epochs 2"):
+        gtk.train(resume="done", quiet=True)
+
+
+def test_settings_cannot_be_changed_on_the_way() -> None:
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    with pytest.raises(InvalidValue, match="leave out batch-size, latent-dim"):
+        gtk.train(resume="done", batch_size=3, latent_dim=4, epochs=2)
+    with pytest.raises(InvalidValue, match="leave out data, overwrite"):
+        gtk.train(resume="done", data="mnist", overwrite=True, epochs=2)
+
+
+def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gtk.plugins.datasets import digits
+
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    load = digits.load
+
+    def grown(root: Path | None) -> gtk.Dataset:
+        data = load(root)
+        spec = gtk.DataSpec("digits", 1, 8, 8, gtk.ConditionSpec(tuple("abcdefghij")))
+        return gtk.Dataset(spec, data.train, data.test)
+
+    monkeypatch.setattr(digits, "load", grown)
+    with pytest.raises(InvalidValue, match="are not those that .* was trained on"):
+        gtk.train(resume="done", epochs=2, quiet=True)
