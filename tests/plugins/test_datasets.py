@@ -62,7 +62,7 @@ def test_a_run_trains_on_a_copy_and_remembers_where(small_mnist: Path) -> None:
 
 
 def test_a_folder_without_mnist_says_how_to_point_at_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="has no readable MNIST/raw .*Point --data-root at"):
+    with pytest.raises(InvalidValue, match="has no readable MNIST/raw: point --data-root at"):
         mnist.load(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -81,7 +81,7 @@ def test_without_a_network_one_line_says_what_to_do(
     monkeypatch.setattr(mnist, "user_cache_path", lambda name: tmp_path / name)
     # Nothing listens on port 9 of this machine, so the connection is refused at once.
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    with pytest.raises(WorkFailed, match=r"MNIST could not be downloaded .* --data-root") as error:
+    with pytest.raises(WorkFailed, match="MNIST could not be downloaded: .* --data-root") as error:
         mnist.load(None)
     assert "\n" not in str(error.value)
 

@@ -35,11 +35,11 @@ def _split(root: Path | None, *, train: bool) -> Split:
         reason = " ".join(str(error).split()) or type(error).__name__
         if root is None:
             raise WorkFailed(
-                f"MNIST could not be downloaded ({reason}). Point at a folder with MNIST/raw in "
-                "it: --data-root FOLDER"
+                "MNIST could not be downloaded: point at a folder that holds MNIST/raw with "
+                f"--data-root FOLDER, or try again ({reason})"
             ) from error
         raise InvalidValue(
-            f"{folder} has no readable MNIST/raw ({reason}). Point --data-root at the folder that "
-            "holds MNIST/raw, or leave it out to download."
+            f"{folder} has no readable MNIST/raw: point --data-root at the folder that holds "
+            f"MNIST/raw, or leave it out to download ({reason})"
         ) from error
     return Split(data.data.numpy()[:, None], data.targets.numpy().astype(np.int64))
