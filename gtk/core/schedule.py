@@ -51,11 +51,16 @@ class Schedule:
         self.held_out = order[: config.validation].sort().values
         self.kept = order[config.validation :].sort().values
 
-    def batches(self, step: int) -> Iterator[Tensor]:
-        """Yield the row numbers among `kept`, (B,), of each batch after `step` steps."""
+    def batches(self, step: int, device: torch.device | None = None) -> Iterator[Tensor]:
+        """Yield the row numbers among `kept`, (B,), of each batch after `step` steps.
+
+        Args:
+            step: how many steps are done.
+            device: where the numbers are wanted; an epoch's are moved there at once.
+        """
         while step < self.total_steps:
             epoch, done = divmod(step, self.steps_per_epoch)
-            order = self._permutation(len(self.kept), "order", epoch)
+            order = self._permutation(len(self.kept), "order", epoch).to(device)
             batches = torch.split(order, self._config.batch_size)[done : self.steps_per_epoch]
             yield from batches
             step += len(batches)

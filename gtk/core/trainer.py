@@ -104,8 +104,8 @@ class Trainer:
             events.tell("gtk_train_start", run=run, progress=self._progress({}, 0.0))
             try:
                 self._clock.start()
-                for rows in self.schedule.batches(self.step):
-                    self.train_step(rows.to(self._device))
+                for rows in self.schedule.batches(self.step, self._device):
+                    self.train_step(rows)
                     self._clock.images += len(rows)
                     stopping = interrupt.asked  # asked once: it may change while things are saved
                     if self._anything_due() or stopping:

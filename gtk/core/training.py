@@ -12,7 +12,7 @@ from gtk.core.config import as_table, make_config
 from gtk.core.data import Dataset, DataSpec
 from gtk.core.discovery import CALLBACK, find
 from gtk.core.engine import resolve_device
-from gtk.core.errors import InvalidValue, PluginError
+from gtk.core.errors import InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.run import Run
@@ -90,7 +90,13 @@ class Training:
         steps, metrics_bytes = run.checkpoints.steps(), 0
         if steps:
             checkpoint = run.checkpoints.load(steps[-1])
-            self.trainer.restore(checkpoint)
+            try:
+                self.trainer.restore(checkpoint)
+            except (RuntimeError, LookupError) as error:
+                raise UserError(
+                    f"{run.checkpoints.folder(steps[-1])} does not fit the model that "
+                    f"{run.path / 'run.json'} describes: remove it to go on from the one before"
+                ) from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
         run.metrics_file.truncate(metrics_bytes)
         run.replace_settings(self.settings)

@@ -169,6 +169,14 @@ def test_settings_cannot_be_changed_on_the_way() -> None:
         gtk.train(resume="done", data="mnist", overwrite=True, epochs=2)
 
 
+def test_a_checkpoint_that_does_not_fit_is_named() -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    run.document["model"]["latent_dim"] = 17
+    write_json(run.path / "run.json", run.document)
+    with pytest.raises(UserError, match="000000022 does not fit the model that"):
+        gtk.train(resume="done", epochs=2, quiet=True)
+
+
 def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from gtk.plugins.datasets import digits
 
