@@ -97,7 +97,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f"this needs {missing}, which is not installed here. Install gtk with everything it "
-            "needs: pip install generative-toolkit",
+            "needs, by the first command of its README",
             EXIT_USAGE,
         )
     except OSError as error:  # the disk is full, a file vanished

@@ -107,7 +107,7 @@ def sample(
     if out is None and not preview:
         raise InvalidValue("say where the picture goes: --out FILE.png")
     if out is not None:
-        check_output_file(out, overwrite=overwrite)
+        check_output_file(out, ".png", overwrite=overwrite)
     origin = _open(source, runs, checkpoint, device)
     chosen, total, columns = _lay_out(origin.classes, label, labels, count, rows)
     images = origin.sample(labels=chosen, count=total, seed=seed, batch_size=batch_size)

@@ -6,16 +6,18 @@ from pathlib import Path
 from gtk.core.errors import UserError
 
 
-def check_output_file(path: Path, *, overwrite: bool) -> None:
+def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
     """Refuse a file that cannot or must not be written.
 
     Raises:
-        UserError: it exists, is no ordinary file, or its folder does not exist or cannot be
-            written.
+        UserError: its name does not end in `suffix`, it exists, is no ordinary file, or its
+            folder does not exist or cannot be written.
     """
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder: give the name of a file in it")
+        if path.suffix.lower() != suffix:
+            raise UserError(f"{path} would hold something else: give a name that ends in {suffix}")
         if (path.exists() or path.is_symlink()) and not path.is_file():
             raise UserError(f"{path} is not an ordinary file: choose another --out")
         if path.exists() and not overwrite:

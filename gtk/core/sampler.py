@@ -27,7 +27,7 @@ def choose_labels(
     """
     if count is not None:
         check_at_least("count", count, 1)
-    if isinstance(labels, str):
+    if isinstance(labels, str | int):
         raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
     if condition is None:
         if labels is not None:

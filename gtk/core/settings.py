@@ -16,6 +16,12 @@ class TrainConfig:
     batch_size: int = field(default=128, metadata={"help": "Images in one step."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Adam's step size."})
     seed: int = field(default=0, metadata={"help": "Decides every random draw of the training."})
+    threads: int = field(
+        default=0,
+        metadata={
+            "help": "CPU threads; 0 means as many as torch takes. Part of the result's bits."
+        },
+    )
     validation: int = field(
         default=0,
         metadata={
@@ -47,7 +53,7 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("seed", "validation", "checkpoint_every", "sample_every"):
+        for name in ("seed", "threads", "validation", "checkpoint_every", "sample_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):

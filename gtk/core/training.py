@@ -12,7 +12,7 @@ from gtk.core.config import as_table, make_config
 from gtk.core.data import Dataset, DataSpec
 from gtk.core.discovery import CALLBACK, find
 from gtk.core.engine import resolve_device
-from gtk.core.errors import InvalidValue, PluginError, UserError
+from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.run import Run
@@ -60,7 +60,7 @@ class Training:
             self.settings,
             self.dataset.spec,
             device=self._device,
-            threads=torch.get_num_threads(),
+            threads=self.settings.train.threads or torch.get_num_threads(),
         )
         return self._fit(self.run, events)
 
@@ -213,10 +213,18 @@ def load_dataset(settings: Settings) -> Dataset:
 
     Raises:
         GtkError: the data are not there or cannot be read.
-        PluginError: the plugin returns something else than a `gtk.Dataset`.
+        PluginError: the plugin fails, or returns something else than a `gtk.Dataset`.
     """
     plugin = settings.choice.dataset
-    dataset = plugin.spec.resolve()(settings.data_root)
+    try:
+        dataset = plugin.spec.resolve()(settings.data_root)
+    except GtkError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"data set '{plugin.spec.name}' of {plugin.installed} failed with "
+            f"{type(error).__name__}: {error}."
+        ) from error
     if not isinstance(dataset, Dataset):
         raise PluginError(
             f"data set '{plugin.spec.name}' of {plugin.installed} returned "

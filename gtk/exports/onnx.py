@@ -66,7 +66,7 @@ def export(
         raise InvalidValue(f"the tolerance must be a number of at least 0, not {tolerance}")
     run = run if isinstance(run, Run) else find_run(run)
     path = Path(out) if out is not None else run.path / f"{run.name}.onnx"
-    check_output_file(path, overwrite=overwrite)
+    check_output_file(path, ".onnx", overwrite=overwrite)
     step = run.checkpoints.choose(checkpoint)  # once: a run that trains on may choose another
     model = run.load_model(step)
     proto = to_onnx(model, next(iter(model.exports().values())))

@@ -87,7 +87,7 @@ class Generator:
     ) -> tuple[NDArray[np.int64] | None, int]:
         if count is not None:
             _check_at_least("count", count, 1)
-        if isinstance(labels, str):
+        if isinstance(labels, str | int):
             raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
         if self.classes is None:
             if labels is not None:

@@ -22,6 +22,7 @@ def place(small_run: gtk.Run, workplace: Path) -> Path:
     shutil.copytree(small_run.path, workplace / "runs" / "small")
     (workplace / "notes.txt").write_text("not a run")
     (workplace / "fake.onnx").write_text("not ONNX")
+    (workplace / "taken.png").write_text("a picture")
     (workplace / "folder").mkdir()
     return workplace
 
@@ -75,7 +76,8 @@ MISTAKES = [
     ("sample small --batch-size 0 --out a.png", "'--batch-size': 0 is not in the range"),
     ("sample small --seed -1 --out a.png", "'--seed': -1 is not in the range"),
     ("sample small", "say where the picture goes: --out FILE.png"),
-    ("sample small --out notes.txt", "notes.txt exists. Add --overwrite"),
+    ("sample small --out notes.txt", "give a name that ends in .png"),
+    ("sample small --out taken.png", "taken.png exists. Add --overwrite"),
     ("sample small --out folder", "folder is a folder"),
     ("sample small --out none/a.png", "none is not a folder you can write to"),
     ("sample small --checkpoint 5 --out a.png", "has no checkpoint '5'. It has: 308, 440, latest"),
@@ -89,7 +91,8 @@ MISTAKES = [
     ("sample", "Missing argument 'RUN|FILE.onnx'"),
     ("export nothing", "unknown run 'nothing'"),
     ("export folder", "folder is not a run"),
-    ("export small --out notes.txt", "notes.txt exists. Add --overwrite"),
+    ("export small --out notes.txt", "give a name that ends in .onnx"),
+    ("export small --out fake.onnx", "fake.onnx exists. Add --overwrite"),
     ("export small --out none/a.onnx", "none is not a folder you can write to"),
     ("export small --atol -1", "the tolerance must be a number of at least 0, not -1.0"),
     ("export small --checkpoint 5", "has no checkpoint '5'"),

@@ -129,7 +129,7 @@ def test_unusable_config_classes_are_refused() -> None:
     "values",
     [
         {"epochs": 0}, {"batch_size": 0}, {"log_every": 0}, {"learning_rate": 0.0},
-        {"learning_rate": float("nan")}, {"seed": -1}, {"validation": -1},
+        {"learning_rate": float("nan")}, {"seed": -1}, {"threads": -1}, {"validation": -1},
         {"average_decay": 1.0}, {"checkpoint_every": -1}, {"sample_every": -1},
     ],
     ids=str,

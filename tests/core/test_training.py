@@ -149,3 +149,12 @@ def test_the_summary_names_layers_shapes_and_counts() -> None:
         ("decoder", "head", "Linear", (64,), 5 * 64 + 64),
     ]
     assert sum(row[-1] for row in rows) == parameter_count(model)
+
+
+def test_a_data_set_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(root: Path | None) -> None:
+        raise KeyError("images")
+
+    monkeypatch.setattr("gtk.plugins.datasets.digits.load", broken)
+    with pytest.raises(GtkError, match="'digits' of generative-toolkit .* failed with KeyError"):
+        gtk.train(plugin="cvae", quiet=True)

@@ -52,9 +52,9 @@ def test_labels_are_numbers_or_names_and_checked(exported: Path) -> None:
 
 REQUESTS: list[dict[str, object]] = [
     {}, {"count": 3}, {"labels": [1, "2"]}, {"labels": ["10"]}, {"labels": [10]}, {"labels": [-1]},
-    {"labels": ["---3"]}, {"labels": ["x"]}, {"labels": [3.7]}, {"labels": "12"}, {"labels": []},
-    {"labels": [1], "count": 2}, {"count": 0}, {"count": 2.5}, {"seed": -1}, {"seed": None},
-    {"batch_size": 0}, {"labels": [True]},
+    {"labels": ["---3"]}, {"labels": ["x"]}, {"labels": [3.7]}, {"labels": "12"}, {"labels": 3},
+    {"labels": []}, {"labels": [1], "count": 2}, {"count": 0}, {"count": 2.5}, {"seed": -1},
+    {"seed": None}, {"batch_size": 0}, {"labels": [True]},
 ]  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class ProgressDisplay:
     @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Begin the display at the step where the training begins or goes on."""
-        verb = "Training on" if progress.step else "Training"
+        verb = "Resuming" if progress.step else "Training"
         self._console.print(f"{verb}: {run.path}", highlight=False, soft_wrap=True)
         self._task = self._bar.add_task(
             "", total=progress.total_steps, completed=progress.step, **self._fields(progress)
