@@ -26,7 +26,8 @@ from torchvision import datasets, transforms
 
 import gtk
 from gtk.core.assembly import Choice
-from gtk.core.training import RunPlace, Training
+from gtk.core.runs import RunPlace
+from gtk.core.training import Training
 
 BLOCK = 25
 BATCH = 128

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console
+from gtk.core.early_stop import EarlyStop
 from gtk.core.run import Run
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
@@ -50,7 +51,15 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     console = make_console()
     for line in _last_metrics(run):
         terms = ", ".join(f"{name} {value:.2f}" for name, value in line["terms"].items())
-        console.print(f"{line['split']:<11} {terms} {line['unit']} ({line['images']} images)")
+        images = f"{line['images']} {'test ' if line.get('images_from') == 'test' else ''}images"
+        console.print(f"{line['split']:<11} {terms} {line['unit']} ({images})")
+    train = run.settings.train
+    if train.validate_on_test:
+        console.print(
+            "validated on the test images: the test figure chose these weights and is not "
+            "independent",
+            soft_wrap=True,
+        )
     step = run.checkpoints.choose(None)
     reference = command_reference(run)
     label = f" --label {shlex.quote(run.condition.names[-1])}" if run.condition else ""
@@ -59,7 +68,8 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     console.print("go on with")
     console.print(f"  gtk sample {reference}{label} -n 16 --out samples.png")
     console.print(f"  gtk export {reference}")
-    console.print(f"  gtk train --resume {reference} --epochs {2 * run.settings.train.epochs}")
+    if not EarlyStop(train.patience, run.metrics()).reached:
+        console.print(f"  gtk train --resume {reference} --epochs {2 * train.epochs}")
 
 
 def _last_metrics(run: Run) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from gtk.core.assembly import DEFAULT_DATA, Choice
 from gtk.core.discovery import MODEL, installed
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.run import Run
-from gtk.core.runs import find_run
+from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import REQUEST_NAMES
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
@@ -197,7 +197,7 @@ def train(
 
 def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Callable[[], Run]]":
     """Prepare a new training; return it and what starts it."""
-    from gtk.core.training import RunPlace, Training, find_callbacks
+    from gtk.core.training import Training, find_callbacks
 
     wanted, choice = ctx.params, ctx.obj
     callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])

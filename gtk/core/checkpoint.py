@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gtk.core.errors import InvalidValue, UnknownName
-
-#: How many of the newest checkpoints are kept; the best one is kept besides.
-KEPT = 3
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,8 @@ class Checkpoint:
         model: the weights that sampling and export use: the averaged ones where there are any.
         training: what only going on needs: optimizer state, weights behind an average, pending
             terms; flat names.
-        state: plain facts: "metrics_bytes", what is "pending", and "validation", the loss on the
-            validation images, None where it was not measured.
+        state: plain facts: "metrics_bytes", what is "pending", and "validation", the monitored
+            term on the validation images, None where it was not measured.
     """
 
     step: int
@@ -74,7 +70,7 @@ class CheckpointFolder:
             raise InvalidValue(f"{file} is damaged: remove {file.parent}") from error
 
     def best(self) -> int | None:
-        """Return the step with the lowest validation loss, the earlier of equals, if any."""
+        """Return the step with the lowest validation figure, the earlier of equals, if any."""
         measured = [
             (facts["validation"], step)
             for step in self.steps()
@@ -93,8 +89,8 @@ class CheckpointFolder:
         steps = self.steps()
         if not steps:
             raise UnknownName(
-                f"{self.path.parent} has no checkpoint yet. Let it train on: "
-                f"gtk train --resume {self.path.parent}"
+                f"{self.path.parent} has no checkpoint yet. Let it train on with "
+                f"gtk train --resume {self.path.parent}, or, if that fails, train anew."
             )
         best = self.best()
         if which in (None, "best") and best is not None:
@@ -114,7 +110,7 @@ class CheckpointFolder:
         )
 
     def save(self, checkpoint: Checkpoint) -> Path:
-        """Publish a checkpoint by rename, then remove those that are no longer kept."""
+        """Publish a checkpoint by rename."""
         folder = self.folder(checkpoint.step)
         if folder.exists():  # a step of a run has one outcome
             return folder
@@ -134,8 +130,16 @@ class CheckpointFolder:
             _flush(item)
         partial.rename(folder)
         _flush(self.path)
-        self._prune()
         return folder
+
+    def prune(self, keep: int) -> None:
+        """Remove all checkpoints but the newest `keep` and the best."""
+        kept = {*self.steps()[-keep:], self.best()}
+        for step in self.steps():
+            if step not in kept:
+                removed = self.path / f".{step:09d}.removed"
+                self.folder(step).rename(removed)  # gone at once, also if the rest is interrupted
+                shutil.rmtree(removed)
 
     def load_model(self, step: int) -> dict[str, Tensor]:
         """Read the weights that sampling and export use."""
@@ -162,36 +166,6 @@ class CheckpointFolder:
                 f"{file} is damaged ({error}). Choose another with --checkpoint, or remove "
                 f"{file.parent} and resume from the one before."
             ) from error
-
-    def _prune(self) -> None:
-        keep = {*self.steps()[-KEPT:], self.best()}
-        for step in self.steps():
-            if step not in keep:
-                removed = self.path / f".{step:09d}.removed"
-                self.folder(step).rename(removed)  # gone at once, also if the rest is interrupted
-                shutil.rmtree(removed)
-
-
-def optimizer_state(
-    optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]
-) -> dict[str, Tensor]:
-    """Return an optimizer's tensors as "parameter name/key", whatever order it keeps them in."""
-    return {
-        f"{names[parameter]}/{key}": value
-        for parameter, state in optimizer.state.items()
-        for key, value in state.items()
-    }
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str], tensors: Mapping[str, Tensor]
-) -> None:
-    """Put back what `optimizer_state` returned."""
-    parameters = {name: parameter for parameter, name in names.items()}
-    for path, value in tensors.items():
-        name, _, key = path.rpartition("/")
-        parameter = parameters[name]
-        optimizer.state[parameter][key] = value.to(parameter.device)
 
 
 def _flush(path: Path) -> None:

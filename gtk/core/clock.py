@@ -20,7 +20,7 @@ class Clock:
         self._start = time.perf_counter()
 
     def take_speed(self) -> float:
-        """Return images per second, of a clock that stands, and begin anew."""
-        speed = self.images / self._seconds
+        """Return images per second, of a clock that stands, and begin anew; 0 without images."""
+        speed = self.images / self._seconds if self.images else 0.0
         self.images, self._seconds = 0, 0.0
         return speed

@@ -2,6 +2,8 @@
 
 import torch
 
+from gtk.core.engine import fork_random_state
+from gtk.core.errors import InvalidValue, PluginError, unknown_name
 from gtk.core.loss import Context, Loss
 from gtk.core.model import Model
 from gtk.core.noise import Noise
@@ -39,3 +41,48 @@ def evaluate(
                 totals[name] = totals.get(name, 0.0) + total
     model.train(training)
     return {name: total / len(store) for name, total in totals.items()}
+
+
+def monitored_term(
+    model: Model, loss: Loss, store: ImageStore, context: Context, wanted: str
+) -> str:
+    """Return the evaluated term that chooses the best checkpoint.
+
+    The terms are found by evaluating the first two images; no weight, mode or generator changes.
+
+    Args:
+        model: in any mode.
+        loss: whose `evaluate` is asked, and whose `criterion` stands where nothing is wanted.
+        store: the images of the validation.
+        context: of the training.
+        wanted: the term that the user named, or an empty text.
+
+    Raises:
+        InvalidValue: no term is named, and the loss itself has none to choose by.
+        UnknownName: the loss evaluates no term of that name.
+        PluginError: the loss evaluates no term of its own criterion's name.
+    """
+    device = context.step.device
+    rows = torch.arange(min(2, len(store)), device=device)
+    noise = Noise(device)
+    noise.seed(0)
+    training = model.training
+    model.eval()
+    with fork_random_state(device), torch.no_grad():
+        context = Context(noise, context.step, context.total_steps)
+        known = list(loss.evaluate(model, store.batch(rows), context))
+    model.train(training)
+    if not wanted and loss.criterion is None:
+        raise InvalidValue(
+            f"none of the terms of {type(loss).__name__} says by itself which weights are better: "
+            f"give --monitor TERM: one of {', '.join(sorted(known))}"
+        )
+    if wanted and wanted not in known:
+        raise unknown_name("term of --monitor", wanted, known)
+    term = wanted or str(loss.criterion)
+    if term not in known:
+        raise PluginError(
+            f"the criterion of {type(loss).__name__} is '{term}', and it evaluates only "
+            f"{', '.join(known)}."
+        )
+    return term

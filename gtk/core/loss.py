@@ -47,10 +47,15 @@ class Loss(ABC):
     Attributes:
         requires: the protocol of what it calls on a model; methods only.
         unit: what its numbers are in.
+        criterion: the evaluated term, lower is better, that chooses the best checkpoint; None
+            where none of its terms says which weights are better, as in adversarial games.
+        batches: how many batches one step takes, from which `Batch.split` makes as many.
     """
 
     requires: ClassVar[type]
     unit: ClassVar[str]
+    criterion: ClassVar[str | None] = "loss"
+    batches: int = 1
 
     @abstractmethod
     def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - of type `requires`
@@ -61,4 +66,13 @@ class Loss(ABC):
 
     @abstractmethod
     def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:  # noqa: ANN401 - of type `requires`
-        """Return terms per image, (B,) each, on held-out data; "loss" is what is compared."""
+        """Return terms per image, (B,) each, on held-out data; `criterion` is one of them."""
+
+    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401, B027 - of type `requires`; most losses refuse nothing
+        """Refuse a model or a training that this loss cannot be played on.
+
+        Called once, before a training starts and before anything is written.
+
+        Raises:
+            InvalidValue: says what does not fit, and what to choose instead.
+        """

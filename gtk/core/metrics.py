@@ -40,16 +40,20 @@ class MetricsFile:
         with self.path.open("a") as file:
             file.truncate(min(size, self.path.stat().st_size))
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self, size: int | None = None) -> list[dict[str, Any]]:
         """Return all lines; a last one that was cut off by a kill is left out.
+
+        Args:
+            size: read only so many bytes, as a checkpoint knew them.
 
         Raises:
             UserError: a line is not what gtk writes.
         """
         if not self.path.exists():
             return []
+        known = self.path.read_bytes()[:size].decode(errors="replace")
         lines = []
-        for number, text in enumerate(self.path.read_text().split("\n")[:-1], start=1):
+        for number, text in enumerate(known.split("\n")[:-1], start=1):
             try:
                 line = json.loads(text)
                 _ = line["step"], line["epoch"], line["split"], dict(line["terms"])

@@ -1,8 +1,11 @@
 """The folder that holds runs: where a new one goes, and which one a name means."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from gtk.core.assembly import Settings
+from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.output import check_writable_folder
 from gtk.core.run import Run
@@ -52,6 +55,50 @@ def new_run_path(runs: Path, name: str | None, plugin: str, data: str) -> Path:
             "neither 'latest' nor the name of an .onnx file)"
         )
     return runs / name
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a new run shall go.
+
+    Attributes:
+        runs: the folder that holds the runs.
+        name: of the run, None for the next free number.
+        overwrite: whether it may replace an older run of that name.
+    """
+
+    runs: Path
+    name: str | None
+    overwrite: bool
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a place that cannot be had, before any work is done for it.
+
+        Raises:
+            UserError: the folder exists, or cannot be written.
+        """
+        check_run_folder(self._path(settings), overwrite=self.overwrite)
+
+    def make(self, settings: Settings, data_spec: DataSpec, *, device: str, threads: int) -> Run:
+        """Make the run's folder; another process that wants the same number at once gets the next.
+
+        Raises:
+            UserError: the folder exists by now, or cannot be written.
+        """
+        while True:
+            path = self._path(settings)
+            if self.overwrite and path.exists():
+                Run(path).remove()
+            try:
+                return Run.create(path, settings, data_spec, device=device, threads=threads)
+            except FileExistsError:
+                if self.name is not None:
+                    check_run_folder(path, overwrite=False)
+
+    def _path(self, settings: Settings) -> Path:
+        choice = settings.choice
+        names = choice.model.spec.name, choice.dataset.spec.name
+        return new_run_path(self.runs, self.name, *names)
 
 
 def list_runs(runs: Path) -> list[Run]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,24 @@ class TrainConfig:
     epochs: int = field(default=30, metadata={"help": "Passes over the training images."})
     batch_size: int = field(default=128, metadata={"help": "Images in one step."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Adam's step size."})
+    adam_beta1: float = field(
+        default=0.9, metadata={"help": "Adam's decay of the average gradient."}
+    )
+    adam_beta2: float = field(
+        default=0.999, metadata={"help": "Adam's decay of the average squared gradient."}
+    )
+    warmup_steps: int = field(
+        default=0,
+        metadata={"help": "Steps in which the learning rate rises to its full size; 0 for none."},
+    )
+    decay: Literal["constant", "cosine"] = field(
+        default="constant",
+        metadata={"help": "The learning rate after that: constant, or to 0 along half a cosine."},
+    )
+    clip_norm: float = field(
+        default=0.0,
+        metadata={"help": "The longest gradient, by its L2 norm, of the part that steps; 0: any."},
+    )
     seed: int = field(default=0, metadata={"help": "Decides every random draw of the training."})
     threads: int = field(
         default=0,
@@ -27,6 +46,24 @@ class TrainConfig:
         metadata={
             "help": "Training images held out to choose the best checkpoint; 0 keeps the last."
         },
+    )
+    validate_on_test: bool = field(
+        default=False,
+        metadata={
+            "help": "Choose the best checkpoint on the test images instead, as some tutorials do; "
+            "the test figure is then not independent."
+        },
+    )
+    monitor: str = field(
+        default="",
+        metadata={
+            "help": "The validation's term, lower is better, that chooses the best checkpoint; by "
+            "default the loss's own."
+        },
+    )
+    patience: int = field(
+        default=0,
+        metadata={"help": "Stop after so many validations in a row without a new best; 0: never."},
     )
     average_decay: float = field(
         default=0.0,
@@ -41,6 +78,9 @@ class TrainConfig:
             "help": "Steps between checkpoints; 0 means the first end of an epoch after 300 steps."
         },
     )
+    keep_checkpoints: int = field(
+        default=3, metadata={"help": "How many of the newest to keep, and the best besides."}
+    )
     sample_every: int = field(
         default=0,
         metadata={"help": "Epochs between sample pictures; 0 draws about ten in all."},
@@ -50,18 +90,42 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "log_every"):
+        for name in ("epochs", "batch_size", "log_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("seed", "threads", "validation", "checkpoint_every", "sample_every"):
+        for name in (
+            "seed", "threads", "validation", "checkpoint_every", "sample_every", "warmup_steps",
+            "patience",
+        ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be more than 0, not {self.learning_rate}")
-        if not 0 <= self.average_decay < 1:
+        if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):
+            raise ValueError(f"clip_norm must be 0 or more, not {self.clip_norm}")
+        for name in ("adam_beta1", "adam_beta2", "average_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in 0..1, less than 1, not {getattr(self, name)}")
+        self._check_validation()
+
+    @property
+    def validated(self) -> bool:
+        """Whether anything is held out to choose the best checkpoint on."""
+        return self.validation > 0 or self.validate_on_test
+
+    def _check_validation(self) -> None:
+        """Refuse settings of a validation that contradict each other or have none."""
+        if self.validation and self.validate_on_test:
             raise ValueError(
-                f"average_decay must be in 0..1, less than 1, not {self.average_decay}"
+                "--validation holds out training images and --validate-on-test takes the test "
+                "images in their place: give one of the two"
             )
+        for name in ("monitor", "patience"):
+            if getattr(self, name) and not self.validated:
+                raise ValueError(
+                    f"--{name} {getattr(self, name)} needs a validation to look at: hold training "
+                    "images out with --validation N"
+                )
 
 
 #: Names of arguments of `gtk.train` and options of `gtk train` that are not trainer settings.

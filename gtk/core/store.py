@@ -23,6 +23,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def split(self, count: int) -> list["Batch"]:
+        """Return `count` batches of equal size, for a loss that takes several in a step."""
+        images = self.images.tensor_split(count)
+        labels = [None] * count if self.condition is None else self.condition.tensor_split(count)
+        return [Batch(*pair) for pair in zip(images, labels, strict=True)]
+
 
 class ImageStore:
     """A split of a data set on a device, uint8 until a batch is asked for.

@@ -38,7 +38,7 @@ def parameter_count(module: nn.Module) -> int:
 
 
 def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
-    """Play one step of the loss on two blank images and note what every layer gives."""
+    """Play one step of the loss on two blank images a batch and note what every layer gives."""
     layers: list[Layer] = []
     hooks = []
 
@@ -56,10 +56,11 @@ def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
             if not list(module.children()) and not isinstance(module, PassThrough):
                 note(network, name, module)
     device = next(model.parameters()).device
+    count = 2 * loss.batches
     condition = None
     if data_spec.condition is not None:
-        condition = torch.zeros(2, dtype=torch.int64, device=device)
-    batch = Batch(torch.zeros(2, *data_spec.image_shape, device=device), condition)
+        condition = torch.zeros(count, dtype=torch.int64, device=device)
+    batch = Batch(torch.zeros(count, *data_spec.image_shape, device=device), condition)
     context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1)
     training = model.training
     model.eval()

@@ -1,26 +1,27 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
-import math
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gtk.core.checkpoint import Checkpoint, optimizer_state, restore_optimizer
+from gtk.core.checkpoint import Checkpoint
 from gtk.core.clock import Clock
 from gtk.core.data import Dataset
+from gtk.core.early_stop import EarlyStop
 from gtk.core.engine import fork_random_state, global_generators
-from gtk.core.errors import NonFiniteLoss, PluginError
-from gtk.core.evaluation import evaluate
+from gtk.core.errors import InvalidValue, PluginError
+from gtk.core.evaluation import monitored_term
 from gtk.core.events import Events
 from gtk.core.interrupt import interruptible
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.model import Model
 from gtk.core.noise import Noise
-from gtk.core.parts import part_parameters
+from gtk.core.optimizer import Optimizers
 from gtk.core.progress import Progress
+from gtk.core.reporter import Reporter
 from gtk.core.run import Run
 from gtk.core.schedule import Schedule
 from gtk.core.seeding import derive_seed
@@ -47,14 +48,22 @@ class Trainer:
         step: steps done.
 
     Raises:
-        InvalidValue: settings that do not go with this many images.
+        InvalidValue: settings that do not go with this many images, with this loss, or with this
+            model.
         PluginError: the model's parts share or leave out parameters.
     """
 
     def __init__(
         self, model: Model, loss: Loss, dataset: Dataset, config: TrainConfig, device: torch.device
     ) -> None:
-        self.schedule = Schedule(config, len(dataset.train), dataset.spec.name)
+        count, name = len(dataset.train), dataset.spec.name
+        self.schedule = Schedule(config, count, name, loss.batches)
+        if config.validate_on_test and not len(dataset.test):
+            raise InvalidValue(
+                f"{name} has no test images to validate on. Use --validation N instead of "
+                "--validate-on-test."
+            )
+        loss.check(model, self.schedule.total_steps)
         self.step = 0
         self._model = model.to(device).train()
         self._loss = loss
@@ -69,18 +78,22 @@ class Trainer:
                 dataset.test,
             )
         )
-        self._names: dict[Tensor, str] = {item: name for name, item in model.named_parameters()}
-        self._parameters = part_parameters(model)
-        self._optimizers = {
-            part: torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-            for part, parameters in self._parameters.items()
-        }
+        if config.validate_on_test:
+            self._validation = self._test
+        self._optimizers = Optimizers(self._model, config)
         self._averaged = averaged_model(model, config.average_decay)
         step = torch.zeros((), dtype=torch.int64, device=device)
         self._context = Context(Noise(device), step, self.schedule.total_steps)
         self._global_generators = global_generators(device)
         self._pending = PendingTerms()
         self._clock = Clock()
+        self._reporter = Reporter(loss, self.schedule, config, self._context)
+        self._early_stop = EarlyStop(config.patience)
+        self._monitor = ""
+        if config.validated:
+            self._monitor = monitored_term(
+                self._model, loss, self._validation, self._context, config.monitor
+            )
 
     @property
     def published(self) -> Model:
@@ -99,12 +112,17 @@ class Trainer:
         Raises:
             KeyboardInterrupt: the user pressed Ctrl-C; the last step is saved.
             NonFiniteLoss: a loss or a weight is no longer a number; the last checkpoint is good.
+            UserError: a line of metrics.jsonl is damaged, which the early stop reads.
         """
+        patience = self._config.patience
+        self._early_stop = EarlyStop(patience, run.metrics() if patience else ())
         with fork_random_state(self._device), interruptible() as interrupt:
             events.tell("gtk_train_start", run=run, progress=self._progress({}, 0.0))
             try:
                 self._clock.start()
                 for rows in self.schedule.batches(self.step, self._device):
+                    if self._early_stop.reached:
+                        break
                     self.train_step(rows)
                     self._clock.images += len(rows)
                     stopping = interrupt.asked  # asked once: it may change while things are saved
@@ -114,7 +132,7 @@ class Trainer:
                         self._clock.start()
                     if stopping and self.step < self.schedule.total_steps:
                         raise KeyboardInterrupt
-                self._report_test(run)
+                self._finish(run, events)
             finally:
                 events.tell("gtk_train_end", run=run, progress=self._progress({}, 0.0))
 
@@ -130,30 +148,24 @@ class Trainer:
         self._context.noise.seed(derive_seed(self._config.seed, "step", self.step))
         self._context.step.fill_(self.step)
         batch = self._train.batch(rows)
-        several = len(self._optimizers) > 1
+        self._optimizers.set_learning_rate(self.schedule.learning_rate(self.step))
         self._pending.steps += 1
         for update in self._loss.updates(self._model, batch, self._context):
             part = self._part(update)
-            for parameter in self._parameters[part]:
-                parameter.grad = None  # what zero_grad does, without its 30 microseconds of care
-            # Of several parts only the one that steps gets gradients: no toggling, less work.
-            inputs = self._parameters[part] if several else None
-            update.loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
-            self._optimizers[part].step()
-            self._pending.note("loss" if update.part is None else f"{part}_loss", update.loss)
+            self._optimizers.step(part, update.loss)
+            self._pending.note(
+                "loss" if update.part is None else f"{part}_loss", update.loss, update.part
+            )
             for name, value in update.terms.items():
-                self._pending.note(name, value)
+                self._pending.note(name, value, update.part)
         if self._averaged is not None:
             self._averaged.update_parameters(self._model)
         self.step += 1
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:
         """Return everything that going on from here needs."""
-        training = {
-            f"optimizer/{part}/{path}": value
-            for part, optimizer in self._optimizers.items()
-            for path, value in optimizer_state(optimizer, self._names).items()
-        }
+        optimizers = self._optimizers.state()
+        training = {f"optimizer/{path}": value for path, value in optimizers.items()}
         pending = self._pending.tensors()
         training |= {f"pending/{name}": values for name, values in pending.items()}
         if self._averaged is not None:
@@ -176,14 +188,7 @@ class Trainer:
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
             self._averaged.n_averaged.fill_(1)  # 0 would begin the average anew
-        for part, optimizer in self._optimizers.items():
-            prefix = f"{part}/"
-            tensors = {
-                name.removeprefix(prefix): value
-                for name, value in groups["optimizer"].items()
-                if name.startswith(prefix)
-            }
-            restore_optimizer(optimizer, self._names, tensors)
+        self._optimizers.restore(groups["optimizer"])
         self._pending.restore(checkpoint.state["pending"], groups["pending"], self._device)
         self.step = checkpoint.step
 
@@ -193,15 +198,19 @@ class Trainer:
         Raises:
             PluginError: it names none of several, or one that the model has not.
         """
-        parts = list(self._optimizers)
+        parts = self._optimizers.parts
         if update.part is None and len(parts) == 1:
             return parts[0]
-        if update.part in self._optimizers:
+        if update.part in parts:
             return update.part
         raise PluginError(
             f"{type(self._loss).__name__} updates part '{update.part}', the model's parts are "
             f"{', '.join(parts)}."
         )
+
+    @property
+    def _stopped_early(self) -> bool:
+        return self._early_stop.reached and self.step < self.schedule.total_steps
 
     def _anything_due(self) -> bool:
         schedule = self.schedule
@@ -214,71 +223,52 @@ class Trainer:
     def _after_step(self, run: Run, events: Events, *, save: bool) -> None:
         """Report, tell and save whatever is due."""
         if self.schedule.log_due(self.step):
-            terms = self._report_train(run)
-            progress = self._progress(terms, self._clock.take_speed())
-            events.tell("gtk_step_end", run=run, progress=progress)
-        if self.schedule.epoch_ends(self.step):
-            self._check_weights()
+            self._report_train(run, events)
+        epoch_ends = self.schedule.epoch_ends(self.step)
+        checkpoint_due = self.schedule.checkpoint_due(self.step)
+        if epoch_ends or checkpoint_due or save:
+            self._reporter.check_terms(run, self._pending, self.step)
+            self._reporter.check_weights(run, self._model, self.step)
+        if epoch_ends:
             progress = self._progress({}, 0.0)
             self.published.eval()
             events.tell("gtk_epoch_end", run=run, model=self.published, progress=progress)
             self.published.train()
-        checkpoint_due = self.schedule.checkpoint_due(self.step)
-        if save or checkpoint_due:
-            self._check_weights()
+        if checkpoint_due or save:
             validation = None
-            if checkpoint_due and len(self._validation):
-                validation = self._report(
-                    run, "validation", self.published, self._validation, self.step
-                )
+            if checkpoint_due and self._config.validated:
+                validation = self._validate(run)
             run.checkpoints.save(self.state(run, validation))
+            run.checkpoints.prune(self._config.keep_checkpoints)
 
-    def _report_train(self, run: Run) -> dict[str, float]:
-        """Average the pending terms, write them down and return them."""
-        steps, terms = self._pending.take()
-        self._append(run, "train", steps * self._config.batch_size, terms, self.step)
-        return terms
+    def _report_train(self, run: Run, events: Events) -> None:
+        """Write the pending terms down and tell them."""
+        terms = self._reporter.report_train(run, self._pending, self.step)
+        progress = self._progress(terms, self._clock.take_speed())
+        events.tell("gtk_step_end", run=run, progress=progress)
 
-    def _report(self, run: Run, split: str, model: Model, store: ImageStore, step: int) -> float:
-        """Evaluate the weights of some step on held-out images, and return the loss."""
-        terms = evaluate(model, self._loss, store, self._context, self._config.seed)
-        self._append(run, split, len(store), terms, step)
-        return terms["loss"]
+    def _validate(self, run: Run) -> float:
+        """Evaluate the weights that would be saved now, and return the monitored term."""
+        facts: dict[str, Any] = {"monitor": self._monitor}
+        if self._config.validate_on_test:
+            facts["images_from"] = "test"
+        line = self._reporter.report_held_out(
+            run, "validation", self.published, self._validation, self.step, facts
+        )
+        self._early_stop.note(line)
+        value: float = line["terms"][self._monitor]
+        return value
 
-    def _report_test(self, run: Run) -> None:
-        """Evaluate the weights that the run now stands for, as saved, on the test images."""
+    def _finish(self, run: Run, events: Events) -> None:
+        """Report what is left to report, and the weights that the run now stands for, as saved."""
+        if self._pending.steps:  # only where it stops early
+            self._report_train(run, events)
         if len(self._test):
             step = run.checkpoints.choose(None)
-            self._report(run, "test", run.load_model(step).to(self._device), self._test, step)
-
-    def _append(
-        self, run: Run, split: str, images: int, terms: Mapping[str, float], step: int
-    ) -> None:
-        for name, value in terms.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"{name} ({split})")
-        run.metrics_file.append(
-            {
-                "step": step,
-                "epoch": self.schedule.epoch(step),
-                "split": split,
-                "images": images,
-                "unit": self._loss.unit,
-                "terms": dict(terms),
-            }
-        )
-
-    def _check_weights(self) -> None:
-        """Refuse to save weights that are not numbers: the checkpoint before stays the last."""
-        for parameter, name in self._names.items():
-            if not torch.isfinite(parameter).all():
-                raise self._diverged(name)
-
-    def _diverged(self, what: str) -> NonFiniteLoss:
-        return NonFiniteLoss(
-            f"{what} is no longer a finite number at step {self.step}, and nothing of it was "
-            "saved. Train anew with a lower --learning-rate."
-        )
+            # Images that chose the weights are no independent judge of them, and the line says so.
+            facts = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
+            model = run.load_model(step).to(self._device)
+            self._reporter.report_held_out(run, "test", model, self._test, step, facts)
 
     def _progress(self, terms: Mapping[str, float], speed: float) -> Progress:
         return Progress(
@@ -288,6 +278,7 @@ class Trainer:
             epochs=self._config.epochs,
             terms=terms,
             images_per_second=speed,
+            stopped=str(self._early_stop) if self._stopped_early else "",
         )
 
 

@@ -1,7 +1,7 @@
 """From names and options to a finished run: what `gtk.train` and `gtk train` both are."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,15 @@ import torch
 
 from gtk.core.assembly import DEFAULT_DATA, Choice, Settings, build
 from gtk.core.config import as_table, make_config
-from gtk.core.data import Dataset, DataSpec
+from gtk.core.data import Dataset
 from gtk.core.discovery import CALLBACK, find
+from gtk.core.early_stop import EarlyStop
 from gtk.core.engine import resolve_device
 from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.run import Run
-from gtk.core.runs import check_run_folder, find_run, new_run_path
+from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.trainer import Trainer
 
@@ -49,7 +50,7 @@ class Training:
         self.run: Run | None = None
         self._device = place.type
 
-    def start(self, place: "RunPlace", callbacks: Iterable[object]) -> Run:
+    def start(self, place: RunPlace, callbacks: Iterable[object]) -> Run:
         """Train from the first step, in a run folder of its own.
 
         Raises:
@@ -99,51 +100,8 @@ class Training:
                 ) from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
         run.metrics_file.truncate(metrics_bytes)
+        run.checkpoints.prune(self.settings.train.keep_checkpoints)
         run.replace_settings(self.settings)
-
-
-@dataclass(frozen=True)
-class RunPlace:
-    """Where a new run shall go.
-
-    Attributes:
-        runs: the folder that holds the runs.
-        name: of the run, None for the next free number.
-        overwrite: whether it may replace an older run of that name.
-    """
-
-    runs: Path
-    name: str | None
-    overwrite: bool
-
-    def check(self, settings: Settings) -> None:
-        """Refuse a place that cannot be had, before any work is done for it.
-
-        Raises:
-            UserError: the folder exists, or cannot be written.
-        """
-        check_run_folder(self._path(settings), overwrite=self.overwrite)
-
-    def make(self, settings: Settings, data_spec: DataSpec, *, device: str, threads: int) -> Run:
-        """Make the run's folder; another process that wants the same number at once gets the next.
-
-        Raises:
-            UserError: the folder exists by now, or cannot be written.
-        """
-        while True:
-            path = self._path(settings)
-            if self.overwrite and path.exists():
-                Run(path).remove()
-            try:
-                return Run.create(path, settings, data_spec, device=device, threads=threads)
-            except FileExistsError:
-                if self.name is not None:
-                    check_run_folder(path, overwrite=False)
-
-    def _path(self, settings: Settings) -> Path:
-        choice = settings.choice
-        names = choice.model.spec.name, choice.dataset.spec.name
-        return new_run_path(self.runs, self.name, *names)
 
 
 def resumed_training(
@@ -168,7 +126,13 @@ def resumed_training(
         )
     total = training.trainer.schedule.total_steps
     reached = max(run.checkpoints.steps(), default=0)
-    if reached > total or (reached == total and _reported(run)):
+    stop = _early_stop(run, reached)
+    if stop.reached and _reported(run, training.dataset):
+        raise InvalidValue(
+            f"{run.path} is complete: {stop}. To train longer, train anew with more --patience "
+            f"than {settings.train.patience}"
+        )
+    if reached > total or (reached == total and _reported(run, training.dataset)):
         raise InvalidValue(
             f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
             f"epochs in all: --epochs {2 * planned}"
@@ -176,9 +140,18 @@ def resumed_training(
     return training
 
 
-def _reported(run: Run) -> bool:
+def _early_stop(run: Run, step: int) -> EarlyStop:
+    """Return what the checkpoint of a step knew of the validations; 0 is the start."""
+    patience = run.settings.train.patience
+    if not patience or not step:
+        return EarlyStop(patience)
+    known = run.checkpoints.state(step)["metrics_bytes"]
+    return EarlyStop(patience, run.metrics_file.lines(known))
+
+
+def _reported(run: Run, dataset: Dataset) -> bool:
     """Say whether the test images have been evaluated, which a training does last."""
-    return any(line["split"] == "test" for line in run.metrics())
+    return not len(dataset.test) or any(line["split"] == "test" for line in run.metrics())
 
 
 def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[object]:

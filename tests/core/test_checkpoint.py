@@ -33,10 +33,16 @@ def test_what_is_saved_is_what_is_loaded(folder: CheckpointFolder) -> None:
     assert loaded.state["metrics_bytes"] == 7
 
 
-def test_the_newest_three_and_the_best_are_kept(folder: CheckpointFolder) -> None:
+@pytest.mark.parametrize(
+    ("keep", "kept"), [(1, [2, 6]), (3, [2, 4, 5, 6]), (9, [1, 2, 3, 4, 5, 6])]
+)
+def test_the_newest_and_the_best_are_kept(
+    folder: CheckpointFolder, keep: int, kept: list[int]
+) -> None:
     for step, loss in ((1, 5.0), (2, 3.0), (3, 4.0), (4, 6.0), (5, 7.0), (6, 3.0)):
         folder.save(checkpoint(step, loss))
-    assert folder.steps() == [2, 4, 5, 6]
+        folder.prune(keep)
+    assert folder.steps() == kept
     assert folder.best() == 2, "of equals the earlier"
 
 

@@ -1,14 +1,18 @@
 """Evaluation: the mean over all images, with noise that no setting moves."""
 
+from typing import Any
+
 import pytest
 import torch
 import toys
+from torch import Tensor
 
-from gtk.core.evaluation import BLOCK, evaluate
-from gtk.core.loss import Context
+from gtk.core.errors import InvalidValue, PluginError, UnknownName
+from gtk.core.evaluation import BLOCK, evaluate, monitored_term
+from gtk.core.loss import Context, Loss
 from gtk.core.noise import Noise
 from gtk.core.seeding import derive_seed
-from gtk.core.store import ImageStore
+from gtk.core.store import Batch, ImageStore
 
 CONTEXT = Context(Noise(toys.CPU), torch.zeros((), dtype=torch.int64), 1)
 
@@ -33,3 +37,55 @@ def test_it_is_in_eval_mode_and_gives_the_mode_back() -> None:
     first = evaluate(model, toys.Game(), store(30), CONTEXT, seed=0)
     assert model.training
     assert first == evaluate(model, toys.Game(), store(30), CONTEXT, seed=0), "dropout was on"
+
+
+class Adversarial(toys.Game):
+    """Has no term that chooses, and draws from everything that it should leave as it was."""
+
+    criterion = None
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+        torch.rand(1)
+        score = super().evaluate(model, batch, context)["loss"]
+        return {"generator_loss": score, "discriminator_loss": -score}
+
+
+def monitored(loss: Loss, wanted: str, count: int = 30) -> str:
+    return monitored_term(toys.model(), loss, store(count), CONTEXT, wanted)
+
+
+def test_the_loss_says_what_is_monitored_unless_the_user_does() -> None:
+    assert monitored(toys.Game(), "") == "loss"
+    assert monitored(Adversarial(), "generator_loss") == "generator_loss"
+    assert monitored(toys.Game(), "loss", count=1) == "loss"
+
+
+def test_a_loss_without_a_criterion_wants_to_be_told() -> None:
+    with pytest.raises(InvalidValue, match="one of discriminator_loss, generator_loss$") as error:
+        monitored(Adversarial(), "")
+    assert "none of the terms of Adversarial says by itself which weights" in str(error.value)
+
+
+def test_an_unknown_term_has_a_nearest_one() -> None:
+    with pytest.raises(UnknownName, match="'generator_los'. Did you mean 'generator_loss'"):
+        monitored(Adversarial(), "generator_los")
+
+
+def test_a_criterion_that_is_not_evaluated_is_the_plugins_mistake() -> None:
+    class Wrong(toys.Game):
+        criterion = "score"
+
+    with pytest.raises(PluginError, match="criterion of Wrong is 'score', and it evaluates only l"):
+        monitored(Wrong(), "")
+
+
+def test_asking_for_the_terms_leaves_no_trace() -> None:
+    model = toys.model().train()
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    noise = CONTEXT.noise._generator.get_state()
+    state = torch.get_rng_state()
+    monitored_term(model, Adversarial(), store(30), CONTEXT, "generator_loss")
+    assert model.training
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(noise, CONTEXT.noise._generator.get_state())
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())

@@ -117,7 +117,7 @@ def test_the_best_checkpoint_stands_for_the_run(monkeypatch: pytest.MonkeyPatch)
     def evaluate(*_: object, **__: object) -> dict[str, float]:
         return {"loss": next(measured)}
 
-    monkeypatch.setattr("gtk.core.trainer.evaluate", evaluate)
+    monkeypatch.setattr("gtk.core.reporter.evaluate", evaluate)
     run = gtk.train(plugin="cvae", epochs=8, validation=30, checkpoint_every=40, quiet=True)
     assert run.checkpoints.steps() == [80, 120, 160, 176]
     assert run.checkpoints.choose(None) == 80
@@ -209,7 +209,7 @@ def test_damaged_metrics_are_named_by_line(small_run: Run, tmp_path: Path) -> No
 def test_a_name_taken_in_the_meantime_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     first = gtk.train(plugin="cvae", epochs=1, quiet=True)
     paths = iter([Path("runs/free"), first.path, Path("runs/next")])
-    monkeypatch.setattr("gtk.core.training.new_run_path", lambda *_: next(paths))
+    monkeypatch.setattr("gtk.core.runs.new_run_path", lambda *_: next(paths))
     second = gtk.train(plugin="cvae", epochs=2, quiet=True)
     assert second.path == Path("runs/next")
     assert gtk.load(first.path).checkpoints.steps() == [22]

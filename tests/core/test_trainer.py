@@ -1,6 +1,7 @@
 """The trainer takes what a loss yields, and goes on to the same bits wherever it was stopped."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 import toys
 from torch import Tensor, nn
 
+import gtk
 from gtk.core.checkpoint import Checkpoint
 from gtk.core.errors import NonFiniteLoss, PluginError
 from gtk.core.events import Events
@@ -38,12 +40,23 @@ class FakeRun:
     def save(self, checkpoint: Checkpoint) -> None:
         self.saved.append(checkpoint)
 
+    def prune(self, keep: int) -> None:
+        pass
+
+    def steps(self) -> list[int]:
+        return [item.step for item in self.saved]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return self.lines
+
     def choose(self, which: None) -> int:
-        return self.saved[-1].step
+        measured = [item for item in self.saved if item.state["validation"] is not None]
+        best = min(measured, key=lambda item: item.state["validation"], default=self.saved[-1])
+        return best.step
 
     def load_model(self, step: int) -> nn.Module:
         model = toys.model()
-        model.load_state_dict(dict(self.saved[-1].model))
+        model.load_state_dict(dict(self.saved[self.steps().index(step)].model))
         return model
 
 
@@ -148,10 +161,10 @@ def test_fit_reports_means_validation_and_test(tmp_path: Any) -> None:
     seen: list[float] = []
     original = trainer._pending.note
 
-    def note(name: str, value: Tensor) -> None:
+    def note(name: str, value: Tensor, part: str | None = None) -> None:
         if name == "score":
             seen.append(value.item())
-        original(name, value)
+        original(name, value, part)
 
     trainer._pending.note = note  # type: ignore[method-assign]
     trainer.fit(run, Events([]))  # type: ignore[arg-type]
@@ -161,6 +174,7 @@ def test_fit_reports_means_validation_and_test(tmp_path: Any) -> None:
     assert train[1]["terms"]["score"] == pytest.approx(sum(seen[3:6]) / 3)
     assert train[1]["images"] == 30
     assert train[1]["unit"] == "points"
+    assert train[1]["learning_rate"] == 1e-3
     validation = [line for line in run.lines if line["split"] == "validation"]
     assert [line["step"] for line in validation] == [4, 8, 9]
     assert [line["images"] for line in validation] == [8, 8, 8]
@@ -177,27 +191,93 @@ def test_fit_gives_the_global_generator_back(tmp_path: Any) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_loss_that_is_not_finite_stops_and_saves_nothing(tmp_path: Any) -> None:
-    class Diverging(toys.Game):
-        def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
-            for update in super().updates(model, batch, context):
-                factor = math.nan if context.step >= 5 else 1.0
-                yield Update(update.loss * factor, update.terms, update.part)
+class Diverging(toys.Game):
+    """Turns to no number in the update of some part, in the step after `after` steps."""
 
+    def __init__(self, after: int, part: str, factor: float = math.nan) -> None:
+        super().__init__()
+        self.after, self.part, self.factor = after, part, factor
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+        for update in super().updates(model, batch, context):
+            bad = context.step >= self.after and update.part == self.part
+            yield Update(update.loss * (self.factor if bad else 1.0), update.terms, update.part)
+
+
+@pytest.mark.parametrize(
+    ("after", "part", "factor", "message"),
+    [
+        (4, "first", math.nan, "first_loss (part first) became nan at step 5, and nothing of"),
+        (4, "second", math.inf, "second_loss (part second) became inf at step 5, and nothing of"),
+        (6, "second", -math.inf, "second_loss (part second) became -inf at step 7, and noth"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_named_and_nothing_is_saved(
+    tmp_path: Any, after: int, part: str, factor: float, message: str
+) -> None:
     run = FakeRun(tmp_path)
-    with pytest.raises(NonFiniteLoss, match="first_loss .train. is no longer .* at step 6"):
-        toys.trainer(Diverging(), checkpoint_every=4).fit(run, Events([]))  # type: ignore[arg-type]
-    assert [item.step for item in run.saved] == [4]
-
-
-def test_weights_that_are_not_finite_are_not_saved(tmp_path: Any) -> None:
-    run = FakeRun(tmp_path)
-    trainer = toys.trainer(log_every=100, checkpoint_every=2)
-    with torch.no_grad():
-        trainer._model.get_parameter("first.bias").fill_(math.inf)
-    with pytest.raises(NonFiniteLoss, match=r"first\.\w+ is no longer a finite number at step 2"):
+    trainer = toys.trainer(Diverging(after, part, factor), checkpoint_every=4)
+    with pytest.raises(NonFiniteLoss, match=re.escape(message)) as error:
         trainer.fit(run, Events([]))  # type: ignore[arg-type]
+    assert "The checkpoint of step 4 is good to sample and export, but" in str(error.value)
+    assert "lower --learning-rate or --clip-norm 1" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 1
+    assert [item.step for item in run.saved] == [4]
+    assert all(math.isfinite(value) for line in run.lines for value in line["terms"].values())
+
+
+def test_a_step_before_the_first_checkpoint_that_is_not_finite_has_other_advice(
+    tmp_path: Any,
+) -> None:
+    run = FakeRun(tmp_path)
+    trainer = toys.trainer(Diverging(2, "first"), log_every=100, checkpoint_every=4, clip_norm=2.0)
+    with pytest.raises(NonFiniteLoss) as error:
+        trainer.fit(run, Events([]))  # type: ignore[arg-type]
+    assert str(error.value) == (
+        "first_loss (part first) became nan at step 3, and nothing of it was saved. Train anew "
+        "with a lower --learning-rate or a lower --clip-norm."
+    )
     assert not run.saved
+    assert not run.lines
+
+
+def test_the_step_is_right_after_going_on_between_two_reports(tmp_path: Any) -> None:
+    stopped = toys.trainer(Diverging(6, "first"), log_every=100)
+    for batch in rows(stopped):
+        stopped.train_step(batch)
+        if stopped.step == 5:
+            break
+    resumed = toys.trainer(Diverging(6, "first"), log_every=100)
+    resumed.restore(stopped.state(FakeRun(tmp_path), None))  # type: ignore[arg-type]
+    with pytest.raises(NonFiniteLoss, match=r"first_loss \(part first\) became nan at step 7,"):
+        resumed.fit(FakeRun(tmp_path), Events([]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["first.bias", "statistics"])
+def test_weights_and_buffers_that_are_not_finite_are_not_saved(tmp_path: Any, name: str) -> None:
+    run = FakeRun(tmp_path)
+    model = toys.model()
+    model.register_buffer("statistics", torch.zeros(2))
+    trainer = toys.trainer(network=model, log_every=100, checkpoint_every=2)
+
+    class Break:
+        @gtk.hookimpl
+        def gtk_train_start(self) -> None:
+            with torch.no_grad():
+                model.state_dict()[name].fill_(math.inf)
+
+    trainer._loss = Quiet()
+    with pytest.raises(NonFiniteLoss, match=rf"{name} is no longer a finite number at step 2"):
+        trainer.fit(run, Events([Break()]))  # type: ignore[arg-type]
+    assert not run.saved
+
+
+class Quiet(toys.Game):
+    """Trains one weight of the second part, whatever the others are."""
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+        yield Update(model.second[1].bias.sum(), part="second")
 
 
 def test_a_loss_that_updates_an_unknown_part_is_named() -> None:
@@ -228,7 +308,7 @@ def test_a_loss_that_is_not_finite_on_held_out_images_is_not_the_best(tmp_path: 
             return {"loss": super().evaluate(model, batch, context)["loss"] * math.nan}
 
     run = FakeRun(tmp_path)
-    with pytest.raises(NonFiniteLoss, match=r"loss \(validation\) is no longer a finite number"):
+    with pytest.raises(NonFiniteLoss, match="loss on the validation images is nan at step 9"):
         toys.trainer(Blind(), validation=8).fit(run, Events([]))  # type: ignore[arg-type]
     assert not run.saved
 

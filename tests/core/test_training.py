@@ -28,6 +28,31 @@ from gtk.plugins.datasets.digits import load
         ({"plugin": "cvae", "beta": -1}, "loss 'elbo': beta must be 0 or more"),
         ({"plugin": "cvae", "batch_size": 0}, "training: batch_size must be at least 1"),
         ({"plugin": "cvae", "batch_size": 1441}, "more than the 1440 training images of digits"),
+        ({"plugin": "cvae", "adam_beta1": 1.0}, "adam_beta1 must be in 0..1, less than 1, not 1.0"),
+        ({"plugin": "cvae", "adam_beta2": -0.1}, "adam_beta2 must be in 0..1, less than 1"),
+        ({"plugin": "cvae", "clip_norm": -1}, "clip_norm must be 0 or more, not -1"),
+        ({"plugin": "cvae", "keep_checkpoints": 0}, "keep_checkpoints must be at least 1, not 0"),
+        ({"plugin": "cvae", "decay": "linear"}, "decay is one of constant, cosine, not 'linear'"),
+        ({"plugin": "cvae", "warmup_steps": -1}, "warmup_steps must be 0 or more, not -1"),
+        (
+            {"plugin": "cvae", "epochs": 30, "warmup_steps": 5000},
+            "--warmup-steps 5000 is longer than the training of 660 steps. Use fewer, or more",
+        ),
+        ({"plugin": "cvae", "patience": 2}, "--patience 2 needs a validation to look at"),
+        ({"plugin": "cvae", "patience": -2}, "patience must be 0 or more, not -2"),
+        ({"plugin": "cvae", "monitor": "kl"}, "--monitor kl needs a validation to look at"),
+        (
+            {"plugin": "cvae", "monitor": "los", "validation": 9},
+            "unknown term of --monitor 'los'. Did you mean 'loss'?",
+        ),
+        (
+            {"plugin": "cvae", "monitor": "nonsense", "validate_on_test": True},
+            "unknown term of --monitor 'nonsense'. Known: kl, loss, reconstruction.",
+        ),
+        (
+            {"plugin": "cvae", "validation": 9, "validate_on_test": True},
+            "--validation holds out training images and --validate-on-test takes .* one of the two",
+        ),
         ({"plugin": "cvae", "device": "cuda:77"}, "device 'cuda:77' cannot be used here"),
         ({"plugin": "cvae", "name": "a/b"}, "cannot name a run"),
         ({"resume": "nothing"}, "unknown run 'nothing'"),
@@ -158,3 +183,46 @@ def test_a_data_set_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("gtk.plugins.datasets.digits.load", broken)
     with pytest.raises(GtkError, match="'digits' of generative-toolkit .* failed with KeyError"):
         gtk.train(plugin="cvae", quiet=True)
+
+
+def test_what_a_loss_refuses_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def check(self: object, model: object, total_steps: int) -> None:
+        seen.append((type(model).__name__, total_steps))
+        raise InvalidValue("critic has batch norm: use --norm none")
+
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO.check", check)
+    with pytest.raises(InvalidValue, match="^critic has batch norm"):
+        gtk.train(plugin="cvae", epochs=2, quiet=True)
+    assert seen == [("VariationalAutoencoder", 44)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_without_a_criterion_is_trained_but_not_validated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO.criterion", None)
+    with pytest.raises(InvalidValue, match="give --monitor TERM: one of kl, loss, reconstruction"):
+        gtk.train(plugin="cvae", epochs=1, validation=9, quiet=True)
+    assert not list(tmp_path.iterdir())
+    assert gtk.train(plugin="cvae", epochs=1, quiet=True).checkpoints.steps() == [22]
+
+
+def test_the_summary_plays_a_step_of_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gtk.plugins.losses.elbo import ELBO
+
+    updates, sizes = ELBO.updates, []
+
+    def play(self: Any, model: Any, batch: Any, context: Any) -> Any:
+        for part in batch.split(3):
+            sizes.append(len(part))
+            yield from updates(self, model, part, context)
+
+    monkeypatch.setattr(ELBO, "updates", play)
+    monkeypatch.setattr(ELBO, "batches", 3)
+    model, loss = build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+    assert len(summarize(model, loss, load(None).spec)) == 6
+    assert sizes == [2, 2, 2]

@@ -26,7 +26,7 @@ def shown(*, terminal: bool, steps: int = 440) -> str:
     display.gtk_train_start(FakeRun(), progress(0))  # type: ignore[arg-type]
     for step in range(10, steps + 1, 10):
         display.gtk_step_end(progress(step))
-    display.gtk_train_end()
+    display.gtk_train_end(progress(steps))
     return file.getvalue()
 
 

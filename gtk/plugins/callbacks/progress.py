@@ -88,10 +88,12 @@ class ProgressDisplay:
             )
 
     @hookimpl
-    def gtk_train_end(self) -> None:
-        """Leave the last state of the bar standing."""
+    def gtk_train_end(self, progress: Progress) -> None:
+        """Leave the last state of the bar standing, and say why there is no more of it."""
         if self._live:
             self._bar.stop()
+        if progress.stopped:
+            self._console.print(progress.stopped, highlight=False, soft_wrap=True)
 
     @staticmethod
     def _fields(progress: Progress) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""Early stop: an end to a training whose validation no longer gets better."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class EarlyStop:
+    """Counts the validations in a row without a new best, in the lines of metrics.jsonl.
+
+    Its state is in those lines alone, and a training that goes on cuts them back to its checkpoint,
+    so it stops where one that was never killed would.
+
+    Args:
+        patience: how many are too many; 0 never stops.
+        lines: those written so far, of any split.
+    """
+
+    def __init__(self, patience: int, lines: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._patience = patience
+        self._best = math.inf
+        self._best_step = 0
+        self._worse = 0
+        self._last: Mapping[str, Any] = {}
+        for line in lines:
+            if patience and line["split"] == "validation":
+                self.note(line)
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is time to stop."""
+        return 0 < self._patience <= self._worse
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Count one more validation; of equals the earlier is the best."""
+        value = line["terms"][line["monitor"]]
+        self._last = line
+        if value < self._best:
+            self._best, self._best_step, self._worse = value, line["step"], 0
+        else:
+            self._worse += 1
+
+    def __str__(self) -> str:
+        """Say when it stopped, and why."""
+        return (
+            f"stopped early at step {self._last['step']}, epoch {self._last['epoch']}: no better "
+            f"validation {self._last['monitor']} since step {self._best_step}"
+        )
