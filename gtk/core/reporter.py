@@ -65,6 +65,7 @@ class Reporter:
         Raises:
             NonFiniteLoss: a term is no finite number.
         """
+        self._context.step.fill_(step)  # of these weights, wherever the training is by now
         terms = evaluate(model, self._loss, images, self._context, self._config.seed)
         return self._append(run, split, len(images), terms, step, facts)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import toys
 
 import gtk
 from gtk.core.engine import resolve_device
@@ -17,6 +18,7 @@ from gtk.core.run import Run, write_json
 OPTIONS = {"epochs": 3, "log_every": 5, "checkpoint_every": 11, "validation": 30, "quiet": True}
 KILLED = """
 import os, sys, gtk
+{before}
 from gtk.core.checkpoint import CheckpointFolder
 save = CheckpointFolder.save
 def save_and_die(self, checkpoint):
@@ -24,7 +26,7 @@ def save_and_die(self, checkpoint):
     if checkpoint.step == {step}:
         os._exit(9)
 CheckpointFolder.save = save_and_die
-gtk.train(plugin="cvae", name="stopped", {options})
+gtk.train(name="stopped", {options})
 """
 
 
@@ -37,10 +39,11 @@ def contents(run: Run) -> dict[str, bytes]:
     }
 
 
-def start_and_kill(step: int, **extra: object) -> None:
+def start_and_kill(step: int, before: str = "", plugin: str = "cvae", **extra: object) -> None:
     """Train in another process, and have it die without a word after a checkpoint."""
-    options = ", ".join(f"{name}={value!r}" for name, value in {**OPTIONS, **extra}.items())
-    code = KILLED.format(step=step, options=options)
+    given = {"plugin": plugin, **OPTIONS, **extra}
+    options = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    code = KILLED.format(before=before, step=step, options=options)
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
 
 
@@ -191,3 +194,67 @@ def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits, "load", grown)
     with pytest.raises(InvalidValue, match="are not those that .* was trained on"):
         gtk.train(resume="done", epochs=2, quiet=True)
+
+
+EVERYTHING: dict[str, object] = {
+    "adam_beta1": 0.5, "warmup_steps": 7, "decay": "cosine", "clip_norm": 0.3,
+    "average_decay": 0.9, "batch_size": 32, "monitor": "second_loss", "patience": 2,
+    "keep_checkpoints": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def duel(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Train the toys with batch normalization in the place of vae; what a child must run first."""
+    monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.Normalized)
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Duel)
+    return f"sys.path.insert(0, {str(Path(toys.__file__).parent)!r}); import toys; toys.install()"
+
+
+# 22 steps an epoch.
+@pytest.mark.parametrize("step", [22, 33])
+def test_everything_at_once_goes_on_to_the_same_bits(duel: str, step: int) -> None:
+    options = {**OPTIONS, **EVERYTHING, "patience": 9}
+    straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
+    start_and_kill(step, duel, "vae", **options)
+    assert gtk.load("stopped").checkpoints.steps()[-1] == step
+    gtk.train(resume="stopped", quiet=True)
+    assert straight.checkpoints.steps()[-1] == 66
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+@pytest.fixture
+def best_at_step_22(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have every figure be the distance from step 22; what a child must run first."""
+    names = "first_loss", "second_loss"
+    code = f"lambda *given: dict.fromkeys({names}, abs(float(given[3].step) - 22))"
+    monkeypatch.setattr("gtk.core.reporter.evaluate", eval(code))  # noqa: S307
+    return f"import gtk.core.reporter; gtk.core.reporter.evaluate = {code}"
+
+
+# Patience 2 ends it at step 44: killed before a worse one, between the two, and in the last.
+@pytest.mark.parametrize("step", [11, 33, 44])
+def test_a_killed_training_stops_early_where_the_other_does(
+    duel: str, best_at_step_22: str, step: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**OPTIONS, **EVERYTHING, "log_every": 9}
+    straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
+    assert [line["step"] for line in straight.metrics() if line["split"] == "validation"] == [
+        11, 22, 33, 44,
+    ]  # fmt: skip
+    start_and_kill(step, f"{duel}\n{best_at_step_22}", "vae", **options)
+    gtk.train(resume="stopped")
+    assert "stopped early at step 44, epoch 2: no better validation second_loss since step 22" in (
+        capsys.readouterr().err
+    )
+    assert contents(gtk.load("stopped")) == contents(straight)
+    assert gtk.load("stopped").metrics()[-1]["step"] == straight.checkpoints.best() == 22
+    for epochs in (None, 9):
+        more = {} if epochs is None else {"epochs": epochs}
+        with pytest.raises(
+            InvalidValue, match="stopped is complete: stopped early at step 44, ep"
+        ) as error:
+            gtk.train(resume="stopped", quiet=True, **more)  # type: ignore[arg-type]
+        assert "train anew with more --patience than 2" in str(error.value)
+        assert "\n" not in str(error.value)
+    assert contents(gtk.load("stopped")) == contents(straight), "a refusal changes nothing"

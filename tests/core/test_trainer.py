@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 import gtk
 from gtk.core.checkpoint import Checkpoint
-from gtk.core.errors import NonFiniteLoss, PluginError
+from gtk.core.errors import InvalidValue, NonFiniteLoss, PluginError
 from gtk.core.events import Events
 from gtk.core.loss import Context, Update
+from gtk.core.settings import TrainConfig
 from gtk.core.store import Batch
+from gtk.core.trainer import Trainer
 
 
 def rows(trainer: Any) -> Iterator[Tensor]:
@@ -326,3 +328,168 @@ def test_parts_must_be_disjoint_and_complete(wrong: str) -> None:
 
     with pytest.raises(PluginError, match="must hold each parameter of the model once"):
         toys.trainer(network=Wrong())
+
+
+class Scripted(toys.Game):
+    """Evaluates to whatever a test wants, validation by validation."""
+
+    def __init__(self, **values: list[float]) -> None:
+        super().__init__()
+        self.values = values
+        self.asked = -1  # the first time is when the trainer looks which terms there are
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+        at, self.asked = max(self.asked, 0), self.asked + 1
+        count = len(batch)
+        return {
+            name: torch.full((count,), values[min(at, len(values) - 1)])
+            for name, values in self.values.items()
+        }
+
+
+def validations(run: FakeRun) -> list[dict[str, Any]]:
+    return [line for line in run.lines if line["split"] == "validation"]
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("", 8), ("loss", 8), ("kl", 4)])
+def test_the_monitored_term_chooses_the_best(tmp_path: Any, monitor: str, best: int) -> None:
+    run = FakeRun(tmp_path)
+    loss = Scripted(loss=[5.0, 3.0, 4.0], kl=[1.0, 2.0, 3.0])
+    toys.trainer(loss, validation=8, checkpoint_every=4, monitor=monitor).fit(run, Events([]))  # type: ignore[arg-type]
+    assert [line["step"] for line in validations(run)] == [4, 8, 9]
+    assert {line["monitor"] for line in validations(run)} == {monitor or "loss"}
+    assert run.lines[-1]["split"] == "test"
+    assert run.lines[-1]["step"] == best
+    assert run.choose(None) == best
+
+
+def test_validating_on_test_images_says_so(tmp_path: Any) -> None:
+    run = FakeRun(tmp_path)
+    trainer = toys.trainer(validate_on_test=True, checkpoint_every=4)
+    trainer.fit(run, Events([]))  # type: ignore[arg-type]
+    assert [line["step"] for line in validations(run)] == [4, 8, 12], "nothing is held out"
+    assert all(line["images"] == 6 for line in validations(run))
+    assert all(line["images_from"] == "test" for line in validations(run))
+    chosen = min(validations(run), key=lambda line: line["terms"]["loss"])
+    assert run.lines[-1] == {
+        **{name: chosen[name] for name in ("step", "epoch", "images", "unit", "terms")},
+        "split": "test",
+        "weights_chosen_on": "test",
+    }
+
+
+def test_a_validation_of_held_out_images_chooses_without_the_test_images(tmp_path: Any) -> None:
+    run = FakeRun(tmp_path)
+    toys.trainer(validation=8).fit(run, Events([]))  # type: ignore[arg-type]
+    assert not any("images_from" in line or "weights_chosen_on" in line for line in run.lines)
+
+
+def test_validating_on_test_images_needs_some() -> None:
+    config = TrainConfig(epochs=1, batch_size=10, validate_on_test=True)
+    with pytest.raises(InvalidValue, match="toy has no test images to validate on. Use --valid"):
+        Trainer(toys.model(), toys.Game(), toys.dataset(test=0), config, toys.CPU)
+
+
+class Watch:
+    """Remembers how a training ended."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.end: gtk.Progress | None = None
+
+    @gtk.hookimpl
+    def gtk_step_end(self, progress: gtk.Progress) -> None:
+        self.steps.append(progress.step)
+
+    @gtk.hookimpl
+    def gtk_train_end(self, progress: gtk.Progress) -> None:
+        self.end = progress
+
+
+def test_patience_ends_a_training_that_gets_no_better(tmp_path: Any) -> None:
+    run, watch = FakeRun(tmp_path), Watch()
+    loss = Scripted(loss=[5.0, 3.0, 4.0, 3.0, 1.0])
+    trainer = toys.trainer(loss, epochs=9, validation=8, checkpoint_every=4, patience=2)
+    trainer.fit(run, Events([watch]))  # type: ignore[arg-type]
+    assert [item.step for item in run.saved] == [4, 8, 12, 16]
+    assert [line["split"] for line in run.lines[-3:]] == ["validation", "train", "test"]
+    assert [line["step"] for line in run.lines[-3:]] == [16, 16, 8], "the best is tested"
+    assert run.lines[-2]["images"] == 10, "one step was left to report"
+    assert watch.steps == [3, 6, 9, 12, 15, 16]
+    assert watch.end is not None
+    assert watch.end.stopped == (
+        "stopped early at step 16, epoch 6: no better validation loss since step 8"
+    )
+
+
+def test_a_training_that_ends_as_planned_did_not_stop_early(tmp_path: Any) -> None:
+    run, watch = FakeRun(tmp_path), Watch()
+    loss = Scripted(loss=[5.0, 6.0, 7.0])
+    trainer = toys.trainer(loss, validation=8, checkpoint_every=4, patience=2)
+    trainer.fit(run, Events([watch]))  # type: ignore[arg-type]
+    assert run.saved[-1].step == trainer.schedule.total_steps
+    assert watch.end is not None
+    assert not watch.end.stopped
+
+
+def test_every_step_has_the_rate_of_the_schedule() -> None:
+    trainer = toys.trainer(warmup_steps=4, decay="cosine", learning_rate=0.01)
+    adams = trainer._optimizers._adams
+    for batch in rows(trainer):
+        trainer.train_step(batch)
+        expected = trainer.schedule.learning_rate(trainer.step - 1)
+        assert [adam.param_groups[0]["lr"] for adam in adams.values()] == [expected] * 2
+
+
+def test_a_step_of_several_batches_gathers_and_counts_them(tmp_path: Any) -> None:
+    class Five(toys.Game):
+        batches = 2
+        sizes: ClassVar[list[int]] = []
+
+        def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+            for part in batch.split(2):
+                self.sizes.append(len(part))
+                yield from super().updates(model, part, context)
+
+    run = FakeRun(tmp_path)
+    trainer = toys.trainer(Five(), log_every=1)
+    trainer.fit(run, Events([]))  # type: ignore[arg-type]
+    assert trainer.schedule.total_steps == 6
+    assert Five.sizes == [10] * 12
+    assert [line["images"] for line in run.lines] == [20] * 6 + [6]
+
+
+def test_splitting_a_batch_keeps_images_and_labels_together() -> None:
+    batch = Batch(torch.arange(6.0).reshape(6, 1, 1, 1), torch.arange(6))
+    parts = batch.split(3)
+    assert [part.images.flatten().tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
+    assert [part.condition.tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]  # type: ignore[union-attr]
+    assert [part.condition for part in Batch(batch.images, None).split(2)] == [None, None]
+
+
+def test_averaged_weights_have_the_running_statistics_of_the_model() -> None:
+    def make() -> Trainer:
+        config = TrainConfig(epochs=3, batch_size=10, average_decay=0.9)
+        data = toys.dataset(size=8)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = toys.Normalized(None, data.spec, None)
+        return Trainer(model, toys.Duel(None), data, config, toys.CPU)
+
+    straight, stopped, resumed = make(), make(), make()
+    for batch in rows(straight):
+        straight.train_step(batch)
+    for batch in list(rows(stopped))[:3]:
+        stopped.train_step(batch)
+    resumed.restore(stopped.state(FakeRun(None), None))  # type: ignore[arg-type]
+    for batch in rows(resumed):
+        resumed.train_step(batch)
+    assert straight.step == resumed.step == 6
+    for trainer in (straight, resumed):
+        live, averaged = trainer._model.state_dict(), trainer.published.state_dict()
+        assert live["first.1.num_batches_tracked"] == 12
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            assert torch.equal(live[f"first.1.{name}"], averaged[f"first.1.{name}"])
+        assert not torch.equal(live["first.0.weight"], averaged["first.0.weight"])
+    one, other = (item.published.state_dict() for item in (straight, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)

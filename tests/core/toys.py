@@ -94,3 +94,61 @@ def trainer(loss: Loss | None = None, network: Model | None = None, **config: An
     """Make a trainer of the toys: 40 images, 4 steps an epoch."""
     settings = TrainConfig(**{"epochs": 3, "batch_size": 10, "log_every": 3, **config})
     return Trainer(network or model(), loss or Game(), dataset(), settings, CPU)
+
+
+class Normalized(Model):
+    """Two parts with batch normalization and dropout, for images of 8x8; built as plugins are."""
+
+    def __init__(self, config: Any, data_spec: DataSpec, conditioner: Any) -> None:
+        super().__init__()
+        self.noise = NoiseSpec((2,))
+        self.first = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU())
+        self.second = nn.Sequential(nn.Dropout(0.2), nn.Linear(8, 4), nn.BatchNorm1d(4))
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"first": self.first, "second": self.second}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return self.networks()
+
+    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
+        return torch.sigmoid(noise).repeat(1, 32).reshape(-1, 1, 8, 8)
+
+    def exports(self) -> dict[str, ExportPart]:
+        return {}
+
+
+class Duel(Loss):
+    """The parts pull the score in two directions, on a batch each; no term says who is better."""
+
+    requires: ClassVar[type] = Normalized
+    unit: ClassVar[str] = "points"
+    criterion: ClassVar[str | None] = None
+    batches = 2
+
+    def __init__(self, config: Any) -> None:
+        pass
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+        one, two = batch.split(2)
+        score = self.score(model, one, context)
+        yield Update(score.mean(), {"spread": score.std()}, part="first")
+        yield Update((self.score(model, two, context) - 1).square().mean(), part="second")
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+        score = self.score(model, batch, context)
+        return {"first_loss": score, "second_loss": (score - 1).square()}
+
+    def score(self, model: Any, batch: Batch, context: Context) -> Tensor:
+        flat = batch.images.flatten(1)
+        score: Tensor = model.second(model.first(flat + context.noise.normal(*flat.shape)))
+        return score.square().mean(1)
+
+
+def install() -> None:
+    """Have `gtk.train(plugin="vae")` train these in the place of its own, in this process."""
+    import gtk.plugins.losses.elbo
+    import gtk.plugins.vae.model
+
+    gtk.plugins.vae.model.VariationalAutoencoder = Normalized  # type: ignore[misc, assignment]
+    gtk.plugins.losses.elbo.ELBO = Duel  # type: ignore[misc, assignment]
