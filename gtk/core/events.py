@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pluggy
 
+from gtk.core.data import Dataset
 from gtk.core.hooks import hookspec
 from gtk.core.model import Model
 from gtk.core.progress import Progress
@@ -25,8 +26,11 @@ class EventHooks:
         """Hear, every `log_every` steps and after the last, the averaged terms and the speed."""
 
     @hookspec
-    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
-        """Hear that an epoch is over; the model is in eval mode, its averaged weights if it has."""
+    def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Hear that an epoch is over; the model is in eval mode, its averaged weights if it has.
+
+        `dataset` is what is trained on, whole: images held out for validation are in its `train`.
+        """
 
     @hookspec
     def gtk_train_end(self, run: Run, progress: Progress) -> None:

@@ -67,6 +67,7 @@ class Trainer:
         self.step = 0
         self._model = model.to(device).train()
         self._loss = loss
+        self._dataset = dataset
         self._config = config
         self._device = device
         conditional = dataset.spec.condition is not None
@@ -232,7 +233,8 @@ class Trainer:
         if epoch_ends:
             progress = self._progress({}, 0.0)
             self.published.eval()
-            events.tell("gtk_epoch_end", run=run, model=self.published, progress=progress)
+            facts = {"run": run, "model": self.published, "dataset": self._dataset}
+            events.tell("gtk_epoch_end", **facts, progress=progress)
             self.published.train()
         if checkpoint_due or save:
             validation = None

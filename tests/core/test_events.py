@@ -76,8 +76,12 @@ def test_a_training_tells_the_events_in_order() -> None:
             heard.append(("step", progress.step, progress.epoch))
 
         @gtk.hookimpl
-        def gtk_epoch_end(self, run: gtk.Run, model: gtk.Model, progress: gtk.Progress) -> None:
+        def gtk_epoch_end(
+            self, run: gtk.Run, model: gtk.Model, dataset: gtk.Dataset, progress: gtk.Progress
+        ) -> None:
             assert not model.training
+            assert dataset.spec == run.data_spec
+            assert (len(dataset.train), len(dataset.test)) == (1440, 357)
             heard.append(("epoch", progress.step, progress.epoch))
 
         @gtk.hookimpl
@@ -85,7 +89,8 @@ def test_a_training_tells_the_events_in_order() -> None:
             heard.append(("end", progress.step, progress.epoch))
 
     watching = [Everything()]
-    gtk.train(plugin="cvae", epochs=2, batch_size=719, log_every=3, quiet=True, callbacks=watching)
+    options = {"epochs": 2, "batch_size": 700, "validation": 40, "log_every": 3}
+    gtk.train(plugin="cvae", quiet=True, callbacks=watching, **options)  # type: ignore[arg-type]
     assert heard == [
         ("start", 0, 4), ("epoch", 2, 1), ("step", 3, 2), ("step", 4, 2), ("epoch", 4, 2),
         ("end", 4, 2),
