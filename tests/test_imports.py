@@ -26,7 +26,7 @@ TORCH_FREE = [
     *(f"core/{name}.py" for name in ("spec", "hooks", "discovery", "config", "errors", "settings")),
     *(f"core/{name}.py" for name in ("assembly", "data", "run", "runs", "output", "progress")),
     "exports/runtime.py",
-    "pictures/grid.py",
+    *(f"pictures/{name}.py" for name in ("grid", "figure", "scatter", "curves")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
     *(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/__init__.py")),
 ]
@@ -79,7 +79,8 @@ def test_runtime_imports_nothing_of_ours() -> None:
 @pytest.mark.parametrize("name", TORCH_FREE)
 def test_torch_free_files_do_not_name_torch(name: str) -> None:
     for module in at_start(ast.parse((ROOT / name).read_text())):
-        assert module.split(".")[0] not in ("torch", "torchvision", "sklearn", "onnxruntime")
+        heavy = ("torch", "torchvision", "sklearn", "onnxruntime", "matplotlib")
+        assert module.split(".")[0] not in heavy
 
 
 def modules_after(*arguments: str) -> set[str]:

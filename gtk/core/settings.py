@@ -83,7 +83,7 @@ class TrainConfig:
     )
     sample_every: int = field(
         default=0,
-        metadata={"help": "Epochs between sample pictures; 0 draws about ten in all."},
+        metadata={"help": "Epochs between pictures; 0 draws about ten of each kind in all."},
     )
     log_every: int = field(
         default=50, metadata={"help": "Steps between lines in metrics.jsonl and on the screen."}

@@ -21,6 +21,9 @@ from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.trainer import Trainer
 
+#: The callbacks that draw, in every training.
+PICTURES = ("samples", "reconstructions", "latents", "curves")
+
 
 class Training:
     """A training that is ready to start; nothing has been written yet.
@@ -160,7 +163,7 @@ def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[objec
     Raises:
         UnknownName: nothing installed goes by a name.
     """
-    own = ["samples"] if quiet else ["progress", "samples"]
+    own = PICTURES if quiet else ("progress", *PICTURES)
     wanted = [*(f"generative-toolkit/{name}" for name in own), *chosen]
     return [
         find(CALLBACK, item).spec.resolve()() if isinstance(item, str) else item for item in wanted

@@ -31,7 +31,12 @@ def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
         "checkpoints/000000440/state.json",
         "checkpoints/000000440/training.safetensors",
         "metrics.jsonl",
-        *(f"pictures/samples-{epoch:04d}.png" for epoch in range(2, 21, 2)),
+        "pictures/curves.png",
+        *(
+            f"pictures/{kind}-{epoch:04d}.png"
+            for kind in ("latents", "reconstructions", "samples")
+            for epoch in range(2, 21, 2)
+        ),
         "run.json",
     ]
 

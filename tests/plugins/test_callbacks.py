@@ -1,14 +1,26 @@
-"""What watches a training: the progress display and the sample pictures."""
+"""What watches a training: the progress display and the pictures."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import toys
 from PIL import Image
 from rich.console import Console
 
 import gtk
+from gtk.core.assembly import Choice, build
+from gtk.pictures.curves import loss_curves
+from gtk.pictures.scatter import latent_scatter
+from gtk.plugins.callbacks import curves, latents
+from gtk.plugins.callbacks.curves import CurvePictures
+from gtk.plugins.callbacks.latents import LatentPictures
 from gtk.plugins.callbacks.progress import ProgressDisplay
+from gtk.plugins.callbacks.reconstructions import ReconstructionPictures
+from gtk.plugins.datasets import digits
 
 
 def shown(*, terminal: bool, steps: int = 440) -> str:
@@ -71,5 +83,93 @@ def test_pictures_show_a_column_for_each_class(small_run: gtk.Run) -> None:
 def test_pictures_come_as_often_as_asked() -> None:
     run = gtk.train(plugin="vae", epochs=5, sample_every=2, quiet=True)
     assert sorted(path.name for path in run.pictures.iterdir()) == [
-        "samples-0002.png", "samples-0004.png", "samples-0005.png",
+        "curves.png",
+        *(f"{kind}-000{epoch}.png"
+          for kind in ("latents", "reconstructions", "samples") for epoch in (2, 4, 5)),
     ]  # fmt: skip
+
+
+def test_reconstructions_are_below_the_images_they_are_of(small_run: gtk.Run) -> None:
+    picture = np.asarray(Image.open(small_run.pictures / "reconstructions-0020.png"))
+    assert picture.shape == ((2 * 9 - 1) * 8, (10 * 9 - 1) * 8)
+    test = digits.load(None).test.take(np.arange(10))
+    images, labels = torch.from_numpy(test.images) / 255, torch.from_numpy(test.labels)
+    model: Any = small_run.load_model()
+    with torch.no_grad():
+        logits = model.decode(model.encode(images, labels).mean, labels)
+    expected = torch.sigmoid(logits).mul(255).round().numpy()
+    for column in range(10):
+        top, bottom = (
+            picture[row * 72 : row * 72 + 64 : 8, column * 72 : column * 72 + 64 : 8].astype(int)
+            for row in (0, 1)
+        )
+        assert np.array_equal(top, test.images[column, 0])
+        assert abs(bottom - expected[column, 0]).max() <= 1
+        assert abs(bottom - top).max() > 10, "the image itself would be no reconstruction"
+
+
+def test_latents_are_posterior_means_of_all_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        latents, "latent_scatter", lambda *what: drawn.append(what) or latent_scatter(*what)
+    )
+    run = gtk.train(plugin="cvae", latent_dim=2, epochs=1, quiet=True)
+    ((codes, labels, classes),) = drawn
+    test = digits.load(None).test
+    model: Any = run.load_model()
+    with torch.no_grad():
+        posterior = model.encode(torch.from_numpy(test.images) / 255, torch.from_numpy(test.labels))
+    assert np.allclose(codes, posterior.mean.numpy(), atol=1e-5)
+    assert np.array_equal(labels, test.labels)
+    assert classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize("spec", [None, gtk.ConditionSpec(("a", "b"))])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_test_images_and_no_classes_are_no_trouble(
+    small_run: gtk.Run, tmp_path: Path, count: int, spec: gtk.ConditionSpec | None
+) -> None:
+    split = gtk.Split(np.zeros((count, 1, 8, 8), np.uint8), np.zeros(count, np.int64))
+    dataset = gtk.Dataset(gtk.DataSpec("few", 1, 8, 8, spec), split, split)
+    model, _ = build(Choice.by_name("vae", "digits").settle({}, None), dataset.spec)
+    facts: dict[str, Any] = {"dataset": dataset, "model": model.eval(), "run": Folder(tmp_path)}
+    for callback in (ReconstructionPictures(), LatentPictures()):
+        callback.gtk_epoch_end(**facts, progress=gtk.Progress(1, 1, 1, 1))
+    drawn = {path.stem.split("-")[0] for path in (tmp_path / "pictures").glob("*.png")}
+    assert drawn == {0: set(), 1: {"reconstructions"}, 2: {"reconstructions", "latents"}}[count]
+
+
+def test_a_model_without_a_latent_code_gets_only_what_fits(tmp_path: Path) -> None:
+    dataset, model = toys.dataset(), toys.TwoParts()
+    run: Any = Folder(tmp_path)
+    for callback in (ReconstructionPictures(), LatentPictures()):
+        callback.gtk_epoch_end(run, model, dataset, gtk.Progress(1, 1, 1, 1))
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_the_last_curves_show_the_test_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[Any]] = []
+    monkeypatch.setattr(
+        curves, "loss_curves", lambda reports: drawn.append(reports) or loss_curves(reports)
+    )
+    run = gtk.train(plugin="cvae", epochs=2, log_every=11, quiet=True)
+    assert [report["split"] for report in drawn[0]] == ["train"] * 2
+    assert drawn[1:] == [run.metrics()]
+    assert drawn[-1][-1]["split"] == "test"
+
+
+def test_a_training_without_a_report_has_no_curves(tmp_path: Path) -> None:
+    run: Any = Folder(tmp_path)
+    CurvePictures().gtk_train_end(run)
+    assert not (tmp_path / "pictures").exists()
+
+
+class Folder:
+    """As much of a run as a callback that draws looks at."""
+
+    def __init__(self, path: Path) -> None:
+        self.pictures = path / "pictures"
+        self.settings = Choice.by_name("vae", "digits").settle({}, None)
+
+    def metrics(self) -> list[Any]:
+        return []

@@ -18,4 +18,19 @@ def gtk_callbacks() -> list[CallbackSpec]:
             summary="A picture of samples after some epochs, from the same noise every time.",
             target="gtk.plugins.callbacks.samples:SamplePictures",
         ),
+        CallbackSpec(
+            name="reconstructions",
+            summary="Test images above what a model with a latent code makes of them.",
+            target="gtk.plugins.callbacks.reconstructions:ReconstructionPictures",
+        ),
+        CallbackSpec(
+            name="latents",
+            summary="Where the test images of each class lie in latent space.",
+            target="gtk.plugins.callbacks.latents:LatentPictures",
+        ),
+        CallbackSpec(
+            name="curves",
+            summary="The loss and its terms, for each split, as curves.",
+            target="gtk.plugins.callbacks.curves:CurvePictures",
+        ),
     ]

@@ -8,9 +8,8 @@ from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.core.sampler import choose_labels, sample
 from gtk.pictures.grid import image_grid, write_png
+from gtk.plugins.callbacks.occasion import picture_due, picture_path
 
-#: Pictures in a training, with `sample_every` 0.
-PICTURES = 10
 #: Images of each class, or in each row where there are no classes.
 ROWS = 5
 UNCONDITIONAL_COLUMNS = 10
@@ -22,8 +21,7 @@ class SamplePictures:
     @hookimpl
     def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
         """Draw a picture if this epoch is due for one; the last always is."""
-        every = run.settings.train.sample_every or max(1, progress.epochs // PICTURES)
-        if progress.epoch % every and progress.epoch != progress.epochs:
+        if not picture_due(run, progress):
             return
         columns = model.condition.count if model.condition else UNCONDITIONAL_COLUMNS
         labels, count = choose_labels(model.condition, None, ROWS * columns)
@@ -31,5 +29,4 @@ class SamplePictures:
         images = sample(
             model, labels=labels, count=count, seed=0, batch_size=256, device=torch.device(device)
         )
-        run.pictures.mkdir(exist_ok=True)
-        write_png(image_grid(images, columns), run.pictures / f"samples-{progress.epoch:04d}.png")
+        write_png(image_grid(images, columns), picture_path(run, "samples", progress))

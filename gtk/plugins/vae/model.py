@@ -46,6 +46,10 @@ class VariationalAutoencoder(Model):
         logits: Tensor = self.decoder(z, condition)
         return logits
 
+    def expected_image(self, parameters: Tensor) -> Tensor:
+        """Map the likelihood's parameters to the expected image in 0..1."""
+        return self.likelihood.mean(parameters)
+
     def prior(self, condition: Tensor | None) -> StandardGaussian:
         """Return N(0, I)."""
         return StandardGaussian()

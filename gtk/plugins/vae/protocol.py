@@ -17,6 +17,9 @@ class LatentVariableModel(Protocol):
     def decode(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """Map z (B, D) and labels (B,) to the parameters of the likelihood (B, C, H, W)."""
 
+    def expected_image(self, parameters: Tensor) -> Tensor:
+        """Map the likelihood's parameters to the expected image in 0..1."""
+
     def prior(self, condition: Tensor | None) -> StandardGaussian:
         """Return the prior over z given labels (B,)."""
 

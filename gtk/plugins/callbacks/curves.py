@@ -1,0 +1,26 @@
+"""Draw how the loss and its terms come down."""
+
+from gtk.core.hooks import hookimpl
+from gtk.core.progress import Progress
+from gtk.core.run import Run
+from gtk.pictures.curves import loss_curves
+from gtk.pictures.figure import write_figure
+from gtk.plugins.callbacks.occasion import picture_due
+
+
+class CurvePictures:
+    """Writes pictures/curves.png anew from all that metrics.jsonl holds."""
+
+    @hookimpl
+    def gtk_epoch_end(self, run: Run, progress: Progress) -> None:
+        """Draw the curves so far, where pictures are due; the last epoch's come at the end."""
+        if picture_due(run, progress) and progress.epoch < progress.epochs:
+            self.gtk_train_end(run)
+
+    @hookimpl
+    def gtk_train_end(self, run: Run) -> None:
+        """Draw all curves: by now the test images have been evaluated, too."""
+        reports = run.metrics()
+        if reports:  # none where the training ended before its first report
+            run.pictures.mkdir(exist_ok=True)
+            write_figure(loss_curves(reports), run.pictures / "curves.png")
