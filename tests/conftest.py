@@ -1,6 +1,7 @@
 """What all tests share: a folder to work in, a small trained run, outside packages."""
 
 import importlib
+import lzma
 import os
 import shutil
 import subprocess
@@ -37,6 +38,24 @@ def data_root() -> Path:
     if DATA_ROOT is None:
         pytest.skip(f"{DATA_VARIABLE} does not say where MNIST is")
     return Path(DATA_ROOT)
+
+
+@pytest.fixture(scope="session")
+def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where CIFAR-10 is, unpacked if it is packed; the test is skipped where it is not."""
+    folder = Path(DATA_ROOT or "") / "cifar-10-batches-py"
+    if DATA_ROOT is None or not (folder / "batches.meta").exists():
+        pytest.skip(f"{DATA_VARIABLE} does not say where CIFAR-10 is")
+    packed = sorted(folder.glob("*.xz"))
+    if all((folder / path.stem).exists() for path in packed):
+        return Path(DATA_ROOT)
+    unpacked = tmp_path_factory.mktemp("cifar10") / folder.name
+    unpacked.mkdir()
+    shutil.copy(folder / "batches.meta", unpacked)
+    for path in packed:
+        with lzma.open(path) as source, (unpacked / path.stem).open("wb") as target:
+            shutil.copyfileobj(source, target)
+    return unpacked.parent
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def test_built_in_plugins_come_through_entry_points() -> None:
     assert names["model"] >= {"cvae", "vae"}
     assert names["conditioner"] >= {"onehot", "embedding", "unconditional"}
     assert names["loss"] >= {"elbo"}
-    assert names["dataset"] >= {"digits", "mnist"}
+    assert names["dataset"] >= {"digits", "mnist", "cifar10"}
 
 
 def test_every_built_in_plugin_loads_and_agrees_with_its_entry_point() -> None:

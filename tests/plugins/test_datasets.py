@@ -1,7 +1,10 @@
 """Data sets: what they hold, and what they say when they cannot be read."""
 
+import hashlib
+import pickle
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from sklearn.datasets import load_digits
 
 import gtk
 from gtk.core.errors import InvalidValue, WorkFailed
-from gtk.plugins.datasets import digits, mnist
+from gtk.plugins.datasets import cifar10, digits, mnist, published
 
 
 def test_digits_are_real_and_split_for_good() -> None:
@@ -73,12 +76,96 @@ def test_a_damaged_copy_is_named(small_mnist: Path) -> None:
         mnist.load(small_mnist)
 
 
+KINDS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def write_pickle(path: Path, content: Any) -> str:
+    """Write a file as CIFAR-10's are, and return its checksum."""
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def small_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four images in each file; torchvision takes their checksums for the published ones."""
+    from torchvision.datasets import CIFAR10
+
+    folder = tmp_path / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+
+    def batch(name: str) -> list[str]:
+        images = generator.integers(0, 256, (4, 3 * 32 * 32), dtype=np.uint8)
+        content = {"data": images, "labels": generator.integers(0, 10, 4).tolist()}
+        return [name, write_pickle(folder / name, content)]
+
+    monkeypatch.setattr(CIFAR10, "train_list", [batch(f"data_batch_{i}") for i in range(1, 6)])
+    monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch")])
+    meta = write_pickle(folder / "batches.meta", {"label_names": KINDS})
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": meta})
+    return tmp_path / "data"
+
+
+def test_cifar10_is_read_from_a_copy_which_stays_as_it_is(small_cifar10: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small_cifar10.rglob("*")}
+    data = cifar10.load(small_cifar10)
+    assert data.spec == gtk.DataSpec("cifar10", 3, 32, 32, gtk.ConditionSpec(tuple(KINDS)))
+    generator = np.random.default_rng(0)
+    batches = [
+        (generator.integers(0, 256, (4, 3, 32, 32), dtype=np.uint8), generator.integers(0, 10, 4))
+        for _ in range(6)
+    ]
+    for split, expected in ((data.train, batches[:5]), (data.test, batches[5:])):
+        assert np.array_equal(split.images, np.concatenate([images for images, _ in expected]))
+        assert np.array_equal(split.labels, np.concatenate([labels for _, labels in expected]))
+        assert split.images.flags.c_contiguous
+    assert before == {path: path.stat().st_mtime_ns for path in small_cifar10.rglob("*")}
+
+
+def test_a_cvae_trains_on_colour_photographs(small_cifar10: Path) -> None:
+    run = gtk.train(
+        plugin="cvae", data="cifar10", data_root=small_cifar10, epochs=1, batch_size=10, quiet=True
+    )
+    assert run.sample(labels=["frog"]).shape == (1, 32, 32, 3)
+    assert (run.pictures / "reconstructions-0001.png").exists()
+
+
+class Stranger:
+    """Makes a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("code-ran"),)
+
+
+@pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_strangers_cifar10_is_refused_before_it_is_unpickled(
+    small_cifar10: Path, name: str
+) -> None:
+    write_pickle(small_cifar10 / "cifar-10-batches-py" / name, Stranger())
+    with pytest.raises(InvalidValue, match="has no readable cifar-10-batches-py: ") as error:
+        cifar10.load(small_cifar10)
+    assert not Path("code-ran").exists()
+    assert "\n" not in str(error.value)
+    pickle.loads((small_cifar10 / "cifar-10-batches-py" / name).read_bytes())  # noqa: S301 - ours
+    assert Path("code-ran").exists(), "it would have run"
+
+
+def test_a_folder_without_cifar10_says_how_to_point_at_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue) as error:
+        cifar10.load(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} has no readable cifar-10-batches-py: point --data-root at the folder that "
+        "holds cifar-10-batches-py, or leave it out to download (Dataset not found or corrupted)"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_a_network_one_line_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from torchvision.datasets import MNIST
 
-    monkeypatch.setattr(mnist, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(published, "user_cache_path", lambda name: tmp_path / name)
     # Nothing listens on port 9 of this machine, so the connection is refused at once.
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(WorkFailed, match="MNIST could not be downloaded: .* --data-root") as error:
@@ -94,6 +181,16 @@ def test_mnist_is_the_real_one(data_root: Path) -> None:
     assert np.bincount(data.train.labels).tolist() == [
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
     ]  # fmt: skip
+
+
+@pytest.mark.real_data
+def test_cifar10_is_the_real_one(cifar10_root: Path) -> None:
+    data = cifar10.load(cifar10_root)
+    assert (len(data.train), len(data.test)) == (50_000, 10_000)
+    assert data.spec.condition == gtk.ConditionSpec(tuple(KINDS))
+    means = data.train.images.mean(axis=(0, 2, 3)) / 255
+    assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)
+    assert np.bincount(data.train.labels).tolist() == [5000] * 10
 
 
 @pytest.mark.real_data

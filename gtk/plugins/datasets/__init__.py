@@ -22,4 +22,9 @@ def gtk_datasets() -> list[DatasetSpec]:
             summary="70,000 handwritten digits of 28x28 pixels (LeCun, Cortes, Burges).",
             target="gtk.plugins.datasets.mnist:load",
         ),
+        DatasetSpec(
+            name="cifar10",
+            summary="60,000 colour photographs of 32x32 pixels, ten kinds of things (Krizhevsky).",
+            target="gtk.plugins.datasets.cifar10:load",
+        ),
     ]

@@ -1,12 +1,12 @@
-"""MNIST through torchvision: read from a copy, or downloaded once into the cache."""
+"""MNIST, grey handwritten digits."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
-from gtk.core.errors import InvalidValue, WorkFailed
+from gtk.plugins.datasets.published import published_splits
 
 
 def load(root: Path | None) -> Dataset:
@@ -20,26 +20,13 @@ def load(root: Path | None) -> Dataset:
         InvalidValue: the folder has no MNIST, or a damaged one.
         WorkFailed: the download did not succeed.
     """
-    names = tuple(str(digit) for digit in range(10))
-    train, test = _split(root, train=True), _split(root, train=False)
-    return Dataset(DataSpec("mnist", 1, 28, 28, ConditionSpec(names)), train, test)
-
-
-def _split(root: Path | None, *, train: bool) -> Split:
     from torchvision.datasets import MNIST
 
-    folder = root or user_cache_path("generative-toolkit") / "data"
-    try:
-        data = MNIST(folder, train=train, download=root is None)
-    except Exception as error:  # torchvision raises whatever its readers and urllib raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if root is None:
-            raise WorkFailed(
-                "MNIST could not be downloaded: point at a folder that holds MNIST/raw with "
-                f"--data-root FOLDER, or try again ({reason})"
-            ) from error
-        raise InvalidValue(
-            f"{folder} has no readable MNIST/raw: point --data-root at the folder that holds "
-            f"MNIST/raw, or leave it out to download ({reason})"
-        ) from error
+    train, test = published_splits(MNIST, root, "MNIST", "MNIST/raw")
+    names = tuple(str(digit) for digit in range(10))
+    spec = DataSpec("mnist", 1, 28, 28, ConditionSpec(names))
+    return Dataset(spec, _split(train), _split(test))
+
+
+def _split(data: Any) -> Split:  # noqa: ANN401 - torchvision publishes no types
     return Split(data.data.numpy()[:, None], data.targets.numpy().astype(np.int64))
