@@ -24,7 +24,10 @@ TORCH_FREE = [
     "__main__.py",
     *(f"{room}/__init__.py" for room in ALLOWED),
     *(f"core/{name}.py" for name in ("spec", "hooks", "discovery", "config", "errors", "settings")),
-    *(f"core/{name}.py" for name in ("assembly", "data", "run", "runs", "output", "progress")),
+    *(
+        f"core/{name}.py"
+        for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
+    ),
     "exports/runtime.py",
     *(f"pictures/{name}.py" for name in ("grid", "figure", "scatter", "curves")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
@@ -101,7 +104,16 @@ def modules_after(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--help",), ("plugins",), ("runs",), ("train", "--plugin", "cvae", "--help")],
+    [
+        (),
+        ("--help",),
+        ("plugins",),
+        ("recipes",),
+        ("recipes", "cvae-mlp"),
+        ("runs",),
+        ("train", "--plugin", "cvae", "--help"),
+        ("train", "--recipe", "cvae-mlp", "--help"),
+    ],
     ids=" ".join,
 )
 def test_starting_up_does_not_import_torch(arguments: tuple[str, ...]) -> None:
@@ -109,8 +121,9 @@ def test_starting_up_does_not_import_torch(arguments: tuple[str, ...]) -> None:
     assert not heavy & modules_after(*arguments)
 
 
-def test_listing_plugins_imports_none_of_them() -> None:
-    assert not any(name.startswith("gtk.plugins") for name in modules_after("plugins"))
+@pytest.mark.parametrize("command", ["plugins", "recipes"])
+def test_listing_plugins_and_recipes_imports_no_plugin(command: str) -> None:
+    assert not any(name.startswith("gtk.plugins") for name in modules_after(command))
 
 
 def test_every_public_name_exists() -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "Write a run's decoder as one ONNX file, proven equal to PyTorch.",
     "runs": "List runs: plugin, data, how far they came, last loss and age.",
     "plugins": "List installed plugins by kind, name, package and version.",
+    "recipes": "List recipes by name, data, model and summary, or print one.",
 }
 
 

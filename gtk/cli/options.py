@@ -49,6 +49,31 @@ class PluginName(click.ParamType[Any]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class RecipeReference(click.ParamType[Any]):
+    """A recipe: the name of one of gtk's own, or a file.
+
+    Args:
+        files: whether a file will do.
+    """
+
+    name = "recipe"
+
+    def __init__(self, *, files: bool = True) -> None:
+        self.files = files
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin so, or else files."""
+        from gtk.core.recipe import built_in_names
+
+        found = [CompletionItem(name) for name in built_in_names() if name.startswith(incomplete)]
+        return found or ([CompletionItem(incomplete, type="file")] if self.files else [])
+
+
 class RunReference(click.ParamType[Any]):
     """A run: its folder, its name, or "latest"; for some commands also an exported file."""
 
@@ -111,7 +136,7 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
         arguments = {"type": click.Choice(get_args(kind))}
     elif kind == tuple[int, ...]:
         arguments = {"type": Integers()}
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     return HeadedOption(
         [*flags, option.name],
         default=None,

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from gtk.cli.options import HeadedOption, PluginName, RunReference, click_option, runs_option
+from gtk.cli.options import (
+    HeadedOption,
+    PluginName,
+    RecipeReference,
+    RunReference,
+    click_option,
+    runs_option,
+)
 from gtk.cli.outcome import print_finished, print_networks, print_stopped
 from gtk.core.assembly import DEFAULT_DATA, Choice
 from gtk.core.discovery import MODEL, installed
 from gtk.core.errors import InvalidValue, UserError
+from gtk.core.recipe import NO_RECIPE, TABLES, find_recipe
 from gtk.core.run import Run
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import REQUEST_NAMES
@@ -29,15 +37,16 @@ HEADINGS = {
 
 
 class TrainCommand(click.Command):
-    """Looks for --plugin and its like first, so that the chosen plugins can add their options."""
+    """Looks for --plugin, --recipe and their like first: the chosen plugins add their options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the plugins, then parse everything."""
         names = _probe(args)
-        if names["plugin"] is not None:
+        if names["plugin"] is not None or names["recipe"] is not None:
             try:
+                recipe = NO_RECIPE if names["recipe"] is None else find_recipe(names["recipe"])
                 ctx.obj = Choice.by_name(
-                    names["plugin"], names["data"], names["conditioner"], names["loss"]
+                    names["plugin"], names["data"], names["conditioner"], names["loss"], recipe
                 )
             except UserError:
                 if not ctx.resilient_parsing:  # while completing a word, say nothing
@@ -51,9 +60,12 @@ class TrainCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options of every plugin under a heading of its own."""
         sections: dict[str, list[tuple[str, str]]] = {}
+        named = _named_defaults(ctx.obj)
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
+                if parameter.name in named:
+                    record = record[0], f"{record[1]}  [default: {named[parameter.name]}]"
                 heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():
@@ -63,8 +75,19 @@ class TrainCommand(click.Command):
             names = ", ".join(sorted({item.name for item in installed(MODEL)}))
             formatter.write_paragraph()
             formatter.write_text(
-                f"Models: {names}. A model's options are listed with --plugin NAME --help."
+                f"Models: {names}. A model's options are listed with --plugin NAME --help. "
+                "Recipes are listed with: gtk recipes"
             )
+
+
+def _named_defaults(choice: Choice | None) -> dict[str, str]:
+    """Return what options that choose something are unless given, where that is a name."""
+    recipe = NO_RECIPE if choice is None else choice.recipe
+    flags = {"model": "plugin", **{table: table for table in TABLES[1:] if table != "model"}}
+    named = {flag: recipe.plugin(table) for table, flag in flags.items()}
+    named["data"] = named["data"] or DEFAULT_DATA
+    named["data_root"] = None if recipe.data_root is None else str(recipe.data_root)
+    return {flag: name for flag, name in named.items() if name is not None}
 
 
 def _probe(args: list[str]) -> dict[str, Any]:
@@ -73,7 +96,8 @@ def _probe(args: list[str]) -> dict[str, Any]:
         "probe",
         params=[
             click.Option(["--plugin"]),
-            click.Option(["--data"], default=DEFAULT_DATA),
+            click.Option(["--recipe"]),
+            click.Option(["--data"]),
             click.Option(["--conditioner"]),
             click.Option(["--loss"]),
         ],
@@ -95,10 +119,9 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
         ]
     result = []
     for option in choice.options:
-        heading, default = HEADINGS[option.table], option.default
-        if option.table == "train":
-            default = choice.defaults.get(option.field, default)
-        else:
+        heading = HEADINGS[option.table]
+        default = choice.presets[option.table].get(option.field, option.default)
+        if option.table != "train":
             heading = f"{heading} {choice.plugins[option.table].spec.name}"
         result.append(click_option(option, default, heading))
     return result
@@ -107,10 +130,14 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
 @click.command(cls=TrainCommand)
 @click.option("--plugin", type=PluginName("model"), metavar="NAME", help="The model to train.")
 @click.option(
+    "--recipe",
+    type=RecipeReference(),
+    metavar="NAME|FILE",
+    help="Settings from a recipe, a TOML file or a run's run.json; every other option beats it.",
+)
+@click.option(
     "--data",
     type=PluginName("dataset"),
-    default=DEFAULT_DATA,
-    show_default=True,
     metavar="NAME",
     help="The data set to train on.",
 )
@@ -156,7 +183,6 @@ def train(
     ctx: click.Context,
     /,
     *,
-    plugin: str | None,
     runs: Path,
     resume: str | None,
     dry_run: bool,
@@ -169,6 +195,8 @@ def train(
 
     gtk train --plugin cvae --data mnist --epochs 10 --name first
 
+    gtk train --recipe cvae-mlp --epochs 10
+
     gtk train --resume first --epochs 20
     """
     # What has a name in REQUEST_NAMES is read from the context where it is needed.
@@ -179,7 +207,7 @@ def train(
     }
     if resume is not None:
         training, fit = _resumed(ctx, given, find_run(resume, runs))
-    elif plugin is None:
+    elif ctx.obj is None:
         names = ", ".join(sorted({item.name for item in installed(MODEL)}))
         raise InvalidValue(f"say which model to train: --plugin NAME. Installed: {names}")
     else:
@@ -204,7 +232,7 @@ def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Calla
     settings = choice.settle(given, wanted["data_root"])
     place = RunPlace(wanted["runs"], wanted["name"], wanted["overwrite"])
     place.check(settings)
-    training = Training(settings, "auto" if wanted["device"] is None else wanted["device"])
+    training = Training(settings, wanted["device"])
     return training, lambda: training.start(place, callbacks)
 
 
@@ -215,7 +243,7 @@ def _resumed(
     from gtk.core.training import find_callbacks, refuse_changes, resumed_training
 
     wanted = ctx.params
-    fixed = ("plugin", "data", "conditioner", "loss", "name", "overwrite")
+    fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")
     typed = [name for name in fixed if ctx.get_parameter_source(name) is COMMANDLINE]
     refuse_changes([*typed, *given])
     callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gtk.core.config import Option, as_table, make_config, options_of
 from gtk.core.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, Plugin, SpecType, find
 from gtk.core.errors import InvalidValue, PluginError, UnknownName, unknown_name
+from gtk.core.recipe import NO_RECIPE, Recipe, run_tables
 from gtk.core.settings import TrainConfig
 from gtk.core.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 
@@ -26,30 +27,46 @@ DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 
 @dataclass(frozen=True)
 class Choice:
-    """The plugins of a training."""
+    """The plugins of a training, and the recipe it follows where nobody says otherwise."""
 
     model: Plugin[ModelSpec]
     conditioner: Plugin[ConditionerSpec]
     loss: Plugin[LossSpec]
     dataset: Plugin[DatasetSpec]
+    recipe: Recipe = NO_RECIPE
 
     @classmethod
     def by_name(
-        cls, model: str, dataset: str, conditioner: str | None = None, loss: str | None = None
+        cls,
+        model: str | None,
+        dataset: str | None = None,
+        conditioner: str | None = None,
+        loss: str | None = None,
+        recipe: Recipe = NO_RECIPE,
     ) -> "Choice":
-        """Find plugins by name; the model says which conditioner and loss it wants by default.
+        """Find plugins by name: those given, else the recipe's, else those the model wants.
 
         Raises:
-            UnknownName: a name that nothing installed goes by.
+            UnknownName: a name that nothing installed goes by, or an option in the recipe.
+            InvalidValue: neither says which model, or a value in the recipe is not possible.
             PluginError: a plugin that cannot be used.
         """
-        chosen = find(MODEL, model)
-        return cls(
+        chosen = _named(MODEL, model, recipe)
+        if chosen is None:
+            raise InvalidValue(
+                f"{recipe.path} says no model: write name = ... below [model], or say which to "
+                "train: --plugin NAME"
+            )
+        choice = cls(
             model=chosen,
-            conditioner=_named_or_default(CONDITIONER, conditioner, chosen),
-            loss=_named_or_default(LOSS, loss, chosen),
-            dataset=find(DATASET, dataset),
+            conditioner=_named(CONDITIONER, conditioner, recipe) or _default(CONDITIONER, chosen),
+            loss=_named(LOSS, loss, recipe) or _default(LOSS, chosen),
+            dataset=_named(DATASET, dataset, recipe) or find(DATASET, DEFAULT_DATA),
+            recipe=recipe,
         )
+        if recipe is not NO_RECIPE:
+            choice.check_recipe()
+        return choice
 
     @cached_property
     def plugins(self) -> dict[str, Plugin[Any]]:
@@ -63,9 +80,46 @@ class Choice:
         return options_of({"train": TrainConfig, **configs})
 
     @cached_property
-    def defaults(self) -> dict[str, Any]:
-        """Trainer settings that suit the data set, and before them those that suit the model."""
-        return {**self.dataset.spec.defaults, **self.model.spec.defaults}
+    def presets(self) -> dict[str, dict[str, Any]]:
+        """The values that options have unless told otherwise, where not their classes' own.
+
+        By table: trainer settings that suit the data set, before them those that suit the model,
+        and before these the recipe's. A recipe's options go with the plugin they were written for.
+        """
+        tables = {
+            table: self.recipe.options(table) if self._follows(table) else {}
+            for table in self.plugins
+        }
+        defaults = {**self.dataset.spec.defaults, **self.model.spec.defaults}
+        return {"train": {**defaults, **self.recipe.options("train")}, **tables}
+
+    def _follows(self, table: str) -> bool:
+        """Say whether the recipe's options in a table were written for the plugin chosen here."""
+        if not self.recipe.options(table):
+            return False
+        plugin: Plugin[Any] = {**self.plugins, "data": self.dataset}[table]
+        named = self.recipe.plugin(table)
+        if named is None and table == "data":
+            named = DEFAULT_DATA
+        elif named is None and table != "model":  # then it is the default of the recipe's model
+            own = self.recipe.plugin("model")
+            same = own is None or self.model.installed.goes_by(own)
+            model = self.model if same else _named(MODEL, None, self.recipe)
+            named = getattr(model.spec, table) if model is not None else None
+        return named is None or plugin.installed.goes_by(named)
+
+    def check_recipe(self) -> None:
+        """Refuse a recipe with an impossible value, whatever else is asked for.
+
+        Raises:
+            UnknownName: an option that its plugin does not have; the message names the line.
+            InvalidValue: a value of the wrong type or outside its range, likewise.
+        """
+        for table, values in self.presets.items():
+            with self.recipe.blamed(table):
+                self._config(table, values)
+        with self.recipe.blamed("data", "root"):
+            self._data_root(None)
 
     def settle(self, values: Mapping[str, Any], data_root: Path | None) -> "Settings":
         """Sort values, given by option name, into the tables they belong to.
@@ -75,8 +129,7 @@ class Choice:
             InvalidValue: a value of the wrong type or outside its range.
         """
         options = {option.name: option for option in self.options}
-        tables: dict[str, dict[str, Any]] = {name: {} for name in ("train", *self.plugins)}
-        tables["train"].update(self.defaults)
+        tables = {table: dict(values) for table, values in self.presets.items()}
         for name, value in values.items():
             if name not in options:
                 raise unknown_name("option", name, options)
@@ -87,20 +140,25 @@ class Choice:
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
     ) -> "Settings":
         """Build the config objects from one table of values each."""
-        configs = {
-            table: make_config(plugin.spec.config, tables[table], f"{table} '{plugin.spec.name}'")
-            for table, plugin in self.plugins.items()
-        }
-        train = make_config(TrainConfig, tables["train"], "training")
-        return Settings(self, train, configs, self._data_root(data_root))
+        configs = {table: self._config(table, tables[table]) for table in self.plugins}
+        train = self._config("train", tables["train"])
+        return Settings(self, train, configs, self._data_root(data_root), self.recipe.name)
+
+    def _config(self, table: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each plugin has a class of its own
+        if table == "train":
+            return make_config(TrainConfig, values, "training")
+        spec = self.plugins[table].spec
+        return make_config(spec.config, values, f"{table} '{spec.name}'")
 
     def _data_root(self, given: Path | None) -> Path | None:
-        """Return the folder to read: the one given, else the environment's, else None.
+        """Return the folder to read: the one given, else the recipe's or the environment's.
 
         Raises:
             InvalidValue: one is given for a data set that reads none.
         """
         spec = self.dataset.spec
+        if given is None and self._follows("data"):
+            given = self.recipe.data_root
         if spec.embedded and given is not None:
             raise InvalidValue(f"data set '{spec.name}' is embedded: leave the data root out")
         if given is not None or spec.embedded:
@@ -108,12 +166,20 @@ class Choice:
         return Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None
 
 
-def _named_or_default(
-    kind: Kind[SpecType], name: str | None, model: Plugin[ModelSpec]
-) -> Plugin[SpecType]:
-    """Find what the user named, or what the model's spec names, whose mistake it then is."""
+def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:
+    """Find what the user named, or the recipe, whose mistake it then is; None if neither did."""
+    table = "data" if kind is DATASET else kind.name
+    wanted = recipe.plugin(table)
     if name is not None:
         return find(kind, name)
+    if wanted is None:
+        return None
+    with recipe.blamed(table, "name"):
+        return find(kind, wanted)
+
+
+def _default(kind: Kind[SpecType], model: Plugin[ModelSpec]) -> Plugin[SpecType]:
+    """Find what the model's spec names, whose mistake it is if that is not there."""
     try:
         return find(kind, getattr(model.spec, kind.name))
     except UnknownName as error:
@@ -132,18 +198,21 @@ class Settings:
         train: the trainer's settings.
         configs: the config objects of model, conditioner and loss, by table.
         data_root: the folder the data set reads, None for its own place.
+        recipe: the name of the recipe they came from, None if they did not.
     """
 
     choice: Choice
     train: TrainConfig
     configs: Mapping[str, Any]
     data_root: Path | None
+    recipe: str | None = None
 
     def as_document(self) -> dict[str, Any]:
-        """Return one table each for train, data, model, conditioner, loss, and their packages."""
+        """Return the recipe's name, a table for each of `recipe.TABLES`, and their packages."""
         root = None if self.data_root is None else str(self.data_root.resolve())
         plugins = {"data": self.choice.dataset, **self.choice.plugins}
         return {
+            "recipe": self.recipe,
             "train": as_table(self.train),
             "data": {"name": self.choice.dataset.spec.name, "root": root},
             **{
@@ -166,22 +235,17 @@ class Settings:
         Raises:
             UnknownName: a plugin that is not installed here.
         """
-        names = {
-            table: f"{document['packages'][table]['package']}/{document[table]['name']}"
-            for table in ("model", "data", "conditioner", "loss")
-        }
+        tables = run_tables(document)
+        names = {table: values.pop("name") for table, values in tables.items() if table != "train"}
         try:
             choice = Choice.by_name(
                 names["model"], names["data"], names["conditioner"], names["loss"]
             )
         except UnknownName as error:
             raise UnknownName(f"the run needs a plugin that is not installed: {error}") from error
-        tables = {
-            table: {name: value for name, value in document[table].items() if name != "name"}
-            for table in ("train", *choice.plugins)
-        }
-        root = document["data"]["root"]
-        return choice.settle_tables(tables, None if root is None else Path(root))
+        root = tables["data"]["root"]
+        settings = choice.settle_tables(tables, None if root is None else Path(root))
+        return replace(settings, recipe=document.get("recipe"))
 
 
 def build(settings: Settings, data_spec: "DataSpec") -> "tuple[Model, Loss]":

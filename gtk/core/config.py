@@ -159,7 +159,10 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         if kind is int and isinstance(value, Integral):
             return int(value)
         if kind is float and isinstance(value, Real):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError as error:
+                raise InvalidValue(f"{name} is too large for a number") from error
     if type(value) is not kind:
         expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
         raise InvalidValue(f"{name} takes {expected[kind]}, not {value!r}")

@@ -72,6 +72,11 @@ class Installed:
         """Name the package as error messages do."""
         return f"{self.package} {self.version}"
 
+    def goes_by(self, name: str) -> bool:
+        """Say whether "name" or "package/name" means this plugin."""
+        package, _, bare = name.rpartition("/") if name.strip("/") == name else ("", "", name)
+        return self.name == bare and (not package or _same_package(self.package, package))
+
 
 @dataclass(frozen=True)
 class Plugin(Generic[SpecType]):
@@ -106,14 +111,10 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
         UnknownName: nothing installed has that name.
         PluginError: several packages claim it, or the one that does is broken or incompatible.
     """
-    package, _, bare = name.rpartition("/") if name.strip("/") == name else ("", "", name)
-    candidates = [
-        item
-        for item in installed(kind)
-        if item.name == bare and (not package or _same_package(item.package, package))
-    ]
+    candidates = [item for item in installed(kind) if item.goes_by(name)]
     if not candidates:
         raise unknown_name(kind.name, name, (item.name for item in installed(kind)))
+    bare = candidates[0].name
     owners = sorted({item.package for item in candidates})
     if len(owners) > 1:
         choices = " or ".join(f"{owner}/{bare}" for owner in owners)

@@ -34,14 +34,14 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
     check_writable_folder(path, next(item for item in path.absolute().parents if item.exists()))
 
 
-def new_run_path(runs: Path, name: str | None, plugin: str, data: str) -> Path:
-    """Return where a new run goes: runs/NAME, or the next free runs/plugin-data-0001.
+def new_run_path(runs: Path, name: str | None, *words: str) -> Path:
+    """Return where a new run goes: runs/NAME, or the next free runs/word-word-0001.
 
     Raises:
         InvalidValue: the name could not be a folder's, or means something else.
     """
     if name is None:
-        stem = f"{plugin}-{data}"
+        stem = "-".join(words)
         taken = [
             match
             for run in _folders(runs)
@@ -96,9 +96,10 @@ class RunPlace:
                     check_run_folder(path, overwrite=False)
 
     def _path(self, settings: Settings) -> Path:
-        choice = settings.choice
-        names = choice.model.spec.name, choice.dataset.spec.name
-        return new_run_path(self.runs, self.name, *names)
+        choice, recipe = settings.choice, settings.choice.recipe
+        if recipe.built_in:
+            return new_run_path(self.runs, self.name, str(recipe.name))
+        return new_run_path(self.runs, self.name, choice.model.spec.name, choice.dataset.spec.name)
 
 
 def list_runs(runs: Path) -> list[Run]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gtk.core.assembly import DEFAULT_DATA, Choice, Settings, build
+from gtk.core.assembly import Choice, Settings, build
 from gtk.core.config import as_table, make_config
 from gtk.core.data import Dataset
 from gtk.core.discovery import CALLBACK, find
@@ -16,6 +16,7 @@ from gtk.core.engine import resolve_device
 from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
+from gtk.core.recipe import NO_RECIPE, find_recipe
 from gtk.core.run import Run
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
@@ -30,7 +31,7 @@ class Training:
 
     Args:
         settings: what decides it.
-        device: "auto" or a torch device.
+        device: "auto" or a torch device; None for that of the run that is repeated, else "auto".
 
     Attributes:
         settings: as given.
@@ -44,7 +45,9 @@ class Training:
         GtkError: something does not exist or does not fit.
     """
 
-    def __init__(self, settings: Settings, device: str) -> None:
+    def __init__(self, settings: Settings, device: str | None) -> None:
+        if device is None:
+            device = settings.choice.recipe.device or "auto"
         place = resolve_device(device)
         self.settings = settings
         self.dataset = load_dataset(settings)
@@ -213,6 +216,7 @@ def train(
     plugin: str | None = None,
     data: str | None = None,
     *,
+    recipe: str | Path | None = None,
     data_root: str | Path | None = None,
     conditioner: str | None = None,
     loss: str | None = None,
@@ -230,17 +234,21 @@ def train(
     Args:
         plugin: the model, by name: "cvae", or "package/name" where several packages have one.
         data: the data set, by name; by default "digits".
+        recipe: a recipe's name, a TOML file or a run's run.json: what it says holds where no other
+            argument says otherwise.
         data_root: the folder the data set reads; by default what the environment variable
             GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
         conditioner: the conditioning strategy, by name; by default the model's own.
         loss: the loss, by name; by default the model's own.
-        name: the run becomes runs/NAME; by default plugin-data-0001 or the next free number.
+        name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
+            gtk's own recipes, or the next free number.
         runs: the folder that holds the runs.
         overwrite: replace an older run of that name.
         resume: go on with this run (a folder, a name or "latest") instead; of the options only
             `epochs` can then be given, to train longer than was planned, and `data_root` and
             `device`, if they have moved.
-        device: "auto" or a torch device; by default "auto", and for a run that goes on, its own.
+        device: "auto" or a torch device; by default "auto", and for a run that goes on or is
+            repeated, its own.
         callbacks: names of callbacks, or objects whose methods implement event hooks.
         quiet: show no progress.
         options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
@@ -255,6 +263,7 @@ def train(
     watching = find_callbacks(callbacks, quiet=quiet)
     if resume is not None:
         fixed = {
+            "recipe": recipe,
             "plugin": plugin,
             "data": data,
             "conditioner": conditioner,
@@ -268,10 +277,11 @@ def train(
             run, epochs=options.get("epochs"), data_root=root, device=device
         )
         return training.go_on(run, watching)
-    if plugin is None:
+    if plugin is None and recipe is None:
         raise InvalidValue('say which model to train: plugin="cvae"')
-    choice = Choice.by_name(plugin, data or DEFAULT_DATA, conditioner, loss)
+    followed = NO_RECIPE if recipe is None else find_recipe(recipe)
+    choice = Choice.by_name(plugin, data, conditioner, loss, followed)
     settings = choice.settle(options, root)
     place = RunPlace(Path(runs), name, overwrite)
     place.check(settings)
-    return Training(settings, "auto" if device is None else device).start(place, watching)
+    return Training(settings, device).start(place, watching)
