@@ -231,7 +231,7 @@ loss = {name = "elbo", latent_dim = 3}
 data.root = "x"
 [ "model" ]   # latent_dim
 hidden_dims = [
-  1, # latent_dim = 4
+  1, # latent_dim = 4, hidden_dims = 4
 ]
 # latent_dim = 5
 "latent_dim" = 6
