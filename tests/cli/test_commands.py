@@ -1,6 +1,7 @@
 """The commands as a user types them, from training to a picture from an exported file."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -229,3 +230,40 @@ def test_the_shell_completes_plugins_runs_and_plugin_options(
     assert complete("gtk train --plugin cvae --late", monkeypatch) == ["--latent-dim"]
     assert complete("gtk sample sm", monkeypatch) == ["small"]
     assert complete("gtk export ", monkeypatch) == ["latest", "small"]
+
+
+def test_validating_on_the_test_images_is_said_at_the_end(gtk_command: Command) -> None:
+    line = "validated on the test images: the test figure chose these weights and is not indepen"
+    result = gtk_command("train", "--plugin", "cvae", "--epochs", 1, "--validate-on-test")
+    assert line in result.out
+    assert "(357 test images)" in result.out
+    assert result.code == 0
+    assert line not in gtk_command("train", "--plugin", "cvae", "--epochs", 1).out
+
+
+def test_an_early_stop_is_said_once_and_is_the_end(gtk_command: Command) -> None:
+    # A rate so small that no weight moves, and no validation is better than the first.
+    options = "--validation 9 --checkpoint-every 1 --patience 2 --learning-rate 1e-30 --name mine"
+    result = gtk_command("train", "--plugin", "cvae", "--epochs", 2, *options.split())
+    line = "stopped early at step 3, epoch 1: no better validation loss since step 1"
+    assert result.code == 0
+    assert (result.out + result.err).count(line) == 1
+    assert "gtk sample mine" in result.out
+    assert "--resume" not in result.out, "it would be refused"
+    result = gtk_command("train", "--resume", "mine", "--epochs", 9)
+    assert result.code == 2
+    assert f"runs/mine is complete: {line}." in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_training_that_diverges_says_at_which_step_and_what_to_do(gtk_command: Command) -> None:
+    options = "--epochs 1 --learning-rate 1e20 --name mine --quiet"
+    result = gtk_command("train", "--plugin", "cvae", *options.split())
+    assert result.code == 1
+    assert re.search(r"loss became (nan|inf) at step 2, and nothing of it was saved", result.err)
+    assert "Train anew with a lower --learning-rate or --clip-norm 1." in result.err
+    assert result.err.count("\n") == 1
+    result = gtk_command("sample", "mine", "--out", "x.png")
+    assert result.code == 2
+    assert "has no checkpoint yet" in result.err
+    assert "train anew" in result.err
