@@ -140,7 +140,7 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
     return HeadedOption(
         [*flags, option.name],
         default=None,
-        help=f"{option.help}  [default: {shown}]",
+        help=f"{option.help}  [default: {shown}]" if shown else option.help,
         heading=heading,
         **arguments,
     )

@@ -68,7 +68,9 @@ def test_every_option_of_the_plugins_has_its_heading(gtk_command: Command) -> No
         "--log-every", "--resume", "--conditioner", "--loss", "--dry-run", "--overwrite", "--quiet",
     ):  # fmt: skip
         assert f"  {option} " in sections[0]
-    assert "[default: 300]" in sections[0], "the data set's own number of epochs"
+    plain = " ".join(sections[0].split())
+    assert "training images. [default: 300]" in plain, "the data set's own number of epochs"
+    assert "[default: ]" not in plain
 
 
 def test_a_dry_run_shows_networks_and_trains_nothing(gtk_command: Command, workplace: Path) -> None:
