@@ -211,8 +211,8 @@ def duel(monkeypatch: pytest.MonkeyPatch) -> str:
     return f"sys.path.insert(0, {str(Path(toys.__file__).parent)!r}); import toys; toys.install()"
 
 
-# 22 steps an epoch.
-@pytest.mark.parametrize("step", [22, 33])
+# 22 steps an epoch, 66 in all; it dies before older checkpoints are removed.
+@pytest.mark.parametrize("step", [22, 33, 66])
 def test_everything_at_once_goes_on_to_the_same_bits(duel: str, step: int) -> None:
     options = {**OPTIONS, **EVERYTHING, "patience": 9}
     straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
