@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gtk.core.condition import ConditionSpec as ConditionSpec
     from gtk.core.conditioner import (
         Conditioner as Conditioner,
         ConditioningLayer as ConditioningLayer,
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
         Site as Site,
     )
     from gtk.core.data import (
-        ConditionSpec as ConditionSpec,
         Dataset as Dataset,
         DataSpec as DataSpec,
         Split as Split,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Batch": "gtk.core.store",
     "CallbackSpec": "gtk.core.spec",
-    "ConditionSpec": "gtk.core.data",
+    "ConditionSpec": "gtk.core.condition",
     "Conditioner": "gtk.core.conditioner",
     "ConditionerSpec": "gtk.core.spec",
     "ConditioningLayer": "gtk.core.conditioner",

@@ -28,11 +28,13 @@ class Source:
     """Where samples come from.
 
     Attributes:
-        classes: the names of its classes, None where no label acts.
+        classes: the names of its classes, None where the condition is none or something else.
+        numbers: the names of its attributes or numbers, None where there are none.
         sample: labels, count and seed to images.
     """
 
     classes: tuple[str, ...] | None
+    numbers: tuple[str, ...] | None
     sample: "Callable[..., NDArray[np.uint8]]"
 
 
@@ -41,6 +43,13 @@ class Source:
 @click.option("--label", metavar="CLASS", help="A class, by number or name, for every image.")
 @click.option(
     "--labels", metavar="CLASSES", help="'all', or classes with commas: a column for each."
+)
+@click.option(
+    "--condition",
+    "conditions",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An attribute (0 or 1) or a number, for every image; can be repeated.",
 )
 @click.option("-n", "count", type=click.IntRange(1, MOST), metavar="N", help="Images to draw.")
 @click.option(
@@ -80,6 +89,7 @@ def sample(
     source: str,
     label: str | None,
     labels: str | None,
+    conditions: tuple[str, ...],
     count: int | None,
     rows: int | None,
     seed: int,
@@ -109,7 +119,16 @@ def sample(
     if out is not None:
         check_output_file(out, ".png", overwrite=overwrite)
     origin = _open(source, runs, checkpoint, device)
-    chosen, total, columns = _lay_out(origin.classes, label, labels, count, rows)
+    vector = _vector(origin.numbers, conditions)
+    if origin.numbers is not None and (label is not None or labels is not None):
+        names = ", ".join(origin.numbers)
+        raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
+    chosen: list[Any] | None
+    if vector is not None:
+        total = count or COUNT
+        chosen, columns = [vector] * total, math.ceil(math.sqrt(total))
+    else:
+        chosen, total, columns = _lay_out(origin.classes, label, labels, count, rows)
     images = origin.sample(labels=chosen, count=total, seed=seed, batch_size=batch_size)
     if preview:
         from gtk.cli.preview import half_blocks
@@ -140,7 +159,8 @@ def _open(reference: str, runs: Path, checkpoint: str | None, device: str | None
             except RequestError as error:
                 raise InvalidValue(str(error)) from error
 
-        return Source(generator.classes, sample_file)
+        numbers = None if generator.ranges is None else tuple(generator.ranges)
+        return Source(generator.classes, numbers, sample_file)
     from gtk.core.runs import find_run
 
     run = find_run(reference, runs)
@@ -150,7 +170,32 @@ def _open(reference: str, runs: Path, checkpoint: str | None, device: str | None
             **request, checkpoint=checkpoint, device="cpu" if device is None else device
         )
 
-    return Source(run.condition.names if run.condition else None, sample_run)
+    names = run.condition.names if run.condition else None
+    if run.condition is not None and run.condition.kind != "classes":
+        return Source(None, names, sample_run)
+    return Source(names, None, sample_run)
+
+
+def _vector(
+    numbers: tuple[str, ...] | None, conditions: tuple[str, ...]
+) -> dict[str, float] | None:
+    """Read NAME=VALUE into a condition, None where none is given.
+
+    Raises:
+        InvalidValue: the model takes no such condition, or a text is no NAME=VALUE.
+    """
+    if not conditions:
+        return None
+    if numbers is None:
+        raise InvalidValue("--condition is for models of attributes or numbers, which this is not")
+    vector = {}
+    for text in conditions:
+        name, _, value = text.partition("=")
+        try:
+            vector[name] = float(value)
+        except ValueError as error:
+            raise InvalidValue(f"--condition takes NAME=NUMBER, not '{text}'") from error
+    return vector
 
 
 def _lay_out(

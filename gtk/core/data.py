@@ -1,52 +1,16 @@
 """Image data sets as arrays, and what a model has to know of them."""
 
-import operator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue, unknown_name
+from gtk.core.condition import ConditionSpec
+from gtk.core.errors import InvalidValue
 
-
-@dataclass(frozen=True)
-class ConditionSpec:
-    """Class labels 0..n-1 with a name each.
-
-    Attributes:
-        names: the classes' names, in the order of their labels.
-    """
-
-    names: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """How many classes there are."""
-        return len(self.names)
-
-    def label(self, value: int | str) -> int:
-        """Return the label that a number or a class name means.
-
-        Raises:
-            InvalidValue: a number outside 0..n-1.
-            UnknownName: a text that is neither a class name nor a number.
-        """
-        if isinstance(value, str):
-            if value in self.names:
-                return self.names.index(value)
-            if not value.removeprefix("-").isdecimal():
-                raise unknown_name("label", value, self.names)
-            value = int(value)
-        try:
-            number = operator.index(value)
-        except TypeError as error:
-            raise InvalidValue(f"a label is a whole number or a name, not {value!r}") from error
-        if not 0 <= number < self.count:
-            raise InvalidValue(
-                f"label {number} is out of range: the {self.count} classes are 0..{self.count - 1}"
-            )
-        return number
+#: Where there is nothing to tell images apart by: one class, of which all labels are 0.
+NO_CONDITION = ConditionSpec(("image",))
 
 
 @dataclass(frozen=True)
@@ -80,8 +44,11 @@ class DataSpec:
     def from_json(cls, values: dict[str, Any]) -> "DataSpec":
         """Rebuild the record from `as_json`'s result."""
         condition = values["condition"]
-        spec = ConditionSpec(tuple(condition["names"])) if condition is not None else None
-        return cls(**{**values, "condition": spec})
+        if condition is not None:
+            ranges = tuple((float(low), float(high)) for low, high in condition.get("ranges", ()))
+            kind = condition.get("kind", "classes")
+            condition = ConditionSpec(tuple(condition["names"]), kind, ranges)
+        return cls(**{**values, "condition": condition})
 
 
 @dataclass(frozen=True)
@@ -90,11 +57,12 @@ class Split:
 
     Attributes:
         images: (N, C, H, W), uint8.
-        labels: (N,), int64; zeros where the data set has no condition.
+        labels: as the data set's `ConditionSpec` says: (N,) int64 class labels, or (N, n) float32
+            attributes or numbers; int64 zeros (N,) where the data set has no condition.
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -124,16 +92,5 @@ class Dataset:
                     f"{self.spec.name}: the {name} images are {images.dtype} {images.shape[1:]}, "
                     f"they should be uint8 {shape}"
                 )
-            if labels.dtype != np.int64 or labels.shape != (len(images),):
-                raise InvalidValue(
-                    f"{self.spec.name}: the {name} labels are {labels.dtype} {labels.shape}, they "
-                    f"should be int64 ({len(images)},)"
-                )
-            known = self.spec.condition
-            if known is None or not len(labels):
-                continue
-            if not 0 <= labels.min() <= labels.max() < known.count:
-                raise InvalidValue(
-                    f"{self.spec.name}: the {name} labels are {labels.min()}..{labels.max()}, the "
-                    f"classes are 0..{known.count - 1}"
-                )
+            known = self.spec.condition or NO_CONDITION
+            known.check(labels, len(images), f"{self.spec.name}: the {name} labels")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gtk.core.data import ConditionSpec
+from gtk.core.condition import ConditionSpec
 from gtk.core.noise import NoiseSpec
 
 
@@ -16,7 +16,8 @@ class ExportPart:
 
     Attributes:
         module: called with the inputs in order.
-        inputs: their names: "z" is noise of the model's `NoiseSpec`, "label" class labels.
+        inputs: their names: the first is noise of the model's `NoiseSpec`, the second, where a
+            condition acts, what `ConditionSpec.input_name` says.
         output: the name of what it gives.
     """
 
@@ -49,7 +50,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
-        """Map noise (B, *noise.shape) and labels (B,) to images (B, C, H, W) in 0..1.
+        """Map noise (B, *noise.shape) and a condition to images (B, C, H, W) in 0..1.
 
         A pure function of its inputs: it draws nothing.
         """

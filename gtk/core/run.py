@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from gtk.core.assembly import Settings, build
-from gtk.core.data import ConditionSpec, DataSpec
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.metrics import MetricsFile
 from gtk.core.output import write_file
@@ -228,7 +229,7 @@ class Run:
 
     def sample(
         self,
-        labels: Sequence[int | str] | None = None,
+        labels: Sequence[Any] | None = None,
         count: int | None = None,
         *,
         seed: int = 0,
@@ -239,8 +240,10 @@ class Run:
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
         Args:
-            labels: class numbers or names, an image each; None cycles through the classes.
-            count: how many images; by default one a label, else one a class.
+            labels: an image's condition each: class numbers or names, or a mapping from names of
+                attributes or numbers to values; None cycles through the classes, or through
+                examples of the others.
+            count: how many images; by default one a label.
             seed: decides the noise; the same seed gives the same images.
             checkpoint: as in `load_model`.
             batch_size: images in one pass through the network; changes no image.

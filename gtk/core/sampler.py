@@ -1,51 +1,55 @@
 """Draw images from a model: noise from numpy, in image order."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtk.core.data import ConditionSpec
+from gtk.core.condition import ConditionSpec
 from gtk.core.errors import InvalidValue
 from gtk.core.model import Model
 
 
 def choose_labels(
-    condition: ConditionSpec | None, labels: Sequence[int | str] | None, count: int | None
-) -> tuple[NDArray[np.int64] | None, int]:
+    condition: ConditionSpec | None, labels: Sequence[Any] | None, count: int | None
+) -> tuple[NDArray[Any] | None, int]:
     """Return a label for every image, and how many images there are.
 
     Args:
         condition: what the model is conditioned on, None where it is not.
-        labels: numbers or class names, an image each; None cycles through the classes.
-        count: how many images; by default one a label, else one a class.
+        labels: an image's condition each, as `ConditionSpec.encode` takes it; None cycles through
+            `ConditionSpec.examples`: through the classes, where there are classes.
+        count: how many images; by default one a label.
+
+    Returns:
+        (count,) int64 or (count, n) float32, and the count.
 
     Raises:
         InvalidValue: labels for a model that takes none, out of range, or not `count` of them.
     """
     if count is not None:
         check_at_least("count", count, 1)
-    if isinstance(labels, str | int):
+    if isinstance(labels, str | int | Mapping):
         raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
     if condition is None:
         if labels is not None:
             raise InvalidValue("this model takes no label: it was trained without a condition")
         return None, 1 if count is None else count
     if labels is None:
-        chosen = [row % condition.count for row in range(count or condition.count)]
-    else:
-        chosen = [condition.label(label) for label in labels]
-    if not chosen or count not in (None, len(chosen)):
-        raise InvalidValue(f"{len(chosen)} labels for {count or 'no'} images: give one for each")
-    return np.array(chosen, dtype=np.int64), len(chosen)
+        examples = condition.examples()
+        return examples[np.arange(count or len(examples)) % len(examples)], count or len(examples)
+    if not len(labels) or count not in (None, len(labels)):
+        raise InvalidValue(f"{len(labels)} labels for {count or 'no'} images: give one for each")
+    return np.stack([condition.encode(label) for label in labels]), len(labels)
 
 
 def sample(
     model: Model,
     *,
-    labels: NDArray[np.int64] | None,
+    labels: NDArray[Any] | None,
     count: int,
     seed: int,
     batch_size: int,

@@ -14,7 +14,8 @@ class Batch:
 
     Attributes:
         images: (B, C, H, W), float32 in 0..1.
-        condition: (B,), int64 class labels, or None where the data set has none.
+        condition: (B,) int64 class labels or (B, n) float32 attributes or numbers, None where the
+            data set has none.
     """
 
     images: Tensor

@@ -59,7 +59,8 @@ def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
     count = 2 * loss.batches
     condition = None
     if data_spec.condition is not None:
-        condition = torch.zeros(count, dtype=torch.int64, device=device)
+        examples = data_spec.condition.examples()
+        condition = torch.from_numpy(examples[[0] * count]).to(device)
     batch = Batch(torch.zeros(count, *data_spec.image_shape, device=device), condition)
     context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1)
     training = model.training

@@ -69,11 +69,12 @@ def export(
     check_output_file(path, ".onnx", overwrite=overwrite)
     step = run.checkpoints.choose(checkpoint)  # once: a run that trains on may choose another
     model = run.load_model(step)
-    proto = to_onnx(model, next(iter(model.exports().values())))
+    part = next(iter(model.exports().values()))
+    proto = to_onnx(model, part)
     session = open_session(proto.SerializeToString())
     if session is None:
         raise WorkFailed("onnxruntime cannot read what torch.onnx has made of this model")
-    parity = compare(run.load_model(step), session, tolerance)
+    parity = compare(run.load_model(step), session, part.inputs, tolerance)
     _describe(proto, run, model, step, parity)
     write_file(path, proto.SerializeToString())
     return Exported(path, path.stat().st_size, parity)
@@ -90,9 +91,9 @@ class CheckedLabels(nn.Module):
         self.module = module
         self.classes = classes
 
-    def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        """Map z and labels (B,) to what the module gives."""
-        images: Tensor = self.module(z, torch.where(label < 0, self.classes, label))
+    def forward(self, noise: Tensor, label: Tensor) -> Tensor:
+        """Map noise and labels (B,) to what the module gives."""
+        images: Tensor = self.module(noise, torch.where(label < 0, self.classes, label))
         return images
 
 
@@ -102,18 +103,18 @@ def to_onnx(model: Model, part: ExportPart) -> onnx.ModelProto:
     Raises:
         WorkFailed: the exporter cannot translate it, or what it made is not what was asked for.
     """
-    example = {name: torch.from_numpy(value) for name, value in example_inputs(model, 2).items()}
+    example = tuple(torch.from_numpy(value) for value in example_inputs(model, 2))
     module = part.module
-    if model.condition is not None:
+    if model.condition is not None and model.condition.kind == "classes":
         module = CheckedLabels(module, model.condition.count)
     with _quiet():
         try:
             program = torch.onnx.export(
                 module.eval(),
-                tuple(example[name] for name in part.inputs),
+                example,
                 input_names=list(part.inputs),
                 output_names=[part.output],
-                dynamic_shapes={name: {0: "batch"} for name in part.inputs},
+                dynamic_shapes=tuple({0: "batch"} for _ in part.inputs),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
@@ -156,14 +157,25 @@ def _check_form(proto: onnx.ModelProto) -> None:
 def _describe(proto: onnx.ModelProto, run: Run, model: Model, step: int, parity: Parity) -> None:
     """Put the contract into the file, as JSON."""
     document, condition = run.document, model.condition
+    classes, vector = None, None
+    if condition is not None and condition.kind == "classes":
+        classes = list(condition.names)
+    elif condition is not None:
+        ranges = [list(ends) for ends in condition.ranges] or [[0, 1]] * condition.count
+        vector = {"input": condition.input_name, "names": list(condition.names), "ranges": ranges}
     contract: dict[str, Any] = {
         "schema": SCHEMA,
         "gtk": version("generative-toolkit"),
         "plugin": {**document["packages"]["model"], "name": document["model"]["name"]},
         "data": run.data_spec.name,
         "step": step,
-        "noise": {"distribution": "normal", "shape": list(model.noise.shape)},
-        "classes": None if condition is None else list(condition.names),
+        "noise": {
+            "input": proto.graph.input[0].name,
+            "distribution": "normal",
+            "shape": list(model.noise.shape),
+        },
+        "classes": classes,
+        "vector": vector,
         "image": {"layout": "NCHW", "range": [0, 1], "shape": list(run.data_spec.image_shape)},
         "parity": {
             "tolerance": parity.tolerance,

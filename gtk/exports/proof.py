@@ -34,13 +34,19 @@ class Parity:
         return max(self.differences.values())
 
 
-def compare(model: Model, session: Any, tolerance: float) -> Parity:  # noqa: ANN401 - onnxruntime publishes no types
+def compare(
+    model: Model,
+    session: Any,  # noqa: ANN401 - onnxruntime publishes no types
+    names: tuple[str, ...],
+    tolerance: float,
+) -> Parity:
     """Compare an ONNX session with `Model.sample` on several batch sizes.
 
     Args:
         model: the run, loaded again from disk: never the module that was handed to the exporter,
             since a wrong wrapper would agree with itself.
         session: an onnxruntime session on the file.
+        names: of the file's inputs: noise, and the condition where one acts.
         tolerance: the largest absolute difference allowed.
 
     Raises:
@@ -50,9 +56,9 @@ def compare(model: Model, session: Any, tolerance: float) -> Parity:  # noqa: AN
     for size in BATCH_SIZES:
         inputs = example_inputs(model, size)
         with torch.no_grad():
-            label = torch.from_numpy(inputs["label"]) if "label" in inputs else None
-            expected = model.sample(torch.from_numpy(inputs["z"]), label).numpy()
-        found = session.run(["image"], inputs)[0]
+            noise, *rest = (torch.from_numpy(value) for value in inputs)
+            expected = model.sample(noise, rest[0] if rest else None).numpy()
+        found = session.run(["image"], dict(zip(names, inputs, strict=True)))[0]
         if found.shape != expected.shape:
             raise ExportMismatch(
                 f"at batch {size} the exported file gives {found.shape}, PyTorch gives "
@@ -68,14 +74,14 @@ def compare(model: Model, session: Any, tolerance: float) -> Parity:  # noqa: AN
     return Parity(tolerance, differences)
 
 
-def example_inputs(model: Model, size: int) -> dict[str, NDArray[Any]]:
-    """Return latents out to 4 sigma and labels that go through the classes, for one batch."""
+def example_inputs(model: Model, size: int) -> tuple[NDArray[Any], ...]:
+    """Return noise out to 4 sigma and conditions that go through all examples, for one batch."""
     noise = model.noise.draw(size, seed=size)
     first = noise.reshape(-1)[:2]
     first[:] = [SIGMA, -SIGMA][: len(first)]
-    inputs: dict[str, NDArray[Any]] = {"z": np.clip(noise, -SIGMA, SIGMA)}
-    if model.condition is not None:
-        # From the last class downwards: every size reaches another end of the range.
-        labels = (model.condition.count - 1 - np.arange(size)) % model.condition.count
-        inputs["label"] = labels.astype(np.int64)
-    return inputs
+    noise = np.clip(noise, -SIGMA, SIGMA)
+    if model.condition is None:
+        return (noise,)
+    # From the last class downwards: every size reaches another end of the range.
+    examples = model.condition.examples()[::-1]
+    return noise, examples[np.arange(size) % len(examples)]

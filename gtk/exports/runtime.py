@@ -7,7 +7,7 @@ needs neither.
 import json
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Generator:
 
     Attributes:
         contract: what the file says about itself: schema, plugin, noise shape, classes, image.
+        classes: the classes' names, None where the condition is none or something else.
+        ranges: lowest and highest value of each attribute or number, None where there is none.
 
     Args:
         path: the .onnx file.
@@ -40,12 +42,19 @@ class Generator:
     def __init__(self, path: str | Path) -> None:
         self.contract, self._session = _open(Path(path))
         self.noise_shape: tuple[int, ...] = tuple(self.contract["noise"]["shape"])
-        classes = self.contract["classes"]
+        self.noise_input: str = self.contract["noise"].get("input", "z")
+        classes, vector = self.contract["classes"], self.contract.get("vector")
         self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
+        self.condition_input: str | None = "label" if self.classes is not None else None
+        self.ranges: dict[str, tuple[float, float]] | None = None
+        if vector is not None:
+            self.condition_input = vector["input"]
+            pairs = zip(vector["names"], vector["ranges"], strict=True)
+            self.ranges = {name: (low, high) for name, (low, high) in pairs}
 
     def sample(
         self,
-        labels: Sequence[int | str] | None = None,
+        labels: Sequence[Any] | None = None,
         count: int | None = None,
         *,
         seed: int = 0,
@@ -57,8 +66,10 @@ class Generator:
         give the same images for the same seed, to one level in 255.
 
         Args:
-            labels: class numbers or names, an image each; None cycles through the classes.
-            count: how many images; by default one a label, else one a class.
+            labels: an image's condition each: class numbers or names, or a mapping from names of
+                attributes or numbers to values; None cycles through the classes, or through
+                examples of the others.
+            count: how many images; by default one a label.
             seed: decides the noise.
             batch_size: images in one pass; changes no image.
 
@@ -74,34 +85,70 @@ class Generator:
         batches = []
         for start in range(0, total, batch_size):
             rows = slice(start, start + batch_size)
-            feeds: dict[str, NDArray[Any]] = {"z": noise[rows]}
-            if chosen is not None:
-                feeds["label"] = chosen[rows]
+            feeds: dict[str, NDArray[Any]] = {self.noise_input: noise[rows]}
+            if chosen is not None and self.condition_input is not None:
+                feeds[self.condition_input] = chosen[rows]
             batches.append(self._session.run(["image"], feeds)[0])
         images: NDArray[np.float32] = np.concatenate(batches)
         pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
         return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
 
     def _labels(
-        self, labels: Sequence[int | str] | None, count: int | None
-    ) -> tuple[NDArray[np.int64] | None, int]:
+        self, labels: Sequence[Any] | None, count: int | None
+    ) -> tuple[NDArray[Any] | None, int]:
         if count is not None:
             _check_at_least("count", count, 1)
-        if isinstance(labels, str | int):
+        if isinstance(labels, str | int | Mapping):
             raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
-        if self.classes is None:
+        if self.condition_input is None:
             if labels is not None:
                 raise RequestError("this model takes no label: it was trained without a condition")
             return None, 1 if count is None else count
         if labels is None:
-            chosen = [row % len(self.classes) for row in range(count or len(self.classes))]
-        else:
-            chosen = [self._label(label) for label in labels]
-        if not chosen or count not in (None, len(chosen)):
+            examples = self._examples()
+            total = count or len(examples)
+            return examples[np.arange(total) % len(examples)], total
+        if not len(labels) or count not in (None, len(labels)):
             raise RequestError(
-                f"{len(chosen)} labels for {count or 'no'} images: give one for each"
+                f"{len(labels)} labels for {count or 'no'} images: give one for each"
             )
-        return np.array(chosen, dtype=np.int64), len(chosen)
+        if self.classes is not None:
+            return np.array([self._label(label) for label in labels], np.int64), len(labels)
+        return np.stack([self._vector(label) for label in labels]), len(labels)
+
+    def _examples(self) -> NDArray[Any]:
+        """Return every class, every attribute alone, or both ends of every number."""
+        if self.classes is not None:
+            return np.arange(len(self.classes), dtype=np.int64)
+        ranges = self.ranges or {}
+        if self.condition_input == "attributes":
+            return np.eye(len(ranges), dtype=np.float32)
+        rows = [{name: end} for name, ends in ranges.items() for end in ends]
+        return np.stack([self._vector(row) for row in rows])
+
+    def _vector(self, value: Any) -> NDArray[np.float32]:  # noqa: ANN401 - users write it in many ways
+        """Return attributes or numbers: (n,)."""
+        ranges = self.ranges or {}
+        if not isinstance(value, Mapping):
+            if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+                raise RequestError(f"give {', '.join(ranges)} by name, not {value!r}")
+            if len(value) != len(ranges):
+                raise RequestError(f"{len(value)} numbers for {', '.join(ranges)}: give all")
+            value = dict(zip(ranges, value, strict=True))
+        middle = 0.0 if self.condition_input == "attributes" else 0.5
+        numbers = {name: low + (high - low) * middle for name, (low, high) in ranges.items()}
+        for name, number in value.items():
+            if name not in numbers:
+                raise RequestError(f"unknown condition '{name}'. {_hint(name, tuple(ranges))}")
+            low, high = ranges[name]
+            try:
+                fits = low <= float(number) <= high
+            except (TypeError, ValueError):
+                fits = False
+            if not fits:
+                raise RequestError(f"{name} is a number in {low:g}..{high:g}, not {number!r}")
+            numbers[name] = float(number)
+        return np.array(list(numbers.values()), dtype=np.float32)
 
     def _label(self, value: int | str) -> int:
         classes = self.classes or ()
@@ -109,9 +156,7 @@ class Generator:
             if value in classes:
                 return classes.index(value)
             if not value.removeprefix("-").isdecimal():
-                near = get_close_matches(value, classes, n=1)
-                hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(classes)}."
-                raise RequestError(f"unknown label '{value}'. {hint}")
+                raise RequestError(f"unknown label '{value}'. {_hint(value, classes)}")
             value = int(value)
         try:
             number = operator.index(value)
@@ -132,6 +177,11 @@ def load(path: str | Path) -> Generator:
         ExportFileError: it cannot be read, is no ONNX file, or was not exported by gtk.
     """
     return Generator(path)
+
+
+def _hint(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
 
 
 def _check_at_least(name: str, value: int, least: int) -> None:
@@ -193,9 +243,15 @@ def _check_contract(contract: dict[str, Any], session: Any) -> None:  # noqa: AN
     classes, shape = contract["classes"], contract["noise"]["shape"]
     if classes is not None and not (classes and all(isinstance(name, str) for name in classes)):
         raise ValueError("classes are names")
-    expected = {"z": ["tensor(float)", *shape]}
+    vector = contract.get("vector")
+    expected = {contract["noise"].get("input", "z"): ["tensor(float)", *shape]}
     if classes is not None:
         expected["label"] = ["tensor(int64)"]
+    if vector is not None:
+        ranges = [low < high for low, high in vector["ranges"]]
+        if not (all(ranges) and len(ranges) == len(vector["names"])):
+            raise ValueError("a vector has a name and a range for every number")
+        expected[vector["input"]] = ["tensor(float)", len(ranges)]
     found = {item.name: [item.type, *item.shape[1:]] for item in session.get_inputs()}
     if found != expected or [item.name for item in session.get_outputs()] != ["image"]:
         raise ValueError(f"it promises inputs {expected}, the graph has {found}")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec, Split
 from gtk.core.errors import InvalidValue, UnknownName
 from gtk.core.noise import Noise, NoiseSpec
 from gtk.core.seeding import derive_seed

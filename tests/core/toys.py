@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec, Split
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.model import ExportPart, Model
 from gtk.core.noise import NoiseSpec

@@ -62,7 +62,7 @@ def test_it_says_what_it_is_and_not_where_it_was_made(exported: Path) -> None:
     contract = json.loads({item.key: item.value for item in proto.metadata_props}["gtk"])
     assert contract["schema"] == 1
     assert contract["plugin"]["name"] == "cvae"
-    assert contract["noise"] == {"distribution": "normal", "shape": [16]}
+    assert contract["noise"] == {"input": "z", "distribution": "normal", "shape": [16]}
     assert contract["step"] == 440
     assert contract["classes"] == list("0123456789")
     assert contract["image"]["shape"] == [1, 8, 8]
@@ -129,9 +129,11 @@ def test_a_graph_that_fixed_its_batch_does_not_pass(
 ) -> None:
     model = small_run.load_model()
     with pytest.raises(ExportMismatch, match="at batch 1 the exported file differs"):
-        proof.compare(model, FixedBatch(model), 1e-5)
+        proof.compare(model, FixedBatch(model), ("z", "label"), 1e-5)
     monkeypatch.setattr(proof, "BATCH_SIZES", (2,))
-    assert proof.compare(model, FixedBatch(model), 1e-5).largest == 0, "one size alone would pass"
+    assert proof.compare(model, FixedBatch(model), ("z", "label"), 1e-5).largest == 0, (
+        "one size alone would pass"
+    )
 
 
 def test_over_tolerance_there_is_no_file(small_run: gtk.Run, tmp_path: Path) -> None:
@@ -193,5 +195,5 @@ def test_another_checkpoint_is_exported_though_the_latest_is_damaged(
 def test_latents_of_the_proof_reach_four_sigma_and_labels_all_classes(small_run: gtk.Run) -> None:
     model = small_run.load_model()
     inputs = [proof.example_inputs(model, size) for size in proof.BATCH_SIZES]
-    assert all(abs(item["z"]).max() == 4 for item in inputs)
-    assert {int(label) for item in inputs for label in item["label"]} == set(range(10))
+    assert all(abs(z).max() == 4 for z, _ in inputs)
+    assert {int(label) for _, labels in inputs for label in labels} == set(range(10))

@@ -23,8 +23,9 @@ class SamplePictures:
         """Draw a picture if this epoch is due for one; the last always is."""
         if not picture_due(run, progress):
             return
-        columns = model.condition.count if model.condition else UNCONDITIONAL_COLUMNS
-        labels, count = choose_labels(model.condition, None, ROWS * columns)
+        condition = model.condition
+        columns = len(condition.examples()) if condition else UNCONDITIONAL_COLUMNS
+        labels, count = choose_labels(condition, None, ROWS * columns)
         device = next(model.parameters()).device
         images = sample(
             model, labels=labels, count=count, seed=0, batch_size=256, device=torch.device(device)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec, Split
 from gtk.plugins.datasets.published import published_splits
 
 

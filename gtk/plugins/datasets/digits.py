@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gtk.core.data import ConditionSpec, Dataset, DataSpec, Split
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec, Split
 
 #: The last 10 of every 50 images are for testing: 357 in all, 1,440 are for training. Whole tens,
 #: because scikit-learn's order goes round the ten classes: every fifth image would be a 4 or a 9.
