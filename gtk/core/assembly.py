@@ -270,9 +270,9 @@ def build(settings: Settings, data_spec: "DataSpec") -> "tuple[Model, Loss]":
     loss_class = _target(choice.loss, Loss)
     if not issubclass(model_class, loss_class.requires):
         raise InvalidValue(
-            f"loss '{choice.loss.spec.name}' is for a {loss_class.requires.__name__}, which model "
-            f"'{choice.model.spec.name}' is not. Leave --loss out for the model's own, "
-            f"'{choice.model.spec.loss}'."
+            f"loss '{choice.loss.spec.name}' is for models that are "
+            f"{loss_class.requires.__name__}, and '{choice.model.spec.name}' is none. "
+            f"Use --loss {choice.model.spec.loss}."
         )
     if conditioner_class.conditional and data_spec.condition is None:
         raise InvalidValue(
@@ -294,9 +294,9 @@ def build(settings: Settings, data_spec: "DataSpec") -> "tuple[Model, Loss]":
     idle = record.idle_networks(model.networks())
     if idle:
         raise InvalidValue(
-            f"conditioner '{choice.conditioner.spec.name}' does not act in {', '.join(idle)} of "
-            f"model '{choice.model.spec.name}', so the labels would be ignored there. "
-            "Use another --conditioner."
+            f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}; "
+            f"the {' and '.join(idle)} of model '{choice.model.spec.name}' has none and would "
+            "ignore the condition. Give it some, or use another --conditioner."
         )
     return model, loss_class(settings.configs["loss"])
 

@@ -1,12 +1,17 @@
-"""The contract Conditioner: how a condition gets into a network."""
+"""The contract Conditioner: how a condition gets into a network.
+
+A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes or numbers.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
-from gtk.core.data import ConditionSpec
+from gtk.core.condition import ConditionSpec
+from gtk.core.embedding import ConditionEmbedding
+from gtk.core.normalization import Normalization
 
 
 @dataclass(frozen=True)
@@ -22,22 +27,29 @@ class Site:
     place: str
 
 
+LayerType = TypeVar("LayerType", bound="ConditioningLayer | ScoreLayer")
+
+
 class ConditioningLayer(nn.Module, ABC):
     """A layer that takes a network's features and the condition, and gives features.
 
     Attributes:
         out_features: width (vectors) or channels (images) of what it gives.
+        acts: whether the condition makes a difference to it.
     """
 
     out_features: int
+    acts: ClassVar[bool] = True
 
     @abstractmethod
     def forward(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
-        """Map (B, F) or (B, F, H, W) and (B,) labels to (B, out_features, ...)."""
+        """Map (B, F) or (B, F, H, W) and a condition to (B, out_features, ...)."""
 
 
 class PassThrough(ConditioningLayer):
     """Gives what it takes: where a strategy does not act."""
+
+    acts: ClassVar[bool] = False
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -48,7 +60,37 @@ class PassThrough(ConditioningLayer):
         return hidden
 
 
-class Conditioner(ABC):  # noqa: B024 - a strategy acts at the sites it chooses, so none is abstract
+class PlainNormalization(ConditioningLayer):
+    """Normalizes all images alike: where a strategy does not act on normalizations."""
+
+    acts: ClassVar[bool] = False
+
+    def __init__(self, features: int, kind: Normalization, *, spatial: bool) -> None:
+        super().__init__()
+        self.out_features = features
+        self.layer = kind.build(features, spatial=spatial, affine=True)
+
+    def forward(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
+        """Normalize (B, F) or (B, F, H, W)."""
+        normalized: Tensor = self.layer(hidden)
+        return normalized
+
+
+class ScoreLayer(nn.Module):
+    """Gives a discriminator's score as it is; a strategy that acts on it has a subclass.
+
+    Attributes:
+        acts: whether the condition makes a difference to it.
+    """
+
+    acts: ClassVar[bool] = False
+
+    def forward(self, score: Tensor, features: Tensor, condition: Tensor | None) -> Tensor:
+        """Map scores (B,), the features (B, F) they come from, and a condition to scores (B,)."""
+        return score
+
+
+class Conditioner:
     """A conditioning strategy. It owns no weights: each network's layers belong to that network.
 
     A subclass overrides the methods for the sites at which it acts.
@@ -57,12 +99,17 @@ class Conditioner(ABC):  # noqa: B024 - a strategy acts at the sites it chooses,
         config: the plugin's options.
         condition: what the data set's images are labelled with; never None where `conditional`.
 
+    Attributes:
+        conditional: whether it lets the condition act at all; a strategy that does must act in
+            every network.
+        acts_on: what it needs to find in a network, for messages.
+
     Raises:
         InvalidValue: from a subclass that cannot take this kind of condition.
     """
 
-    #: Whether it lets the condition act at all; a strategy that does must act in every network.
-    conditional: ClassVar[bool] = True
+    conditional: bool = True
+    acts_on: ClassVar[str] = "places that a model has to ask for"
 
     def __init__(self, config: Any, condition: ConditionSpec | None) -> None:  # noqa: ANN401 - the plugin's own class
         self.config = config
@@ -75,6 +122,37 @@ class Conditioner(ABC):  # noqa: B024 - a strategy acts at the sites it chooses,
     def hidden(self, site: Site, features: int) -> ConditioningLayer:
         """Return the layer before an activation."""
         return PassThrough(features)
+
+    def normalization(
+        self, site: Site, features: int, kind: Normalization, *, spatial: bool
+    ) -> ConditioningLayer:
+        """Return a normalization of `kind`, which keeps the number of features."""
+        return PlainNormalization(features, kind, spatial=spatial)
+
+    def score(self, site: Site, features: int) -> ScoreLayer:
+        """Return the layer behind a discriminator's score."""
+        return ScoreLayer()
+
+    def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
+        """Return a map from a condition to (B, features), as a prior wants it; it always acts.
+
+        Args:
+            site: where it is used.
+            features: width of what it gives.
+            scale: what its first weights are multiplied by.
+        """
+        return ConditionEmbedding(self.known_condition, features, scale)
+
+    @property
+    def known_condition(self) -> ConditionSpec:
+        """The condition.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.condition is None or not self.conditional:
+            raise ValueError("it needs a condition, and none acts here")
+        return self.condition
 
 
 class ConditioningRecord(Conditioner):
@@ -89,6 +167,7 @@ class ConditioningRecord(Conditioner):
     def __init__(self, strategy: Conditioner) -> None:
         super().__init__(strategy.config, strategy.condition)
         self._strategy = strategy
+        self.conditional = strategy.conditional
         self.acted: list[Site] = []
 
     def input(self, site: Site, features: int) -> ConditioningLayer:
@@ -99,12 +178,28 @@ class ConditioningRecord(Conditioner):
         """Ask the strategy."""
         return self._noted(site, self._strategy.hidden(site, features))
 
+    def normalization(
+        self, site: Site, features: int, kind: Normalization, *, spatial: bool
+    ) -> ConditioningLayer:
+        """Ask the strategy."""
+        layer = self._strategy.normalization(site, features, kind, spatial=spatial)
+        return self._noted(site, layer)
+
+    def score(self, site: Site, features: int) -> ScoreLayer:
+        """Ask the strategy."""
+        return self._noted(site, self._strategy.score(site, features))
+
+    def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
+        """Ask the strategy."""
+        self.acted.append(site)
+        return self._strategy.embed(site, features, scale)
+
     def idle_networks(self, networks: dict[str, nn.Module]) -> list[str]:
         """Return the networks that ought to be conditioned and are not."""
         reached = {site.role for site in self.acted}
-        return [name for name in networks if self._strategy.conditional and name not in reached]
+        return [name for name in networks if self.conditional and name not in reached]
 
-    def _noted(self, site: Site, layer: ConditioningLayer) -> ConditioningLayer:
-        if not isinstance(layer, PassThrough):
+    def _noted(self, site: Site, layer: LayerType) -> LayerType:
+        if layer.acts:
             self.acted.append(site)
         return layer

@@ -165,7 +165,7 @@ def test_plugins_are_listed_with_package_and_version(gtk_command: Command, outsi
     ]
     assert ["model", "cvae", "generative-toolkit", "0.1.0"] in rows
     assert ["model", "cvae", "gtk-plugin-twin", "0.3"] in rows
-    assert ["conditioner", "film", "gtk-plugin-film", "0.3"] in rows
+    assert ["conditioner", "shift", "gtk-plugin-shift", "0.3"] in rows
     assert ["model", "broken", "gtk-plugin-broken", "0.3"] in rows
 
 
@@ -225,9 +225,9 @@ def test_the_shell_completes_plugins_runs_and_plugin_options(
     run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert complete("gtk tr", monkeypatch) == ["train"]
-    assert complete("gtk train --plugin c", monkeypatch) == ["cvae"]
+    assert complete("gtk train --plugin cv", monkeypatch) == ["cvae"]
     assert complete("gtk train --conditioner ", monkeypatch) == [
-        "embedding", "onehot", "unconditional",
+        "conditional-norm", "embedding", "film", "onehot", "projection", "unconditional",
     ]  # fmt: skip
     assert complete("gtk train --plugin cvae --late", monkeypatch) == ["--latent-dim"]
     assert complete("gtk sample sm", monkeypatch) == ["small"]

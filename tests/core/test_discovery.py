@@ -36,12 +36,12 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 def test_an_outside_package_is_found_and_imported_only_when_named(outside: Path) -> None:
-    assert "film" in {item.name for item in installed(CONDITIONER)}
+    assert "shift" in {item.name for item in installed(CONDITIONER)}
     find(CONDITIONER, "onehot")
-    assert "gtk_plugin_film" not in sys.modules
-    plugin = find(CONDITIONER, "film")
-    assert str(plugin.installed) == "gtk-plugin-film 0.3"
-    assert plugin.qualified_name == "gtk-plugin-film/film"
+    assert "gtk_plugin_shift" not in sys.modules
+    plugin = find(CONDITIONER, "shift")
+    assert str(plugin.installed) == "gtk-plugin-shift 0.3"
+    assert plugin.qualified_name == "gtk-plugin-shift/shift"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_name_claimed_twice_names_both_and_a_way_out(outside: Path) -> None:
 
 
 def test_an_outside_conditioner_conditions_a_built_in_model(outside: Path) -> None:
-    run = gtk.train(plugin="vae", conditioner="film", epochs=1, quiet=True)
+    run = gtk.train(plugin="vae", conditioner="shift", epochs=1, quiet=True)
     z = torch.zeros(2, 16)
     model = run.load_model()
     with torch.no_grad():
@@ -93,7 +93,7 @@ def test_a_run_stays_with_the_package_that_made_it(outside: Path) -> None:
 
 
 def test_a_run_whose_plugin_is_gone_says_so(outside: Path) -> None:
-    run = gtk.train(plugin="vae", conditioner="film", epochs=1, quiet=True)
+    run = gtk.train(plugin="vae", conditioner="shift", epochs=1, quiet=True)
     document = run.document
     document["packages"]["conditioner"]["package"] = "gtk-plugin-gone"
     write_json(run.path / "run.json", document)
@@ -123,7 +123,7 @@ def test_every_kind_is_asked_for_by_a_hook_of_its_own() -> None:
 
 def test_the_page_for_plugin_authors_shows_a_package_that_works() -> None:
     page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
-    package = Path(__file__).parents[1] / "packages" / "film"
-    module = (package / "gtk_plugin_film.py").read_text().split('"""\n\n', 1)[1]
+    package = Path(__file__).parents[1] / "packages" / "shift"
+    module = (package / "gtk_plugin_shift.py").read_text().split('"""\n\n', 1)[1]
     assert f"```python\n{module}```" in page
     assert f"```toml\n{(package / 'pyproject.toml').read_text()}```" in page

@@ -9,11 +9,14 @@ import pytest
 import torch
 
 import gtk
+from gtk.core.config import as_table
 from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue, UnknownName, UserError
 from gtk.core.run import Run, write_json
 from gtk.core.runs import find_run, list_runs, new_run_path
 from gtk.plugins.datasets import digits
+from gtk.plugins.losses import ELBOConfig
+from gtk.plugins.vae import VAEConfig
 
 
 def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
@@ -47,9 +50,10 @@ def test_run_json_says_everything_that_decides_the_training(small_run: Run) -> N
     assert document["threads"] == 1, "the data set's own default"
     assert document["train"]["batch_size"] == 64, "the data set's own default"
     assert document["data"] == {"name": "digits", "root": None}
-    assert document["model"] == {"name": "cvae", "latent_dim": 16, "hidden_dims": [256]}
+    assert document["model"] == {"name": "cvae", **as_table(VAEConfig())}
+    assert document["model"]["latent_dim"] == 16
     assert document["conditioner"] == {"name": "onehot"}
-    assert document["loss"] == {"name": "elbo", "beta": 1.0}
+    assert document["loss"] == {"name": "elbo", **as_table(ELBOConfig())}
     assert document["packages"]["loss"]["package"] == "generative-toolkit"
     assert document["data_spec"]["condition"]["names"] == list("0123456789")
 

@@ -24,7 +24,7 @@ from gtk.plugins.datasets.digits import load
         ({"plugin": "cvae", "latent": 3}, "unknown option 'latent'"),
         ({"plugin": "cvae", "latent_dim": 0}, "model 'cvae': latent_dim must be at least 1"),
         ({"plugin": "cvae", "latent_dim": "3"}, "latent_dim takes a whole number, not '3'"),
-        ({"plugin": "cvae", "hidden_dims": ()}, "hidden_dims must be widths of at least 1"),
+        ({"plugin": "cvae", "hidden_dims": (0,)}, "hidden_dims must be widths of at least 1"),
         ({"plugin": "cvae", "beta": -1}, "loss 'elbo': beta must be 0 or more"),
         ({"plugin": "cvae", "batch_size": 0}, "training: batch_size must be at least 1"),
         ({"plugin": "cvae", "batch_size": 1441}, "more than the 1440 training images of digits"),
@@ -140,7 +140,7 @@ class EncoderOnly(Conditioner):
 
 def test_a_network_that_would_ignore_the_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.conditioners.onehot.OneHot", EncoderOnly)
-    with pytest.raises(InvalidValue, match="'onehot' does not act in decoder of model 'cvae'"):
+    with pytest.raises(InvalidValue, match="the decoder of model 'cvae' has none"):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
 
 
@@ -148,7 +148,9 @@ def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.Mon
     import toys
 
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.TwoParts)
-    with pytest.raises(InvalidValue, match="loss 'elbo' is for a LatentVariableModel, which model"):
+    with pytest.raises(
+        InvalidValue, match="'elbo' is for models that are LatentVariableModel"
+    ):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
 
 
@@ -167,10 +169,12 @@ def test_the_summary_names_layers_shapes_and_counts() -> None:
     ]
     assert rows == [
         ("encoder", "layers.input.code", "OneHotCode", (10,), 0),
-        ("encoder", "layers.linear.0", "Linear", (5,), 74 * 5 + 5),
+        ("encoder", "layers.hidden.0.transform", "Linear", (5,), 74 * 5 + 5),
+        ("encoder", "layers.hidden.0.activation", "ReLU", (5,), 0),
         ("encoder", "head", "Linear", (6,), 5 * 6 + 6),
         ("decoder", "layers.input.code", "OneHotCode", (10,), 0),
-        ("decoder", "layers.linear.0", "Linear", (5,), 13 * 5 + 5),
+        ("decoder", "layers.hidden.0.transform", "Linear", (5,), 13 * 5 + 5),
+        ("decoder", "layers.hidden.0.activation", "ReLU", (5,), 0),
         ("decoder", "head", "Linear", (64,), 5 * 64 + 64),
     ]
     assert sum(row[-1] for row in rows) == parameter_count(model)
@@ -224,5 +228,5 @@ def test_the_summary_plays_a_step_of_several_batches(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ELBO, "updates", play)
     monkeypatch.setattr(ELBO, "batches", 3)
     model, loss = build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
-    assert len(summarize(model, loss, load(None).spec)) == 6
+    assert len(summarize(model, loss, load(None).spec)) == 8
     assert sizes == [2, 2, 2]

@@ -16,7 +16,7 @@ from gtk.core.errors import ExportMismatch, UserError
 from gtk.core.model import ExportPart
 from gtk.exports import proof
 from gtk.exports.runtime import load
-from gtk.plugins.vae.model import DecodedImage, VariationalAutoencoder
+from gtk.plugins.vae.model import ExpectedImage, VariationalAutoencoder
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def leaves_nothing(tmp_path: Path, run: gtk.Run, message: str, **options: float)
 def test_a_wrong_wrapper_does_not_pass(
     small_run: gtk.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Inverted(DecodedImage):
+    class Inverted(ExpectedImage):
         def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
             return 1 - super().forward(z, label)
 
@@ -155,7 +155,7 @@ def test_a_difference_that_is_not_a_number_does_not_pass(
             return images * torch.log(-torch.ones_like(images))
 
     def exports(self: VariationalAutoencoder) -> dict[str, ExportPart]:
-        return {"decoder": ExportPart(Poisoned(DecodedImage(self)), ("z", "label"), "image")}
+        return {"decoder": ExportPart(Poisoned(ExpectedImage(self)), ("z", "label"), "image")}
 
     monkeypatch.setattr(VariationalAutoencoder, "exports", exports)
     leaves_nothing(tmp_path, small_run, "differs from PyTorch by nan")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from gtk.core.condition import ConditionSpec
 from gtk.core.conditioner import ConditioningRecord, PassThrough, Site
-from gtk.core.data import ConditionSpec
 from gtk.core.spec import NoConfig
 from gtk.plugins.conditioners import EmbeddingConfig
 from gtk.plugins.conditioners.embedding import Embedding

@@ -1,4 +1,4 @@
-"""Conditioning strategies: how a label gets into a network."""
+"""Conditioning strategies: how a condition gets into a network."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,9 @@ class EmbeddingConfig:
         ValueError: a width below 1.
     """
 
-    embedding_dim: int = field(default=16, metadata={"help": "Width of a label's learned vector."})
+    embedding_dim: int = field(
+        default=16, metadata={"help": "Width of a condition's learned vector."}
+    )
 
     def __post_init__(self) -> None:
         if self.embedding_dim < 1:
@@ -37,8 +39,23 @@ def gtk_conditioners() -> list[ConditionerSpec]:
         ),
         ConditionerSpec(
             name="embedding",
-            summary="The label as a learned vector beside every network's input.",
+            summary="The condition as a learned vector beside every network's input.",
             config=EmbeddingConfig,
             target="gtk.plugins.conditioners.embedding:Embedding",
+        ),
+        ConditionerSpec(
+            name="film",
+            summary="Every hidden feature scaled and shifted by the condition.",
+            target="gtk.plugins.conditioners.film:FiLM",
+        ),
+        ConditionerSpec(
+            name="conditional-norm",
+            summary="Batch or group normalizations scaled and shifted by the condition.",
+            target="gtk.plugins.conditioners.conditional_normalization:ConditionalNormalization",
+        ),
+        ConditionerSpec(
+            name="projection",
+            summary="For GANs: a projection in the score, conditional-norm in the generator.",
+            target="gtk.plugins.conditioners.projection:Projection",
         ),
     ]

@@ -7,11 +7,11 @@ from gtk.core.conditioner import ConditioningLayer
 
 
 class Concatenate(ConditioningLayer):
-    """Features and a code of the label, side by side.
+    """Features and a code of the condition, side by side.
 
     Args:
         features: width (vectors) or channels (images) of what comes in.
-        code: labels (B,) to codes (B, width); its weights belong to this layer.
+        code: a condition to codes (B, width); its weights belong to this layer.
         width: of a code.
     """
 

@@ -1,19 +1,21 @@
-"""The label as a learned vector."""
+"""The condition as a learned vector."""
 
-from torch import nn
+from typing import ClassVar
 
 from gtk.core.conditioner import Conditioner, ConditioningLayer, Site
 from gtk.plugins.conditioners.concatenate import Concatenate
 
 
 class Embedding(Conditioner):
-    """Concatenates a learned vector of the label to every network's input.
+    """Concatenates a learned vector of the condition to every network's input.
 
-    Every network learns vectors of its own.
+    A row of a table for a class, a linear map of attributes or numbers; every network learns its
+    own.
     """
 
+    acts_on: ClassVar[str] = "inputs"
+
     def input(self, site: Site, features: int) -> ConditioningLayer:
-        """Concatenate the label's vector."""
-        assert self.condition is not None  # noqa: S101 - promised by the contract
+        """Concatenate the condition's vector."""
         width = self.config.embedding_dim
-        return Concatenate(features, nn.Embedding(self.condition.count, width), width)
+        return Concatenate(features, self.embed(site, width), width)

@@ -1,11 +1,9 @@
 """No condition: the labels of the data, if any, are ignored."""
 
-from typing import ClassVar
-
 from gtk.core.conditioner import Conditioner
 
 
 class Unconditional(Conditioner):
     """Acts nowhere."""
 
-    conditional: ClassVar[bool] = False
+    conditional = False

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from gtk.core.errors import InvalidValue
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.store import Batch
 from gtk.plugins.losses import ELBOConfig
@@ -16,37 +17,60 @@ class ELBO(Loss):
     """reconstruction + beta KL, averaged over the batch and summed over pixels and dimensions.
 
     -log p(x | z, c), with one z from q(z | x, c), and KL(q(z | x, c) || p(z | c)): Kingma and
-    Welling (arXiv:1312.6114), equation 10; beta as in Higgins et al. (ICLR 2017), equation 4.
+    Welling (arXiv:1312.6114), equation 10; beta as in Higgins et al. (ICLR 2017), equation 4; it
+    may grow from 0 (Bowman et al., arXiv:1511.06349, section 3.1). With free bits each dimension's
+    KL, averaged over the batch, counts as no less than these (Kingma et al., arXiv:1606.04934,
+    equation 15). On held-out images beta is whole and no bits are free.
 
     Args:
-        config: beta.
+        config: beta, free bits and warm-up.
     """
 
     requires: ClassVar[type] = LatentVariableModel
     unit: ClassVar[str] = "nats per image"
 
     def __init__(self, config: ELBOConfig) -> None:
-        self._beta = config.beta
+        self._config = config
+
+    def check(self, model: LatentVariableModel, total_steps: int) -> None:
+        """Refuse a warm-up that would never end.
+
+        Raises:
+            InvalidValue: it is longer than the training.
+        """
+        if self._config.kl_warmup_steps > total_steps:
+            raise InvalidValue(
+                f"--kl-warmup-steps {self._config.kl_warmup_steps} is more than the training's "
+                f"{total_steps} steps. Use fewer, or train for more epochs."
+            )
 
     def updates(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> Iterator[Update]:
         """Yield one update of the whole model."""
-        reconstruction, divergence = (term.mean() for term in self._terms(model, batch, context))
-        loss = torch.add(reconstruction, divergence, alpha=self._beta)
+        config = self._config
+        reconstructions, divergences = self._terms(model, batch, context)
+        reconstruction, divergence = reconstructions.mean(), divergences.sum(1).mean()
+        counted = divergence
+        if config.free_bits:
+            counted = divergences.mean(0).clamp(min=config.free_bits).sum()
+        if config.kl_warmup_steps:
+            counted = counted * (context.step / config.kl_warmup_steps).clamp(max=1)
+        loss = torch.add(reconstruction, counted, alpha=config.beta)
         yield Update(loss, {"reconstruction": reconstruction, "kl": divergence})
 
     def evaluate(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> dict[str, Tensor]:
         """Return "loss", "reconstruction" and "kl" of every image, (B,) each, in nats."""
-        reconstruction, divergence = self._terms(model, batch, context)
-        loss = torch.add(reconstruction, divergence, alpha=self._beta)
+        reconstruction, divergences = self._terms(model, batch, context)
+        divergence = divergences.sum(1)
+        loss = torch.add(reconstruction, divergence, alpha=self._config.beta)
         return {"loss": loss, "reconstruction": reconstruction, "kl": divergence}
 
     @staticmethod
     def _terms(model: LatentVariableModel, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
-        """Return reconstruction and divergence of every image, (B,) each."""
+        """Return every image's reconstruction (B,), and divergence by dimension (B, D)."""
         posterior = model.encode(batch.images, batch.condition)
         z = posterior.transform(context.noise.normal(*posterior.mean.shape))
         parameters = model.decode(z, batch.condition)

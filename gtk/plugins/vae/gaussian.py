@@ -31,6 +31,12 @@ class DiagonalGaussian:
         squared = (z - self.mean).square() * torch.exp(-self.log_variance)
         return -0.5 * (squared + self.log_variance + math.log(2 * math.pi)).sum(1)
 
+    def divergence(self, posterior: "DiagonalGaussian") -> Tensor:
+        """Return KL(posterior || self) of every dimension in nats: (B, D)."""
+        log_ratio = posterior.log_variance - self.log_variance
+        squared = (posterior.mean - self.mean).square() * torch.exp(-self.log_variance)
+        return 0.5 * (log_ratio.exp() - log_ratio + squared - 1)
+
 
 class StandardGaussian:
     """N(0, I), the prior that needs no parameters."""
@@ -44,10 +50,9 @@ class StandardGaussian:
         return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
 
     def divergence(self, posterior: DiagonalGaussian) -> Tensor:
-        """Return KL(posterior || N(0, I)) in nats: (B,).
+        """Return KL(posterior || N(0, I)) of every dimension in nats: (B, D).
 
         In closed form: arXiv:1312.6114, appendix B, with the sign turned round.
         """
         mean, log_variance = posterior.mean, posterior.log_variance
-        per_image = torch.addcmul(log_variance.exp() - log_variance, mean, mean).sum(1)
-        return 0.5 * (per_image - mean.shape[1])
+        return torch.addcmul(log_variance.exp() - log_variance, mean, mean).sub_(1).mul_(0.5)

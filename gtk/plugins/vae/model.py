@@ -1,82 +1,145 @@
 """The variational autoencoder (Kingma and Welling, arXiv:1312.6114), conditional or not."""
 
-from math import prod
-
 from torch import Tensor, nn
 
 from gtk.core.conditioner import Conditioner
 from gtk.core.data import DataSpec
 from gtk.core.model import ExportPart, Model
 from gtk.core.noise import NoiseSpec
+from gtk.core.normalization import Normalization
+from gtk.plugins.networks.layer import LayerMaker
 from gtk.plugins.vae import VAEConfig
+from gtk.plugins.vae.convolution import ConvolutionalDecoder, ConvolutionalEncoder
 from gtk.plugins.vae.gaussian import DiagonalGaussian, StandardGaussian
-from gtk.plugins.vae.likelihood import Bernoulli
-from gtk.plugins.vae.network import Decoder, Encoder
+from gtk.plugins.vae.likelihood import make_likelihood
+from gtk.plugins.vae.perceptron import PerceptronDecoder, PerceptronEncoder
+from gtk.plugins.vae.prior import ConditionalPrior, StandardPrior
 
 
 class VariationalAutoencoder(Model):
-    """An encoder and a decoder of fully connected layers; a `LatentVariableModel`.
+    """An encoder and a decoder, of fully connected or convolutional layers.
+
+    It is a `LatentVariableModel`.
 
     Args:
-        config: sizes.
+        config: sizes, likelihood and prior.
         data_spec: the images' shape.
-        conditioner: how labels get into both networks; with one that acts, this is the CVAE of
-            Sohn, Lee and Yan (NeurIPS 2015), with a prior that does not depend on the label.
+        conditioner: how the condition gets into the networks; with one that acts, this is the CVAE
+            of Sohn, Lee and Yan (NeurIPS 2015).
+
+    Raises:
+        ValueError: a learned prior without a condition.
     """
 
     def __init__(self, config: VAEConfig, data_spec: DataSpec, conditioner: Conditioner) -> None:
         super().__init__()
         self.config = config
         self.noise = NoiseSpec((config.latent_dim,))
-        self.likelihood = Bernoulli()
-        shape, widths, latent = data_spec.image_shape, config.hidden_dims, config.latent_dim
-        self.encoder = Encoder(prod(shape), widths, latent, conditioner)
-        self.decoder = Decoder(latent, widths[::-1], shape, conditioner)
+        self.likelihood = make_likelihood(config.likelihood, config.variance)
+        self.encoder, self.decoder = make_networks(
+            config,
+            data_spec.image_shape,
+            self.likelihood.channels(data_spec.channels),
+            conditioner,
+        )
+        self.prior_network: nn.Module = (
+            ConditionalPrior(config.latent_dim, conditioner)
+            if config.prior == "learned"
+            else StandardPrior()
+        )
 
     def networks(self) -> dict[str, nn.Module]:
-        """Return encoder and decoder."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
+        """Return encoder and decoder, and the prior where it is learned."""
+        networks: dict[str, nn.Module] = {"encoder": self.encoder, "decoder": self.decoder}
+        if self.config.prior == "learned":
+            networks["prior"] = self.prior_network
+        return networks
 
     def encode(self, images: Tensor, condition: Tensor | None) -> DiagonalGaussian:
-        """Map images (B, C, H, W) in 0..1 and labels (B,) to the posterior over z (B, D)."""
-        return DiagonalGaussian(*self.encoder(images, condition))
+        """Map images (B, C, H, W) in 0..1 and a condition to the posterior over z (B, D)."""
+        mean, log_variance = self.encoder(images, condition).chunk(2, dim=1)
+        return DiagonalGaussian(mean, log_variance)
 
     def decode(self, z: Tensor, condition: Tensor | None) -> Tensor:
-        """Map z (B, D) and labels (B,) to the pixels' logits (B, C, H, W)."""
-        logits: Tensor = self.decoder(z, condition)
-        return logits
+        """Map z (B, D) and a condition to the likelihood's parameters (B, channels, H, W)."""
+        parameters: Tensor = self.decoder(z, condition)
+        return parameters
 
-    def expected_image(self, parameters: Tensor) -> Tensor:
-        """Map the likelihood's parameters to the expected image in 0..1."""
-        return self.likelihood.mean(parameters)
-
-    def prior(self, condition: Tensor | None) -> StandardGaussian:
-        """Return N(0, I)."""
-        return StandardGaussian()
+    def prior(self, condition: Tensor | None) -> DiagonalGaussian | StandardGaussian:
+        """Return the prior over z (B, D) given a condition: learned, or N(0, I)."""
+        prior: DiagonalGaussian | StandardGaussian = self.prior_network(condition)
+        return prior
 
     def log_likelihood(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return log p(images | parameters) in nats: (B,)."""
         return self.likelihood.log_prob(parameters, images)
 
+    def expected_image(self, parameters: Tensor) -> Tensor:
+        """Map the likelihood's parameters to the expected image (B, C, H, W) in 0..1."""
+        return self.likelihood.mean(parameters)
+
     def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
-        """Map noise (B, D) and labels (B,) to expected images (B, C, H, W) in 0..1."""
+        """Map noise (B, D) and a condition to expected images (B, C, H, W) in 0..1."""
         z = self.prior(condition).transform(noise)
-        return self.likelihood.mean(self.decode(z, condition))
+        return self.expected_image(self.decode(z, condition))
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return the decoder: z, and the label where one acts, to an image."""
-        inputs = ("z", "label") if self.condition is not None else ("z",)
-        return {"decoder": ExportPart(DecodedImage(self), inputs, "image")}
+        """Return what makes images: the decoder, or prior and decoder where the prior is learned.
+
+        The decoder takes z, the other noise.
+        """
+        learned = self.config.prior == "learned"
+        noise = "noise" if learned else "z"
+        inputs = (noise,) if self.condition is None else (noise, self.condition.input_name)
+        part = ExportPart(ExpectedImage(self), inputs, "image")
+        return {"sampler" if learned else "decoder": part}
 
 
-class DecodedImage(nn.Module):
-    """The decoder with the likelihood's mean behind it, as other programs want it."""
+class ExpectedImage(nn.Module):
+    """What makes images of noise, without the encoder."""
 
     def __init__(self, model: VariationalAutoencoder) -> None:
         super().__init__()
+        self.prior = model.prior_network
         self.decoder = model.decoder
         self.likelihood = model.likelihood
 
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z (B, D) and labels (B,) to images (B, C, H, W) in 0..1."""
-        return self.likelihood.mean(self.decoder(z, label))
+    def forward(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map noise (B, D) and a condition to images (B, C, H, W) in 0..1."""
+        z = self.prior(condition).transform(noise)
+        return self.likelihood.mean(self.decoder(z, condition))
+
+
+def make_networks(
+    config: VAEConfig,
+    image_shape: tuple[int, int, int],
+    output_channels: int,
+    conditioner: Conditioner,
+) -> tuple[nn.Module, nn.Module]:
+    """Return encoder and decoder.
+
+    Normalizations follow the activations, as in the system that these networks can be set to be.
+
+    Args:
+        config: sizes.
+        image_shape: (C, H, W).
+        output_channels: maps that the decoder puts out.
+        conditioner: asked for layers.
+    """
+    normalization = Normalization(config.normalization, config.norm_epsilon, config.norm_momentum)
+    into, back = (
+        LayerMaker(role, conditioner, normalization, nn.ReLU, normalized_last=True)
+        for role in ("encoder", "decoder")
+    )
+    widths, latent_dim = config.hidden_dims, config.latent_dim
+    output_shape = (output_channels, *image_shape[1:])
+    if config.network == "mlp":
+        return (
+            PerceptronEncoder(into, image_shape, widths, latent_dim),
+            PerceptronDecoder(back, latent_dim, widths[::-1], output_shape),
+        )
+    channels = config.decoder_channels or config.channels[::-1]
+    return (
+        ConvolutionalEncoder(into, image_shape, config.channels, latent_dim),
+        ConvolutionalDecoder(back, latent_dim, widths[::-1], channels, output_shape),
+    )

@@ -1,0 +1,47 @@
+"""Normalization of features, as a model asks for it and a conditioner may build it."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+NormalizationName = Literal["none", "batch", "group"]
+#: Group normalization has as many groups as divide the features, but no more than these
+#: (Wu and He, arXiv:1803.08494, section 3.1).
+MOST_GROUPS = 32
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Which normalization a network wants.
+
+    Attributes:
+        name: "batch": over the images of a batch (Ioffe and Szegedy, arXiv:1502.03167); "group":
+            over groups of features of each image; "none".
+        epsilon: added to the variance.
+        momentum: weight of a batch in the running statistics.
+    """
+
+    name: NormalizationName
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+
+    def build(self, features: int, *, spatial: bool, affine: bool) -> nn.Module:
+        """Return a layer for (B, F), or for (B, F, H, W) where `spatial`.
+
+        Args:
+            features: F.
+            spatial: whether features are maps.
+            affine: whether it learns a scale and a shift of each feature.
+
+        Raises:
+            ValueError: the name is "none", of which there is no layer.
+        """
+        if self.name == "batch":
+            kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
+            return kind(features, self.epsilon, self.momentum, affine)
+        if self.name == "group":
+            groups = math.gcd(features, MOST_GROUPS)
+            return nn.GroupNorm(groups, features, self.epsilon, affine)
+        raise ValueError(f"there is no layer for normalization '{self.name}'")

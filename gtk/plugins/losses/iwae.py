@@ -1,0 +1,62 @@
+"""The importance-weighted bound, turned into a loss."""
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gtk.core.loss import Context, Loss, Update
+from gtk.core.store import Batch
+from gtk.plugins.losses import IWAEConfig
+from gtk.plugins.vae.gaussian import DiagonalGaussian
+from gtk.plugins.vae.protocol import LatentVariableModel
+
+
+class IWAE(Loss):
+    """-log of the mean of k importance weights p(x | z, c) p(z | c) / q(z | x, c).
+
+    Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (arXiv:1509.00519), equation
+    8: an upper bound on -log p(x | c) that falls with k; with k = 1 it is the negative ELBO.
+
+    Args:
+        config: k.
+    """
+
+    requires: ClassVar[type] = LatentVariableModel
+    unit: ClassVar[str] = "nats per image"
+
+    def __init__(self, config: IWAEConfig) -> None:
+        self._samples = config.samples
+
+    def updates(
+        self, model: LatentVariableModel, batch: Batch, context: Context
+    ) -> Iterator[Update]:
+        """Yield one update of the whole model; "elbo" is what one sample would give."""
+        terms = self.evaluate(model, batch, context)
+        yield Update(terms["loss"].mean(), {"elbo": terms["elbo"].mean()})
+
+    def evaluate(
+        self, model: LatentVariableModel, batch: Batch, context: Context
+    ) -> dict[str, Tensor]:
+        """Return "loss" and "elbo", the loss of one sample, of every image, (B,) each, in nats."""
+        log_weights = self._log_weights(model, batch, context)
+        loss = math.log(self._samples) - torch.logsumexp(log_weights, dim=0)
+        return {"loss": loss, "elbo": -log_weights.mean(0)}
+
+    def _log_weights(self, model: LatentVariableModel, batch: Batch, context: Context) -> Tensor:
+        """Return the log importance weights in nats: (k, B)."""
+        count, size = self._samples, len(batch)
+        posterior = model.encode(batch.images, batch.condition)
+        many = DiagonalGaussian(
+            posterior.mean.repeat(count, 1), posterior.log_variance.repeat(count, 1)
+        )
+        z = many.transform(context.noise.normal(*many.mean.shape))
+        condition = batch.condition
+        if condition is not None:
+            condition = condition.repeat(count, *[1] * (condition.dim() - 1))
+        images = batch.images.repeat(count, 1, 1, 1)
+        log_likelihood = model.log_likelihood(model.decode(z, condition), images)
+        log_prior = model.prior(condition).log_prob(z)
+        return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)

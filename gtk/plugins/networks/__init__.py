@@ -1,0 +1,1 @@
+"""What the networks of several model families are built of."""
