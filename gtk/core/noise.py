@@ -45,3 +45,17 @@ class Noise:
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal noise; the first number of the shape is the batch."""
         return torch.randn(shape, generator=self._generator, device=self._generator.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw numbers from 0 to 1; the first number of the shape is the batch."""
+        return torch.rand(shape, generator=self._generator, device=self._generator.device)
+
+    def labels(self, count: int, classes: int) -> Tensor:
+        """Draw class labels, all equally likely: (count,), int64."""
+        device = self._generator.device
+        return torch.randint(classes, (count,), generator=self._generator, device=device)
+
+    def permutation(self, count: int) -> Tensor:
+        """Draw an order of `count` things: (count,), int64."""
+        device = self._generator.device
+        return torch.randperm(count, generator=self._generator, device=device)

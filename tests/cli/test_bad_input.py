@@ -35,7 +35,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 
 MISTAKES = [
-    ("train", "say which model to train: --plugin NAME. Installed: cvae, vae"),
+    ("train", "say which model to train: --plugin NAME. Installed: cgan, cvae, gan, vae"),
     ("train --plugin cvea", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvea --help", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvae --conditioner onehott", "unknown conditioner 'onehott'. Did you mean"),

@@ -50,6 +50,48 @@ class IWAEConfig:
             raise ValueError(f"samples must be at least 1, not {self.samples}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig:
+    """Options of `minimax`, `hinge` and `least-squares`.
+
+    Raises:
+        ValueError: a weight that is negative or no number.
+    """
+
+    r1: float = field(
+        default=0.0,
+        metadata={"help": "Weight of the penalty on the score's gradient at real images."},
+    )
+
+    def __post_init__(self) -> None:
+        check_weights(self, "r1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WassersteinConfig:
+    """Options of `wasserstein-gp`.
+
+    Raises:
+        ValueError: no critic step, or a weight that is negative or no number.
+    """
+
+    critic_steps: int = field(
+        default=5, metadata={"help": "Updates of the critic for each one of the generator."}
+    )
+    penalty: float = field(
+        default=10.0, metadata={"help": "Weight of the penalty on the score's gradient."}
+    )
+    r1: float = field(
+        default=0.0,
+        metadata={"help": "Weight of the penalty on the score's gradient at real images."},
+    )
+
+    def __post_init__(self) -> None:
+        check_weights(self, "penalty", "r1")
+        if self.critic_steps < 1:
+            raise ValueError(f"critic_steps must be at least 1, not {self.critic_steps}")
+
+
 def check_weights(config: object, *names: str) -> None:
     """Refuse values that are negative or no numbers.
 
@@ -77,5 +119,29 @@ def gtk_losses() -> list[LossSpec]:
             summary="Negative importance-weighted bound of k samples, in nats per image.",
             config=IWAEConfig,
             target="gtk.plugins.losses.iwae:IWAE",
+        ),
+        LossSpec(
+            name="minimax",
+            summary="The first adversarial game: real or generated, with cross-entropy.",
+            config=AdversarialConfig,
+            target="gtk.plugins.losses.minimax:Minimax",
+        ),
+        LossSpec(
+            name="hinge",
+            summary="Adversarial: scores beyond a margin count no more.",
+            config=AdversarialConfig,
+            target="gtk.plugins.losses.hinge:Hinge",
+        ),
+        LossSpec(
+            name="least-squares",
+            summary="Adversarial: squared distance of scores from 1 and 0.",
+            config=AdversarialConfig,
+            target="gtk.plugins.losses.least_squares:LeastSquares",
+        ),
+        LossSpec(
+            name="wasserstein-gp",
+            summary="Adversarial: a critic's Wasserstein distance, with gradient penalty.",
+            config=WassersteinConfig,
+            target="gtk.plugins.losses.wasserstein:WassersteinGP",
         ),
     ]

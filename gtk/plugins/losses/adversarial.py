@@ -1,0 +1,133 @@
+"""What the adversarial losses share: who plays when, and on which images."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gtk.core.errors import InvalidValue
+from gtk.core.loss import Context, Loss, Update
+from gtk.core.model import Model
+from gtk.core.noise import Noise
+from gtk.core.store import Batch
+from gtk.plugins.gan.protocol import AdversarialModel
+
+
+class AdversarialLoss(Loss):
+    """One update of the discriminator, then one of the generator on the same generated images.
+
+    A subclass says what scores are worth. Generated images get classes that are equally likely, or
+    else the batch's own conditions in another order.
+
+    Args:
+        config: with `r1`, the weight of the penalty at real images: Mescheder, Geiger and Nowozin
+            (arXiv:1801.04406), equation 9.
+    """
+
+    requires: ClassVar[type] = AdversarialModel
+    unit: ClassVar[str] = "per image"
+    criterion: ClassVar[str | None] = None
+
+    def __init__(self, config: Any) -> None:  # noqa: ANN401 - a subclass's own
+        self._r1 = config.r1
+
+    @abstractmethod
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map scores of real and of generated images, (B,) each, to a loss of each pair (B,)."""
+
+    @abstractmethod
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map scores of generated images (B,) to a loss of each (B,)."""
+
+    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401 - an `AdversarialModel`
+        """Refuse a penalty on a score that is not one image's own.
+
+        Raises:
+            InvalidValue: the discriminator has batch normalization.
+        """
+        if self._r1:
+            check_scores(model, "--r1")
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - an `AdversarialModel`
+        """Yield an update of the discriminator, then one of the generator."""
+        condition = other_condition(model, batch, context.noise)
+        generated = model.generate(draw(model, len(batch), context.noise), condition)
+        real = model.to_network_range(batch.images)
+        yield self._discriminator_update(model, batch, real, generated.detach(), condition)
+        scores = model.discriminate(generated, condition)
+        yield Update(self.generator_loss(scores).mean(), part="generator")
+
+    def _discriminator_update(
+        self,
+        model: AdversarialModel,
+        batch: Batch,
+        real: Tensor,
+        generated: Tensor,
+        condition: Tensor | None,
+    ) -> Update:
+        real.requires_grad_(bool(self._r1))
+        real_scores = model.discriminate(real, batch.condition)
+        generated_scores = model.discriminate(generated, condition)
+        loss = self.discriminator_loss(real_scores, generated_scores).mean()
+        terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
+        if self._r1:
+            squared = score_gradient(real_scores, real).square().sum(1)
+            terms["r1"] = squared.mean() / 2
+            loss = loss + self._r1 * terms["r1"]
+        return Update(loss, terms, part="discriminator")
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:  # noqa: ANN401 - an `AdversarialModel`
+        """Return both losses and scores of every image, (B,) each, without penalties."""
+        condition = other_condition(model, batch, context.noise)
+        generated = model.generate(draw(model, len(batch), context.noise), condition)
+        real = model.discriminate(model.to_network_range(batch.images), batch.condition)
+        scores = model.discriminate(generated, condition)
+        return {
+            "discriminator_loss": self.discriminator_loss(real, scores),
+            "generator_loss": self.generator_loss(scores),
+            "real_score": real,
+            "generated_score": scores,
+        }
+
+
+def draw(model: Model, count: int, noise: Noise) -> Tensor:
+    """Draw what sampling starts from: (count, *noise.shape)."""
+    return noise.normal(count, *model.noise.shape)
+
+
+def other_condition(model: Model, batch: Batch, noise: Noise) -> Tensor | None:
+    """Return conditions for generated images: (B,), (B, n), or None where none acts."""
+    if model.condition is None or batch.condition is None:
+        return None
+    if model.condition.kind == "classes":
+        return noise.labels(len(batch), model.condition.count)
+    return batch.condition[noise.permutation(len(batch))]
+
+
+def check_scores(model: AdversarialModel, option: str) -> None:
+    """Refuse a model whose scores a gradient penalty cannot act on.
+
+    Raises:
+        InvalidValue: an image's score depends on the batch it is in.
+    """
+    if not model.scores_alone():
+        raise InvalidValue(
+            f"{option} penalizes the gradient of each image's score, which batch normalization "
+            "makes depend on all images of a batch: use --discriminator-normalization group or none"
+        )
+
+
+def score_gradient(scores: Tensor, images: Tensor) -> Tensor:
+    """Return the gradient of each score by its own image, to be differentiated again.
+
+    Args:
+        scores: (B,).
+        images: (B, C, H, W), requiring a gradient.
+
+    Returns:
+        (B, C * H * W).
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.flatten(1)

@@ -1,0 +1,98 @@
+"""The adversarial game with a critic's estimate of the Wasserstein distance."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gtk.core.loss import Context, Update
+from gtk.core.noise import Noise
+from gtk.core.store import Batch
+from gtk.plugins.gan.protocol import AdversarialModel
+from gtk.plugins.losses import WassersteinConfig
+from gtk.plugins.losses.adversarial import (
+    AdversarialLoss,
+    check_scores,
+    draw,
+    other_condition,
+    score_gradient,
+)
+
+
+class WassersteinGP(AdversarialLoss):
+    """Several updates of the critic, each on fresh images, then one of the generator.
+
+    Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028), algorithm 1. The
+    critic's generated images get the conditions of the real ones, so that the images in between
+    have one, too.
+
+    Args:
+        config: critic steps, and weights of the penalties.
+    """
+
+    def __init__(self, config: WassersteinConfig) -> None:
+        super().__init__(config)
+        self.batches = config.critic_steps
+        self._penalty = config.penalty
+
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map scores (B,) twice to generated - real: minus the estimated distance."""
+        return generated - real
+
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map scores (B,) to -generated."""
+        return -generated
+
+    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401 - an `AdversarialModel`
+        """Refuse a critic whose scores are not one image's own.
+
+        Raises:
+            InvalidValue: it has batch normalization.
+        """
+        check_scores(model, "loss 'wasserstein-gp'")
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - an `AdversarialModel`
+        """Yield the critic's updates, then one of the generator."""
+        parts = batch.split(self.batches)
+        for part in parts:
+            yield self._critic_update(model, part, context.noise)
+        condition = other_condition(model, parts[-1], context.noise)
+        generated = model.generate(draw(model, len(parts[-1]), context.noise), condition)
+        scores = model.discriminate(generated, condition)
+        yield Update(self.generator_loss(scores).mean(), part="generator")
+
+    def _critic_update(self, model: Any, batch: Batch, noise: Noise) -> Update:  # noqa: ANN401 - an `AdversarialModel`
+        with torch.no_grad():
+            generated = model.generate(draw(model, len(batch), noise), batch.condition)
+        real = model.to_network_range(batch.images)
+        update = self._discriminator_update(model, batch, real, generated, batch.condition)
+        penalty = gradient_penalty(model, real.detach(), generated, batch.condition, noise)
+        loss = update.loss + self._penalty * penalty
+        return Update(loss, {**update.terms, "penalty": penalty}, part="discriminator")
+
+
+def gradient_penalty(
+    model: AdversarialModel,
+    real: Tensor,
+    generated: Tensor,
+    condition: Tensor | None,
+    noise: Noise,
+) -> Tensor:
+    """Return the mean of (|gradient of the score| - 1)^2 at images between real and generated.
+
+    arXiv:1704.00028, equation 3.
+
+    Args:
+        model: whose score it is.
+        real: (B, C, H, W), in the network's range.
+        generated: the same.
+        condition: of both.
+        noise: where each image's place between the two is drawn from.
+    """
+    place = noise.uniform(len(real), 1, 1, 1)
+    between = torch.lerp(generated, real, place).requires_grad_()
+    gradient = score_gradient(model.discriminate(between, condition), between)
+    length = torch.linalg.vector_norm(gradient, dim=1)
+    penalty: Tensor = (length - 1).square().mean()
+    return penalty

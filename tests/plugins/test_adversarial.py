@@ -1,0 +1,224 @@
+"""The adversarial games: their formulas, their penalties, and who plays when."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from worlds import built, data_spec, dataset, settle, trained
+
+from gtk.core.errors import InvalidValue
+from gtk.core.loss import Context
+from gtk.core.model import Model
+from gtk.core.noise import Noise
+from gtk.core.store import Batch
+from gtk.core.trainer import Trainer
+from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
+from gtk.plugins.losses.adversarial import AdversarialLoss, other_condition, score_gradient
+from gtk.plugins.losses.hinge import Hinge
+from gtk.plugins.losses.least_squares import LeastSquares
+from gtk.plugins.losses.minimax import Minimax
+from gtk.plugins.losses.wasserstein import WassersteinGP, gradient_penalty
+
+REAL = torch.tensor([-2.0, 0.0, 0.3, 5.0])
+FAKE = torch.tensor([3.0, -0.5, 0.0, -4.0])
+SMALL: dict[str, Any] = {
+    "network": "mlp", "hidden_dims": (12,), "latent_dim": 3, "batch_size": 8,
+    "discriminator_normalization": "none",
+}  # fmt: skip
+
+
+def context(seed: int = 0) -> Context:
+    noise = Noise(torch.device("cpu"))
+    noise.seed(seed)
+    return Context(noise, torch.tensor(0), 100)
+
+
+@pytest.mark.parametrize(
+    ("loss", "discriminator", "generator"),
+    [
+        (
+            Minimax(AdversarialConfig()),
+            -torch.log(torch.sigmoid(REAL)) - torch.log(1 - torch.sigmoid(FAKE)),
+            -torch.log(torch.sigmoid(FAKE)),
+        ),
+        (
+            Hinge(AdversarialConfig()),
+            torch.tensor([3 + 4.0, 1 + 0.5, 0.7 + 1, 0]),
+            -FAKE,
+        ),
+        (
+            LeastSquares(AdversarialConfig()),
+            0.5 * ((REAL - 1) ** 2 + FAKE**2),
+            0.5 * (FAKE - 1) ** 2,
+        ),
+        (WassersteinGP(WassersteinConfig()), FAKE - REAL, -FAKE),
+    ],
+    ids=["minimax", "hinge", "least-squares", "wasserstein-gp"],
+)
+def test_scores_are_worth_what_the_papers_say(
+    loss: AdversarialLoss, discriminator: Tensor, generator: Tensor
+) -> None:
+    assert torch.allclose(loss.discriminator_loss(REAL, FAKE), discriminator, atol=1e-5)
+    assert torch.allclose(loss.generator_loss(FAKE), generator, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["minimax", "hinge", "least-squares", "wasserstein-gp"])
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_every_game_moves_both_parts(loss: str, network: str) -> None:
+    options = {**SMALL, "network": network, "channels": (4, 6)}
+    settings = settle("cgan", "onehot", loss, **options)
+    start, _ = built(settings, data_spec("classes"))
+    model = trained(settings, dataset("classes", 160), steps=3)
+    for part, module in model.parts().items():
+        before = dict(start.parts()[part].named_parameters())
+        for name, parameter in module.named_parameters():
+            # A bias before batch normalization moves nothing but by rounding.
+            if not name.endswith("bias"):
+                assert not torch.equal(parameter, before[name]), f"{part}.{name}"
+
+
+def quadratic() -> Model:
+    """A conditional model whose score is not linear in the image, in double precision."""
+    options = {**SMALL, "network": "conv", "channels": (4,)}
+    model, _ = built(settle("cgan", "projection", **options), data_spec("classes"))
+    return model.double().eval()
+
+
+def test_the_critics_penalty_matches_finite_differences() -> None:
+    model = quadratic()
+    labels = torch.tensor([0, 2])
+    torch.manual_seed(0)
+    real, generated = torch.rand(2, 2, 1, 8, 8, dtype=torch.float64)
+    place = context().noise.uniform(2, 1, 1, 1).double()
+    between = generated + place * (real - generated)
+    gradients = torch.zeros(2, 64, dtype=torch.float64)
+    step = 1e-5
+    for pixel in range(64):
+        shift = torch.zeros(64, dtype=torch.float64)
+        shift[pixel] = step
+        shift = shift.reshape(1, 1, 8, 8)
+        with torch.no_grad():
+            above = model.discriminate(between + shift, labels)
+            below = model.discriminate(between - shift, labels)
+        gradients[:, pixel] = (above - below) / (2 * step)
+    expected = ((gradients.norm(dim=1) - 1) ** 2).mean().item()
+
+    class Doubled(Noise):
+        def uniform(self, *shape: int) -> Tensor:
+            return super().uniform(*shape).double()
+
+    noise = Doubled(torch.device("cpu"))
+    noise.seed(0)
+    found = gradient_penalty(model, real, generated, labels, noise)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert all(
+        torch.isfinite(item.grad).all()
+        for item in model.discriminator.parameters()
+        if item.grad is not None
+    ), "it can be differentiated again"
+
+
+def test_r1_is_half_the_squared_gradient_at_real_images() -> None:
+    model, loss = built(settle("cgan", "onehot", "hinge", **SMALL, r1=3.0), data_spec("classes"))
+    images = torch.rand(8, 1, 8, 8)
+    batch = Batch(images, torch.arange(8) % 3)
+    update = next(iter(loss.updates(model, batch, context())))
+    real = model.to_network_range(images).requires_grad_()
+    scores = model.discriminate(real, batch.condition)
+    penalty = score_gradient(scores, real).square().sum(1).mean() / 2
+    assert update.terms["r1"].item() == pytest.approx(penalty.item(), rel=1e-5)
+    plain = Hinge(AdversarialConfig())
+    without = next(iter(plain.updates(model, batch, context())))
+    expected = without.loss.item() + 3 * penalty.item()
+    assert update.loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "message"),
+    [
+        (
+            "wasserstein-gp",
+            {},
+            "loss 'wasserstein-gp' penalizes the gradient of each image",
+        ),
+        ("hinge", {"r1": 1.0}, "--r1 penalizes the gradient of each image's score"),
+    ],
+)
+def test_a_penalty_on_batch_normalized_scores_is_refused(
+    loss: str, options: dict[str, Any], message: str
+) -> None:
+    data = dataset("classes", 160)
+    settings = settle("cgan", "onehot", loss, batch_size=8, **options)
+    model, game = built(settings, data.spec)
+    with pytest.raises(InvalidValue, match=message) as error:
+        Trainer(model, game, data, settings.train, torch.device("cpu"))
+    assert "--discriminator-normalization group or none" in str(error.value)
+
+
+def test_the_critic_plays_five_times_on_fresh_images_and_the_generator_once() -> None:
+    data = dataset("classes", 160)
+    settings = settle("cgan", "onehot", "wasserstein-gp", **SMALL)
+    model, loss = built(settings, data.spec)
+    trainer = Trainer(model, loss, data, settings.train, torch.device("cpu"))
+    assert trainer.schedule.steps_per_epoch == 160 // (8 * 5)
+    rows = next(trainer.schedule.batches(0))
+    assert len(rows) == 40
+    batch = Batch(torch.rand(40, 1, 8, 8), torch.arange(40) % 3)
+    parts = [update.part for update in loss.updates(model, batch, context())]
+    assert parts == ["discriminator"] * 5 + ["generator"]
+
+
+def test_the_generator_is_judged_on_the_images_that_the_discriminator_saw() -> None:
+    model, loss = built(settle("gan", None, "minimax", **SMALL), data_spec("none"))
+    seen: list[Tensor] = []
+    original = model.discriminate
+
+    def discriminate(images: Tensor, condition: Tensor | None) -> Tensor:
+        seen.append(images)
+        return original(images, condition)
+
+    model.discriminate = discriminate
+    for _ in loss.updates(model, Batch(torch.rand(8, 1, 8, 8), None), context()):
+        pass
+    real, detached, generated = seen
+    assert torch.equal(detached, generated)
+    assert not detached.requires_grad
+    assert generated.requires_grad
+    assert 0.99 < real.max() <= 1
+    assert -1 <= real.min() < -0.9, "real images come in the networks' range"
+
+
+def test_conditions_of_generated_images() -> None:
+    labels = torch.zeros(9000, dtype=torch.int64)
+    batch = Batch(torch.zeros(9000, 1, 1, 1), labels)
+    model, _ = built(settle("cgan", **SMALL), data_spec("classes"))
+    drawn = other_condition(model, batch, context().noise)
+    assert drawn is not None
+    assert drawn.bincount().tolist() == pytest.approx([3000] * 3, abs=250), "equally likely"
+    model, _ = built(settle("cgan", "film", **SMALL), data_spec("continuous"))
+    values = torch.rand(50, 2)
+    drawn = other_condition(model, Batch(torch.zeros(50, 1, 1, 1), values), context().noise)
+    assert drawn is not None
+    assert not torch.equal(drawn, values)
+    assert torch.equal(drawn.sort(0).values, values.sort(0).values), "the batch's own, in disorder"
+    model, _ = built(settle("gan", **SMALL), data_spec("classes"))
+    assert other_condition(model, batch, context().noise) is None
+
+
+def test_no_term_of_a_game_says_which_weights_are_better() -> None:
+    data = dataset("classes", 160)
+    settings = settle("cgan", None, "hinge", **SMALL, validation=16)
+    model, loss = built(settings, data.spec)
+    with pytest.raises(InvalidValue, match="--monitor"):
+        Trainer(model, loss, data, settings.train, torch.device("cpu"))
+    settings = settle("cgan", None, "hinge", **SMALL, validation=16, monitor="discriminator_loss")
+    Trainer(model, loss, data, settings.train, torch.device("cpu"))
+
+
+def test_a_loss_for_another_family_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="are AdversarialModel, and 'cvae' is none"):
+        built(settle("cvae", None, "hinge"), data_spec("classes"))
+    with pytest.raises(InvalidValue, match="are LatentVariableModel, and 'gan' is none"):
+        built(settle("gan", None, "elbo"), data_spec("none"))
