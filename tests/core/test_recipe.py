@@ -12,7 +12,9 @@ import pytest
 
 import gtk
 from gtk.core.assembly import Choice, Settings, build
-from gtk.core.data import ConditionSpec, DataSpec
+from gtk.core.condition import ConditionSpec
+from gtk.core.config import as_table
+from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue, PluginError, UnknownName, UserError
 from gtk.core.recipe import (
     BUILT_IN,
@@ -24,8 +26,11 @@ from gtk.core.recipe import (
 )
 from gtk.core.run import Run, write_json
 from gtk.core.summary import parameter_count
+from gtk.plugins.losses import ELBOConfig
+from gtk.plugins.vae import VAEConfig
 
 MNIST = DataSpec("mnist", 1, 28, 28, ConditionSpec(tuple("0123456789")))
+CIFAR10 = DataSpec("cifar10", 3, 32, 32, ConditionSpec(tuple("0123456789")))
 SMALL = """summary = "Small."
 [data]
 name = "digits"
@@ -68,12 +73,20 @@ def test_a_built_in_recipe_settles(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "part", "count"),
-    [("cvae-mlp", None, 108_752), ("vae-mlp", None, 652_824), ("vae-2d", None, 631_188)],
+    [
+        ("cvae-mlp", None, 108_752),
+        ("vae-mlp", None, 652_824),
+        ("vae-2d", None, 631_188),
+        ("cgan-conv", "generator", 2_215_553),
+        ("cgan-conv", "discriminator", 440_769),
+        ("vae-conv", "encoder", 2_077_440),
+        ("vae-conv", "decoder", 6_077_635),
+    ],
 )
 def test_a_built_in_recipe_has_its_sources_parameter_count(
     name: str, part: str | None, count: int
 ) -> None:
-    model, _ = build(settle(find_recipe(name)), MNIST)
+    model, _ = build(settle(find_recipe(name)), CIFAR10 if name == "vae-conv" else MNIST)
     assert parameter_count(model if part is None else model.networks()[part]) == count
 
 
@@ -94,9 +107,10 @@ def test_a_wheel_brings_the_recipes(tmp_path: Path) -> None:
 def test_a_file_sets_everything_it_names_and_nothing_else() -> None:
     document = settle(write(SMALL)).as_document()
     assert document["recipe"] == "mine.toml"
-    assert document["model"] == {"name": "cvae", "latent_dim": 3, "hidden_dims": [5, 4]}
+    sizes = VAEConfig(latent_dim=3, hidden_dims=(5, 4))
+    assert document["model"] == {"name": "cvae", **as_table(sizes)}
     assert document["conditioner"]["embedding_dim"] == 6
-    assert document["loss"] == {"name": "elbo", "beta": 0.5}
+    assert document["loss"] == {"name": "elbo", **as_table(ELBOConfig(beta=0.5))}
     assert document["train"]["epochs"] == 2
     assert document["train"]["learning_rate"] == 1.0
     assert document["train"]["batch_size"] == 64, "the data set's own default"
