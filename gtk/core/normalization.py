@@ -7,9 +7,10 @@ from typing import Literal
 from torch import nn
 
 NormalizationName = Literal["none", "batch", "group"]
-#: Group normalization has as many groups as divide the features, but no more than these
-#: (Wu and He, arXiv:1803.08494, section 3.1).
-MOST_GROUPS = 32
+#: Group normalization has no more groups than these (Wu and He, arXiv:1803.08494, section 3.1), and
+#: no group of less features than these: one feature of a vector, or of a map of one pixel, would
+#: be normalized to nothing.
+MOST_GROUPS, LEAST_FEATURES = 32, 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Normalization:
             kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
             return kind(features, self.epsilon, self.momentum, affine)
         if self.name == "group":
-            groups = math.gcd(features, MOST_GROUPS)
-            return nn.GroupNorm(groups, features, self.epsilon, affine)
+            return nn.GroupNorm(group_count(features), features, self.epsilon, affine)
         raise ValueError(f"there is no layer for normalization '{self.name}'")
+
+
+def group_count(features: int) -> int:
+    """Return into how many groups a number of features is divided; 1 where nothing else fits."""
+    groups = math.gcd(features, MOST_GROUPS)
+    while groups > 1 and features < groups * LEAST_FEATURES:
+        groups //= 2
+    return groups

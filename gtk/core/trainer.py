@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gtk.core.checkpoint import Checkpoint
@@ -63,6 +64,7 @@ class Trainer:
                 f"{name} has no test images to validate on. Use --validation N instead of "
                 "--validate-on-test."
             )
+        check_batch_size(model, config.batch_size)
         loss.check(model, self.schedule.total_steps)
         self.step = 0
         self._model = model.to(device).train()
@@ -281,6 +283,19 @@ class Trainer:
             terms=terms,
             images_per_second=speed,
             stopped=str(self._early_stop) if self._stopped_early else "",
+        )
+
+
+def check_batch_size(model: Model, batch_size: int) -> None:
+    """Refuse batches that batch normalization cannot take.
+
+    Raises:
+        InvalidValue: one image, which has no variance.
+    """
+    if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise InvalidValue(
+            "batch normalization needs more than one image: use a --batch-size of 2 or more, or "
+            "another normalization"
         )
 
 

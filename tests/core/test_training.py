@@ -148,9 +148,7 @@ def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.Mon
     import toys
 
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.TwoParts)
-    with pytest.raises(
-        InvalidValue, match="'elbo' is for models that are LatentVariableModel"
-    ):
+    with pytest.raises(InvalidValue, match="'elbo' is for models that are LatentVariableModel"):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
 
 

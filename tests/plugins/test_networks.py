@@ -6,6 +6,7 @@ from torch import nn
 from worlds import SIZES, built, data_spec, settle
 
 from gtk.core.errors import InvalidValue
+from gtk.core.normalization import Normalization
 from gtk.plugins.networks.stage import Stage, sizes_down
 
 STAGES = [Stage(kernel, stride, padding) for kernel in (3, 4, 5) for stride in (1, 2, 3)
@@ -74,6 +75,13 @@ def test_an_image_too_small_for_the_layers_is_refused_with_the_reason() -> None:
         "model 'gan' cannot be built for world: convolution 3 of 3 (kernel 3, stride 2, padding 0) "
         "needs 3 pixels and gets maps of 2x2: use fewer, or more padding"
     )
+
+
+@pytest.mark.parametrize("features", range(2, 70))
+def test_group_normalization_leaves_something_of_a_vector(features: int) -> None:
+    layer = Normalization("group").build(features, spatial=False, affine=False)
+    normalized = layer(torch.randn(3, features, generator=torch.Generator().manual_seed(0)))
+    assert (normalized.std(1) > 0.5).all()
 
 
 def test_group_normalization_has_groups_that_divide_any_width() -> None:
