@@ -12,6 +12,8 @@ if TYPE_CHECKING:
         Conditioner as Conditioner,
         ConditioningLayer as ConditioningLayer,
         PassThrough as PassThrough,
+        PlainNormalization as PlainNormalization,
+        ScoreLayer as ScoreLayer,
         Site as Site,
     )
     from gtk.core.data import (
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.model import ExportPart as ExportPart, Model as Model
     from gtk.core.noise import NoiseSpec as NoiseSpec
+    from gtk.core.normalization import Normalization as Normalization
     from gtk.core.progress import Progress as Progress
     from gtk.core.run import Run as Run
     from gtk.core.runs import find_run as load  # noqa: F401 - public under another name
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from gtk.core.store import Batch as Batch
     from gtk.core.training import train as train
     from gtk.exports.onnx import export as export
+    from gtk.plugins.gan.protocol import AdversarialModel as AdversarialModel
     from gtk.plugins.vae.gaussian import (
         DiagonalGaussian as DiagonalGaussian,
         StandardGaussian as StandardGaussian,
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
 
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
+    "AdversarialModel": "gtk.plugins.gan.protocol",
     "Batch": "gtk.core.store",
     "CallbackSpec": "gtk.core.spec",
     "ConditionSpec": "gtk.core.condition",
@@ -72,9 +77,12 @@ _HOMES = {
     "ModelSpec": "gtk.core.spec",
     "NoConfig": "gtk.core.spec",
     "NoiseSpec": "gtk.core.noise",
+    "Normalization": "gtk.core.normalization",
     "PassThrough": "gtk.core.conditioner",
+    "PlainNormalization": "gtk.core.conditioner",
     "Progress": "gtk.core.progress",
     "Run": "gtk.core.run",
+    "ScoreLayer": "gtk.core.conditioner",
     "Site": "gtk.core.conditioner",
     "Split": "gtk.core.data",
     "StandardGaussian": "gtk.plugins.vae.gaussian",
