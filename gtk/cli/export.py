@@ -7,6 +7,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
+from gtk.cli.outcome import sample_condition
 
 
 @click.command()
@@ -50,5 +51,5 @@ def export(
     console.print(f"largest difference {exported.parity.largest:.2g}, tolerance {tolerance:.2g}")
     console.print(f"{exported.path}: {exported.size:,} bytes, one file")
     console.print("go on with")
-    label = f" --label {shlex.quote(found.condition.names[-1])}" if found.condition else ""
-    console.print(f"  gtk sample {shlex.quote(str(exported.path))}{label} -n 16 --out samples.png")
+    file = shlex.quote(str(exported.path))
+    console.print(f"  gtk sample {file}{sample_condition(found)} -n 16 --out samples.png")

@@ -62,11 +62,10 @@ def print_finished(run: Run, *, quiet: bool) -> None:
         )
     step = run.checkpoints.choose(None)
     reference = command_reference(run)
-    label = f" --label {shlex.quote(run.condition.names[-1])}" if run.condition else ""
     console.print(f"pictures    {run.pictures}")
     console.print(f"checkpoint  {run.checkpoints.folder(step)}")
     console.print("go on with")
-    console.print(f"  gtk sample {reference}{label} -n 16 --out samples.png")
+    console.print(f"  gtk sample {reference}{sample_condition(run)} -n 16 --out samples.png")
     console.print(f"  gtk export {reference}")
     if not EarlyStop(train.patience, run.metrics()).reached:
         console.print(f"  gtk train --resume {reference} --epochs {2 * train.epochs}")
@@ -86,6 +85,17 @@ def print_stopped(run: Run | None) -> None:
         f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
         err=True,
     )
+
+
+def sample_condition(run: Run) -> str:
+    """Return the option of `gtk sample` that asks for the last class, attribute or number."""
+    if run.condition is None:
+        return ""
+    name = run.condition.names[-1]
+    if run.condition.kind == "classes":
+        return f" --label {shlex.quote(name)}"
+    value = run.condition.examples()[-1, -1]
+    return f" --condition {shlex.quote(f'{name}={value:g}')}"
 
 
 def command_reference(run: Run) -> str:

@@ -125,6 +125,8 @@ def sample(
         raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
     chosen: list[Any] | None
     if vector is not None:
+        if rows is not None:
+            raise InvalidValue("--rows goes with --labels; with --condition say how many: -n N")
         total = count or COUNT
         chosen, columns = [vector] * total, math.ceil(math.sqrt(total))
     else:
@@ -191,6 +193,8 @@ def _vector(
     vector = {}
     for text in conditions:
         name, _, value = text.partition("=")
+        if name in vector:
+            raise InvalidValue(f"--condition gives {name} twice")
         try:
             vector[name] = float(value)
         except ValueError as error:

@@ -295,8 +295,8 @@ def build(settings: Settings, data_spec: "DataSpec") -> "tuple[Model, Loss]":
     if idle:
         raise InvalidValue(
             f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}; "
-            f"the {' and '.join(idle)} of model '{choice.model.spec.name}' has none and would "
-            "ignore the condition. Give it some, or use another --conditioner."
+            f"there are none in the {' and '.join(idle)} of model '{choice.model.spec.name}', "
+            "where the condition would be ignored. Add some, or use another --conditioner."
         )
     return model, loss_class(settings.configs["loss"])
 

@@ -33,8 +33,12 @@ class EventHooks:
         """
 
     @hookspec
-    def gtk_train_end(self, run: Run, progress: Progress) -> None:
-        """Hear that the training is over: finished, interrupted or failed."""
+    def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Hear that the training is over: finished, stopped early, interrupted or failed.
+
+        The model has the weights of the last step, their average if there is one, and is in eval
+        mode.
+        """
 
 
 class Events:

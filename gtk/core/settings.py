@@ -68,8 +68,8 @@ class TrainConfig:
     average_decay: float = field(
         default=0.0,
         metadata={
-            "help": "Decay per step of a running average of the weights, which sampling and "
-            "export then use; 0 for none."
+            "help": "Decay per step, less at first, of a running average of the weights, which "
+            "sampling and export then use; 0 for none."
         },
     )
     checkpoint_every: int = field(

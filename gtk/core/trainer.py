@@ -1,12 +1,12 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from gtk.core.checkpoint import Checkpoint
 from gtk.core.clock import Clock
@@ -137,7 +137,7 @@ class Trainer:
                         raise KeyboardInterrupt
                 self._finish(run, events)
             finally:
-                events.tell("gtk_train_end", run=run, progress=self._progress({}, 0.0))
+                self._tell_of_model("gtk_train_end", run, events)
 
     def train_step(self, rows: Tensor) -> None:
         """Take every update of one step.
@@ -190,7 +190,7 @@ class Trainer:
         self._model.load_state_dict(groups["weights"] or checkpoint.model)
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
-            self._averaged.n_averaged.fill_(1)  # 0 would begin the average anew
+            self._averaged.n_averaged.fill_(checkpoint.step)
         self._optimizers.restore(groups["optimizer"])
         self._pending.restore(checkpoint.state["pending"], groups["pending"], self._device)
         self.step = checkpoint.step
@@ -233,17 +233,20 @@ class Trainer:
             self._reporter.check_terms(run, self._pending, self.step)
             self._reporter.check_weights(run, self._model, self.step)
         if epoch_ends:
-            progress = self._progress({}, 0.0)
-            self.published.eval()
-            facts = {"run": run, "model": self.published, "dataset": self._dataset}
-            events.tell("gtk_epoch_end", **facts, progress=progress)
-            self.published.train()
+            self._tell_of_model("gtk_epoch_end", run, events)
         if checkpoint_due or save:
             validation = None
             if checkpoint_due and self._config.validated:
                 validation = self._validate(run)
             run.checkpoints.save(self.state(run, validation))
             run.checkpoints.prune(self._config.keep_checkpoints)
+
+    def _tell_of_model(self, event: str, run: Run, events: Events) -> None:
+        """Tell an event that callbacks may want to look at the model for."""
+        self.published.eval()
+        facts = {"run": run, "model": self.published, "dataset": self._dataset}
+        events.tell(event, **facts, progress=self._progress({}, 0.0))
+        self.published.train()
 
     def _report_train(self, run: Run, events: Events) -> None:
         """Write the pending terms down and tell them."""
@@ -300,8 +303,20 @@ def check_batch_size(model: Model, batch_size: int) -> None:
 
 
 def averaged_model(model: Model, decay: float) -> AveragedModel | None:
-    """Return a copy that follows the model's weights at a distance, None for a decay of 0."""
+    """Return a copy that follows the model's weights at a distance, None for a decay of 0.
+
+    After t steps the decay is no more than (1 + t) / (10 + t), so that the weights of the first
+    steps are soon forgotten, also by a training too short for the whole decay. Running statistics
+    of batch normalization are the model's own.
+    """
     if not decay:
         return None
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def average(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+        steps = torch.as_tensor(steps)
+        share = 1 - ((1 + steps) / (10 + steps)).clamp(max=decay)
+        share = share.to(averages[0].device)
+        for mean, weight in zip(averages, weights, strict=True):
+            mean.lerp_(weight, share)
+
     return AveragedModel(model, multi_avg_fn=average, use_buffers=False)

@@ -66,7 +66,7 @@ MISTAKES = [
     ("train --plugin cvae --validation 9 --validate-on-test", "give one of the two"),
     ("train --plugin cvae --loss hinge", "models that are AdversarialModel, and 'cvae' is none"),
     ("train --plugin gan --loss iwae", "and 'gan' is none. Use --loss minimax."),
-    ("train --plugin cvae --conditioner projection", "the encoder and decoder of model 'cvae' has"),
+    ("train --plugin cvae --conditioner projection", "none in the encoder and decoder of model"),
     ("train --plugin cvae --conditioner conditional-norm", "'conditional-norm' acts on normaliz"),
     ("train --plugin vae --prior learned", "a learned prior needs a condition: use --prior stan"),
     ("train --plugin cvae --kl-warmup-steps 7000", "--kl-warmup-steps 7000 is more than the train"),

@@ -223,6 +223,23 @@ def test_everything_at_once_goes_on_to_the_same_bits(duel: str, step: int) -> No
     assert contents(gtk.load("stopped")) == contents(straight)
 
 
+GAMES: dict[str, dict[str, object]] = {
+    "minimax": {"average_decay": 0.9, "conditioner": "conditional-norm"},
+    "hinge": {"conditioner": "projection", "decay": "cosine"},
+    "wasserstein-gp": {"discriminator_normalization": "group", "batch_size": 12, "r1": 0.5},
+}
+
+
+@pytest.mark.parametrize("loss", GAMES)
+def test_a_game_goes_on_to_the_same_bits(loss: str) -> None:
+    options = {**OPTIONS, **GAMES[loss], "loss": loss, "channels": (4, 6), "epochs": 2}
+    options |= {"monitor": "discriminator_loss"}
+    straight = gtk.train(plugin="cgan", name="straight", **options)  # type: ignore[arg-type]
+    start_and_kill(33, plugin="cgan", **options)
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
 @pytest.fixture
 def best_at_step_22(monkeypatch: pytest.MonkeyPatch) -> str:
     """Have every figure be the distance from step 22; what a child must run first."""

@@ -146,14 +146,16 @@ def test_going_on_gives_the_same_bits(tmp_path: Any, stop: int, average_decay: f
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_average_follows_the_weights_by_its_decay() -> None:
-    trainer = toys.trainer(average_decay=0.75)
+@pytest.mark.parametrize("average_decay", [0.1, 0.75])
+def test_the_average_follows_the_weights_by_its_decay(average_decay: float) -> None:
+    trainer = toys.trainer(average_decay=average_decay)
     assert trainer._averaged is not None
     batches = rows(trainer)
     trainer.train_step(next(batches))  # the first step begins the average
     expected = trainer._model.state_dict()["first.weight"].clone()
     trainer.train_step(next(batches))
-    expected = 0.75 * expected + 0.25 * trainer._model.state_dict()["first.weight"]
+    keep = min(average_decay, 2 / 11)  # after one step no more is kept
+    expected = keep * expected + (1 - keep) * trainer._model.state_dict()["first.weight"]
     assert torch.allclose(trainer.published.state_dict()["first.weight"], expected, atol=1e-7)
 
 

@@ -140,7 +140,7 @@ class EncoderOnly(Conditioner):
 
 def test_a_network_that_would_ignore_the_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.conditioners.onehot.OneHot", EncoderOnly)
-    with pytest.raises(InvalidValue, match="the decoder of model 'cvae' has none"):
+    with pytest.raises(InvalidValue, match="there are none in the decoder of model 'cvae'"):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
 
 

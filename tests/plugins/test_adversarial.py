@@ -170,6 +170,63 @@ def test_the_critic_plays_five_times_on_fresh_images_and_the_generator_once() ->
     assert parts == ["discriminator"] * 5 + ["generator"]
 
 
+@pytest.mark.parametrize("name", ["minimax", "hinge", "least-squares"])
+def test_a_step_of_a_game_is_what_the_papers_say(name: str) -> None:
+    model, loss = built(settle("cgan", "onehot", name, **SMALL), data_spec("classes"))
+    batch = Batch(torch.rand(8, 1, 8, 8), torch.arange(8) % 3)
+    updates = list(loss.updates(model, batch, context()))
+    noise = context().noise  # drawn again as the loss draws it
+    condition = other_condition(model, batch, noise)
+    generated = model.generate(noise.normal(8, 3), condition)
+    real = model.discriminate(batch.images * 2 - 1, batch.condition)
+    scores = model.discriminate(generated, condition)
+    assert [update.part for update in updates] == ["discriminator", "generator"]
+    expected = loss.discriminator_loss(real, scores).mean()
+    assert torch.allclose(updates[0].loss, expected)
+    assert torch.allclose(updates[1].loss, loss.generator_loss(scores).mean())
+    assert updates[1].loss.grad_fn is not None
+    terms = loss.evaluate(model, batch, context())
+    assert torch.allclose(terms["discriminator_loss"].mean(), expected)
+    assert torch.allclose(terms["generator_loss"].mean(), updates[1].loss)
+
+
+def test_every_critic_step_sees_images_of_its_own_with_their_conditions() -> None:
+    model, loss = built(settle("cgan", "onehot", "wasserstein-gp", **SMALL), data_spec("classes"))
+    images, labels = torch.rand(40, 1, 8, 8), torch.randint(3, (40,))
+    seen: list[tuple[Tensor, Tensor]] = []
+    original = model.discriminate
+
+    def discriminate(images: Tensor, condition: Tensor) -> Tensor:
+        seen.append((images, condition))
+        return original(images, condition)
+
+    model.discriminate = discriminate
+    updates = list(loss.updates(model, Batch(images, labels), context()))
+    for step in range(5):
+        (real, first), (generated, second), (between, third) = seen[3 * step : 3 * step + 3]
+        rows = slice(8 * step, 8 * step + 8)
+        assert torch.allclose(real, images[rows] * 2 - 1)
+        for condition in (first, second, third):
+            assert torch.equal(condition, labels[rows])
+        assert not generated.requires_grad
+        assert between.requires_grad
+        terms = updates[step].terms
+        distance = terms["generated_score"] - terms["real_score"]
+        assert torch.allclose(updates[step].loss, distance + 10 * terms["penalty"], atol=1e-5)
+    assert torch.allclose(updates[5].loss, -original(*seen[15]).mean())
+
+
+def test_the_projection_takes_maps_summed_over_their_pixels() -> None:
+    options = {**SMALL, "network": "conv", "channels": (4, 5)}
+    model, _ = built(settle("cgan", "projection", **options), data_spec("classes"))
+    seen: dict[str, Tensor] = {}
+    model.discriminator.hidden[-1].register_forward_hook(lambda *call: seen.update(maps=call[2]))
+    model.discriminator.score.register_forward_pre_hook(lambda *call: seen.update(sums=call[1][1]))
+    model.discriminate(torch.rand(2, 1, 8, 8), torch.tensor([0, 1]))
+    assert seen["maps"].shape == (2, 5, 2, 2)
+    assert torch.allclose(seen["sums"], seen["maps"].sum((2, 3)))
+
+
 def test_the_generator_is_judged_on_the_images_that_the_discriminator_saw() -> None:
     model, loss = built(settle("gan", None, "minimax", **SMALL), data_spec("none"))
     seen: list[Tensor] = []

@@ -35,7 +35,9 @@ def refusal(model: str, conditioner: str, kind: str) -> str | None:
     if conditioner == "onehot" and kind == "continuous":
         return "'onehot' takes classes or attributes, not numbers (age, angle)"
     if conditioner == "projection" and model.endswith("vae"):
-        return "'projection' acts on a generator's normalizations and a discriminator's score; the "
+        return (
+            "'projection' acts on a generator's normalizations and a discriminator's score; there "
+        )
     return None
 
 
@@ -95,20 +97,25 @@ def test_data_without_labels_are_refused_by_every_conditioner_that_acts(conditio
 @pytest.mark.parametrize(
     ("model", "conditioner", "changed", "message"),
     [
-        ("cvae", "conditional-norm", {}, "the encoder and decoder of model 'cvae' has none"),
+        ("cvae", "conditional-norm", {}, "none in the encoder and decoder of model 'cvae'"),
         (
             "cgan",
             "conditional-norm",
             {"discriminator_normalization": "none"},
-            "acts on normalizations; the discriminator of model 'cgan' has none",
+            "acts on normalizations; there are none in the discriminator of model 'cgan'",
         ),
         (
             "cgan",
             "projection",
             {"generator_normalization": "none"},
-            "the generator of model 'cgan' has none",
+            "none in the generator of model 'cgan'",
         ),
-        ("cvae", "film", {"hidden_dims": ()}, "acts on hidden layers; the encoder and decoder"),
+        (
+            "cvae",
+            "film",
+            {"hidden_dims": ()},
+            "acts on hidden layers; there are none in the encoder",
+        ),
         ("vae", "unconditional", {"prior": "learned"}, "a learned prior needs a condition"),
     ],
 )

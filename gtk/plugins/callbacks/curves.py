@@ -5,7 +5,7 @@ from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.figure import write_figure
-from gtk.plugins.callbacks.occasion import picture_due
+from gtk.plugins.callbacks.picture import picture_due
 
 
 class CurvePictures:

@@ -4,30 +4,28 @@ import numpy as np
 import torch
 
 from gtk.core.data import Dataset
-from gtk.core.hooks import hookimpl
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.core.sampler import to_pixels
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.blocks import image_blocks
-from gtk.plugins.callbacks.occasion import picture_due, picture_path
+from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 from gtk.plugins.vae.protocol import LatentVariableModel
 
 #: Images side by side.
 COLUMNS = 10
 
 
-class ReconstructionPictures:
+class ReconstructionPictures(EpochPicture):
     """Writes pictures/reconstructions-0030.png and the like: images above, what is left below.
 
     Models without a latent code to go through have none.
     """
 
-    @hookimpl
-    def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw a picture if this epoch is due for one; the last always is."""
-        if not picture_due(run, progress) or not isinstance(model, LatentVariableModel):
+    def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Draw the first test images."""
+        if not isinstance(model, LatentVariableModel):
             return
         batch = next(image_blocks(dataset, model), None)
         if batch is None:  # a data set without test images

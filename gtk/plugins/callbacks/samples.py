@@ -2,27 +2,24 @@
 
 import torch
 
-from gtk.core.hooks import hookimpl
+from gtk.core.data import Dataset
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.core.sampler import choose_labels, sample
 from gtk.pictures.grid import image_grid, write_png
-from gtk.plugins.callbacks.occasion import picture_due, picture_path
+from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 
 #: Images of each class, or in each row where there are no classes.
 ROWS = 5
 UNCONDITIONAL_COLUMNS = 10
 
 
-class SamplePictures:
+class SamplePictures(EpochPicture):
     """Writes pictures/samples-0030.png and the like: a column for every class."""
 
-    @hookimpl
-    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
-        """Draw a picture if this epoch is due for one; the last always is."""
-        if not picture_due(run, progress):
-            return
+    def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Draw some images for each class, or for each example of another condition."""
         condition = model.condition
         columns = len(condition.examples()) if condition else UNCONDITIONAL_COLUMNS
         labels, count = choose_labels(condition, None, ROWS * columns)

@@ -49,7 +49,8 @@ class OneHot(Conditioner):
         if self.known_condition.kind == "continuous":
             raise InvalidValue(
                 "conditioner 'onehot' takes classes or attributes, not numbers "
-                f"({', '.join(self.known_condition.names)}). Use --conditioner embedding or film."
+                f"({', '.join(self.known_condition.names)}). Use another --conditioner, such as "
+                "embedding."
             )
 
     def input(self, site: Site, features: int) -> ConditioningLayer:

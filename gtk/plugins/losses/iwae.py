@@ -33,17 +33,17 @@ class IWAE(Loss):
     def updates(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> Iterator[Update]:
-        """Yield one update of the whole model; "elbo" is what one sample would give."""
+        """Yield one update of the whole model; "elbo_loss" is what one sample would give."""
         terms = self.evaluate(model, batch, context)
-        yield Update(terms["loss"].mean(), {"elbo": terms["elbo"].mean()})
+        yield Update(terms["loss"].mean(), {"elbo_loss": terms["elbo_loss"].mean()})
 
     def evaluate(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> dict[str, Tensor]:
-        """Return "loss" and "elbo", the loss of one sample, of every image, (B,) each, in nats."""
+        """Return "loss" and "elbo_loss", that of one sample, of every image, (B,) each, in nats."""
         log_weights = self._log_weights(model, batch, context)
         loss = math.log(self._samples) - torch.logsumexp(log_weights, dim=0)
-        return {"loss": loss, "elbo": -log_weights.mean(0)}
+        return {"loss": loss, "elbo_loss": -log_weights.mean(0)}
 
     def _log_weights(self, model: LatentVariableModel, batch: Batch, context: Context) -> Tensor:
         """Return the log importance weights in nats: (k, B)."""

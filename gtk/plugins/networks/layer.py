@@ -25,13 +25,13 @@ class ConditionedLayer(nn.Module):
         self.transform = transform
         for name, step in steps.items():
             self.add_module(name, step)
-        self._steps = list(steps.values())
         self.out_features = out_features
 
     def forward(self, values: Tensor, condition: Tensor | None) -> Tensor:
         """Map (B, F) or (B, F, H, W) and a condition to (B, out_features, ...)."""
-        values = self.transform(values)
-        for step in self._steps:
+        transform, *steps = self.children()
+        values = transform(values)
+        for step in steps:
             if isinstance(step, ConditioningLayer):
                 values = step(values, condition)
             else:

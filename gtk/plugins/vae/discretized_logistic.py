@@ -12,6 +12,8 @@ HALF_LEVEL = 0.5 / 255
 LEAST_LOG_SCALE = math.log(0.1 / 255)
 #: Where the log scale starts: about an eighth of the range.
 FIRST_LOG_SCALE = math.log(1 / 8)
+#: Beyond this many times the range all levels are equally likely, and less than float32 can tell.
+MOST_LOG_SCALE = math.log(100)
 
 
 class DiscretizedLogistic:
@@ -39,7 +41,7 @@ class DiscretizedLogistic:
         """
         mean, raw = parameters.float().chunk(2, dim=1)
         log_scale = LEAST_LOG_SCALE + softplus(raw + (FIRST_LOG_SCALE - LEAST_LOG_SCALE))
-        precision = torch.exp(-log_scale)
+        precision = torch.exp(-log_scale.clamp(max=MOST_LOG_SCALE))
         above = (images - mean + HALF_LEVEL) * precision
         below = (images - mean - HALF_LEVEL) * precision
         log_below_upper, log_above_lower = logsigmoid(above), logsigmoid(-below)
