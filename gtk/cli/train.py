@@ -152,10 +152,13 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
     "--conditioner",
     type=PluginName("conditioner"),
     metavar="NAME",
-    help="How the label gets in; by default as the model wants it.",
+    help="How the condition gets in; by default as the model wants it. Names: gtk plugins.",
 )
 @click.option(
-    "--loss", type=PluginName("loss"), metavar="NAME", help="By default as the model wants it."
+    "--loss",
+    type=PluginName("loss"),
+    metavar="NAME",
+    help="What is played for; by default as the model wants it. Names: gtk plugins.",
 )
 @click.option("--name", metavar="NAME", help="The run becomes DIR/NAME; by default numbered.")
 @runs_option

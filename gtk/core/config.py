@@ -130,7 +130,7 @@ def parse_integers(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: something else is between the commas.
     """
-    return tuple(int(part) for part in text.split(",") if part.strip())
+    return tuple(int(part) for part in text.split(",")) if text.strip() else ()
 
 
 def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything

@@ -14,7 +14,8 @@ class ConditionNumbers(nn.Module):
 
     def __init__(self, condition: ConditionSpec) -> None:
         super().__init__()
-        ranges = torch.tensor(condition.ranges or [(-1.0, 1.0)] * condition.count)
+        ends = condition.ranges or [(-1.0, 1.0)] * condition.count
+        ranges = torch.tensor(ends, dtype=torch.float32)  # an author may write whole numbers
         self.register_buffer("middle", ranges.mean(1), persistent=False)
         self.register_buffer("half_range", (ranges[:, 1] - ranges[:, 0]) / 2, persistent=False)
 

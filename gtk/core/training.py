@@ -138,6 +138,11 @@ def resumed_training(
             f"{run.path} is complete: {stop}. To train longer, train anew with more --patience "
             f"than {settings.train.patience}"
         )
+    if reached > total and not _reported(run, training.dataset):
+        raise InvalidValue(
+            f"{run.path} has come further than {train.epochs} epochs: {reached} steps of "
+            f"{planned} planned epochs. Leave --epochs out to go on, or ask for {planned} or more."
+        )
     if reached > total or (reached == total and _reported(run, training.dataset)):
         raise InvalidValue(
             f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.errors import InvalidValue
 from gtk.core.output import write_file
 
 #: Small images are magnified to about this height, in whole steps and without smoothing.
 CELL_HEIGHT = 64
+#: Pixels of a picture that no viewer opens.
+MOST_PIXELS = 100_000_000
 #: Pixels between two cells, before magnification, and their grey level.
 GAP, GAP_LEVEL = 1, 128
 
@@ -27,6 +30,9 @@ def image_grid(
 
     Returns:
         (height, width) or (height, width, 3).
+
+    Raises:
+        InvalidValue: the picture would have more than a hundred million pixels.
     """
     count, height, width = images.shape[:3]
     rows = -(-count // columns)
@@ -36,6 +42,12 @@ def image_grid(
         top, left = index // columns * (height + GAP), index % columns * (width + GAP)
         grid[top : top + height, left : left + width] = image
     factor = scale or max(1, round(CELL_HEIGHT / height))
+    high, wide = (length * factor for length in grid.shape[:2])
+    if high * wide > MOST_PIXELS:
+        raise InvalidValue(
+            f"the picture would have {wide:,}x{high:,} pixels: draw fewer images, or give a "
+            "smaller scale"
+        )
     return grid.repeat(factor, axis=0).repeat(factor, axis=1)
 
 

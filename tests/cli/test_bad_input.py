@@ -104,6 +104,8 @@ MISTAKES = [
     ("sample small -n 0 --out a.png", "'-n': 0 is not in the range 1<=x<=10000"),
     ("sample small --scale 0 --out a.png", "'--scale': 0 is not in the range"),
     ("sample small --batch-size 0 --out a.png", "'--batch-size': 0 is not in the range"),
+    ("sample small -n 9999 --scale 64 --label 1 --out a.png", "the picture would have 57,"),
+    ("train --plugin cvae --hidden-dims 4,,5", "is not whole numbers such as 256,128"),
     ("sample small --seed -1 --out a.png", "'--seed': -1 is not in the range"),
     ("sample small", "say where the picture goes: --out FILE.png"),
     ("sample small --out notes.txt", "give a name that ends in .png"),

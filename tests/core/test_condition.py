@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec, Split
+from gtk.core.embedding import ConditionEmbedding
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.sampler import choose_labels
 
@@ -107,6 +109,12 @@ def test_a_data_set_whose_labels_are_something_else_is_refused(
     with pytest.raises(InvalidValue) as error:
         Dataset(DataSpec("faces", 1, 8, 8, spec), split, split)
     assert message in str(error.value)
+
+
+def test_ranges_may_be_whole_numbers() -> None:
+    spec = ConditionSpec(("age",), "continuous", ((0, 100),))
+    layer = ConditionEmbedding(spec, 3)
+    assert layer(torch.tensor([[25.0]])).shape == (1, 3)
 
 
 @pytest.mark.parametrize("spec", [CLASSES, ATTRIBUTES, CONTINUOUS, None])

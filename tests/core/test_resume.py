@@ -164,6 +164,12 @@ def test_a_complete_run_says_so() -> None:
         gtk.train(resume="done", quiet=True)
 
 
+def test_a_run_cannot_be_made_shorter_than_it_has_come() -> None:
+    start_and_kill(33)
+    with pytest.raises(InvalidValue, match="has come further than 1 epochs: 33 steps of 3 planned"):
+        gtk.train(resume="stopped", epochs=1, quiet=True)
+
+
 def test_settings_cannot_be_changed_on_the_way() -> None:
     gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
     with pytest.raises(InvalidValue, match="leave out batch-size, latent-dim"):

@@ -27,7 +27,7 @@ class AdversarialLoss(Loss):
     """
 
     requires: ClassVar[type] = AdversarialModel
-    unit: ClassVar[str] = "per image"
+    unit: ClassVar[str] = "mean per image"
     criterion: ClassVar[str | None] = None
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - a subclass's own

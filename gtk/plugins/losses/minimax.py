@@ -1,7 +1,5 @@
 """The adversarial game as it was first played."""
 
-from typing import ClassVar
-
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -12,10 +10,8 @@ class Minimax(AdversarialLoss):
     """Cross-entropy of real against generated; the generator plays for the other label.
 
     Goodfellow et al., Generative Adversarial Nets (arXiv:1406.2661), equation 1 and, for the
-    generator, the form that does not saturate (section 3). In nats.
+    generator, the form that does not saturate (section 3). Its losses are in nats.
     """
-
-    unit: ClassVar[str] = "nats per image"
 
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
         """Map logits (B,) twice to -log D(real) - log(1 - D(generated))."""
