@@ -15,6 +15,8 @@ from gtk.core.errors import InvalidValue, UserError, unknown_name
 TABLES = ("train", "data", "model", "conditioner", "loss")
 #: Where the recipes are that come with gtk.
 BUILT_IN = Path(__file__).parents[1] / "plugins" / "recipes"
+#: The version of run.json. A run with another one is refused.
+FORMAT = 1
 #: Bytes of the largest recipe. One is a page of text; what is larger is something else.
 LARGEST = 1_000_000
 
@@ -214,8 +216,6 @@ def _parse_toml(path: Path, text: str) -> dict[str, Any]:
 
 def _from_run(path: Path, text: str) -> Recipe:
     """Make the recipe that repeats a run, on its device and with as many threads."""
-    from gtk.core.run import FORMAT  # which needs assembly, which needs this
-
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:

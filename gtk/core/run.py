@@ -18,6 +18,7 @@ from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.metrics import MetricsFile
 from gtk.core.output import write_file
+from gtk.core.recipe import FORMAT
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
     import numpy as np
@@ -26,8 +27,6 @@ if TYPE_CHECKING:  # reading a run's description must not import torch
     from gtk.core.checkpoint import CheckpointFolder
     from gtk.core.model import Model
 
-#: The version of run.json. A folder with a newer one is refused.
-FORMAT = 1
 #: What gtk puts into a run folder, beside exported files.
 LOCK = ".lock"
 ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", LOCK})
