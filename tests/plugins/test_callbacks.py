@@ -18,6 +18,7 @@ from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
 from gtk.plugins.callbacks.curves import CurvePictures
 from gtk.plugins.callbacks.latents import LatentPictures
+from gtk.plugins.callbacks.picture import EpochPicture
 from gtk.plugins.callbacks.progress import ProgressDisplay
 from gtk.plugins.callbacks.reconstructions import ReconstructionPictures
 from gtk.plugins.datasets import digits
@@ -173,3 +174,41 @@ class Folder:
 
     def metrics(self) -> list[Any]:
         return []
+
+
+class Drawn(EpochPicture):
+    """Notes the epochs that it is asked to draw."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def draw(self, run: Any, model: Any, dataset: Any, progress: gtk.Progress) -> None:
+        assert not model.training
+        self.epochs.append(progress.epoch)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(2, [2, 4]), (1, [2, 3])])
+def test_where_a_training_stops_early_its_last_epoch_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, patience: int, epochs: list[int]
+) -> None:
+    def later_is_worse(*given: Any) -> dict[str, float]:
+        return {"loss": abs(float(given[3].step) - 44)}  # 22 steps an epoch: the second is best
+
+    monkeypatch.setattr("gtk.core.reporter.evaluate", later_is_worse)
+    drawn = Drawn()
+    run = gtk.train(
+        plugin="vae", epochs=9, sample_every=2, checkpoint_every=22, patience=patience,
+        validation=30, callbacks=[drawn], quiet=True,
+    )  # fmt: skip
+    assert drawn.epochs == epochs
+    assert (run.pictures / f"samples-{epochs[-1]:04d}.png").exists()
+
+
+@pytest.mark.parametrize("data", ["marks", "ramps"])
+def test_latents_of_attributes_and_numbers_have_no_colours(
+    outside: Path, data: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = gtk.train(plugin="generative-toolkit/vae", data=data, epochs=1, batch_size=50, quiet=True)
+    assert not caplog.records, "a callback failed"
+    names = {path.name for path in run.pictures.iterdir()}
+    assert {"latents-0001.png", "samples-0001.png", "reconstructions-0001.png"} <= names
