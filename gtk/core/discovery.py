@@ -85,11 +85,6 @@ class Plugin(Generic[SpecType]):
     spec: SpecType
     installed: Installed
 
-    @property
-    def qualified_name(self) -> str:
-        """The name that is right whatever else gets installed: "package/name"."""
-        return f"{self.installed.package}/{self.spec.name}"
-
 
 @cache
 def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
