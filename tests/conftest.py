@@ -14,6 +14,7 @@ import torch
 
 import gtk
 from gtk.core import discovery
+from gtk.core.cache import CACHE_VARIABLE
 
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 DATA_ROOT = os.environ.get(DATA_VARIABLE)
@@ -25,6 +26,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """Give each test an empty working folder, and check that it changes nothing global."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path.with_name(f"{tmp_path.name}-cache")))
     before = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
     yield tmp_path
     after = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()

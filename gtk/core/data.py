@@ -74,7 +74,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set, decoded: its description, its training images and its test images.
+    """A data set, decoded.
+
+    Attributes:
+        spec: what it is.
+        train: images to train on, in memory or mapped into it.
+        test: images to judge by.
+        notes: what the user should know of how it was read, a sentence each.
 
     Raises:
         InvalidValue: the arrays are not what the description says.
@@ -83,6 +89,7 @@ class Dataset:
     spec: DataSpec
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, split in (("train", self.train), ("test", self.test)):
