@@ -67,10 +67,6 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, rows: NDArray[np.int64]) -> "Split":
-        """Return the images with these row numbers."""
-        return Split(self.images[rows], self.labels[rows])
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -34,6 +34,17 @@ class TrainConfig:
         default=0.0,
         metadata={"help": "The longest gradient, by its L2 norm, of the part that steps; 0: any."},
     )
+    flip: bool = field(
+        default=False,
+        metadata={"help": "Mirror half of a step's images, left to right, chosen anew each time."},
+    )
+    shift: int = field(
+        default=0,
+        metadata={
+            "help": "Move each image of a step by up to so many pixels, across and down; its edge "
+            "pixels are repeated."
+        },
+    )
     seed: int = field(default=0, metadata={"help": "Decides every random draw of the training."})
     threads: int = field(
         default=0,
@@ -95,7 +106,7 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in (
             "seed", "threads", "validation", "checkpoint_every", "sample_every", "warmup_steps",
-            "patience",
+            "patience", "shift",
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")

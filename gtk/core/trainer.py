@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
+from gtk.core.augmentation import Augmentation
 from gtk.core.checkpoint import Checkpoint
 from gtk.core.clock import Clock
 from gtk.core.data import Dataset
@@ -27,7 +28,7 @@ from gtk.core.run import Run
 from gtk.core.schedule import Schedule
 from gtk.core.seeding import derive_seed
 from gtk.core.settings import TrainConfig
-from gtk.core.store import ImageStore
+from gtk.core.store import Batch, ImageStore
 from gtk.core.terms import PendingTerms
 
 
@@ -65,6 +66,11 @@ class Trainer:
                 "--validate-on-test."
             )
         check_batch_size(model, config.batch_size)
+        if config.shift >= min(dataset.spec.image_shape[1:]):
+            raise InvalidValue(
+                f"--shift {config.shift} moves images of {dataset.spec.height}x"
+                f"{dataset.spec.width} pixels out of sight. Use less."
+            )
         loss.check(model, self.schedule.total_steps)
         self.step = 0
         self._model = model.to(device).train()
@@ -74,15 +80,16 @@ class Trainer:
         self._device = device
         conditional = dataset.spec.condition is not None
         self._train, self._validation, self._test = (
-            ImageStore(split, conditional=conditional, device=device)
-            for split in (
-                dataset.train.take(self.schedule.kept.numpy()),
-                dataset.train.take(self.schedule.held_out.numpy()),
-                dataset.test,
+            ImageStore(split, conditional=conditional, device=device, rows=rows)
+            for split, rows in (
+                (dataset.train, self.schedule.kept if config.validation else None),
+                (dataset.train, self.schedule.held_out),
+                (dataset.test, None),
             )
         )
         if config.validate_on_test:
             self._validation = self._test
+        self._augmentation = Augmentation(config.flip, config.shift)
         self._optimizers = Optimizers(self._model, config)
         self._averaged = averaged_model(model, config.average_decay)
         step = torch.zeros((), dtype=torch.int64, device=device)
@@ -148,9 +155,9 @@ class Trainer:
         seed = derive_seed(self._config.seed, "layers", self.step)
         for generator in self._global_generators:  # dropout and whatever else draws from them
             generator.manual_seed(seed)
+        batch = self._batch(rows)
         self._context.noise.seed(derive_seed(self._config.seed, "step", self.step))
         self._context.step.fill_(self.step)
-        batch = self._train.batch(rows)
         self._optimizers.set_learning_rate(self.schedule.learning_rate(self.step))
         self._pending.steps += 1
         for update in self._loss.updates(self._model, batch, self._context):
@@ -164,6 +171,14 @@ class Trainer:
         if self._averaged is not None:
             self._averaged.update_parameters(self._model)
         self.step += 1
+
+    def _batch(self, rows: Tensor) -> Batch:
+        """Gather a step's images, augmented where that is wanted."""
+        if not self._augmentation:
+            return self._train.batch(rows)
+        noise = self._context.noise
+        noise.seed(derive_seed(self._config.seed, "augment", self.step))
+        return self._train.batch(rows, lambda images: self._augmentation(images, noise))
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:
         """Return everything that going on from here needs."""

@@ -1,5 +1,7 @@
 """Data described, gathered and drawn for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +47,33 @@ def test_a_batch_is_the_rows_asked_for_in_0_to_1() -> None:
     assert batch.condition is not None
     assert batch.condition.tolist() == [7, 5, 7]
     assert np.array_equal(split.images, images), "gathering must not change the data"
+
+
+def test_a_store_of_some_rows_counts_them_from_0() -> None:
+    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
+    split = Split(images, np.array([5, 6, 7, 8]))
+    rows = torch.tensor([1, 3])
+    store = ImageStore(split, conditional=True, device=torch.device("cpu"), rows=rows)
+    assert len(store) == 2
+    batch = store.batch(torch.tensor([1, 0]))
+    assert (batch.images * 255).flatten().round().tolist() == [3, 1]
+    assert batch.condition is not None
+    assert batch.condition.tolist() == [8, 6]
+
+
+def test_a_mapped_array_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "images").write_bytes(bytes(range(6)))
+    images = np.memmap(tmp_path / "images", np.uint8, mode="c", shape=(6, 1, 1, 1))
+    split = Split(images, np.zeros(6, np.int64))
+    store = ImageStore(split, conditional=False, device=torch.device("cpu"))
+    assert store._images.data_ptr() == images.ctypes.data
+
+
+def test_a_batch_is_changed_before_it_becomes_float() -> None:
+    split = Split(np.full((1, 1, 2, 2), 10, np.uint8), np.zeros(1, np.int64))
+    store = ImageStore(split, conditional=False, device=torch.device("cpu"))
+    batch = store.batch(torch.tensor([0]), lambda images: images + 245)
+    assert torch.equal(batch.images, torch.ones(1, 1, 2, 2))
 
 
 def test_an_unlabelled_store_gives_no_condition() -> None:

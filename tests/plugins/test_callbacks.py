@@ -93,7 +93,8 @@ def test_pictures_come_as_often_as_asked() -> None:
 def test_reconstructions_are_below_the_images_they_are_of(small_run: gtk.Run) -> None:
     picture = np.asarray(Image.open(small_run.pictures / "reconstructions-0020.png"))
     assert picture.shape == ((2 * 9 - 1) * 8, (10 * 9 - 1) * 8)
-    test = digits.load(None).test.take(np.arange(10))
+    test = digits.load(None).test
+    test = gtk.Split(test.images[:10], test.labels[:10])
     images, labels = torch.from_numpy(test.images) / 255, torch.from_numpy(test.labels)
     model: Any = small_run.load_model()
     with torch.no_grad():
