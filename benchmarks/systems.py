@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gtk
+from gtk.core.spec import NoConfig
 from gtk.core.summary import parameter_count
 from gtk.plugins.datasets import mnist
 
@@ -130,7 +131,7 @@ class Judge(nn.Module):
 def train_judge(data_root: Path, epochs: int) -> tuple[nn.Module, float]:
     """Train the judge; return it and its accuracy on the test images."""
     torch.manual_seed(0)
-    data = mnist.load(data_root)
+    data = mnist.load(NoConfig(), data_root)
     images = torch.from_numpy(data.train.images).float() / 255
     labels = torch.from_numpy(data.train.labels)
     judge = Judge()

@@ -49,7 +49,7 @@ def _row(run: Run) -> list[str]:
     return [
         run.name,
         document["model"]["name"],
-        document["data"]["name"],
+        run.data_spec.name,
         epochs,
         loss,
         age(time.time() - last_written(run)),

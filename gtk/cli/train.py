@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # `gtk train --help` must not import torch
 COMMANDLINE = ParameterSource.COMMANDLINE
 HEADINGS = {
     "train": "Training",
+    "data": "Options of data set",
     "model": "Options of model",
     "conditioner": "Options of conditioner",
     "loss": "Options of loss",
@@ -138,8 +139,8 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
 @click.option(
     "--data",
     type=PluginName("dataset"),
-    metavar="NAME",
-    help="The data set to train on.",
+    metavar="NAME[:PATH]",
+    help="The data set to train on; a PATH says where it is, as in folder:photos.",
 )
 @click.option(
     "--data-root",

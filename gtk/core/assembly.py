@@ -1,6 +1,7 @@
 """Choose plugins by name, settle their options, and put model, conditioner and loss together."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,13 +28,18 @@ DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 
 @dataclass(frozen=True)
 class Choice:
-    """The plugins of a training, and the recipe it follows where nobody says otherwise."""
+    """The plugins of a training, and the recipe it follows where nobody says otherwise.
+
+    Attributes:
+        path: where the data are, if that was said together with the data set's name.
+    """
 
     model: Plugin[ModelSpec]
     conditioner: Plugin[ConditionerSpec]
     loss: Plugin[LossSpec]
     dataset: Plugin[DatasetSpec]
     recipe: Recipe = NO_RECIPE
+    path: Path | None = None
 
     @classmethod
     def by_name(
@@ -46,6 +52,13 @@ class Choice:
     ) -> "Choice":
         """Find plugins by name: those given, else the recipe's, else those the model wants.
 
+        Args:
+            model: a name.
+            dataset: a name, or NAME:PATH, which also says where the data are.
+            conditioner: a name.
+            loss: a name.
+            recipe: says what is not said here.
+
         Raises:
             UnknownName: a name that nothing installed goes by, or an option in the recipe.
             InvalidValue: neither says which model, or a value in the recipe is not possible.
@@ -57,12 +70,14 @@ class Choice:
                 f"{recipe.path} says no model: write name = ... below [model], or say which to "
                 "train: --plugin NAME"
             )
+        dataset, path = _split_reference(dataset)
         choice = cls(
             model=chosen,
             conditioner=_named(CONDITIONER, conditioner, recipe) or _default(CONDITIONER, chosen),
             loss=_named(LOSS, loss, recipe) or _default(LOSS, chosen),
             dataset=_named(DATASET, dataset, recipe) or find(DATASET, DEFAULT_DATA),
             recipe=recipe,
+            path=path,
         )
         if recipe is not NO_RECIPE:
             choice.check_recipe()
@@ -70,8 +85,13 @@ class Choice:
 
     @cached_property
     def plugins(self) -> dict[str, Plugin[Any]]:
-        """The plugins that have options, by table."""
-        return {"model": self.model, "conditioner": self.conditioner, "loss": self.loss}
+        """The plugins by table."""
+        return {
+            "data": self.dataset,
+            "model": self.model,
+            "conditioner": self.conditioner,
+            "loss": self.loss,
+        }
 
     @cached_property
     def options(self) -> list[Option]:
@@ -95,9 +115,9 @@ class Choice:
 
     def _follows(self, table: str) -> bool:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
-        if not self.recipe.options(table):
+        if not self.recipe.tables[table].keys() - {"name"}:
             return False
-        plugin: Plugin[Any] = {**self.plugins, "data": self.dataset}[table]
+        plugin = self.plugins[table]
         named = self.recipe.plugin(table)
         if named is None and table == "data":
             named = DEFAULT_DATA
@@ -148,22 +168,43 @@ class Choice:
         if table == "train":
             return make_config(TrainConfig, values, "training")
         spec = self.plugins[table].spec
-        return make_config(spec.config, values, f"{table} '{spec.name}'")
+        kind = "data set" if table == "data" else table
+        return make_config(spec.config, values, f"{kind} '{spec.name}'")
 
     def _data_root(self, given: Path | None) -> Path | None:
-        """Return the folder to read: the one given, else the recipe's or the environment's.
+        """Return the path to read: the one given, else the recipe's or the environment's.
 
         Raises:
-            InvalidValue: one is given for a data set that reads none.
+            InvalidValue: one is given for a data set that reads none or given twice, or none for
+                one that needs it.
         """
         spec = self.dataset.spec
+        if given is not None and self.path is not None:
+            raise InvalidValue(f"--data {spec.name}:{self.path} says where: leave --data-root out")
+        given = given or self.path
         if given is None and self._follows("data"):
             given = self.recipe.data_root
-        if spec.embedded and given is not None:
+        if spec.root == "none" and given is not None:
             raise InvalidValue(f"data set '{spec.name}' is embedded: leave the data root out")
-        if given is not None or spec.embedded:
-            return given
-        return Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None
+        if spec.root == "required" and given is None:
+            raise InvalidValue(
+                f"data set '{spec.name}' is your own: say where it is, --data {spec.name}:PATH"
+            )
+        if given is None and spec.root == "optional" and os.environ.get(DATA_VARIABLE):
+            return Path(os.environ[DATA_VARIABLE])
+        return given
+
+
+def _split_reference(reference: str | None) -> tuple[str | None, Path | None]:
+    """Split NAME:PATH, a data set and where it is.
+
+    Raises:
+        InvalidValue: nothing follows the colon.
+    """
+    name, colon, path = (reference or "").partition(":")
+    if colon and not path:
+        raise InvalidValue(f"--data {reference} says no path: write {name}:PATH")
+    return (name if colon else reference), (Path(path).expanduser() if colon else None)
 
 
 def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:
@@ -196,8 +237,8 @@ class Settings:
     Attributes:
         choice: the plugins.
         train: the trainer's settings.
-        configs: the config objects of model, conditioner and loss, by table.
-        data_root: the folder the data set reads, None for its own place.
+        configs: the config objects of data set, model, conditioner and loss, by table.
+        data_root: the path the data set reads, None for its own place.
         recipe: the name of the recipe they came from, None if they did not.
     """
 
@@ -207,18 +248,27 @@ class Settings:
     data_root: Path | None
     recipe: str | None = None
 
+    @property
+    def data_name(self) -> str:
+        """What the data are called in the name of a run: the user's own as their folder is."""
+        spec = self.choice.dataset.spec
+        if spec.root != "required" or self.data_root is None:
+            return spec.name
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", self.data_root.resolve().stem).strip("-")
+        return stem[:40] or spec.name
+
     def as_document(self) -> dict[str, Any]:
         """Return the recipe's name, a table for each of `recipe.TABLES`, and their packages."""
-        root = None if self.data_root is None else str(self.data_root.resolve())
-        plugins = {"data": self.choice.dataset, **self.choice.plugins}
+        plugins = self.choice.plugins
+        tables = {
+            table: {"name": plugin.spec.name, **as_table(self.configs[table])}
+            for table, plugin in plugins.items()
+        }
+        tables["data"]["root"] = None if self.data_root is None else str(self.data_root.resolve())
         return {
             "recipe": self.recipe,
             "train": as_table(self.train),
-            "data": {"name": self.choice.dataset.spec.name, "root": root},
-            **{
-                table: {"name": plugin.spec.name, **as_table(self.configs[table])}
-                for table, plugin in self.choice.plugins.items()
-            },
+            **tables,
             "packages": {
                 table: {
                     "package": plugin.installed.package,
@@ -243,7 +293,7 @@ class Settings:
             )
         except UnknownName as error:
             raise UnknownName(f"the run needs a plugin that is not installed: {error}") from error
-        root = tables["data"]["root"]
+        root = tables["data"].pop("root")
         settings = choice.settle_tables(tables, None if root is None else Path(root))
         return replace(settings, recipe=document.get("recipe"))
 

@@ -52,11 +52,10 @@ class Recipe:
         return name
 
     def options(self, table: str) -> dict[str, Any]:
-        """Return a table's values without the plugin's name."""
-        values = dict(self.tables[table])
-        if table != "train":  # which has no plugin, so that a name is a mistake there
-            values.pop("name", None)
-        return values
+        """Return a table's values without the plugin's name, and without the data's root."""
+        # The trainer is no plugin, so that a name is a mistake there.
+        others = {"train": (), "data": ("name", "root")}.get(table, ("name",))
+        return {key: value for key, value in self.tables[table].items() if key not in others}
 
     @property
     def data_root(self) -> Path | None:
@@ -255,10 +254,6 @@ def _checked(recipe: Recipe) -> Recipe:
         for key, value in values.items():
             if isinstance(value, dict) or (isinstance(value, list) and _holds_tables(value)):
                 raise InvalidValue(recipe.mistake("a table holds no tables", table, key))
-    with recipe.blamed("data"):
-        for key in recipe.tables.get("data", {}):
-            if key not in ("name", "root"):
-                raise unknown_name("key of data", key, ("name", "root"))
     for table in TABLES[1:]:
         for key in ("name", "root") if table == "data" else ("name",):
             value = recipe.tables.get(table, {}).get(key)

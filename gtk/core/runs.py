@@ -96,10 +96,10 @@ class RunPlace:
                     check_run_folder(path, overwrite=False)
 
     def _path(self, settings: Settings) -> Path:
-        choice, recipe = settings.choice, settings.choice.recipe
+        recipe, model = settings.choice.recipe, settings.choice.model.spec.name
         if recipe.built_in:
             return new_run_path(self.runs, self.name, str(recipe.name))
-        return new_run_path(self.runs, self.name, choice.model.spec.name, choice.dataset.spec.name)
+        return new_run_path(self.runs, self.name, model, settings.data_name)
 
 
 def list_runs(runs: Path) -> list[Run]:

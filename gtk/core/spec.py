@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from gtk.core.errors import PluginError
 
@@ -85,14 +85,16 @@ class LossSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
-    """A data set: `target(root)` returns a `gtk.Dataset`; `root` is a folder or None.
+    """A data set: `target(config, root)` returns a `gtk.Dataset`; `root` is a path or None.
 
     Attributes:
-        defaults: trainer settings that suit its size, by name; a model's own go before them.
-        embedded: it brings its images with it, so `root` is always None.
+        root: "none": it brings its images with it, and `root` is always None. "optional": without
+            one it knows where to get them. "required": they are the user's own, and `root` says
+            where.
+        defaults: trainer settings that suit it, by name; a model's own go before them.
     """
 
-    embedded: bool = False
+    root: Literal["none", "optional", "required"] = "optional"
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

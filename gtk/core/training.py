@@ -201,7 +201,7 @@ def load_dataset(settings: Settings) -> Dataset:
     """
     plugin = settings.choice.dataset
     try:
-        dataset = plugin.spec.resolve()(settings.data_root)
+        dataset = plugin.spec.resolve()(settings.configs["data"], settings.data_root)
     except GtkError:
         raise
     except Exception as error:
@@ -238,10 +238,11 @@ def train(
 
     Args:
         plugin: the model, by name: "cvae", or "package/name" where several packages have one.
-        data: the data set, by name; by default "digits".
+        data: the data set, by name; by default "digits". "NAME:PATH" also says where it is, as
+            "folder:photos".
         recipe: a recipe's name, a TOML file or a run's run.json: what it says holds where no other
             argument says otherwise.
-        data_root: the folder the data set reads; by default what the environment variable
+        data_root: the path the data set reads; by default what the environment variable
             GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
         conditioner: the conditioning strategy, by name; by default the model's own.
         loss: the loss, by name; by default the model's own.

@@ -14,12 +14,14 @@ import gtk
 from gtk.core.engine import resolve_device
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.run import Run, write_json
+from gtk.core.spec import NoConfig
 
 OPTIONS = {"epochs": 3, "log_every": 5, "checkpoint_every": 11, "validation": 30, "quiet": True}
 KILLED = """
 import os, sys, gtk
 {before}
 from gtk.core.checkpoint import CheckpointFolder
+from gtk.core.spec import NoConfig
 save = CheckpointFolder.save
 def save_and_die(self, checkpoint):
     save(self, checkpoint)
@@ -192,8 +194,8 @@ def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
     load = digits.load
 
-    def grown(root: Path | None) -> gtk.Dataset:
-        data = load(root)
+    def grown(config: NoConfig, root: Path | None) -> gtk.Dataset:
+        data = load(config, root)
         spec = gtk.DataSpec("digits", 1, 8, 8, gtk.ConditionSpec(tuple("abcdefghij")))
         return gtk.Dataset(spec, data.train, data.test)
 

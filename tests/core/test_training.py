@@ -10,6 +10,7 @@ from gtk.core.assembly import Choice, build
 from gtk.core.conditioner import Conditioner, ConditioningLayer, PassThrough, Site
 from gtk.core.data import DataSpec
 from gtk.core.errors import GtkError, InvalidValue
+from gtk.core.spec import NoConfig
 from gtk.core.summary import parameter_count, summarize
 from gtk.plugins.datasets.digits import load
 
@@ -95,7 +96,7 @@ def test_the_environment_says_where_data_are(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_vae_and_cvae_are_the_same_networks_with_another_conditioner() -> None:
-    spec = load(None).spec
+    spec = load(NoConfig(), None).spec
 
     def counts(plugin: str, conditioner: str | None) -> int:
         choice = Choice.by_name(plugin, "digits", conditioner)
@@ -111,7 +112,7 @@ def test_first_weights_come_from_the_seed_alone() -> None:
 
     def weights(seed: int) -> torch.Tensor:
         settings = Choice.by_name("cvae", "digits").settle({"seed": seed}, None)
-        return next(build(settings, load(None).spec)[0].parameters())
+        return next(build(settings, load(NoConfig(), None).spec)[0].parameters())
 
     first = weights(1)
     torch.rand(10)
@@ -141,7 +142,7 @@ class EncoderOnly(Conditioner):
 def test_a_network_that_would_ignore_the_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.conditioners.onehot.OneHot", EncoderOnly)
     with pytest.raises(InvalidValue, match="there are none in the decoder of model 'cvae'"):
-        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec)
 
 
 def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,21 +150,21 @@ def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.TwoParts)
     with pytest.raises(InvalidValue, match="'elbo' is for models that are LatentVariableModel"):
-        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec)
 
 
 def test_a_target_of_the_wrong_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", dict)
     with pytest.raises(GtkError, match="'cvae' of generative-toolkit .* is not a Model"):
-        build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
+        build(Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec)
 
 
 def test_the_summary_names_layers_shapes_and_counts() -> None:
     settings = Choice.by_name("cvae", "digits").settle({"latent_dim": 3, "hidden_dims": (5,)}, None)
-    model, loss = build(settings, load(None).spec)
+    model, loss = build(settings, load(NoConfig(), None).spec)
     rows = [
         (item.network, item.name, item.kind, item.shape, item.parameters)
-        for item in summarize(model, loss, load(None).spec)
+        for item in summarize(model, loss, load(NoConfig(), None).spec)
     ]
     assert rows == [
         ("encoder", "layers.input.code", "OneHotCode", (10,), 0),
@@ -179,7 +180,7 @@ def test_the_summary_names_layers_shapes_and_counts() -> None:
 
 
 def test_a_data_set_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(root: Path | None) -> None:
+    def broken(config: object, root: Path | None) -> None:
         raise KeyError("images")
 
     monkeypatch.setattr("gtk.plugins.datasets.digits.load", broken)
@@ -225,6 +226,8 @@ def test_the_summary_plays_a_step_of_several_batches(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ELBO, "updates", play)
     monkeypatch.setattr(ELBO, "batches", 3)
-    model, loss = build(Choice.by_name("cvae", "digits").settle({}, None), load(None).spec)
-    assert len(summarize(model, loss, load(None).spec)) == 8
+    model, loss = build(
+        Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec
+    )
+    assert len(summarize(model, loss, load(NoConfig(), None).spec)) == 8
     assert sizes == [2, 2, 2]

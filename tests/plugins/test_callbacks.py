@@ -13,6 +13,7 @@ from rich.console import Console
 
 import gtk
 from gtk.core.assembly import Choice, build
+from gtk.core.spec import NoConfig
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
@@ -93,7 +94,7 @@ def test_pictures_come_as_often_as_asked() -> None:
 def test_reconstructions_are_below_the_images_they_are_of(small_run: gtk.Run) -> None:
     picture = np.asarray(Image.open(small_run.pictures / "reconstructions-0020.png"))
     assert picture.shape == ((2 * 9 - 1) * 8, (10 * 9 - 1) * 8)
-    test = digits.load(None).test
+    test = digits.load(NoConfig(), None).test
     test = gtk.Split(test.images[:10], test.labels[:10])
     images, labels = torch.from_numpy(test.images) / 255, torch.from_numpy(test.labels)
     model: Any = small_run.load_model()
@@ -117,7 +118,7 @@ def test_latents_are_posterior_means_of_all_test_images(monkeypatch: pytest.Monk
     )
     run = gtk.train(plugin="cvae", latent_dim=2, epochs=1, quiet=True)
     ((codes, labels, classes),) = drawn
-    test = digits.load(None).test
+    test = digits.load(NoConfig(), None).test
     model: Any = run.load_model()
     with torch.no_grad():
         posterior = model.encode(torch.from_numpy(test.images) / 255, torch.from_numpy(test.labels))

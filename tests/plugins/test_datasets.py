@@ -12,11 +12,12 @@ from sklearn.datasets import load_digits
 
 import gtk
 from gtk.core.errors import InvalidValue, WorkFailed
+from gtk.core.spec import NoConfig
 from gtk.plugins.datasets import cifar10, digits, mnist, published
 
 
 def test_digits_are_real_and_split_for_good() -> None:
-    data = digits.load(None)
+    data = digits.load(NoConfig(), None)
     assert (len(data.train), len(data.test)) == (1440, 357)
     assert data.train.images.shape == (1440, 1, 8, 8)
     assert data.train.images.dtype == np.uint8
@@ -47,7 +48,7 @@ def small_mnist(tmp_path: Path) -> Path:
 
 def test_mnist_is_read_from_a_copy_which_stays_as_it_is(small_mnist: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in small_mnist.rglob("*")}
-    data = mnist.load(small_mnist)
+    data = mnist.load(NoConfig(), small_mnist)
     assert data.spec.image_shape == (1, 28, 28)
     assert data.train.images.shape == (30, 1, 28, 28)
     assert data.test.labels.tolist() == [*range(8)]
@@ -66,14 +67,14 @@ def test_a_run_trains_on_a_copy_and_remembers_where(small_mnist: Path) -> None:
 
 def test_a_folder_without_mnist_says_how_to_point_at_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="has no readable MNIST/raw: point --data-root at"):
-        mnist.load(tmp_path)
+        mnist.load(NoConfig(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_copy_is_named(small_mnist: Path) -> None:
     (small_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03xx")
     with pytest.raises(InvalidValue, match="has no readable MNIST/raw"):
-        mnist.load(small_mnist)
+        mnist.load(NoConfig(), small_mnist)
 
 
 KINDS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -108,7 +109,7 @@ def small_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_cifar10_is_read_from_a_copy_which_stays_as_it_is(small_cifar10: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in small_cifar10.rglob("*")}
-    data = cifar10.load(small_cifar10)
+    data = cifar10.load(NoConfig(), small_cifar10)
     assert data.spec == gtk.DataSpec("cifar10", 3, 32, 32, gtk.ConditionSpec(tuple(KINDS)))
     generator = np.random.default_rng(0)
     batches = [
@@ -143,7 +144,7 @@ def test_a_strangers_cifar10_is_refused_before_it_is_unpickled(
 ) -> None:
     write_pickle(small_cifar10 / "cifar-10-batches-py" / name, Stranger())
     with pytest.raises(InvalidValue, match="has no readable cifar-10-batches-py: ") as error:
-        cifar10.load(small_cifar10)
+        cifar10.load(NoConfig(), small_cifar10)
     assert not Path("code-ran").exists()
     assert "\n" not in str(error.value)
     pickle.loads((small_cifar10 / "cifar-10-batches-py" / name).read_bytes())  # noqa: S301 - ours
@@ -152,7 +153,7 @@ def test_a_strangers_cifar10_is_refused_before_it_is_unpickled(
 
 def test_a_folder_without_cifar10_says_how_to_point_at_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue) as error:
-        cifar10.load(tmp_path)
+        cifar10.load(NoConfig(), tmp_path)
     assert str(error.value) == (
         f"{tmp_path} has no readable cifar-10-batches-py: point --data-root at the folder that "
         "holds cifar-10-batches-py, or leave it out to download (Dataset not found or corrupted)"
@@ -169,13 +170,13 @@ def test_without_a_network_one_line_says_what_to_do(
     # Nothing listens on port 9 of this machine, so the connection is refused at once.
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
     with pytest.raises(WorkFailed, match="MNIST could not be downloaded: .* --data-root") as error:
-        mnist.load(None)
+        mnist.load(NoConfig(), None)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.real_data
 def test_mnist_is_the_real_one(data_root: Path) -> None:
-    data = mnist.load(data_root)
+    data = mnist.load(NoConfig(), data_root)
     assert (len(data.train), len(data.test)) == (60_000, 10_000)
     assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     assert np.bincount(data.train.labels).tolist() == [
@@ -185,7 +186,7 @@ def test_mnist_is_the_real_one(data_root: Path) -> None:
 
 @pytest.mark.real_data
 def test_cifar10_is_the_real_one(cifar10_root: Path) -> None:
-    data = cifar10.load(cifar10_root)
+    data = cifar10.load(NoConfig(), cifar10_root)
     assert (len(data.train), len(data.test)) == (50_000, 10_000)
     assert data.spec.condition == gtk.ConditionSpec(tuple(KINDS))
     means = data.train.images.mean(axis=(0, 2, 3)) / 255

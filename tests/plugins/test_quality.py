@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 import gtk
+from gtk.core.spec import NoConfig
 from gtk.plugins.datasets import digits
 
 
@@ -13,7 +14,7 @@ def flat(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def test_an_independent_judge_agrees_with_the_labels(default_run: gtk.Run) -> None:
-    data = digits.load(None)
+    data = digits.load(NoConfig(), None)
     judge = SVC().fit(flat(data.train.images), data.train.labels)
     assert judge.score(flat(data.test.images), data.test.labels) > 0.98
     images = default_run.sample(count=1000)
@@ -24,7 +25,7 @@ def test_an_independent_judge_agrees_with_the_labels(default_run: gtk.Run) -> No
 
 
 def test_samples_of_a_class_differ(default_run: gtk.Run) -> None:
-    data = digits.load(None)
+    data = digits.load(NoConfig(), None)
     images, asked = default_run.sample(count=1000), np.arange(1000) % 10
     drawn = np.mean([images[asked == label].std(0).mean() for label in range(10)])
     real = np.mean(

@@ -12,7 +12,7 @@ def gtk_datasets() -> list[DatasetSpec]:
             name="digits",
             summary="1,797 handwritten digits of 8x8 pixels, embedded: nothing to download.",
             target="gtk.plugins.datasets.digits:load",
-            embedded=True,
+            root="none",
             # One thread: a second gains nothing on images this small, and waits for the first
             # wherever something else keeps a core busy.
             defaults={"epochs": 300, "batch_size": 64, "threads": 1},

@@ -7,10 +7,11 @@ import numpy as np
 
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec, Split
+from gtk.core.spec import NoConfig
 from gtk.plugins.datasets.published import published_splits
 
 
-def load(root: Path | None) -> Dataset:
+def load(_config: NoConfig, root: Path | None) -> Dataset:
     """Return CIFAR-10's 50,000 training and 10,000 test images.
 
     Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009).

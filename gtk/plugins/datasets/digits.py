@@ -6,13 +6,14 @@ import numpy as np
 
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec, Split
+from gtk.core.spec import NoConfig
 
 #: The last 10 of every 50 images are for testing: 357 in all, 1,440 are for training. Whole tens,
 #: because scikit-learn's order goes round the ten classes: every fifth image would be a 4 or a 9.
 ROUND, TESTED = 50, 10
 
 
-def load(root: Path | None) -> Dataset:  # noqa: ARG001 - embedded, so there is no folder to read
+def load(_config: NoConfig, root: Path | None) -> Dataset:  # noqa: ARG001 - embedded, so there is no folder to read
     """Return the 1,797 images of the UCI optical digits test set, grey levels 0..16 as 0..255.
 
     The split is fixed: images 40..49, 90..99, ... in scikit-learn's order are the test images.

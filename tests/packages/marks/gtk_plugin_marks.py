@@ -4,7 +4,7 @@ import gtk
 import numpy as np
 
 
-def marks(root):
+def marks(config, root):
     generator = np.random.default_rng(0)
 
     def split(count):
@@ -18,7 +18,7 @@ def marks(root):
     return gtk.Dataset(gtk.DataSpec("marks", 1, 8, 8, condition), split(200), split(20))
 
 
-def ramps(root):
+def ramps(config, root):
     generator = np.random.default_rng(0)
 
     def split(count):

@@ -5,7 +5,7 @@ import numpy as np
 import gtk
 
 
-def load(root):
+def load(config, root):
     generator = np.random.default_rng(0)
 
     def split(count):
