@@ -29,7 +29,7 @@ TORCH_FREE = [
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
     "exports/runtime.py",
-    *(f"pictures/{name}.py" for name in ("grid", "figure", "scatter", "curves")),
+    *(f"pictures/{name}.py" for name in ("grid", "figure", "scatter", "curves", "preview")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
     *(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/__init__.py")),
 ]

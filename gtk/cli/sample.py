@@ -133,7 +133,7 @@ def sample(
         chosen, total, columns = _lay_out(origin.classes, label, labels, count, rows)
     images = origin.sample(labels=chosen, count=total, seed=seed, batch_size=batch_size)
     if preview:
-        from gtk.cli.preview import half_blocks
+        from gtk.pictures.preview import half_blocks
 
         console.print(half_blocks(image_grid(images, columns, scale=1), console.width), end="")
     if out is not None:

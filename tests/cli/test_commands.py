@@ -15,7 +15,6 @@ from PIL import Image
 
 import gtk
 from gtk.cli.main import COMMANDS
-from gtk.cli.preview import half_blocks
 from gtk.cli.runs import age
 from gtk.pictures.grid import image_grid
 
@@ -167,20 +166,6 @@ def test_plugins_are_listed_with_package_and_version(gtk_command: Command, outsi
     assert ["model", "cvae", "gtk-plugin-twin", "0.3"] in rows
     assert ["conditioner", "shift", "gtk-plugin-shift", "0.3"] in rows
     assert ["model", "broken", "gtk-plugin-broken", "0.3"] in rows
-
-
-def test_the_terminal_shows_two_pixels_in_a_character() -> None:
-    pixels = np.array([[0, 255], [10, 20], [30, 40]], np.uint8)
-    text = half_blocks(pixels, width=10)
-    assert text.plain == "▀▀\n▀▀\n"
-    assert [str(span.style) for span in text.spans] == [
-        "rgb(0,0,0) on rgb(10,10,10)",
-        "rgb(255,255,255) on rgb(20,20,20)",
-        "rgb(30,30,30) on rgb(0,0,0)",
-        "rgb(40,40,40) on rgb(0,0,0)",
-    ]
-    wide = half_blocks(np.zeros((20, 200, 3), np.uint8), width=50)
-    assert len(wide.plain.splitlines()[0]) == 50
 
 
 def test_a_picture_shows_in_a_terminal(

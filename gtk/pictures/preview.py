@@ -5,12 +5,20 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 
-def half_blocks(pixels: NDArray[np.uint8], width: int) -> Text:
-    """Render (H, W) or (H, W, 3) pixels, made smaller where they are wider than `width`."""
+def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None) -> Text:
+    """Render (H, W) or (H, W, 3) pixels as lines of characters.
+
+    Args:
+        pixels: of a grey or a colour picture.
+        width: characters that a line may have; a larger picture is made smaller, in proportion.
+        height: lines that there may be; None for as many as it takes.
+    """
     if pixels.ndim == 2:
         pixels = pixels[..., None].repeat(3, axis=2)
-    if pixels.shape[1] > width:
-        pixels = _shrink(pixels, width)
+    rows, columns = pixels.shape[:2]
+    scale = min(1.0, width / columns, 1.0 if height is None else 2 * height / rows)
+    if scale < 1:
+        pixels = _shrink(pixels, max(1, round(columns * scale)), max(1, round(rows * scale)))
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
     text = Text()
@@ -25,8 +33,7 @@ def _rgb(pixel: NDArray[np.uint8]) -> str:
     return ",".join(str(int(level)) for level in pixel)
 
 
-def _shrink(pixels: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+def _shrink(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     from PIL import Image
 
-    height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
