@@ -119,9 +119,9 @@ def measure(root: Path, blocks: int, threads: int) -> dict[str, float]:
         root,
     )
     timer = Alternate(root)
-    training = Training(settings, "cpu")
+    training = Training(settings, "cpu", [timer])
     with tempfile.TemporaryDirectory() as folder:
-        training.start(RunPlace(Path(folder), "run", overwrite=False), [timer])
+        training.start(RunPlace(Path(folder), "run", overwrite=False))
     ours, theirs = timer.gtk[WARM_UP:][:blocks], timer.other[WARM_UP:][:blocks]
     ratios = [first / second for first, second in zip(ours, theirs, strict=True)]
     quartiles = statistics.quantiles(ratios, n=4)

@@ -236,8 +236,8 @@ def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Calla
     settings = choice.settle(given, wanted["data_root"])
     place = RunPlace(wanted["runs"], wanted["name"], wanted["overwrite"])
     place.check(settings)
-    training = Training(settings, wanted["device"])
-    return training, lambda: training.start(place, callbacks)
+    training = Training(settings, wanted["device"], callbacks)
+    return training, lambda: training.start(place)
 
 
 def _resumed(
@@ -252,6 +252,10 @@ def _resumed(
     refuse_changes([*typed, *given])
     callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])
     training = resumed_training(
-        run, epochs=given.get("epochs"), data_root=wanted["data_root"], device=wanted["device"]
+        run,
+        epochs=given.get("epochs"),
+        data_root=wanted["data_root"],
+        device=wanted["device"],
+        callbacks=callbacks,
     )
-    return training, lambda: training.go_on(run, callbacks)
+    return training, lambda: training.go_on(run)

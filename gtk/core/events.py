@@ -18,6 +18,14 @@ class EventHooks:
     """Told to callbacks while a training runs, one callback at a time."""
 
     @hookspec
+    def gtk_work(self, what: str, done: int, total: int) -> None:
+        """Hear how far long work before the training has come, such as decoding the data.
+
+        Told once before the first of `total` items, with 0, and after each; `what` is done with
+        them, as "decoding faces". Work that fails is told no more.
+        """
+
+    @hookspec
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Hear that a training begins or goes on; `progress` says where and how far it will go."""
 

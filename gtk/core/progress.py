@@ -15,6 +15,7 @@ class Progress:
         epochs: epochs in the whole training.
         terms: averages since the last report, in the loss's unit.
         images_per_second: over the same steps, time in callbacks and checkpoints left out.
+        learning_rate: of the last step, or of the first where none is done.
         stopped: why the training ended before its last step, in a sentence; else empty.
     """
 
@@ -24,4 +25,5 @@ class Progress:
     epochs: int
     terms: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
+    learning_rate: float = 0.0
     stopped: str = ""

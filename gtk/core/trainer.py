@@ -300,6 +300,7 @@ class Trainer:
             epochs=self._config.epochs,
             terms=terms,
             images_per_second=speed,
+            learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
             stopped=str(self._early_stop) if self._stopped_early else "",
         )
 

@@ -21,6 +21,7 @@ from gtk.core.run import Run
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.trainer import Trainer
+from gtk.core.work import heard_by
 
 #: The callbacks that draw, in every training.
 PICTURES = ("samples", "reconstructions", "latents", "curves")
@@ -32,6 +33,7 @@ class Training:
     Args:
         settings: what decides it.
         device: "auto" or a torch device; None for that of the run that is repeated, else "auto".
+        callbacks: objects whose methods implement event hooks; told of the data as they load.
 
     Attributes:
         settings: as given.
@@ -43,51 +45,56 @@ class Training:
 
     Raises:
         GtkError: something does not exist or does not fit.
+        pluggy.PluginValidationError: a callback has a hook that does not exist.
     """
 
-    def __init__(self, settings: Settings, device: str | None) -> None:
+    def __init__(self, settings: Settings, device: str | None, callbacks: Iterable[object]) -> None:
         if device is None:
             device = settings.choice.recipe.device or "auto"
         place = resolve_device(device)
         self.settings = settings
-        self.dataset = load_dataset(settings)
+        self._events = Events(callbacks)
+        with heard_by(self._tell_of_work):
+            self.dataset = load_dataset(settings)
         self.model, self.loss = build(settings, self.dataset.spec)
         self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self.run: Run | None = None
         self._device = place.type
 
-    def start(self, place: RunPlace, callbacks: Iterable[object]) -> Run:
+    def start(self, place: RunPlace) -> Run:
         """Train from the first step, in a run folder of its own.
 
         Raises:
             UserError: the folder cannot be had.
         """
-        events = Events(callbacks)
         self.run = place.make(
             self.settings,
             self.dataset.spec,
             device=self._device,
             threads=self.settings.train.threads or torch.get_num_threads(),
         )
-        return self._fit(self.run, events)
+        return self._fit(self.run)
 
-    def go_on(self, run: Run, callbacks: Iterable[object]) -> Run:
+    def go_on(self, run: Run) -> Run:
         """Train on from a run's last checkpoint, or from the first step if it has none.
 
         Raises:
             UserError: another process trains this run.
         """
         self.run = run
-        return self._fit(run, Events(callbacks))
+        return self._fit(run)
 
-    def _fit(self, run: Run, events: Events) -> Run:
+    def _tell_of_work(self, what: str, done: int, total: int) -> None:
+        self._events.tell("gtk_work", what=what, done=done, total=total)
+
+    def _fit(self, run: Run) -> Run:
         threads = torch.get_num_threads()
         with run.locked():
             try:
                 # Their number changes the bits of sums.
                 torch.set_num_threads(int(run.document["threads"]))
                 self._take_up(run)
-                self.trainer.fit(run, events)
+                self.trainer.fit(run, self._events)
             finally:
                 torch.set_num_threads(threads)
         return run
@@ -111,7 +118,12 @@ class Training:
 
 
 def resumed_training(
-    run: Run, *, epochs: int | None, data_root: Path | None, device: str | None
+    run: Run,
+    *,
+    epochs: int | None,
+    data_root: Path | None,
+    device: str | None,
+    callbacks: Iterable[object],
 ) -> Training:
     """Prepare to go on with a run, to its planned end or to `epochs` if that is given.
 
@@ -124,7 +136,7 @@ def resumed_training(
     train = make_config(TrainConfig, table, "training")
     settings = replace(settings, train=train, data_root=data_root or settings.data_root)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
-    training = Training(settings, run.document["device"] if device is None else device)
+    training = Training(settings, run.document["device"] if device is None else device, callbacks)
     if training.dataset.spec != run.data_spec:
         raise InvalidValue(
             f"the data in {settings.data_root} are not those that {run.path} was trained on: "
@@ -280,9 +292,13 @@ def train(
         refuse_changes([*(key for key, value in fixed.items() if value is not None), *options])
         run = find_run(resume, runs)
         training = resumed_training(
-            run, epochs=options.get("epochs"), data_root=root, device=device
+            run,
+            epochs=options.get("epochs"),
+            data_root=root,
+            device=device,
+            callbacks=watching,
         )
-        return training.go_on(run, watching)
+        return training.go_on(run)
     if plugin is None and recipe is None:
         raise InvalidValue('say which model to train: plugin="cvae"')
     followed = NO_RECIPE if recipe is None else find_recipe(recipe)
@@ -290,4 +306,4 @@ def train(
     settings = choice.settle(options, root)
     place = RunPlace(Path(runs), name, overwrite)
     place.check(settings)
-    return Training(settings, device).start(place, watching)
+    return Training(settings, device, watching).start(place)

@@ -9,6 +9,8 @@ import pytest
 import gtk
 from gtk.core.events import EventHooks, Events
 from gtk.core.hooks import PluginHooks
+from gtk.core.work import track
+from gtk.plugins.datasets import digits
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -104,3 +106,56 @@ def test_every_hook_has_a_test_and_a_page(hooks: type) -> None:
     for name in (name for name in vars(hooks) if name.startswith("gtk_")):
         assert f"def {name}(" in tests or f'"{name}"' in tests, f"{name} has no test"
         assert f"`{name}" in page, f"{name} is not in docs/plugins.md"
+
+
+def test_callbacks_hear_how_far_the_data_are_before_the_training_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[tuple[object, ...]] = []
+
+    class Hearing:
+        @gtk.hookimpl
+        def gtk_work(self, what: str, done: int, total: int) -> None:
+            heard.append((what, done, total))
+
+        @gtk.hookimpl
+        def gtk_train_start(self) -> None:
+            heard.append(("start",))
+
+    class Deaf:
+        @gtk.hookimpl
+        def gtk_work(self) -> None:
+            raise RuntimeError("no ears")
+
+    load = digits.load
+
+    def slowly(root: Path | None) -> gtk.Dataset:
+        for _ in track("ab", "decoding digits", 2):
+            pass
+        return load(root)
+
+    monkeypatch.setattr(digits, "load", slowly)
+    gtk.train(plugin="cvae", epochs=1, quiet=True, callbacks=[Deaf(), Hearing()])
+    assert heard == [*(("decoding digits", done, 2) for done in range(3)), ("start",)]
+
+
+def test_the_learning_rate_that_is_told_is_that_of_the_last_step() -> None:
+    rates: list[tuple[int, float]] = []
+
+    class Rates:
+        @gtk.hookimpl
+        def gtk_train_start(self, progress: gtk.Progress) -> None:
+            rates.append((progress.step, progress.learning_rate))
+
+        @gtk.hookimpl
+        def gtk_step_end(self, progress: gtk.Progress) -> None:
+            rates.append((progress.step, progress.learning_rate))
+
+    run = gtk.train(
+        plugin="cvae", quiet=True, callbacks=[Rates()], epochs=1, warmup_steps=20, log_every=10,
+        learning_rate=1e-2,
+    )  # fmt: skip
+    assert rates == [(0, 5e-4), (10, 5e-3), (20, 1e-2), (22, 1e-2)]
+    assert [line["learning_rate"] for line in run.metrics() if line["split"] == "train"] == [
+        rate for _, rate in rates[1:]
+    ]
