@@ -10,6 +10,7 @@ from gtk.cli.options import runs_option
 from gtk.core.errors import UserError
 from gtk.core.run import Run
 from gtk.core.runs import last_written, list_runs
+from gtk.plugins.callbacks.number import format_number
 
 
 @click.command()
@@ -41,7 +42,7 @@ def _row(run: Run) -> list[str]:
     else:
         epochs = f"{metrics[-1]['epoch'] if metrics else 0}/{document['train']['epochs']}"
         losses = [
-            f"{line['terms']['loss']:.2f} ({line['split']})"
+            f"{format_number(line['terms']['loss'])} ({line['split']})"
             for line in metrics
             if "loss" in line["terms"]
         ]

@@ -23,6 +23,8 @@ from gtk.core.settings import TrainConfig
 from gtk.core.trainer import Trainer
 from gtk.core.work import heard_by
 
+#: The callback that shows how a training comes along, unless it is to be quiet.
+DISPLAY = "progress"
 #: The callbacks that draw, in every training.
 PICTURES = ("samples", "reconstructions", "latents", "curves")
 
@@ -180,14 +182,18 @@ def _reported(run: Run, dataset: Dataset) -> bool:
 def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[object]:
     """Return gtk's own callbacks and the chosen ones, which are names or objects.
 
+    One that is named twice, or is gtk's own, is there once.
+
     Raises:
         UnknownName: nothing installed goes by a name.
     """
-    own = PICTURES if quiet else ("progress", *PICTURES)
-    wanted = [*(f"generative-toolkit/{name}" for name in own), *chosen]
-    return [
-        find(CALLBACK, item).spec.resolve()() if isinstance(item, str) else item for item in wanted
-    ]
+    own = PICTURES if quiet else (DISPLAY, *PICTURES)
+    chosen = list(chosen)
+    names = [f"generative-toolkit/{name}" for name in own]
+    names += [item for item in chosen if isinstance(item, str)]
+    plugins = {plugin.installed: plugin for plugin in (find(CALLBACK, name) for name in names)}
+    objects = [item for item in chosen if not isinstance(item, str)]
+    return [*(plugin.spec.resolve()() for plugin in plugins.values()), *objects]
 
 
 def refuse_changes(names: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from gtk.core.data import DataSpec
 from gtk.core.errors import GtkError, InvalidValue
 from gtk.core.spec import NoConfig
 from gtk.core.summary import parameter_count, summarize
+from gtk.core.training import find_callbacks
 from gtk.plugins.datasets.digits import load
 
 
@@ -231,3 +232,14 @@ def test_the_summary_plays_a_step_of_several_batches(monkeypatch: pytest.MonkeyP
     )
     assert len(summarize(model, loss, load(NoConfig(), None).spec)) == 8
     assert sizes == [2, 2, 2]
+
+
+def test_a_callback_that_is_named_twice_is_there_once() -> None:
+    own = [type(item).__name__ for item in find_callbacks([], quiet=False)]
+    assert own[0] == "ProgressDisplay"
+    other = object()
+    names = ["samples", "generative-toolkit/progress", other, "curves", "curves"]
+    found = find_callbacks(names, quiet=False)
+    assert [type(item).__name__ for item in found] == [*own, "object"]
+    assert found[-1] is other
+    assert [type(item).__name__ for item in find_callbacks([], quiet=True)] == own[1:]

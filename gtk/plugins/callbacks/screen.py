@@ -1,0 +1,152 @@
+"""How a training comes along in a terminal: a few lines that are drawn over and over."""
+
+from collections.abc import Callable
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from gtk.core.progress import Progress
+from gtk.core.run import Run
+from gtk.plugins.callbacks.bar import bar
+from gtk.plugins.callbacks.number import format_number, format_seconds, printable
+from gtk.plugins.callbacks.pace import Pace
+from gtk.plugins.callbacks.thumbnail import Thumbnail
+from gtk.plugins.callbacks.trend import VALUES, Trend
+
+#: Seconds between two drawings: drawing takes milliseconds, a small network's step less than one.
+REDRAW = 0.2
+#: The same where there is a picture: 70 kB, which may go through a slow line.
+REDRAW_PICTURE = 0.5
+#: The smallest terminal that has room for a picture, in characters and lines.
+WIDE, HIGH = 80, 30
+#: The most lines that a picture takes, its caption included.
+PICTURE = 23
+#: Characters of a value, of the longest word of a trend, and of the shortest bar and name.
+VALUE, WORD, BAR, NAME = 10, 7, 8, 4
+GAP = "  "
+
+
+class Screen:
+    """Shows epoch, step, a bar, speed, times, learning rate, terms, and the newest samples.
+
+    No line is longer than the terminal is wide: what matters least is left out first.
+
+    Args:
+        console: a terminal or a notebook.
+        clock: seconds, from any moment on.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._trends: dict[str, Trend] = {}
+        self._next = clock() + REDRAW
+        self._progress: Progress | None = None
+        self._thumbnail: Thumbnail | None = None
+        self._live = Live(self, console=console, auto_refresh=False, vertical_overflow="crop")
+
+    def start(self, run: Run, progress: Progress) -> None:
+        """Begin where the training does."""
+        self._progress = progress
+        self._thumbnail = Thumbnail(run)
+        self._pace.note(progress)
+        self._live.start(refresh=True)
+
+    def step(self, progress: Progress) -> None:
+        """Take a report, and draw it unless the last drawing is too near."""
+        self._progress = progress
+        self._pace.note(progress)
+        for name, value in progress.terms.items():
+            self._trends.setdefault(name, Trend()).note(value)
+        if self._clock() >= self._next:
+            self._next = self._clock() + REDRAW
+            self._live.refresh()
+
+    def end(self) -> None:
+        """Leave the last state standing, below it a free line, and the cursor on it."""
+        self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw what fits into the terminal as it is now."""
+        width, height = options.max_width, console.size.height
+        if self._progress is None or self._thumbnail is None:
+            return
+        head = [*self._head(self._progress, width), *_flow(self._facts(self._progress), width)]
+        # The last line stays free: a terminal scrolls when it is written to.
+        lines = [*head, *self._terms(width, height - len(head) - 1)][: height - 1]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+            yield from line.render(console)
+            yield Segment.line()
+        if width >= WIDE and height >= HIGH:
+            room = min(PICTURE, height - len(lines) - 2)
+            for drawn in self._thumbnail.lines(console, width, room):
+                self._next = self._clock() + REDRAW_PICTURE
+                yield from drawn
+                yield Segment.line()
+
+    def _head(self, progress: Progress, width: int) -> list[Text]:
+        """Say how far it is, with a bar where there is room for one."""
+        share = progress.step / progress.total_steps
+        before = f"epoch {progress.epoch}/{progress.epochs}"
+        after = f"{int(share * 100):>3}%  step {progress.step}/{progress.total_steps}"
+        room = min(40, width - len(before) - len(after) - 2 * len(GAP))
+        if room < BAR:
+            return _flow([before, after.strip()], width)
+        return [Text(before + GAP).append_text(bar(room, share)).append(GAP + after)]
+
+    def _facts(self, progress: Progress) -> list[str]:
+        facts = [f"{format_seconds(self._pace.gone)} gone"]
+        if self._pace.left is not None:
+            facts.append(f"{format_seconds(self._pace.left)} left")
+        if progress.images_per_second:
+            facts.append(f"{progress.images_per_second:,.0f} images/s")
+        return [*facts, f"learning rate {progress.learning_rate:.3g}"]
+
+    def _terms(self, width: int, height: int) -> list[Text]:
+        """Return a line for each term; where they are too many, a last one that counts the rest."""
+        names = list(self._trends)
+        if len(names) > height:
+            names = names[: max(0, height - 1)]
+        if not names:
+            return []
+        # A name gives way to value and arrow, the word and the drawn values to the name.
+        room = width - VALUE - 3 * len(GAP)
+        longest = max(cell_len(printable(name)) for name in names)
+        column = min(longest, max(NAME, room))
+        room -= column
+        lines = [_term(name, self._trends[name], column, room) for name in names]
+        left_out = len(self._trends) - len(names)
+        if left_out:
+            lines.append(Text(f"and {left_out} terms more"))
+        return lines
+
+
+def _term(name: str, trend: Trend, column: int, room: int) -> Text:
+    """Return a term's name, value, arrow and, in the room that is left, word and last values."""
+    line = Text(printable(name))
+    line.truncate(column, overflow="ellipsis", pad=True)
+    arrow, word = trend.direction()
+    style = {"falling": "green", "rising": "yellow"}.get(word, "")
+    line.append(f"{GAP}{format_number(trend.value):>{VALUE}}{GAP}").append(arrow or " ", style)
+    room -= 1 + WORD
+    if room >= 0:
+        line.append(f" {word:<{WORD}}", style)
+    values = min(VALUES, room - len(GAP))
+    if values >= BAR:
+        line.append(GAP + trend.line(values), "cyan")
+    return line
+
+
+def _flow(parts: list[str], width: int) -> list[Text]:
+    """Put parts beside each other, and on further lines what does not fit."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if cell_len(lines[-1] + GAP + part) <= width:
+            lines[-1] += GAP + part
+        else:
+            lines.append(part)
+    return [Text(line) for line in lines]
