@@ -9,6 +9,7 @@ import click
 from gtk.cli.console import make_console
 from gtk.core.early_stop import EarlyStop
 from gtk.core.run import Run
+from gtk.plugins.callbacks.number import format_number
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
     from gtk.core.training import Training
@@ -49,8 +50,8 @@ def print_finished(run: Run, *, quiet: bool) -> None:
         click.echo(run.path)
         return
     console = make_console()
-    for line in _last_metrics(run):
-        terms = ", ".join(f"{name} {value:.2f}" for name, value in line["terms"].items())
+    for line in last_metrics(run):
+        terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
         images = f"{line['images']} {'test ' if line.get('images_from') == 'test' else ''}images"
         console.print(f"{line['split']:<11} {terms} {line['unit']} ({images})")
     train = run.settings.train
@@ -71,7 +72,7 @@ def print_finished(run: Run, *, quiet: bool) -> None:
         console.print(f"  gtk train --resume {reference} --epochs {2 * train.epochs}")
 
 
-def _last_metrics(run: Run) -> list[dict[str, Any]]:
+def last_metrics(run: Run) -> list[dict[str, Any]]:
     """Return the last line of each split."""
     return list({line["split"]: line for line in run.metrics()}.values())
 

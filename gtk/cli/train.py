@@ -1,12 +1,14 @@
 """`gtk train`: the options of the chosen plugins beside gtk's own, then `gtk.core.training`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from gtk.cli.json_lines import JsonLines
 from gtk.cli.options import (
     HeadedOption,
     PluginName,
@@ -182,6 +184,7 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
 @click.option("--dry-run", is_flag=True, help="Print the networks and train nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace an older run of that name.")
 @click.option("--quiet", is_flag=True, help="Print only the run's folder.")
+@click.option("--json", is_flag=True, help="Print one JSON object a line, for programs.")
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -191,6 +194,7 @@ def train(
     resume: str | None,
     dry_run: bool,
     quiet: bool,
+    json: bool,
     **options: Any,  # noqa: ANN401 - each plugin has options of its own
 ) -> None:
     """Train a model, from its first step or on from a run's last.
@@ -203,36 +207,58 @@ def train(
 
     gtk train --resume first --epochs 20
     """
+    if json and (quiet or dry_run):
+        raise InvalidValue(
+            f"--{'quiet' if quiet else 'dry-run'} prints something else than --json: give one of "
+            "the two"
+        )
     # What has a name in REQUEST_NAMES is read from the context where it is needed.
     given = {
         key: value
         for key, value in options.items()
         if value is not None and key not in REQUEST_NAMES
     }
-    if resume is not None:
-        training, fit = _resumed(ctx, given, find_run(resume, runs))
-    elif ctx.obj is None:
-        names = ", ".join(sorted({item.name for item in installed(MODEL)}))
-        raise InvalidValue(f"say which model to train: --plugin NAME. Installed: {names}")
-    else:
-        training, fit = _new(ctx, given)
-    if dry_run:
-        print_networks(training)
-        return
-    try:
-        run = fit()
-    except KeyboardInterrupt:
-        print_stopped(training.run)
-        raise
-    print_finished(run, quiet=quiet)
+    lines = JsonLines() if json else None
+    with lines or nullcontext():
+        if resume is not None:
+            training, fit = _resumed(ctx, given, find_run(resume, runs), lines)
+        elif ctx.obj is None:
+            names = ", ".join(sorted({item.name for item in installed(MODEL)}))
+            raise InvalidValue(f"say which model to train: --plugin NAME. Installed: {names}")
+        else:
+            training, fit = _new(ctx, given, lines)
+        if dry_run:
+            print_networks(training)
+            return
+        try:
+            run = fit()
+        except KeyboardInterrupt:
+            print_stopped(training.run)
+            raise
+        if lines is None:
+            print_finished(run, quiet=quiet)
+        else:
+            lines.end(run)
 
 
-def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Callable[[], Run]]":
+def _callbacks(ctx: click.Context, lines: JsonLines | None) -> list[object]:
+    """Return what watches the training: with JSON lines, they are what shows how it comes along."""
+    from gtk.core.training import find_callbacks
+
+    chosen = ctx.params["callback"]
+    if lines is None:
+        return find_callbacks(chosen, quiet=ctx.params["quiet"])
+    return find_callbacks([*chosen, lines], quiet=True)
+
+
+def _new(
+    ctx: click.Context, given: Mapping[str, Any], lines: JsonLines | None
+) -> "tuple[Training, Callable[[], Run]]":
     """Prepare a new training; return it and what starts it."""
-    from gtk.core.training import Training, find_callbacks
+    from gtk.core.training import Training
 
     wanted, choice = ctx.params, ctx.obj
-    callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])
+    callbacks = _callbacks(ctx, lines)
     settings = choice.settle(given, wanted["data_root"])
     place = RunPlace(wanted["runs"], wanted["name"], wanted["overwrite"])
     place.check(settings)
@@ -241,16 +267,16 @@ def _new(ctx: click.Context, given: Mapping[str, Any]) -> "tuple[Training, Calla
 
 
 def _resumed(
-    ctx: click.Context, given: Mapping[str, Any], run: Run
+    ctx: click.Context, given: Mapping[str, Any], run: Run, lines: JsonLines | None
 ) -> "tuple[Training, Callable[[], Run]]":
     """Prepare to go on with a run; return the training and what starts it."""
-    from gtk.core.training import find_callbacks, refuse_changes, resumed_training
+    from gtk.core.training import refuse_changes, resumed_training
 
     wanted = ctx.params
     fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")
     typed = [name for name in fixed if ctx.get_parameter_source(name) is COMMANDLINE]
     refuse_changes([*typed, *given])
-    callbacks = find_callbacks(wanted["callback"], quiet=wanted["quiet"])
+    callbacks = _callbacks(ctx, lines)
     training = resumed_training(
         run,
         epochs=given.get("epochs"),

@@ -144,7 +144,7 @@ REQUEST_NAMES = frozenset(
     {
         "plugin", "data", "data_root", "conditioner", "loss", "name", "runs", "device",
         "resume", "callback", "callbacks", "dry_run", "overwrite", "quiet", "help", "model",
-        "train", "recipe",
+        "train", "recipe", "json",
     }
 )  # fmt: skip
 
