@@ -142,6 +142,14 @@ def test_no_line_is_wider_than_the_terminal(
         assert [line for line in lines if "…" in line] == [] or width < 40 or terms == HARD
 
 
+def test_what_fits_no_terminal_is_cut_off(tmp_path: Path) -> None:
+    world = World(tmp_path, width=10)
+    train(world, HARD)
+    lines = world.frame()
+    assert lines[0] == "epoch 20/…"
+    assert all(0 < cell_len(line) <= 10 for line in lines)
+
+
 def test_at_60_columns_nothing_of_a_usual_training_is_left_out(tmp_path: Path) -> None:
     world = World(tmp_path, width=60)
     train(world, {"loss": 22.5, "reconstruction": 20.0, "kl": 0.5}, steps=100)
