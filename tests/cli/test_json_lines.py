@@ -9,6 +9,7 @@ import pytest
 
 import gtk
 from gtk.cli.json_lines import JsonLines
+from gtk.core.spec import NoConfig
 from gtk.core.work import track
 from gtk.plugins.datasets import digits
 
@@ -108,9 +109,9 @@ def test_work_on_the_data_comes_first(
 ) -> None:
     load = digits.load
 
-    def slowly(root: Path | None) -> gtk.Dataset:
+    def slowly(config: NoConfig, root: Path | None) -> gtk.Dataset:
         list(track(range(3), "decoding", 3))
-        return load(root)
+        return load(config, root)
 
     monkeypatch.setattr(digits, "load", slowly)
     told = objects(gtk_command(*TRAIN).out)

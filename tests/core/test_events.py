@@ -9,6 +9,7 @@ import pytest
 import gtk
 from gtk.core.events import EventHooks, Events
 from gtk.core.hooks import PluginHooks
+from gtk.core.spec import NoConfig
 from gtk.core.work import track
 from gtk.plugins.datasets import digits
 
@@ -129,10 +130,10 @@ def test_callbacks_hear_how_far_the_data_are_before_the_training_starts(
 
     load = digits.load
 
-    def slowly(root: Path | None) -> gtk.Dataset:
+    def slowly(config: NoConfig, root: Path | None) -> gtk.Dataset:
         for _ in track("ab", "decoding digits", 2):
             pass
-        return load(root)
+        return load(config, root)
 
     monkeypatch.setattr(digits, "load", slowly)
     gtk.train(plugin="cvae", epochs=1, quiet=True, callbacks=[Deaf(), Hearing()])

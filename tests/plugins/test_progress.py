@@ -240,7 +240,7 @@ def test_a_picture_that_is_drawn_anew_replaces_the_one_before(tmp_path: Path) ->
     world = World(tmp_path, 100, 40)
     train(world, {"loss": 1.0}, steps=20)
     assert len(world.frame()) == 3
-    for epoch, level in ((1, 7), (2, 200)):
+    for epoch, level in ((1, 83), (2, 197)):
         write_png(np.full((80, 160), level, np.uint8), tmp_path / f"samples-{epoch:04d}.png")
         assert f"samples of epoch {epoch}" in world.frame()
         assert f"{level};{level};{level}" in world.step(20 + epoch, {"loss": 1.0})
