@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from gtk.core.assembly import Settings, build
 from gtk.core.condition import ConditionSpec
-from gtk.core.data import DataSpec
+from gtk.core.data import Dataset, DataSpec
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.metrics import MetricsFile
 from gtk.core.output import write_file
@@ -80,14 +80,14 @@ class Run:
 
     @classmethod
     def create(
-        cls, path: Path, settings: Settings, data_spec: DataSpec, *, device: str, threads: int
+        cls, path: Path, settings: Settings, dataset: Dataset, *, device: str, threads: int
     ) -> "Run":
         """Make the folder and describe the run in it.
 
         Args:
             path: the folder; its parents are made, too.
             settings: what decides the training.
-            data_spec: what the model has to know of the data.
+            dataset: what is trained on.
             device: where it trains; going on there gives the same bits.
             threads: of torch on the CPU; their number changes the bits of sums.
 
@@ -101,7 +101,9 @@ class Run:
             **settings.as_document(),
             "device": device,
             "threads": threads,
-            "data_spec": data_spec.as_json(),
+            "data_spec": dataset.spec.as_json(),
+            "images": image_counts(dataset),
+            "notes": list(dataset.notes),
             "versions": {name: version(name) for name in ("generative-toolkit", "torch", "numpy")},
         }
         try:
@@ -266,10 +268,20 @@ class Run:
         )
 
     @property
+    def notes(self) -> list[str]:
+        """What the user should know of how the data were read, a sentence each."""
+        return [str(note) for note in self.document.get("notes", ())]
+
+    @property
     def condition(self) -> ConditionSpec | None:
         """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
         conditioner: Any = self.settings.choice.conditioner.spec.resolve()
         return self.data_spec.condition if conditioner.conditional else None
+
+
+def image_counts(dataset: Dataset) -> dict[str, int]:
+    """Return how many images each split has, as run.json says it."""
+    return {"train": len(dataset.train), "test": len(dataset.test)}
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

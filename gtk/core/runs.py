@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gtk.core.assembly import Settings
-from gtk.core.data import DataSpec
+from gtk.core.data import Dataset
 from gtk.core.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.output import check_writable_folder
 from gtk.core.run import Run
@@ -79,7 +79,7 @@ class RunPlace:
         """
         check_run_folder(self._path(settings), overwrite=self.overwrite)
 
-    def make(self, settings: Settings, data_spec: DataSpec, *, device: str, threads: int) -> Run:
+    def make(self, settings: Settings, dataset: Dataset, *, device: str, threads: int) -> Run:
         """Make the run's folder; another process that wants the same number at once gets the next.
 
         Raises:
@@ -90,7 +90,7 @@ class RunPlace:
             if self.overwrite and path.exists():
                 Run(path).remove()
             try:
-                return Run.create(path, settings, data_spec, device=device, threads=threads)
+                return Run.create(path, settings, dataset, device=device, threads=threads)
             except FileExistsError:
                 if self.name is not None:
                     check_run_folder(path, overwrite=False)

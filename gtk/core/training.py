@@ -17,7 +17,7 @@ from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.recipe import NO_RECIPE, find_recipe
-from gtk.core.run import Run
+from gtk.core.run import Run, image_counts
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.trainer import Trainer
@@ -71,7 +71,7 @@ class Training:
         """
         self.run = place.make(
             self.settings,
-            self.dataset.spec,
+            self.dataset,
             device=self._device,
             threads=self.settings.train.threads or torch.get_num_threads(),
         )
@@ -143,6 +143,16 @@ def resumed_training(
         raise InvalidValue(
             f"the data in {settings.data_root} are not those that {run.path} was trained on: "
             "classes or image size differ"
+        )
+    found = image_counts(training.dataset)
+    if run.document.get("images", found) != found:  # runs of older versions do not say
+        then, now = (
+            " and ".join(f"{count} {split} images" for split, count in counts.items())
+            for counts in (run.document["images"], found)
+        )
+        raise InvalidValue(
+            f"{run.path} was trained on {then}, and now there are {now}: it cannot go on as if "
+            "nothing had happened. Put the images back, or train anew"
         )
     total = training.trainer.schedule.total_steps
     reached = max(run.checkpoints.steps(), default=0)

@@ -204,6 +204,24 @@ def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         gtk.train(resume="done", epochs=2, quiet=True)
 
 
+def test_more_images_than_there_were_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gtk.plugins.datasets import digits
+
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    assert run.document["images"] == {"train": 1440, "test": 357}
+    load = digits.load
+
+    def fewer(config: NoConfig, root: Path | None) -> gtk.Dataset:
+        data = load(config, root)
+        train = gtk.Split(data.train.images[:1439], data.train.labels[:1439])
+        return gtk.Dataset(data.spec, train, data.test)
+
+    monkeypatch.setattr(digits, "load", fewer)
+    message = "on 1440 train images and 357 test images, and now there are 1439 train images"
+    with pytest.raises(InvalidValue, match=message):
+        gtk.train(resume="done", epochs=2, quiet=True)
+
+
 EVERYTHING: dict[str, object] = {
     "adam_beta1": 0.5, "warmup_steps": 7, "decay": "cosine", "clip_norm": 0.3,
     "average_decay": 0.9, "batch_size": 32, "monitor": "second_loss", "patience": 2,

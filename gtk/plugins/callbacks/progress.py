@@ -9,6 +9,7 @@ from rich.console import Console
 from gtk.core.hooks import hookimpl
 from gtk.core.progress import Progress
 from gtk.core.run import Run
+from gtk.plugins.callbacks.number import printable
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay
@@ -52,6 +53,8 @@ class ProgressDisplay:
         """Begin the display at the step where the training begins or goes on."""
         verb = "Resuming" if progress.step else "Training"
         self._console.print(f"{verb}: {run.path}", soft_wrap=True)
+        for note in run.notes:  # they may hold names of files
+            self._console.print(f"Note: {printable(note)}", soft_wrap=True)
         self._display.start(run, progress)
 
     @hookimpl
