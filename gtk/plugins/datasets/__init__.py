@@ -1,7 +1,46 @@
 """Data sets of labelled images."""
 
+from dataclasses import dataclass, field
+from typing import Literal
+
 from gtk.core.hooks import hookimpl
 from gtk.core.spec import DatasetSpec
+
+#: Width and height of what is cut out of CelebA's images.
+CELEBA_CROP = 148
+
+
+@dataclass(frozen=True, kw_only=True)
+class EMNISTConfig:
+    """Options of `emnist`."""
+
+    split: Literal["balanced", "byclass", "bymerge", "letters", "digits", "mnist"] = field(
+        default="balanced",
+        metadata={
+            "help": "Which of EMNIST's six collections: 47 classes of equal size, 62 classes, "
+            "62 merged to 47, 26 letters regardless of case, or ten digits."
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CelebAConfig:
+    """Options of `celeba`.
+
+    Raises:
+        ValueError: a size below 1, or larger than what is cut out of the images.
+    """
+
+    image_size: int = field(
+        default=64, metadata={"help": "Width and height of the images, from 1 to 148 pixels."}
+    )
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.image_size <= CELEBA_CROP:
+            raise ValueError(
+                f"image_size is {self.image_size}, it should be from 1 to {CELEBA_CROP}: no more "
+                "pixels are cut out of the published images"
+            )
 
 
 @hookimpl
@@ -23,8 +62,41 @@ def gtk_datasets() -> list[DatasetSpec]:
             target="gtk.plugins.datasets.mnist:load",
         ),
         DatasetSpec(
+            name="fashion-mnist",
+            summary="70,000 grey pictures of clothes of 28x28 pixels, ten kinds (Xiao et al.).",
+            target="gtk.plugins.datasets.fashion_mnist:load",
+        ),
+        DatasetSpec(
+            name="kmnist",
+            summary="70,000 handwritten hiragana of 28x28 pixels, ten of them (Clanuwat et al.).",
+            target="gtk.plugins.datasets.kmnist:load",
+        ),
+        DatasetSpec(
+            name="emnist",
+            summary="Handwritten letters and digits of 28x28 pixels, six splits (Cohen et al.).",
+            target="gtk.plugins.datasets.emnist:load",
+            config=EMNISTConfig,
+        ),
+        DatasetSpec(
             name="cifar10",
             summary="60,000 colour photographs of 32x32 pixels, ten kinds of things (Krizhevsky).",
-            target="gtk.plugins.datasets.cifar10:load",
+            target="gtk.plugins.datasets.cifar:load_cifar10",
+        ),
+        DatasetSpec(
+            name="cifar100",
+            summary="60,000 colour photographs of 32x32 pixels, 100 kinds of things (Krizhevsky).",
+            target="gtk.plugins.datasets.cifar:load_cifar100",
+        ),
+        DatasetSpec(
+            name="svhn",
+            summary="99,289 digits of house numbers in colour, 32x32 pixels (Netzer et al.).",
+            target="gtk.plugins.datasets.svhn:load",
+        ),
+        DatasetSpec(
+            name="celeba",
+            summary="182,732 faces of celebrities in colour, with 40 attributes each (Liu et al.).",
+            target="gtk.plugins.datasets.celeba:load",
+            config=CelebAConfig,
+            defaults={"flip": True},
         ),
     ]

@@ -1,46 +1,223 @@
-"""Data sets as published, through torchvision: read from a copy, or downloaded once."""
+"""Data sets as published, through torchvision: found or downloaded, unpacked, decoded once."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
+import numpy as np
+from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue, WorkFailed
+from gtk.core.cache import Decoded, ImageWriter, cache_folder, cached_dataset, fingerprint
+from gtk.core.data import NO_CONDITION, Dataset, DataSpec, Split
+from gtk.core.errors import GtkError, InvalidValue, WorkFailed
+from gtk.plugins.datasets.unpacking import (
+    Archive,
+    NotReadable,
+    find_sources,
+    link,
+    plain_files,
+    writable,
+)
+
+#: Images handed to the cache at once.
+CHUNK = 4096
 
 
-def published_splits(
-    reader: Callable[..., Any], root: Path | None, name: str, files: str
-) -> tuple[Any, Any]:
-    """Return torchvision's training and test split.
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where the files of a data set lie, and how to get them.
+
+    Attributes:
+        name: the data set's name.
+        title: what people call it.
+        place: what a data root has to hold, for messages.
+        files: paths below the data root, where torchvision looks for them.
+        archive: a file as it is published that holds all of `files`, if there is one.
+        images: where images of one file each lie, the first that is there counts: a folder, or
+            an archive that is read without unpacking it. Empty where they are in `files`.
+        download: has torchvision put the files into a folder.
+    """
+
+    name: str
+    title: str
+    place: str
+    files: tuple[str, ...]
+    archive: Archive | None = None
+    images: tuple[str, ...] = ()
+    download: Callable[[Path], object]
+
+    def sources(self, root: Path) -> list[Path]:
+        """Return the files, and the folder of images, that the data set is read from.
+
+        Raises:
+            NotReadable: one is not there.
+        """
+        found = find_sources(root, self.files, self.archive)
+        return [*found, *([self.image_source(root)] if self.images else [])]
+
+    def image_source(self, root: Path) -> Path:
+        """Return the folder or archive of images.
+
+        Raises:
+            NotReadable: none is there.
+        """
+        for place in self.images:
+            if (root / place).exists():
+                return root / place
+        raise NotReadable(f"there is no {' and no '.join(self.images)}")
+
+
+#: Decodes what is in a folder laid out as a data root, nothing of it packed but images, with the
+#: cache's writer.
+Decode = Callable[[Path, ImageWriter], Decoded]
+
+
+def load_published(
+    published: Published,
+    root: Path | None,
+    image_shape: tuple[int, int, int],
+    decode: Decode,
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Return a data set, out of the cache where the same files were decoded before.
 
     Args:
-        reader: torchvision's class.
-        root: a folder with `files` in it, which is only read; None downloads them into the user's
-            cache folder, unless they are there.
-        name: what people call the data set.
-        files: the folder in `root` where torchvision looks for it.
+        published: where its files lie.
+        root: the folder they are in, which is only read; None downloads them into the cache
+            folder, unless they are there.
+        image_shape: (channels, height, width) of the decoded images.
+        decode: reads the training images, then the test images; imports torchvision.
+        options: that the decoded images depend on.
 
     Raises:
         InvalidValue: the folder has no such data, or damaged ones.
         WorkFailed: the download did not succeed.
+        UserError: the cache cannot be written.
     """
-    folder = root or user_cache_path("generative-toolkit") / "data"
+    folder = _downloaded(published) if root is None else root.absolute()
+    with _readable(published, folder):
+        content = fingerprint(folder, published.sources(folder))
+    key = {"data": published.name, "root": str(folder.resolve()), "options": {**(options or {})}}
+
+    def decode_plain(writer: ImageWriter) -> Decoded:
+        # The cache locks each key, so nobody else is at work in this folder.
+        stage = cache_folder() / "unpacked" / sha256(repr(key).encode()).hexdigest()[:16]
+        with (
+            _readable(published, folder, stage),
+            plain_files(folder, published.files, published.archive, stage) as plain,
+        ):
+            if published.images:
+                source = published.image_source(folder)
+                link(source, plain / source.relative_to(folder))
+            return decode(plain, writer)
+
+    return cached_dataset(key, content, image_shape, decode_plain)
+
+
+def write_splits(writer: ImageWriter, spec: DataSpec, splits: Iterable[Split]) -> Decoded:
+    """Write the training and the test images, one after the other, and return what they are.
+
+    Args:
+        writer: the cache's.
+        spec: what the images are.
+        splits: training and test, best read one at a time.
+
+    Raises:
+        NotReadable: the images and labels of a split are not as many, or not what `spec` says.
+        UserError: the cache cannot be written.
+    """
+    counts, labels = [], []
+    for split in splits:
+        _check(split, spec)
+        for start in range(0, len(split), CHUNK):
+            add_images(writer, split.images[start : start + CHUNK])
+        counts.append(len(split))
+        labels.append(split.labels)
+    return Decoded(spec, counts[0], np.concatenate(labels))
+
+
+def add_images(writer: ImageWriter, images: NDArray[np.uint8]) -> None:
+    """Hand images to the cache.
+
+    Raises:
+        UserError: it cannot be written; not an OSError, which here means a file that is damaged.
+    """
+    with writable(cache_folder()):
+        writer.add(images)
+
+
+def _check(split: Split, spec: DataSpec) -> None:
+    """Refuse images and labels that are not what the files of this data set hold."""
+    if not len(split) or split.images.shape[1:] != spec.image_shape:
+        raise NotReadable(f"there are {split.images.shape} images, not of {spec.image_shape}")
     try:
-        train, test = (
-            reader(folder, train=train, download=root is None) for train in (True, False)
-        )
-    except Exception as error:  # torchvision raises whatever its readers and urllib raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        # What follows is advice to a programmer.
-        reason = reason.removesuffix(". You can use download=True to download it")
-        if root is None:
-            raise WorkFailed(
-                f"{name} could not be downloaded: point at a folder that holds {files} with "
-                f"--data-root FOLDER, or try again ({reason})"
-            ) from error
-        raise InvalidValue(
-            f"{folder} has no readable {files}: point --data-root at the folder that holds "
-            f"{files}, or leave it out to download ({reason})"
+        (spec.condition or NO_CONDITION).check(split.labels, len(split), "its labels")
+    except InvalidValue as error:
+        raise NotReadable(str(error)) from error
+
+
+def _downloaded(published: Published) -> Path:
+    """Return the cache's data root; download what is not in it."""
+    from filelock import FileLock
+
+    folder = cache_folder() / "data"
+    try:
+        with writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{published.name}.lock"):
+            try:
+                published.sources(folder)
+            except NotReadable:
+                _download(published, folder)
+    except GtkError:
+        raise
+    except Exception as error:  # torchvision raises whatever urllib raises
+        raise WorkFailed(
+            f"{published.title} could not be downloaded: point at a folder that holds "
+            f"{published.place} with --data-root FOLDER, or try again ({_reason(error)})"
         ) from error
-    return train, test
+    return folder
+
+
+def _download(published: Published, folder: Path) -> None:
+    """Download into a folder beside, and move it all when it is whole."""
+    partial = folder / f".{published.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        published.download(partial)
+        published.sources(partial)
+        for path in partial.iterdir():
+            target = folder / path.name
+            if target.is_dir():  # incomplete, or it would not have been downloaded again
+                shutil.rmtree(target)
+            path.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _readable(published: Published, folder: Path, stage: Path | None = None) -> Iterator[None]:
+    """Say of what cannot be read how to mend it."""
+    try:
+        yield
+    except GtkError:
+        raise
+    except Exception as error:  # torchvision raises whatever its readers raise
+        reason = _reason(error)
+        if stage is not None:
+            reason = reason.replace(str(stage), str(folder))
+        raise InvalidValue(
+            f"{folder} has no readable {published.place}: point --data-root at the folder that "
+            f"holds {published.place}, or leave it out to download ({reason})"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    # What follows is advice to a programmer.
+    return reason.removesuffix(". You can use download=True to download it")

@@ -1,0 +1,129 @@
+"""CelebA, faces of celebrities with forty attributes each."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.cache import Decoded, ImageWriter
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec
+from gtk.core.work import track
+from gtk.plugins.datasets import CELEBA_CROP, CelebAConfig
+from gtk.plugins.datasets.published import Published, add_images, load_published
+from gtk.plugins.datasets.unpacking import NotReadable
+
+#: Width and height of the aligned images, and what is cut out of their middle: the face without
+#: most of what is behind it, as many VAE and GAN code bases cut it.
+ALIGNED, CROP = (178, 218), CELEBA_CROP
+LEFT, TOP = ((side - CROP) // 2 for side in ALIGNED)
+#: Images decoded before they are handed to the cache.
+CHUNK = 256
+FOLDER = "img_align_celeba"
+LISTS = (
+    "list_attr_celeba.txt",
+    "list_eval_partition.txt",
+    "identity_CelebA.txt",
+    "list_bbox_celeba.txt",
+    "list_landmarks_align_celeba.txt",
+)
+VALIDATION_NOTE = "the published validation images are neither trained on nor tested on"
+
+
+def load(config: CelebAConfig, root: Path | None) -> Dataset:
+    """Return CelebA's 162,770 training and 19,962 test images of aligned faces.
+
+    The centre 148x148 pixels of each, scaled bicubically with antialiasing. The 19,867 images of
+    the published validation split are left out.
+
+    Liu, Luo, Wang, Tang, Deep Learning Face Attributes in the Wild (2015).
+
+    Args:
+        config: the size of the images.
+        root: a folder with celeba in it: the five lists, and img_align_celeba as a folder or
+            img_align_celeba.zip. It is only read. None downloads it into the user's cache folder,
+            unless it is there; that needs the package gdown.
+
+    Raises:
+        InvalidValue: the folder has no CelebA, or a damaged one.
+        WorkFailed: the download did not succeed.
+    """
+    size = config.image_size
+
+    def decode(plain: Path, writer: ImageWriter) -> Decoded:
+        source = published.image_source(plain)
+        (plain / "celeba" / FOLDER).mkdir(exist_ok=True)  # torchvision asks whether it is there
+        names, files, labels, train_count = _lists(plain)
+        spec = DataSpec("celeba", 3, size, size, ConditionSpec(names, "attributes"))
+        with _opener(source) as open_image:
+            chunk: list[NDArray[np.uint8]] = []
+            for file in track(files, "decoding celeba", len(files)):
+                with open_image(file) as stream:
+                    chunk.append(_face(stream, file, size))
+                if len(chunk) == CHUNK:
+                    add_images(writer, np.stack(chunk))
+                    chunk.clear()
+            if chunk:
+                add_images(writer, np.stack(chunk))
+        return Decoded(spec, train_count, labels, (VALIDATION_NOTE,))
+
+    published = Published(
+        name="celeba",
+        title="CelebA",
+        place="celeba",
+        files=tuple(f"celeba/{name}" for name in LISTS),
+        images=(f"celeba/{FOLDER}", f"celeba/{FOLDER}.zip"),
+        download=_download,
+    )
+    return load_published(published, root, (3, size, size), decode, options={"image_size": size})
+
+
+def _lists(folder: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32], int]:
+    """Return attribute names, file names and labels, training images first, and their number."""
+    from torchvision.datasets import CelebA
+
+    # torchvision compares the MD5 of each list with the published one.
+    train, test = (CelebA(folder, split=split) for split in ("train", "test"))
+    names = tuple(name for name in train.attr_names if name)  # the header ends in a blank
+    labels = np.concatenate([data.attr.numpy().astype(np.float32) for data in (train, test)])
+    return names, [*train.filename, *test.filename], labels, len(train.filename)
+
+
+@contextmanager
+def _opener(source: Path) -> Iterator[Any]:
+    """Yield a function that opens an image by its name, in a folder or in an archive."""
+    if source.is_dir():
+        yield lambda name: (source / name).open("rb")
+        return
+    with zipfile.ZipFile(source) as archive:
+        yield lambda name: archive.open(f"{FOLDER}/{name}")
+
+
+def _face(stream: IO[bytes], name: str, size: int) -> NDArray[np.uint8]:
+    """Cut a face out and scale it: (3, size, size)."""
+    from PIL import Image
+
+    try:
+        with Image.open(stream, formats=["JPEG"]) as image:
+            size_found = image.size  # before anything is decoded: it may be absurdly large
+            if size_found == ALIGNED:
+                face = image.convert("RGB").crop((LEFT, TOP, LEFT + CROP, TOP + CROP))
+    except Exception as error:  # Pillow's readers raise errors of many kinds
+        raise NotReadable(f"{FOLDER}/{name}: {error}") from error
+    if size_found != ALIGNED:
+        raise NotReadable(
+            f"{FOLDER}/{name} is {size_found[0]}x{size_found[1]} pixels large, aligned images are "
+            f"{ALIGNED[0]}x{ALIGNED[1]}"
+        )
+    scaled = face.resize((size, size), Image.Resampling.BICUBIC)
+    return np.ascontiguousarray(np.asarray(scaled).transpose(2, 0, 1))
+
+
+def _download(folder: Path) -> None:
+    from torchvision.datasets import CelebA
+
+    CelebA(folder, download=True)

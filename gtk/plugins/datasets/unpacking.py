@@ -1,0 +1,198 @@
+"""Plain files from a data root that may hold them packed: the root itself is only read."""
+
+import gzip
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from gtk.core.cache import CACHE_VARIABLE
+from gtk.core.errors import UserError
+
+#: No published file is larger than 600 MB: what unpacks to more than this is a bomb, or broken.
+MOST_BYTES = 2**30
+CHUNK_BYTES = 2**20
+
+
+class NotReadable(Exception):
+    """A file is missing, damaged or too large; the message says which, below the data root."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file that holds all the others.
+
+    Attributes:
+        path: where it lies below the data root; its name ends in .zip or .tar.gz.
+        member: what a file is called in it: "{path}" stands for its path below the data root,
+            "{name}" for the last part of that.
+    """
+
+    path: str
+    member: str = "{path}"
+
+    def member_of(self, file: str) -> str:
+        """Return what `file` is called in the archive."""
+        return self.member.format(path=file, name=file.rpartition("/")[2])
+
+
+def find_sources(root: Path, files: Sequence[str], archive: Archive | None) -> list[Path]:
+    """Return what the files are read from: themselves, FILE.gz or the archive.
+
+    Raises:
+        NotReadable: one is in none of them.
+    """
+    return list(dict.fromkeys(_source(root, file, archive) for file in files))
+
+
+@contextmanager
+def plain_files(
+    root: Path, files: Sequence[str], archive: Archive | None, stage: Path
+) -> Iterator[Path]:
+    """Bring every file to `stage`, under its path below `root`, and remove it all afterwards.
+
+    What lies plain in the root becomes a link to it; everything else is unpacked. Members of
+    archives are found by name and written to the place asked for, so no name in an archive is
+    ever a path here.
+
+    Args:
+        root: the data root.
+        files: paths below it, in the order of the archive where there is one.
+        archive: where they may be packed.
+        stage: a folder of nobody else's. What a killed process left in it is removed.
+
+    Raises:
+        NotReadable: a file is missing, damaged or too large.
+        UserError: `stage` cannot be written.
+    """
+    shutil.rmtree(stage, ignore_errors=True)
+    try:
+        packed = []
+        for file in files:
+            source, target = _source(root, file, archive), stage / file
+            with writable(stage):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            if archive is not None and source == root / archive.path:
+                packed.append(file)
+            elif source.suffix == ".gz" and not file.endswith(".gz"):
+                with _damage_named(f"{file}.gz"), gzip.open(source) as stream:
+                    _copy(cast("IO[bytes]", stream), target, stage)
+            else:
+                link(source, target)
+        if packed and archive is not None:
+            _unpack(root, archive, packed, stage)
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _source(root: Path, file: str, archive: Archive | None) -> Path:
+    places = [root / file, root / f"{file}.gz"]
+    places += [] if archive is None else [root / archive.path]
+    for place in places:
+        if place.is_file():
+            return place
+    raise NotReadable(f"there is no {file}")
+
+
+def link(source: Path, target: Path) -> None:
+    """Make `target` a link to `source`.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    with writable(target.parent):
+        target.symlink_to(source.resolve())
+
+
+def _unpack(root: Path, archive: Archive, files: Sequence[str], stage: Path) -> None:
+    wanted = {archive.member_of(file): stage / file for file in files}
+    unpack = _unpack_zip if archive.path.endswith(".zip") else _unpack_tar
+    with _damage_named(archive.path):
+        unpack(root / archive.path, wanted, stage)
+    for member, target in wanted.items():
+        if not target.exists():
+            raise NotReadable(f"{archive.path} has no {member}")
+
+
+def _unpack_zip(path: Path, wanted: dict[str, Path], stage: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        present = set(archive.namelist())
+        for member in wanted.keys() & present:
+            with archive.open(member) as packed:
+                stream = gzip.GzipFile(fileobj=packed) if member.endswith(".gz") else packed
+                _copy(cast("IO[bytes]", stream), wanted[member], stage)
+
+
+def _unpack_tar(path: Path, wanted: dict[str, Path], stage: Path) -> None:
+    # As a stream behind a limit: a tar's headers, too, can claim to be as large as they like.
+    with (
+        gzip.open(path) as packed,
+        tarfile.open(fileobj=cast("IO[bytes]", _Limited(packed)), mode="r|") as archive,
+    ):
+        for member in archive:
+            target = wanted.get(member.name)
+            stream = archive.extractfile(member) if target and member.isreg() else None
+            if target is not None and stream is not None:
+                _copy(stream, target, stage)
+
+
+class _Limited:
+    """A stream that breaks off after `MOST_BYTES`."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self._stream, self._left = stream, MOST_BYTES
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise NotReadable(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        return content
+
+
+def _copy(stream: IO[bytes], target: Path, stage: Path) -> None:
+    written = 0
+    with writable(stage):
+        output = target.open("wb")
+    with output:
+        while content := stream.read(CHUNK_BYTES):
+            written += len(content)
+            if written > MOST_BYTES:
+                raise NotReadable(f"it unpacks to more than {MOST_BYTES:,} bytes")
+            with writable(stage):
+                output.write(content)
+        with writable(stage):
+            output.flush()
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Tell a cache that cannot be written, because the disk is full say, from a damaged file.
+
+    Raises:
+        UserError: the cache cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror or error}. Make room there, or name "
+            f"another folder in the environment variable {CACHE_VARIABLE}"
+        ) from error
+
+
+@contextmanager
+def _damage_named(file: str) -> Iterator[None]:
+    """Say which file is damaged; the libraries raise errors of half a dozen kinds."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise NotReadable(f"{file}: {reason}") from error
