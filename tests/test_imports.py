@@ -28,8 +28,9 @@ TORCH_FREE = [
         f"core/{name}.py"
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
+    *(f"core/{name}.py" for name in ("cache", "source")),
     "exports/runtime.py",
-    *(f"pictures/{name}.py" for name in ("grid", "figure", "scatter", "curves", "preview")),
+    *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
     *(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/__init__.py")),
 ]
@@ -109,6 +110,8 @@ def modules_after(*arguments: str) -> set[str]:
         ("--help",),
         ("plugins",),
         ("recipes",),
+        ("data",),
+        ("data", "mnist", "--help"),
         ("recipes", "cvae-mlp"),
         ("runs",),
         ("train", "--plugin", "cvae", "--help"),

@@ -29,6 +29,7 @@ HEAVY = {
 #: What each command is for; its module is imported when it is named.
 COMMANDS = {
     "train": "Train a model, from its first step or on from a run's last.",
+    "data": "Show a data set: size, labels and images; or list all.",
     "sample": "Draw images and write them as a PNG grid.",
     "export": "Write a run's decoder as one ONNX file, proven equal to PyTorch.",
     "runs": "List runs: plugin, data, how far they came, last loss and age.",

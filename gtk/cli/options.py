@@ -102,6 +102,26 @@ class HeadedOption(click.Option):
         self.heading = heading
 
 
+class HeadedCommand(click.Command):
+    """A command that lists the options of every plugin under a heading of its own."""
+
+    def help_record(self, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str] | None:
+        """Return how an option is typed and what it does, None for an argument."""
+        return parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options, gtk's own first."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = self.help_record(ctx, parameter)
+            if record is not None:
+                heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 def runs_option(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
     """Add --runs."""
     return click.option(

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from gtk.cli.json_lines import JsonLines
 from gtk.cli.options import (
-    HeadedOption,
+    HeadedCommand,
     PluginName,
     RecipeReference,
     RunReference,
@@ -39,7 +39,7 @@ HEADINGS = {
 }
 
 
-class TrainCommand(click.Command):
+class TrainCommand(HeadedCommand):
     """Looks for --plugin, --recipe and their like first: the chosen plugins add their options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -60,20 +60,16 @@ class TrainCommand(click.Command):
         """Return gtk's own options and those of the chosen plugins."""
         return [*super().get_params(ctx), *_config_options(ctx.obj)]
 
+    def help_record(self, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str] | None:
+        """Add what an option that chooses something is unless given."""
+        record, named = super().help_record(ctx, parameter), _named_defaults(ctx.obj)
+        if record is not None and parameter.name in named:
+            return record[0], f"{record[1]}  [default: {named[parameter.name]}]"
+        return record
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options of every plugin under a heading of its own."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        named = _named_defaults(ctx.obj)
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                if parameter.name in named:
-                    record = record[0], f"{record[1]}  [default: {named[parameter.name]}]"
-                heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+        """List the options, and the models where none is chosen yet."""
+        super().format_options(ctx, formatter)
         if ctx.obj is None:
             names = ", ".join(sorted({item.name for item in installed(MODEL)}))
             formatter.write_paragraph()

@@ -1,6 +1,5 @@
 """Choose plugins by name, settle their options, and put model, conditioner and loss together."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from gtk.core.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, Plugin, 
 from gtk.core.errors import InvalidValue, PluginError, UnknownName, unknown_name
 from gtk.core.recipe import NO_RECIPE, Recipe, run_tables
 from gtk.core.settings import TrainConfig
+from gtk.core.source import find_root, split_reference
 from gtk.core.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 
 if TYPE_CHECKING:  # choosing must not import torch
@@ -22,8 +22,6 @@ if TYPE_CHECKING:  # choosing must not import torch
 
 #: What is trained on when nothing is said.
 DEFAULT_DATA = "digits"
-#: The environment variable that says where data sets are when no argument does.
-DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Choice:
                 f"{recipe.path} says no model: write name = ... below [model], or say which to "
                 "train: --plugin NAME"
             )
-        dataset, path = _split_reference(dataset)
+        dataset, path = split_reference(dataset)
         choice = cls(
             model=chosen,
             conditioner=_named(CONDITIONER, conditioner, recipe) or _default(CONDITIONER, chosen),
@@ -178,33 +176,9 @@ class Choice:
             InvalidValue: one is given for a data set that reads none or given twice, or none for
                 one that needs it.
         """
-        spec = self.dataset.spec
-        if given is not None and self.path is not None:
-            raise InvalidValue(f"--data {spec.name}:{self.path} says where: leave --data-root out")
-        given = given or self.path
-        if given is None and self._follows("data"):
+        if given is None and self.path is None and self._follows("data"):
             given = self.recipe.data_root
-        if spec.root == "none" and given is not None:
-            raise InvalidValue(f"data set '{spec.name}' is embedded: leave the data root out")
-        if spec.root == "required" and given is None:
-            raise InvalidValue(
-                f"data set '{spec.name}' is your own: say where it is, --data {spec.name}:PATH"
-            )
-        if given is None and spec.root == "optional" and os.environ.get(DATA_VARIABLE):
-            return Path(os.environ[DATA_VARIABLE])
-        return given
-
-
-def _split_reference(reference: str | None) -> tuple[str | None, Path | None]:
-    """Split NAME:PATH, a data set and where it is.
-
-    Raises:
-        InvalidValue: nothing follows the colon.
-    """
-    name, colon, path = (reference or "").partition(":")
-    if colon and not path:
-        raise InvalidValue(f"--data {reference} says no path: write {name}:PATH")
-    return (name if colon else reference), (Path(path).expanduser() if colon else None)
+        return find_root(self.dataset.spec, given, self.path)
 
 
 def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:

@@ -1,6 +1,6 @@
 """A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -57,8 +57,12 @@ def check_config(config: type) -> None:
             )
 
 
-def options_of(tables: Mapping[str, type]) -> list[Option]:
+def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> list[Option]:
     """Return an option for every field of every table's config class, with unambiguous names.
+
+    Args:
+        tables: config classes by table.
+        reserved: names that mean something else; a field of such a name becomes `table_field`.
 
     Raises:
         PluginError: two options would go by one name.
@@ -68,7 +72,8 @@ def options_of(tables: Mapping[str, type]) -> list[Option]:
     for table, config in tables.items():
         hints = get_type_hints(config)
         for item in fields(config):
-            bare = table == "train" or names.count(item.name) == 1
+            alone = names.count(item.name) == 1 and item.name not in reserved
+            bare = table == "train" or alone
             options.append(
                 Option(
                     table=table,

@@ -13,13 +13,14 @@ from gtk.core.data import Dataset
 from gtk.core.discovery import CALLBACK, find
 from gtk.core.early_stop import EarlyStop
 from gtk.core.engine import resolve_device
-from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
+from gtk.core.errors import InvalidValue, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.recipe import NO_RECIPE, find_recipe
 from gtk.core.run import Run, image_counts
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
+from gtk.core.source import load_data
 from gtk.core.trainer import Trainer
 from gtk.core.work import heard_by
 
@@ -227,22 +228,7 @@ def load_dataset(settings: Settings) -> Dataset:
         GtkError: the data are not there or cannot be read.
         PluginError: the plugin fails, or returns something else than a `gtk.Dataset`.
     """
-    plugin = settings.choice.dataset
-    try:
-        dataset = plugin.spec.resolve()(settings.configs["data"], settings.data_root)
-    except GtkError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"data set '{plugin.spec.name}' of {plugin.installed} failed with "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    if not isinstance(dataset, Dataset):
-        raise PluginError(
-            f"data set '{plugin.spec.name}' of {plugin.installed} returned "
-            f"{type(dataset).__name__} instead of a Dataset."
-        )
-    return dataset
+    return load_data(settings.choice.dataset, settings.configs["data"], settings.data_root)
 
 
 def train(

@@ -84,9 +84,9 @@ def test_a_recipe_says_where_and_how_and_a_flag_beats_it(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--data squares", "'squares' is your own: say where it is, --data squares:PATH"),
-        ("--data squares:", "--data squares: says no path: write squares:PATH"),
-        ("--data squares:a --data-root b", "--data squares:a says where: leave --data-root out"),
+        ("--data squares", "'squares' is your own: say where it is, squares:PATH"),
+        ("--data squares:", "squares: says no path: write squares:PATH"),
+        ("--data squares:a --data-root b", "squares:a says where: leave --data-root out"),
         ("--data digits:a", "data set 'digits' is embedded: leave the data root out"),
         ("--data squares:none", "none does not say how many squares there are"),
         ("--data squares:a --side 0", "data set 'squares': side must be at least 1, not 0"),
