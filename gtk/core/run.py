@@ -267,6 +267,43 @@ class Run:
             device=place,
         )
 
+    def generate(
+        self,
+        noise: "NDArray[np.float32]",
+        labels: Sequence[Any] | None = None,
+        *,
+        checkpoint: str | int | None = None,
+        batch_size: int = 256,
+        device: str = "cpu",
+    ) -> "NDArray[np.uint8]":
+        """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+        `sample` is this with noise that it draws itself.
+
+        Args:
+            noise: (N, *shape) as the model's `noise` says, standard normal where images shall be
+                like those it was trained on.
+            labels: as in `sample`, one for each row of noise.
+            checkpoint: as in `load_model`.
+            batch_size: images in one pass through the network; changes no image.
+            device: "auto" or a torch device.
+
+        Raises:
+            InvalidValue: noise of another shape, or labels as in `sample`.
+        """
+        from gtk.core.engine import resolve_device
+        from gtk.core.sampler import choose_labels, generate
+
+        chosen, _ = choose_labels(self.condition, labels, len(noise))
+        place = resolve_device(device)
+        return generate(
+            self.load_model(checkpoint).to(place),
+            noise,
+            labels=chosen,
+            batch_size=batch_size,
+            device=place,
+        )
+
     @property
     def notes(self) -> list[str]:
         """What the user should know of how the data were read, a sentence each."""

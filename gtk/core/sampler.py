@@ -66,17 +66,57 @@ def sample(
     check_at_least("batch_size", batch_size, 1)
     check_at_least("seed", seed, 0)
     noise = model.noise.draw(count, seed)
+    return generate(model, noise, labels=labels, batch_size=batch_size, device=device)
+
+
+def generate(
+    model: Model,
+    noise: NDArray[np.float32],
+    *,
+    labels: NDArray[Any] | None,
+    batch_size: int,
+    device: torch.device,
+) -> NDArray[np.uint8]:
+    """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+    Args:
+        model: on `device`; put in eval mode for the while and then back.
+        noise: (N, *shape) as `model.noise` says.
+        labels: as `choose_labels` returns them.
+        batch_size: images in one pass; changes no image.
+        device: of the model.
+
+    Raises:
+        InvalidValue: a batch size out of range, or noise of another shape or not finite.
+    """
+    check_at_least("batch_size", batch_size, 1)
+    noise = check_noise(noise, model.noise.shape)
     training = model.training
     model.eval()
     batches = []
     with torch.no_grad():
-        for start in range(0, count, batch_size):
+        for start in range(0, len(noise), batch_size):
             rows = slice(start, start + batch_size)
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
             images = model.sample(torch.from_numpy(noise[rows]).to(device), condition)
             batches.append(images.cpu().numpy())
     model.train(training)
     return to_pixels(np.concatenate(batches))
+
+
+def check_noise(noise: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
+    """Return noise for one image or more as float32 (N, *shape).
+
+    Raises:
+        InvalidValue: it has another shape, or is not finite.
+    """
+    values = np.asarray(noise, np.float32)
+    if values.shape[1:] != shape or not len(values) or not np.isfinite(values).all():
+        raise InvalidValue(
+            f"noise is finite numbers of the shape (images, {', '.join(map(str, shape))}), not "
+            f"{values.shape}"
+        )
+    return values
 
 
 def check_at_least(name: str, value: int, least: int) -> None:

@@ -79,11 +79,52 @@ class Generator:
         """
         chosen, total = self._labels(labels, count)
         _check_at_least("batch_size", batch_size, 1)
+        return self._run(self.draw_noise(total, seed), chosen, batch_size)
+
+    def generate(
+        self,
+        noise: NDArray[np.float32],
+        labels: Sequence[Any] | None = None,
+        *,
+        batch_size: int = 256,
+    ) -> NDArray[np.uint8]:
+        """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+        Args:
+            noise: (N, *noise_shape), standard normal where images shall be like those that the
+                model was trained on.
+            labels: as in `sample`, one for each row of noise.
+            batch_size: images in one pass; changes no image.
+
+        Raises:
+            RequestError: noise of another shape or not finite, or as in `sample`.
+        """
+        chosen, _ = self._labels(labels, len(noise))
+        _check_at_least("batch_size", batch_size, 1)
+        values = np.asarray(noise, np.float32)
+        if values.shape[1:] != self.noise_shape or not np.isfinite(values).all():
+            shape = ", ".join(map(str, self.noise_shape))
+            raise RequestError(
+                f"noise is finite numbers of the shape (images, {shape}), not {values.shape}"
+            )
+        return self._run(values, chosen, batch_size)
+
+    def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Draw standard normal noise for `count` images: (count, *noise_shape).
+
+        Raises:
+            RequestError: a seed below 0.
+        """
         _check_at_least("seed", seed, 0)
         generator = np.random.default_rng(seed)
-        noise = generator.standard_normal((total, *self.noise_shape), dtype=np.float32)
+        return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
+
+    def _run(
+        self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
+    ) -> NDArray[np.uint8]:
+        """Return the images of noise and conditions as the graph takes them."""
         batches = []
-        for start in range(0, total, batch_size):
+        for start in range(0, len(noise), batch_size):
             rows = slice(start, start + batch_size)
             feeds: dict[str, NDArray[Any]] = {self.noise_input: noise[rows]}
             if chosen is not None and self.condition_input is not None:

@@ -50,6 +50,35 @@ def test_labels_are_numbers_or_names_and_checked(exported: Path) -> None:
             generator.sample(**arguments)  # type: ignore[arg-type]
 
 
+def test_drawn_noise_makes_the_images_of_its_seed(small_run: gtk.Run, exported: Path) -> None:
+    generator = load(exported)
+    labels, noise = [3, 1, 4], generator.draw_noise(3, seed=5)
+    sampled = small_run.sample(labels=labels, seed=5)
+    assert np.array_equal(small_run.generate(noise, labels), sampled)
+    assert np.array_equal(small_run.generate(noise, labels, batch_size=2), sampled)
+    found = generator.generate(noise, labels)
+    assert np.array_equal(found, generator.sample(labels=labels, seed=5))
+    assert abs(found.astype(int) - sampled).max() <= 1
+    assert np.array_equal(generator.generate(noise[::-1], labels[::-1]), found[::-1])
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 5), (0, 16), (2, 16, 1)], ids=str)
+def test_noise_of_another_shape_is_refused_alike(
+    small_run: gtk.Run, exported: Path, shape: tuple[int, ...]
+) -> None:
+    noise = np.zeros(shape, np.float32)
+    messages = []
+    for generate in (small_run.generate, load(exported).generate):
+        with pytest.raises(ValueError, match="noise is|count must") as caught:
+            generate(noise)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    with pytest.raises(RequestError, match="noise is finite numbers"):
+        load(exported).generate(np.full((1, 16), np.nan, np.float32))
+    with pytest.raises(gtk.UserError, match="noise is finite numbers"):
+        small_run.generate(np.full((1, 16), np.inf, np.float32))
+
+
 REQUESTS: list[dict[str, object]] = [
     {}, {"count": 3}, {"labels": [1, "2"]}, {"labels": ["10"]}, {"labels": [10]}, {"labels": [-1]},
     {"labels": ["---3"]}, {"labels": ["x"]}, {"labels": [3.7]}, {"labels": "12"}, {"labels": 3},
