@@ -1,8 +1,13 @@
 """A picture in the terminal: two pixels to a character, upper half and lower half."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.text import Text
+
+from gtk.pictures.text import printable
 
 
 def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None) -> Text:
@@ -37,3 +42,26 @@ def _shrink(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     from PIL import Image
 
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+
+
+def names_above(names: Sequence[str], pitch: int, across: int, width: int) -> Text:
+    """Return a line with each column's name above the middle of its column in `half_blocks`.
+
+    Args:
+        names: of the columns.
+        pitch: pixels from one column to the next.
+        across: pixels of the whole grid.
+        width: characters of the terminal.
+
+    Returns:
+        The line with its end, or no text where there are no names or not all of them fit.
+    """
+    column = pitch * min(1, width / across)
+    shown = [printable(name) for name in names]
+    if not any(shown) or any(cell_len(name) > column - 1 for name in shown):
+        return Text()
+    line = ""
+    for index, name in enumerate(shown):
+        left = int(column * (index + 0.5) - cell_len(name) / 2)
+        line += " " * max(0, left - cell_len(line)) + name
+    return Text(line + "\n")

@@ -17,6 +17,8 @@ import gtk
 from gtk.cli.main import COMMANDS
 from gtk.cli.runs import age
 from gtk.pictures.grid import image_grid
+from gtk.pictures.labels import labelled_grid
+from gtk.pictures.preview import names_above
 
 Command = Callable[..., Any]
 
@@ -94,16 +96,17 @@ def test_sampling_a_class(gtk_command: Command, run: gtk.Run) -> None:
 
 
 def test_sampling_all_classes_gives_a_column_for_each(gtk_command: Command, run: gtk.Run) -> None:
-    gtk_command("sample", "latest", "--labels", "all", "--rows", 5, "--out", "grid.png")
+    arguments = ("sample", "latest", "--labels", "all", "--rows", 5, "--no-labels")
+    gtk_command(*arguments, "--out", "grid.png")
     picture = np.asarray(Image.open("grid.png"))
     assert picture.shape == (5 * 72 - 8, 10 * 72 - 8)
     images = run.sample(labels=[*range(10)] * 5)
     assert np.array_equal(picture, image_grid(images, 10))
-    gtk_command(
-        "sample", run.path, "--labels", "8, 1", "--rows", 2, "--seed", 4, "--out", "two.png"
-    )
+    arguments = ("sample", run.path, "--labels", "8, 1", "--rows", 2, "--seed", 4)
+    gtk_command(*arguments, "--out", "two.png")
     picture = np.asarray(Image.open("two.png"))
-    assert np.array_equal(picture, image_grid(run.sample(labels=[8, 1, 8, 1], seed=4), 2))
+    expected = labelled_grid(run.sample(labels=[8, 1, 8, 1], seed=4), 2, column_names=["8", "1"])
+    assert np.array_equal(picture, expected)
 
 
 def test_the_same_seed_gives_the_same_bytes(gtk_command: Command, run: gtk.Run) -> None:
@@ -254,3 +257,16 @@ def test_a_training_that_diverges_says_at_which_step_and_what_to_do(gtk_command:
     assert result.code == 2
     assert "has no checkpoint yet" in result.err
     assert "train anew" in result.err
+
+
+def test_names_above_the_preview_are_where_their_columns_are() -> None:
+    line = names_above(["3", "seven"], pitch=9, across=17, width=60).plain
+    assert line == "    3      seven\n"
+    assert names_above(["3", "far too long"], pitch=9, across=17, width=60).plain == ""
+    assert names_above([], pitch=9, across=17, width=60).plain == ""
+    narrow = names_above([str(index) for index in range(10)], pitch=9, across=89, width=60).plain
+    assert len(narrow) <= 60
+    assert narrow.split() == [str(index) for index in range(10)]
+    assert names_above(["\x1b[1m", "[b]x"], pitch=9, across=17, width=60).plain.split() == [
+        "[1m", "[b]x",
+    ]  # fmt: skip

@@ -1,0 +1,91 @@
+"""What the images of a picture are conditioned on: options, and names for people."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.core.condition import ConditionSpec
+from gtk.core.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def condition_options(label_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds --label and --condition, as `label` and `conditions`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        condition = click.option(
+            "--condition",
+            "conditions",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An attribute (0 or 1) or a number; can be repeated.",
+        )
+        return click.option("--label", metavar="CLASS", help=label_help)(condition(command))
+
+    return decorate
+
+
+def wanted_condition(
+    spec: ConditionSpec | None, label: str | None, conditions: Sequence[str]
+) -> Any | None:  # noqa: ANN401 - a class, or numbers by name
+    """Return the condition that --label or --condition asks for, None where neither is given.
+
+    Raises:
+        InvalidValue: the model takes no such condition, or a text is no NAME=VALUE.
+        UnknownName: no class, attribute or number goes by a name.
+    """
+    if conditions and (spec is None or spec.kind == "classes"):
+        raise InvalidValue("--condition is for models of attributes or numbers, which this is not")
+    if label is not None and spec is None:
+        raise InvalidValue("this model was trained without a condition: leave --label out")
+    if spec is None or (label is None and not conditions):
+        return None
+    if label is not None and spec.kind != "classes":
+        names = ", ".join(spec.names)
+        raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
+    wanted = label if label is not None else parse_numbers(conditions, "--condition")
+    spec.encode(wanted)  # so that a mistake is found before the model is loaded
+    return wanted
+
+
+def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
+    """Read NAME=VALUE texts.
+
+    Raises:
+        InvalidValue: a text is something else, or a name is given twice.
+    """
+    vector: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name in vector:
+            raise InvalidValue(f"{option} gives {name} twice")
+        try:
+            vector[name] = float(value)
+        except ValueError as error:
+            raise InvalidValue(f"{option} takes NAME=NUMBER, not '{text}'") from error
+    return vector
+
+
+def example_names(spec: ConditionSpec) -> list[str]:
+    """Return what each of `ConditionSpec.examples` is called."""
+    if spec.kind != "continuous":
+        return list(spec.names)
+    return [
+        f"{name} {end:g}"
+        for name, ends in zip(spec.names, spec.ranges, strict=True)
+        for end in ends
+    ]
+
+
+def condition_name(spec: ConditionSpec, value: "NDArray[np.generic]") -> str:
+    """Return what one image's encoded condition is called: "3", "roof, wall", "slope -4.2"."""
+    if spec.kind == "classes":
+        return spec.names[int(value)]
+    numbers = dict(zip(spec.names, value.tolist(), strict=True))
+    if spec.kind == "continuous":
+        return ", ".join(f"{name} {number:.3g}" for name, number in numbers.items())
+    return ", ".join(name for name, number in numbers.items() if number >= 0.5) or "none"

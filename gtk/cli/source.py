@@ -1,0 +1,200 @@
+"""Where the images of a picture come from: a run, or an exported file without torch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gtk.core.condition import ConditionSpec
+from gtk.core.errors import InvalidValue, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gtk.core.model import Model
+    from gtk.core.run import Run
+    from gtk.exports.runtime import Generator
+
+Result = TypeVar("Result")
+
+
+class Source(ABC):
+    """A trained model that makes images.
+
+    Attributes:
+        reference: what the user called it.
+        condition: what its samples are conditioned on, None where they are not.
+        batch_size: images in one pass; changes no image.
+    """
+
+    reference: str
+    condition: ConditionSpec | None
+    batch_size: int = 256
+
+    @property
+    @abstractmethod
+    def noise_shape(self) -> tuple[int, ...]:
+        """The shape of one image's noise."""
+
+    @abstractmethod
+    def draw_noise(self, count: int, seed: int) -> "NDArray[np.float32]":
+        """Draw the noise that `gtk sample` starts from with this seed: (count, *noise_shape)."""
+
+    @abstractmethod
+    def generate(
+        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+    ) -> "NDArray[np.uint8]":
+        """Make images of noise (N, *noise_shape): (N, H, W) if grey, (N, H, W, 3) in colour.
+
+        Args:
+            noise: of each image.
+            labels: an image's condition each; None where there is no condition, or to cycle
+                through its examples.
+
+        Raises:
+            InvalidValue: labels that do not fit the model.
+        """
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of its classes, None where the condition is none or something else."""
+        is_classes = self.condition is not None and self.condition.kind == "classes"
+        return self.condition.names if self.condition and is_classes else None
+
+    @property
+    def numbers(self) -> tuple[str, ...] | None:
+        """The names of its attributes or numbers, None where there are none."""
+        is_classes = self.condition is not None and self.condition.kind == "classes"
+        return self.condition.names if self.condition and not is_classes else None
+
+    def sample(self, labels: Sequence[Any] | None, count: int, seed: int) -> "NDArray[np.uint8]":
+        """Draw images, the same for the same seed."""
+        return self.generate(self.draw_noise(count, seed), labels)
+
+
+class RunSource(Source):
+    """A run.
+
+    Args:
+        reference: what the user called it.
+        run: the run.
+        checkpoint: of which checkpoint the weights are; by default as `Run.load_model` chooses.
+        device: "auto" or a torch device; by default the CPU.
+    """
+
+    def __init__(
+        self, reference: str, run: "Run", checkpoint: str | None, device: str | None
+    ) -> None:
+        self.reference, self.run = reference, run
+        self.condition = run.condition
+        self._checkpoint, self._device = checkpoint, device or "cpu"
+
+    @cached_property
+    def model(self) -> "Model":
+        """The model, in eval mode on its device."""
+        from gtk.core.engine import resolve_device
+
+        place = resolve_device(self._device)
+        return self.run.load_model(self._checkpoint).to(place)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """As the model says."""
+        return self.model.noise.shape
+
+    def draw_noise(self, count: int, seed: int) -> "NDArray[np.float32]":
+        """Draw noise."""
+        return self.model.noise.draw(count, seed)
+
+    def generate(
+        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+    ) -> "NDArray[np.uint8]":
+        """Make images."""
+        from gtk.core.engine import resolve_device
+        from gtk.core.sampler import choose_labels, generate
+
+        chosen, _ = choose_labels(self.condition, labels, len(noise))
+        return generate(
+            self.model,
+            noise,
+            labels=chosen,
+            batch_size=self.batch_size,
+            device=resolve_device(self._device),
+        )
+
+
+class FileSource(Source):
+    """An exported file, which onnxruntime runs.
+
+    Args:
+        reference: the file.
+
+    Raises:
+        UserError: it cannot be read, or was not exported by gtk.
+    """
+
+    def __init__(self, reference: str) -> None:
+        from gtk.exports.runtime import ExportFileError, load
+
+        self.reference = reference
+        try:
+            self._generator = load(reference)
+        except ExportFileError as error:
+            raise UserError(str(error)) from error
+        self.condition = _condition(self._generator)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """As the file's contract says."""
+        return self._generator.noise_shape
+
+    def draw_noise(self, count: int, seed: int) -> "NDArray[np.float32]":
+        """Draw noise."""
+        return _asked(lambda: self._generator.draw_noise(count, seed))
+
+    def generate(
+        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+    ) -> "NDArray[np.uint8]":
+        """Make images."""
+        return _asked(lambda: self._generator.generate(noise, labels, batch_size=self.batch_size))
+
+
+def open_source(reference: str, runs: Path, checkpoint: str | None, device: str | None) -> Source:
+    """Open an exported file, without torch, or a run.
+
+    Raises:
+        GtkError: there is none of that name, or an option that it does not take.
+    """
+    if reference.endswith(".onnx"):
+        if checkpoint is not None or device is not None:
+            raise InvalidValue(
+                f"{reference} is an exported file: --checkpoint and --device are for runs"
+            )
+        return FileSource(reference)
+    from gtk.core.runs import find_run
+
+    return RunSource(reference, find_run(reference, runs), checkpoint, device)
+
+
+def _condition(generator: "Generator") -> ConditionSpec | None:
+    """Return what an exported file is conditioned on."""
+    if generator.classes is not None:
+        return ConditionSpec(generator.classes)
+    if generator.ranges is None:
+        return None
+    names = tuple(generator.ranges)
+    if generator.condition_input == "attributes":
+        return ConditionSpec(names, "attributes")
+    return ConditionSpec(names, "continuous", tuple(generator.ranges.values()))
+
+
+def _asked(request: Callable[[], Result]) -> Result:
+    """Return what the runtime answers; its errors are the user's."""
+    from gtk.exports.runtime import RequestError
+
+    try:
+        return request()
+    except RequestError as error:
+        raise InvalidValue(str(error)) from error
