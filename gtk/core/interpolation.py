@@ -1,0 +1,60 @@
+"""Paths between points, without torch: straight, along a sphere, and closed walks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Below this sine of the angle between them, two points have no arc between them to follow.
+SMALLEST_SINE = 1e-6
+
+
+def straight(
+    start: NDArray[np.float32], end: NDArray[np.float32], shares: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return points on the line between two: (S, *shape), for S shares of the way, 0 to 1."""
+    steps = shares.reshape(-1, *[1] * start.ndim)
+    points: NDArray[np.float64] = (1 - steps) * start + steps * end
+    return points.astype(np.float32)
+
+
+def spherical(
+    start: NDArray[np.float32], end: NDArray[np.float32], shares: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return points on the arc between two: (S, *shape), for S shares of the angle, 0 to 1.
+
+    White, Sampling Generative Networks (arXiv:1609.04468), section 2.1. Normal noise of many
+    dimensions lies near a sphere; the middle of a straight line would be too near its centre for
+    a model to have seen. Where there is no arc, as between points on one line through 0, the way
+    is straight.
+    """
+    one, other = (point.astype(np.float64).ravel() for point in (start, end))
+    lengths = np.linalg.norm(one) * np.linalg.norm(other)
+    cosine = np.clip(one @ other / lengths, -1, 1) if lengths else 1.0
+    angle = np.arccos(cosine)
+    sine = np.sin(angle)
+    if sine < SMALLEST_SINE:
+        return straight(start, end, shares)
+    points: NDArray[np.float64] = np.outer(np.sin((1 - shares) * angle), one) + np.outer(
+        np.sin(shares * angle), other
+    )
+    points = (points / sine).reshape(-1, *start.shape)
+    return points.astype(np.float32)
+
+
+def closed_walk(points: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Return a walk along the arcs from each point to the next, and from the last to the first.
+
+    Args:
+        points: (P, *shape).
+        frames: how many places on the way, evenly apart; one more would be the first again.
+
+    Returns:
+        (frames, *shape): the first is the first point.
+    """
+    places = np.arange(frames) * len(points) / frames
+    legs = places.astype(np.int64)
+    following = np.roll(points, -1, axis=0)
+    walked = [
+        spherical(points[leg], following[leg], np.array([place - leg]))[0]
+        for place, leg in zip(places, legs, strict=True)
+    ]
+    return np.stack(walked)
