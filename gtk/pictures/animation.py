@@ -1,0 +1,64 @@
+"""Animated pictures: GIF, and APNG where colours have to be exact."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.errors import InvalidValue
+from gtk.core.output import write_file
+from gtk.pictures.grid import MOST_PIXELS
+
+#: What an animation's name ends in.
+SUFFIXES = (".gif", ".png", ".apng")
+#: GIF counts time in hundredths of a second.
+GIF_TICK = 10
+
+
+def write_animation(
+    frames: Sequence[NDArray[np.uint8]], path: Path, milliseconds: Sequence[int]
+) -> None:
+    """Write frames that repeat for ever, by rename: the file is whole or absent.
+
+    Grey levels are exact in both formats. A GIF has 256 colours a frame: of coloured frames it
+    has the nearest, APNG has all.
+
+    Args:
+        frames: (H, W) or (H, W, 3) each, all of one shape.
+        path: it ends in .gif, or .png or .apng.
+        milliseconds: how long each stays; a GIF rounds to 10.
+
+    Raises:
+        InvalidValue: the frames have more than a hundred million pixels together.
+        UserError: it cannot be written.
+    """
+    from PIL import Image
+
+    pixels = sum(frame.shape[0] * frame.shape[1] for frame in frames)
+    if pixels > MOST_PIXELS:
+        raise InvalidValue(
+            f"the animation would have {pixels:,} pixels: make fewer frames, or give a smaller "
+            "scale"
+        )
+    gif = path.suffix.lower() == ".gif"
+    images = [Image.fromarray(frame) for frame in frames]
+    times = list(milliseconds)
+    if gif:
+        # Without dithering, whose grain would flicker from frame to frame.
+        images = [
+            image if image.mode == "L" else image.quantize(256, dither=Image.Dither.NONE)
+            for image in images
+        ]
+        times = [max(2, round(time / GIF_TICK)) * GIF_TICK for time in times]
+    content = BytesIO()
+    images[0].save(
+        content,
+        format="GIF" if gif else "PNG",
+        save_all=True,
+        append_images=images[1:],
+        duration=times,
+        loop=0,
+    )
+    write_file(path, content.getvalue())
