@@ -134,22 +134,29 @@ class PictureOptions:
         """
         from gtk.pictures.grid import write_png
 
-        console = make_console()
-        if self.preview:
-            from gtk.pictures.grid import GAP, image_grid
-            from gtk.pictures.preview import half_blocks, names_above
-
-            grid = image_grid(layout.images, layout.columns, scale=1)
-            if not self.no_labels:
-                pitch = layout.images.shape[2] + GAP
-                above = names_above(layout.column_names, pitch, grid.shape[1], console.width)
-                console.print(above, end="")
-            console.print(half_blocks(grid, console.width), end="")
+        self.show_in_terminal(layout)
         if self.out is not None:
             write_png(layout.draw(self.scale, labels=not self.no_labels), self.out)
-            console.print(f"{self.out}: {summary}")
-        elif self.preview:
-            console.print(summary)
+        self.say(summary)
+
+    def show_in_terminal(self, layout: Layout) -> None:
+        """Show the picture in the terminal, if that is wanted."""
+        if not self.preview:
+            return
+        from gtk.pictures.grid import GAP
+        from gtk.pictures.preview import half_blocks, names_above
+
+        console = make_console()
+        grid = layout.draw(1, labels=False)
+        if not self.no_labels:
+            pitch = layout.images.shape[2] + GAP
+            above = names_above(layout.column_names, pitch, grid.shape[1], console.width)
+            console.print(above, end="")
+        console.print(half_blocks(grid, console.width), end="")
+
+    def say(self, summary: str) -> None:
+        """Print what the picture holds, and the file if there is one."""
+        make_console().print(summary if self.out is None else f"{self.out}: {summary}")
 
 
 def picture_options(

@@ -112,7 +112,6 @@ class RunSource(Source):
         self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
     ) -> "NDArray[np.uint8]":
         """Make images."""
-        from gtk.core.engine import resolve_device
         from gtk.core.sampler import choose_labels, generate
 
         chosen, _ = choose_labels(self.condition, labels, len(noise))
@@ -121,8 +120,56 @@ class RunSource(Source):
             noise,
             labels=chosen,
             batch_size=self.batch_size,
-            device=resolve_device(self._device),
+            device=next(self.model.parameters()).device,
         )
+
+    def blend(
+        self, noise: "NDArray[np.float32]", classes: tuple[Any, Any], shares: "NDArray[np.float64]"
+    ) -> "NDArray[np.uint8]":
+        """Make images between two classes: the first for a share of 0, the second for 1.
+
+        Args:
+            noise: (N, *noise_shape).
+            classes: their numbers or names.
+            shares: of the second class, for each image: (N,).
+
+        Raises:
+            InvalidValue: the model has nothing between classes.
+        """
+        import numpy as np
+        import torch
+
+        from gtk.core.blend import blended
+        from gtk.core.sampler import generate
+
+        if self.condition is None:
+            raise InvalidValue("this model was trained without a condition: it has no classes")
+        start, end = (np.stack([self.condition.encode(name)] * len(noise)) for name in classes)
+        place = next(self.model.parameters()).device
+        batches = []
+        for first in range(0, len(noise), self.batch_size):
+            rows = slice(first, first + self.batch_size)
+            other = torch.from_numpy(end[rows]).to(place)
+            share = torch.from_numpy(shares[rows].astype(np.float32)).to(place)
+            with blended(self.model, other, share):
+                batch = generate(
+                    self.model,
+                    noise[rows],
+                    labels=start[rows],
+                    batch_size=self.batch_size,
+                    device=place,
+                )
+            batches.append(batch)
+        images = np.concatenate(batches)
+        # A model may take its condition in some other way than through its conditioner's layers.
+        last = np.flatnonzero(shares == 1)
+        expected = self.generate(noise[last], [classes[1]] * len(last))
+        if np.abs(images[last].astype(int) - expected).max(initial=0) > 1:
+            raise InvalidValue(
+                f"{self.reference} takes its class in a way that has nothing in between: compare "
+                "classes with gtk sample"
+            )
+        return images
 
 
 class FileSource(Source):

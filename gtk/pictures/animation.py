@@ -17,6 +17,20 @@ SUFFIXES = (".gif", ".png", ".apng")
 GIF_TICK = 10
 
 
+def check_size(frame: NDArray[np.uint8], count: int) -> None:
+    """Refuse to make `count` frames like this one where they are too many.
+
+    Raises:
+        InvalidValue: they have more than a hundred million pixels together.
+    """
+    pixels = frame.shape[0] * frame.shape[1] * count
+    if pixels > MOST_PIXELS:
+        raise InvalidValue(
+            f"the animation would have {pixels:,} pixels: make fewer frames, or give a smaller "
+            "scale"
+        )
+
+
 def write_animation(
     frames: Sequence[NDArray[np.uint8]], path: Path, milliseconds: Sequence[int]
 ) -> None:
@@ -31,17 +45,12 @@ def write_animation(
         milliseconds: how long each stays; a GIF rounds to 10.
 
     Raises:
-        InvalidValue: the frames have more than a hundred million pixels together.
+        InvalidValue: see `check_size`.
         UserError: it cannot be written.
     """
     from PIL import Image
 
-    pixels = sum(frame.shape[0] * frame.shape[1] for frame in frames)
-    if pixels > MOST_PIXELS:
-        raise InvalidValue(
-            f"the animation would have {pixels:,} pixels: make fewer frames, or give a smaller "
-            "scale"
-        )
+    check_size(frames[0], len(frames))
     gif = path.suffix.lower() == ".gif"
     images = [Image.fromarray(frame) for frame in frames]
     times = list(milliseconds)

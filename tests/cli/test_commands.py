@@ -212,13 +212,15 @@ def complete(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_shell_completes_plugins_runs_and_plugin_options(
     run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert complete("gtk tr", monkeypatch) == ["train"]
+    assert complete("gtk tr", monkeypatch) == ["train", "traverse"]
     assert complete("gtk train --plugin cv", monkeypatch) == ["cvae"]
     assert complete("gtk train --conditioner ", monkeypatch) == [
         "conditional-norm", "embedding", "film", "onehot", "projection", "unconditional",
     ]  # fmt: skip
     assert complete("gtk train --plugin cvae --late", monkeypatch) == ["--latent-dim"]
     assert complete("gtk sample sm", monkeypatch) == ["small"]
+    for command in ("reconstruct", "interpolate", "traverse", "animate"):
+        assert complete(f"gtk {command} sm", monkeypatch) == ["small"]
     assert complete("gtk export ", monkeypatch) == ["latest", "small"]
 
 

@@ -174,6 +174,19 @@ def test_sampling_from_a_file_needs_no_torch(exported: Path, tmp_path: Path) -> 
     assert (tmp_path / "seven.png").stat().st_size > 500
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["interpolate FILE --label 3 --out a.png", "traverse FILE --out a.png",
+     "animate FILE --walk --frames 3 --out a.gif"],
+)  # fmt: skip
+def test_pictures_of_a_file_need_no_torch(exported: Path, tmp_path: Path, command: str) -> None:
+    *arguments, name = command.replace("FILE", str(exported)).split()
+    blocked = BLOCKED.replace('"torch", ', '"torch", "matplotlib", ')
+    blocked = "import importlib.util as u; u.find_spec = lambda name: None\n" + blocked
+    subprocess.run([sys.executable, "-c", blocked, *arguments, name], check=True)
+    assert (tmp_path / name).stat().st_size > 500
+
+
 @pytest.mark.parametrize("command", ["train --plugin cvae", "sample RUN --out a.png", "export RUN"])
 def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) -> None:
     arguments = command.replace("RUN", str(small_run.path)).split()

@@ -1,0 +1,99 @@
+"""The way from one image to another through a latent space."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gtk.cli.condition import condition_name
+from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
+from gtk.cli.picture import Layout
+from gtk.cli.source import RunSource
+from gtk.core.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def between_images(
+    source: RunSource,
+    ends: tuple[str, str],
+    label: str | None,
+    conditions: Sequence[str],
+    steps: int,
+) -> Layout:
+    """Go straight from one image's posterior mean to another's, and decode on the way.
+
+    Between images of two classes there is a row for each of them: all of it is decoded as that
+    class. Attributes and numbers go along with the latent code instead.
+
+    Raises:
+        GtkError: a model without encoder, or an image that is not there or cannot be read.
+    """
+    import numpy as np
+
+    from gtk.cli.interpolate import percentages
+    from gtk.core.interpolation import straight
+    from gtk.core.sampler import to_pixels
+    from gtk.plugins.vae.latent import LatentSpace
+
+    latent = LatentSpace(source.model)
+    first, last = _read(source, ends, label, conditions)
+    codes = [latent.encode(item.images, item.labels)[0] for item in (first, last)]
+    path = straight(codes[0], codes[1], np.linspace(0, 1, steps))
+    rows, names = [], []
+    for labels, name in _labels(source, first, last, steps):
+        decoded = to_pixels(latent.decode(path, labels))
+        rows.append(np.concatenate([first.pixels, decoded, last.pixels]))
+        names.append(name)
+    return Layout(
+        np.concatenate(rows),
+        steps + 2,
+        column_names=(first.names[0], *percentages(steps), last.names[0]),
+        row_names=names,
+    )
+
+
+def _labels(
+    source: RunSource, first: Inputs, last: Inputs, steps: int
+) -> "list[tuple[NDArray[Any] | None, str]]":
+    """Return the condition of every step in each row, and what the row is called."""
+    import numpy as np
+
+    from gtk.core.interpolation import straight
+
+    spec = source.condition
+    if spec is None or first.labels is None or last.labels is None:
+        return [(None, "")]
+    if spec.kind != "classes":
+        return [(straight(first.labels[0], last.labels[0], np.linspace(0, 1, steps)), "")]
+    classes = dict.fromkeys(int(item[0]) for item in (first.labels, last.labels))
+    return [
+        (np.full(steps, label), f"as {condition_name(spec, np.array(label))}") for label in classes
+    ]
+
+
+def _read(
+    source: RunSource, ends: tuple[str, str], label: str | None, conditions: Sequence[str]
+) -> list[Inputs]:
+    """Return the two images: a number is that of a test image, anything else a file.
+
+    Raises:
+        InvalidValue: there is no test image of that number, or a condition without a file.
+    """
+    import numpy as np
+
+    if all(end.isdecimal() for end in ends) and (label is not None or conditions):
+        raise InvalidValue("--label and --condition say what files show; test images are known")
+    found = []
+    for end in ends:
+        if not end.isdecimal():
+            found.append(read_files(source, [Path(end)], label, conditions))
+            continue
+        split = load_test_images(source)
+        if int(end) >= len(split):
+            raise InvalidValue(
+                f"there is no test image {end}: they are 0..{len(split) - 1} (a file of that name "
+                f"is ./{end})"
+            )
+        found.append(take_test_images(source, split, np.array([int(end)])))
+    return found

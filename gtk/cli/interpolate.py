@@ -1,0 +1,208 @@
+"""`gtk interpolate`: what lies between random points, between conditions, or between images."""
+
+from typing import Any
+
+import click
+
+from gtk.cli.condition import (
+    condition_options,
+    example_names,
+    parse_numbers,
+    wanted_condition,
+)
+from gtk.cli.options import RunReference
+from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.source import RunSource, Source
+from gtk.core.condition import ConditionSpec
+from gtk.core.errors import InvalidValue
+
+ROWS, MOST_EXAMPLES = 5, 10
+
+
+@click.command()
+@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@click.option(
+    "--from",
+    "start",
+    metavar="CONDITION",
+    help="A class, or NAME=VALUE with commas; with --to, at one z in each row.",
+)
+@click.option("--to", "end", metavar="CONDITION", help="The condition at the other end.")
+@click.option(
+    "--images",
+    "ends",
+    nargs=2,
+    metavar="IMAGE IMAGE",
+    help="Two test images, by number from 0, or image files.",
+)
+@condition_options("The class of every image, or of the files of --images.")
+@click.option(
+    "--steps",
+    type=click.IntRange(2, 100),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Images from one end to the other.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help=f"Ways to go.  [default: one for each class, or {ROWS}]",
+)
+@picture_options()
+def interpolate(
+    *,
+    source: str,
+    start: str | None,
+    end: str | None,
+    ends: tuple[str, str] | None,
+    label: str | None,
+    conditions: tuple[str, ...],
+    steps: int,
+    rows: int | None,
+    picture: PictureOptions,
+) -> None:
+    """Draw what lies between images, conditions or random points.
+
+    gtk interpolate latest --out points.png
+
+    gtk interpolate latest --from 3 --to 8 --out classes.png
+
+    gtk interpolate latest --images 0 5 --out images.png
+
+    gtk interpolate faces.onnx --from smiling=0 --to smiling=1 --out smiles.png
+    """
+    picture.check(".png")
+    if (start is None) != (end is None):
+        raise InvalidValue("--from and --to go together: give both")
+    if ends is not None:
+        if start is not None or rows is not None:
+            raise InvalidValue("--images takes neither --from and --to nor --rows")
+        from gtk.cli.between_images import between_images
+
+        run = picture.open_run(source, "no encoder")
+        layout = between_images(run, ends, label, conditions, steps)
+        picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}")
+        return
+    origin, seed = picture.open(source), picture.seed or 0
+    if start is None or end is None:
+        wanted = wanted_condition(origin.condition, label, conditions)
+        layout = _between_points(origin, wanted, steps, rows, seed)
+        picture.show(layout, f"{steps} steps between random points, seed {seed}")
+        return
+    spec = origin.condition
+    if spec is None:
+        raise InvalidValue("this model was trained without a condition: leave --from and --to out")
+    if label is not None:
+        raise InvalidValue("--from and --to say which classes: leave --label out")
+    if spec.kind == "classes":
+        if conditions:
+            wanted_condition(spec, None, conditions)  # refuses them
+        layout = _between_classes(origin, spec, (start, end), steps, rows or ROWS, seed)
+    else:
+        layout = _between_numbers(
+            origin, spec, (start, end), conditions, steps=steps, rows=rows or ROWS, seed=seed
+        )
+    picture.show(layout, f"{steps} steps from {start} to {end}, seed {seed}")
+
+
+def _between_points(
+    source: Source,
+    wanted: Any | None,  # noqa: ANN401 - see wanted_condition
+    steps: int,
+    rows: int | None,
+    seed: int,
+) -> Layout:
+    """Go along an arc from one draw of noise to another in each row."""
+    import numpy as np
+
+    from gtk.core.interpolation import spherical
+
+    spec = source.condition
+    examples = [] if spec is None or wanted is not None else list(spec.examples())
+    count = rows or min(len(examples), MOST_EXAMPLES) or ROWS
+    shares = np.linspace(0, 1, steps)
+    noise = source.draw_noise(2 * count, seed)
+    paths = [spherical(noise[2 * row], noise[2 * row + 1], shares) for row in range(count)]
+    names: list[str] = []
+    labels = None if wanted is None else [wanted] * (count * steps)
+    if spec is not None and wanted is None:
+        known = example_names(spec)
+        names = [known[row % len(known)] for row in range(count)]
+        labels = [examples[row % len(examples)] for row in range(count) for _ in range(steps)]
+    images = source.generate(np.concatenate(paths), labels)
+    return Layout(images, steps, column_names=percentages(steps), row_names=names)
+
+
+def _between_classes(
+    source: Source,
+    spec: ConditionSpec,
+    ends: tuple[str, str],
+    steps: int,
+    rows: int,
+    seed: int,
+) -> Layout:
+    """Go from one class to another, with the same noise all along each row.
+
+    Raises:
+        InvalidValue: an exported file, where a class is a whole number and nothing else.
+    """
+    import numpy as np
+
+    if not isinstance(source, RunSource):
+        raise InvalidValue(
+            f"{source.reference} is an exported file, which takes whole classes and has nothing in "
+            "between: name the run"
+        )
+    labels = spec.label(ends[0]), spec.label(ends[1])
+    noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
+    images = source.blend(noise, labels, np.tile(np.linspace(0, 1, steps), rows))
+    names = [spec.names[labels[0]], *percentages(steps)[1:-1], spec.names[labels[1]]]
+    return Layout(images, steps, column_names=names)
+
+
+def _between_numbers(
+    source: Source,
+    spec: ConditionSpec,
+    ends: tuple[str, str],
+    conditions: tuple[str, ...],
+    *,
+    steps: int,
+    rows: int,
+    seed: int,
+) -> Layout:
+    """Go straight from some numbers to others, with the same noise all along each row."""
+    fixed = parse_numbers(conditions, "--condition")
+    start, end = (
+        parse_numbers(text.split(","), option)
+        for text, option in zip(ends, ("--from", "--to"), strict=True)
+    )
+    if set(start) != set(end) or set(start) & set(fixed):
+        raise InvalidValue(
+            "--from and --to name the same attributes or numbers, and --condition others"
+        )
+    values = [
+        {name: _between(start[name], end[name], step / (steps - 1)) for name in start}
+        for step in range(steps)
+    ]
+    for value in (values[0], values[-1]):
+        spec.encode(fixed | value)
+    noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
+    images = source.generate(noise, [fixed | value for value in values] * rows)
+    if len(start) > 1:
+        return Layout(images, steps, column_names=percentages(steps), column_title=", ".join(start))
+    (name,) = start
+    shown = [f"{value[name]:.3g}" for value in values]
+    return Layout(images, steps, column_names=shown, column_title=name)
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Return a number on the way, never beyond its ends."""
+    low, high = min(start, end), max(start, end)
+    return min(max(start + (end - start) * share, low), high)
+
+
+def percentages(steps: int) -> list[str]:
+    """Return how far each step has come: "0%", ..., "100%"."""
+    return [f"{step / (steps - 1):.0%}" for step in range(steps)]

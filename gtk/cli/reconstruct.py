@@ -1,0 +1,103 @@
+"""`gtk reconstruct`: what is left of images on their way through a latent code and back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gtk.cli.condition import condition_options
+from gtk.cli.options import RunReference
+from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.core.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from gtk.cli.inputs import Inputs
+    from gtk.cli.source import RunSource
+
+#: A picture with more images side by side than this is not one to look at.
+MOST = 100
+COUNT = 10
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=RunReference())
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1, MOST),
+    metavar="N",
+    help=f"How many test images.  [default: {COUNT}]",
+)
+@condition_options("The class of the files, by number or name.")
+@picture_options(
+    seed=None,
+    seed_help="Draw the test images at random, the same for the same seed.  [default: the first]",
+)
+def reconstruct(
+    *,
+    run: str,
+    files: tuple[Path, ...],
+    count: int | None,
+    label: str | None,
+    conditions: tuple[str, ...],
+    picture: PictureOptions,
+) -> None:
+    """Encode and decode test images, or your own, and show what is left.
+
+    gtk reconstruct latest --out reconstructions.png
+
+    gtk reconstruct latest -n 20 --seed 1 --out others.png
+
+    gtk reconstruct latest mine.jpg --label 3 --out mine.png
+    """
+    import numpy as np
+
+    from gtk.cli.inputs import read_files
+    from gtk.core.sampler import to_pixels
+    from gtk.plugins.vae.latent import LatentSpace
+
+    picture.check(".png")
+    source = picture.open_run(run, "no encoder")
+    if files and (count is not None or picture.seed is not None):
+        raise InvalidValue("-n and --seed choose test images: give them or files, not both")
+    if len(files) > MOST:
+        raise InvalidValue(f"{len(files)} files are too many for a picture: give up to {MOST}")
+    latent = LatentSpace(source.model)
+    if files:
+        inputs = read_files(source, files, label, conditions)
+    elif label is not None or conditions:
+        raise InvalidValue("--label and --condition say what files show; test images are known")
+    else:
+        inputs = _test_images(source, count or COUNT, picture.seed)
+    images = inputs.images / 255
+    expected = latent.decode(latent.encode(inputs.images, inputs.labels), inputs.labels)
+    error = float(np.mean((expected - images) ** 2))
+    layout = Layout(
+        np.concatenate([inputs.pixels, to_pixels(expected)]),
+        len(images),
+        column_names=inputs.names,
+        row_names=("image", "reconstruction"),
+    )
+    noun = "image" if len(images) == 1 else "images"
+    what = noun if files else f"test {noun} of {source.run.data_spec.name}"
+    picture.show(
+        layout,
+        f"{len(images)} {what} and their reconstructions, mean squared error {error:.4f} per "
+        "pixel in 0..1",
+    )
+
+
+def _test_images(source: "RunSource", count: int, seed: int | None) -> "Inputs":
+    """Return the first test images, or some that a seed draws without replacement."""
+    import numpy as np
+
+    from gtk.cli.inputs import load_test_images, take_test_images
+
+    split = load_test_images(source)
+    if count > len(split):
+        raise InvalidValue(f"there are only {len(split)} test images: ask for fewer with -n")
+    rows = np.arange(count)
+    if seed is not None:
+        rows = np.random.default_rng(seed).permutation(len(split))[:count]
+    return take_test_images(source, split, rows)

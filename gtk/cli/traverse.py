@@ -1,0 +1,151 @@
+"""`gtk traverse`: what each latent dimension does, or the whole plane of two."""
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import click
+
+from gtk.cli.condition import condition_name, condition_options, wanted_condition
+from gtk.cli.options import Integers, RunReference
+from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.source import Source
+from gtk.core.errors import InvalidValue
+
+#: Dimensions that are swept unless it is said which, steps of a sweep and of a manifold's side,
+#: and standard deviations.
+MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
+
+
+@click.command()
+@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@click.option(
+    "--dims",
+    type=Integers(),
+    metavar="LIST",
+    help=f"Which, from 1, with commas.  [default: all, up to {MOST_DIMENSIONS}]",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(2, 100),
+    metavar="N",
+    help=f"Images of each sweep, or on a side of the manifold.  [default: {STEPS}, {SIDE}]",
+)
+@click.option(
+    "--range",
+    "reach",
+    type=float,
+    metavar="X",
+    help=f"Sweep from -X to X standard deviations.  [default: {RANGE:g}]",
+)
+@condition_options("The class of every image.  [default: the first]")
+@picture_options(
+    seed=None,
+    seed_help="Keep the other dimensions at a random point.  [default: all at 0, the middle]",
+)
+def traverse(
+    *,
+    source: str,
+    dims: tuple[int, ...] | None,
+    steps: int | None,
+    reach: float | None,
+    label: str | None,
+    conditions: tuple[str, ...],
+    picture: PictureOptions,
+) -> None:
+    """Sweep each latent dimension, or draw the manifold of two.
+
+    gtk traverse latest --out dimensions.png
+
+    gtk traverse digits.onnx --dims 1,4,7 --label 3 --range 2 --out three.png
+
+    gtk traverse vae-2d-mnist-0001 --out manifold.png
+    """
+    picture.check(".png")
+    if reach is not None and not 0 < reach <= FURTHEST:
+        raise InvalidValue(f"--range is more than 0 and at most {FURTHEST:g}, not {reach}")
+    origin = picture.open(source)
+    condition, name = _condition(origin, label, conditions)
+    count = math.prod(origin.noise_shape)
+    if count == 2 and dims is None:
+        if reach is not None or picture.seed is not None:
+            raise InvalidValue(
+                "two latent dimensions are drawn as a plane, without --range and --seed: add "
+                "--dims 1,2 to sweep each"
+            )
+        side = steps or SIDE
+        picture.show(_manifold(origin, condition, side), f"{side}x{side} images{name}")
+        return
+    chosen = dims or tuple(range(1, min(count, MOST_DIMENSIONS) + 1))
+    if not all(1 <= dimension <= count for dimension in chosen):
+        raise InvalidValue(f"--dims are in 1..{count}, not {','.join(map(str, chosen))}")
+    layout = _sweep(
+        origin, condition, chosen, steps=steps or STEPS, reach=reach or RANGE, seed=picture.seed
+    )
+    around = "0" if picture.seed is None else f"the point of seed {picture.seed}"
+    picture.show(layout, f"{len(chosen)} of {count} dimensions, around {around}{name}")
+
+
+def _condition(
+    source: Source, label: str | None, conditions: tuple[str, ...]
+) -> tuple[Any | None, str]:
+    """Return the condition of every image, and how to say so."""
+    spec = source.condition
+    wanted = wanted_condition(spec, label, conditions)
+    if spec is None:
+        return None, ""
+    if wanted is None:  # numbers that are left out are at their middle
+        wanted = 0 if spec.kind == "classes" else {}
+    what = "class" if spec.kind == "classes" else "condition"
+    return wanted, f", {what} {condition_name(spec, spec.encode(wanted))}"
+
+
+def _sweep(
+    source: Source,
+    condition: Any | None,  # noqa: ANN401 - see wanted_condition
+    dims: tuple[int, ...],
+    *,
+    steps: int,
+    reach: float,
+    seed: int | None,
+) -> Layout:
+    """Draw a row for each dimension: its value goes from -reach to reach, the others stay."""
+    import numpy as np
+
+    shape = source.noise_shape
+    middle = np.zeros((1, *shape), np.float32) if seed is None else source.draw_noise(1, seed)
+    values = np.linspace(-reach, reach, steps)
+    noise = middle.reshape(1, -1).repeat(len(dims) * steps, axis=0)
+    for row, dimension in enumerate(dims):
+        noise[row * steps : (row + 1) * steps, dimension - 1] = values
+    labels = None if condition is None else [condition] * len(noise)
+    return Layout(
+        source.generate(noise.reshape(-1, *shape), labels),
+        steps,
+        column_names=[f"{value:.3g}" for value in values],
+        row_names=[f"z {dimension}" for dimension in dims],
+        column_title="standard deviations",
+    )
+
+
+def _manifold(source: Source, condition: Any | None, side: int) -> Layout:  # noqa: ANN401 - see wanted_condition
+    """Draw the plane of two latent dimensions at quantiles of the prior, as axes are drawn.
+
+    z 1 goes right and z 2 up, at the middles of equal shares of the normal distribution: figure 4
+    of Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114).
+    """
+    import numpy as np
+
+    values = [NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)]
+    across, up = np.meshgrid(values, values[::-1])
+    noise = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
+    labels = None if condition is None else [condition] * len(noise)
+    names = [f"{value:.2f}" for value in values]
+    return Layout(
+        source.generate(noise.reshape(-1, *source.noise_shape), labels),
+        side,
+        column_names=names,
+        row_names=names[::-1],
+        column_title="z 1",
+        row_title="z 2",
+    )
