@@ -82,18 +82,19 @@ def _read(
     """
     import numpy as np
 
-    if all(end.isdecimal() for end in ends) and (label is not None or conditions):
+    numbered = [end.isdecimal() for end in ends]
+    if all(numbered) and (label is not None or conditions):
         raise InvalidValue("--label and --condition say what files show; test images are known")
+    split = load_test_images(source) if any(numbered) else None
     found = []
     for end in ends:
-        if not end.isdecimal():
+        if split is None or not end.isdecimal():
             found.append(read_files(source, [Path(end)], label, conditions))
-            continue
-        split = load_test_images(source)
-        if int(end) >= len(split):
+        elif int(end) < len(split):
+            found.append(take_test_images(source, split, np.array([int(end)])))
+        else:
             raise InvalidValue(
                 f"there is no test image {end}: they are 0..{len(split) - 1} (a file of that name "
                 f"is ./{end})"
             )
-        found.append(take_test_images(source, split, np.array([int(end)])))
     return found

@@ -115,11 +115,11 @@ class PictureOptions:
         Raises:
             InvalidValue: it is an exported file.
         """
+        from gtk.core.runs import find_run
+
         if reference.endswith(".onnx"):
             raise InvalidValue(f"{reference} is an exported file, which has {why}: name a run")
-        source = self.open(reference)
-        assert isinstance(source, RunSource)  # noqa: S101 - for mypy
-        return source
+        return RunSource(reference, find_run(reference, self.runs), self.checkpoint, self.device)
 
     @property
     def preview(self) -> bool:
@@ -156,7 +156,10 @@ class PictureOptions:
 
     def say(self, summary: str) -> None:
         """Print what the picture holds, and the file if there is one."""
-        make_console().print(summary if self.out is None else f"{self.out}: {summary}")
+        from gtk.pictures.text import printable
+
+        text = printable(summary)  # it may name a class, which can be anything
+        make_console().print(text if self.out is None else f"{self.out}: {text}")
 
 
 def picture_options(

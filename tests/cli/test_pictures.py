@@ -1,5 +1,6 @@
 """Which image is in which cell of the pictures that commands draw."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import gtk
+from gtk.core import blend
 from gtk.core.interpolation import spherical
 from gtk.core.training import load_dataset
 from gtk.pictures.labels import labelled_grid
@@ -243,6 +245,61 @@ def test_a_training_is_animated_by_epoch(gtk_command: Command, run: gtk.Run, suf
     captions = {frame[:-high].tobytes() for frame in named}
     assert len(captions) == 10, "each has its epoch"
     assert np.array_equal(named[0][24:-high], named[9][24:-high]), "and the same classes"
+
+
+def test_a_training_without_whole_pictures_cannot_be_animated(
+    gtk_command: Command, run: gtk.Run
+) -> None:
+    def refused(message: str) -> None:
+        result = gtk_command("animate", "small", "--out", "a.gif")
+        assert result.code == 2
+        assert message in result.err
+        assert result.err.count("\n") == 1
+        assert not Path("a.gif").exists()
+
+    picture = run.pictures / "samples-0004.png"
+    whole = picture.read_bytes()
+    for damaged in (b"", b"text", whole[:100], whole[: len(whole) // 2]):
+        picture.write_bytes(damaged)
+        refused("samples-0004.png cannot be read as a picture")
+    Image.new("L", (9, 9)).save(picture)
+    refused("are not of one size")
+    shutil.rmtree(run.pictures)
+    refused("has no pictures of samples: draw a walk with --walk, or train anew")
+
+
+def test_epochs_are_in_order_where_numbers_grow_longer(gtk_command: Command, run: gtk.Run) -> None:
+    (run.pictures / "samples-0002.png").rename(run.pictures / "samples-10000.png")
+    result = gtk_command("animate", "small", "--out", "a.png", "--no-labels")
+    assert result.out == "a.png: epochs 4 to 10000, 10 frames\n"
+    with Image.open(run.pictures / "samples-10000.png") as image:
+        assert np.array_equal(frames("a.png")[-1], np.asarray(image))
+
+
+def test_a_model_with_nothing_between_classes_is_refused(
+    gtk_command: Command, run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blend, "_outermost", lambda model: iter(()))
+    result = gtk_command("interpolate", "small", "--from", 3, "--to", 8, "--out", "a.png")
+    assert result.code == 2
+    assert "takes its class in a way that has nothing in between" in result.err
+    assert not Path("a.png").exists()
+
+
+def test_a_class_can_be_called_anything(
+    gtk_command: Command, run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild = "\x1b[31m[b]red\n</script>"
+    document = run.document
+    document["data_spec"]["condition"]["names"][0] = wild
+    (run.path / "run.json").write_text(json.dumps(document))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "500")
+    for command in ("sample", "interpolate", "traverse", "animate"):
+        result = gtk_command(command, "small", "--out", f"{command}.png")
+        assert result.code == 0
+        assert "\x1b[31m" not in result.out
+    assert "class [31m[b]red </script>" in gtk_command("traverse", "small").out
 
 
 def test_a_walk_is_closed_and_has_a_column_for_each_class(
