@@ -117,5 +117,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"gtk: error: {' '.join(message.split())}", err=True)
+    # A message may hold names from somebody's data, which a terminal must not interpret.
+    line = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())
+    click.echo(f"gtk: error: {line}", err=True)
     return code

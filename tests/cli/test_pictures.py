@@ -300,6 +300,10 @@ def test_a_class_can_be_called_anything(
         assert result.code == 0
         assert "\x1b[31m" not in result.out
     assert "class [31m[b]red </script>" in gtk_command("traverse", "small").out
+    result = gtk_command("sample", "small", "--label", "nothing of that name", "--out", "a.png")
+    assert "Known: " in result.err
+    assert "[31m[b]red </script>" in result.err
+    assert "\x1b" not in result.err
 
 
 def test_a_walk_is_closed_and_has_a_column_for_each_class(
