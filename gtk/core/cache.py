@@ -49,10 +49,10 @@ class ImageWriter:
 
     Args:
         file: open for writing bytes.
-        image_shape: (C, H, W) of every image.
+        image_shape: (C, H, W) of every image, None if the first ones are to decide.
     """
 
-    def __init__(self, file: BinaryIO, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, file: BinaryIO, image_shape: tuple[int, int, int] | None) -> None:
         self.count = 0
         self._file = file
         self._image_shape = image_shape
@@ -64,6 +64,8 @@ class ImageWriter:
             OSError: the disk is full, or cannot be written.
             ValueError: they are of another shape or type; the decoder's mistake.
         """
+        if self._image_shape is None:
+            self._image_shape = images.shape[1:]
         if images.shape[1:] != self._image_shape or images.dtype != np.uint8:
             raise ValueError(f"{images.dtype} {images.shape[1:]} is not {self._image_shape}")
         # Not through a mapped file: where the disk is full, that ends the process.
@@ -100,7 +102,7 @@ def fingerprint(root: Path, files: Iterable[Path]) -> str:
 def cached_dataset(
     key: Mapping[str, Any],
     content: str,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, int, int] | None,
     decode: Callable[[ImageWriter], Decoded],
 ) -> Dataset:
     """Return a data set from its images in the cache, decoded first where they are not there.
@@ -110,7 +112,8 @@ def cached_dataset(
     Args:
         key: what names the images: data set, folder, options; as JSON can hold it.
         content: the fingerprint of what is decoded; of another the images are decoded anew.
-        image_shape: (C, H, W) of every image.
+        image_shape: (C, H, W) of every image; None where that takes looking into all of them, which
+            later starts need not do.
         decode: writes the images, those for training first.
 
     Raises:
@@ -134,11 +137,11 @@ class CacheEntry:
 
     Attributes:
         path: the folder; it appears by rename, whole or not at all.
-        image_shape: (C, H, W) of every image.
+        image_shape: (C, H, W) of every image, None where only the entry itself knows.
     """
 
     path: Path
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, int, int] | None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -162,9 +165,9 @@ class CacheEntry:
             facts = json.loads((self.path / "entry.json").read_text())
             if (facts["version"], facts["content"]) != (VERSION, content):
                 return None
-            images = self._map(facts["count"])
-            labels = np.load(self.path / "labels.npy", allow_pickle=False)
             spec, middle = DataSpec.from_json(facts["spec"]), facts["train_count"]
+            images = self._map((facts["count"], *(self.image_shape or spec.image_shape)))
+            labels = np.load(self.path / "labels.npy", allow_pickle=False)
             train, test = (Split(images[part], labels[part]) for part in _parts(middle))
             return Dataset(spec, train, test, tuple(facts["notes"]))
         except (OSError, ValueError, LookupError, TypeError):
@@ -205,17 +208,17 @@ class CacheEntry:
             for left in (partial, partial.with_suffix(".removed")):
                 shutil.rmtree(left, ignore_errors=True)
 
-    def _map(self, count: int) -> NDArray[np.uint8]:
-        """Return the images, (count, C, H, W), read from disk as they are used.
+    def _map(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return the images, (N, C, H, W), read from disk as they are used.
 
         Raises:
             OSError: the file is not there.
             ValueError: it is longer or shorter than it should be.
         """
-        file, shape = self.path / "images.bin", (count, *self.image_shape)
+        file = self.path / "images.bin"
         if file.stat().st_size != prod(shape):
             raise ValueError(f"{file} should have {prod(shape)} bytes")
-        if not count:
+        if not shape[0]:
             return np.zeros(shape, np.uint8)
         # Copy on write, though nobody writes: torch warns of memory that cannot be written.
         return np.memmap(file, np.uint8, mode="c", shape=shape)

@@ -82,6 +82,21 @@ def test_changed_content_takes_the_old_ones_place(folder: Path) -> None:
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
 
 
+def test_the_shape_of_images_may_be_left_to_the_decoder() -> None:
+    decode, calls = decoder()
+    for _ in range(2):
+        check(cached_dataset({"name": "spots"}, "a", None, decode))
+    assert calls == [5]
+
+    def mixed(writer: ImageWriter) -> Decoded:
+        writer.add(IMAGES)
+        writer.add(IMAGES.reshape(5, 1, 3, 2))
+        raise AssertionError("images of two shapes were taken")
+
+    with pytest.raises(ValueError, match="is not .1, 2, 3."):
+        cached_dataset({"name": "spots"}, "b", None, mixed)
+
+
 def cut(entry: Path) -> None:
     (entry / "images.bin").write_bytes((entry / "images.bin").read_bytes()[:-1])
 
