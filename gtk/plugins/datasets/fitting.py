@@ -1,0 +1,49 @@
+"""Images of any size to images of one size."""
+
+from typing import Literal
+
+from PIL import Image
+
+#: "crop": scaled so that it covers the new size, of which the centre is cut out. "pad": scaled so
+#: that it fits inside, on black. "stretch": its sides are scaled apart.
+Fit = Literal["crop", "pad", "stretch"]
+
+
+def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """Return the image in another size, by bicubic interpolation that averages when it shrinks.
+
+    Args:
+        image: of mode L or RGB. One that has the size already is returned as it is.
+        size: (width, height).
+        fit: how another shape is brought to this one.
+    """
+    if image.size == size:
+        return image
+    if fit == "pad":
+        return _padded(image, size)
+    box = _centre(image.size, size) if fit == "crop" else None
+    return image.resize(size, Image.Resampling.BICUBIC, box=box)
+
+
+def _centre(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return the largest box in the middle of the old size that has the shape of the new one.
+
+    Cut out first, then scaled: an image of 1 x 1,000,000 pixels never becomes 64 x 64,000,000.
+    """
+    width = min(float(old[0]), old[1] * new[0] / new[1])
+    height = min(float(old[1]), old[0] * new[1] / new[0])
+    left, top = (old[0] - width) / 2, (old[1] - height) / 2
+    return left, top, min(left + width, old[0]), min(top + height, old[1])
+
+
+def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the image in the middle of black; an odd pixel of border is right or below."""
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = (
+        max(1, min(size[0], round(image.width * scale))),
+        max(1, min(size[1], round(image.height * scale))),
+    )
+    canvas = Image.new(image.mode, size)
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), corner)
+    return canvas
