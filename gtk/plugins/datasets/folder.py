@@ -1,0 +1,199 @@
+"""A user's own images: a folder of files."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from numpy.typing import NDArray
+
+from gtk.core.cache import Decoded, ImageWriter, cached_dataset, fingerprint
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset, DataSpec
+from gtk.core.errors import InvalidValue
+from gtk.core.work import track
+from gtk.plugins.datasets.arrangement import Arrangement, Entry, arrange
+from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow, shown
+from gtk.plugins.datasets.fitting import Fit
+from gtk.plugins.datasets.labels import make_labels
+from gtk.plugins.datasets.listing import Listing, files_of, list_folder
+from gtk.plugins.datasets.threads import in_order
+
+Result = TypeVar("Result")
+
+#: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
+LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
+#: How many bad images a note names.
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class FolderConfig:
+    """How a folder of images is read."""
+
+    image_size: tuple[int, ...] = field(
+        default=(),
+        metadata={
+            "help": "Pixels of each side, or height,width. Unless given: as the images are, if all "
+            f"have one size of at most {LARGEST_KEPT}, else {USUAL_SIDE}."
+        },
+    )
+    color: Literal["auto", "grey", "rgb"] = field(
+        default="auto", metadata={"help": "auto: grey if every image is."}
+    )
+    fit: Fit = field(
+        default="crop",
+        metadata={"help": "How other shapes are fitted: cut, on a black border, or distorted."},
+    )
+    bad_images: Literal["skip", "fail"] = field(
+        default="fail", metadata={"help": "What is done about files that cannot be used."}
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) > 2 or any(
+            not 1 <= side <= LONGEST_SIDE for side in self.image_size
+        ):
+            raise InvalidValue(
+                f"image_size is one or two numbers in 1..{LONGEST_SIDE}, not "
+                f"{','.join(map(str, self.image_size))}"
+            )
+
+
+def load(config: FolderConfig, root: Path) -> Dataset:
+    """Return the images of a folder, decoded once and then mapped from the cache.
+
+    docs/data.md has the rules. The order of the images and every byte are the same on any machine
+    with the same Pillow, for any number of threads.
+
+    Args:
+        config: how it is read.
+        root: the folder, which is only read.
+
+    Raises:
+        InvalidValue: the folder or a file in it is not as it should be.
+        UserError: the cache cannot be written.
+    """
+    listing = list_folder(root)
+    if not listing.images and not listing.bad:
+        raise InvalidValue(
+            f"{shown(str(root))} has no images: no file in it has the name of one, such as x.png "
+            f"or x.jpg (other files: {listing.others})"
+        )
+    try:
+        content = fingerprint(root, files_of(listing, root))
+    except OSError as error:
+        raise InvalidValue(
+            f"{shown(str(error.filename))} cannot be read: {error.strerror}"
+        ) from error
+    # What is no image has its part in what is reported.
+    rest = json.dumps([listing.bad, listing.folders, listing.others], sort_keys=True)
+    return cached_dataset(
+        {"data": "folder", "root": str(root.resolve()), **asdict(config)},
+        f"{content}-{sha256(rest.encode()).hexdigest()}",
+        None,
+        partial(_decode_folder, config, root, listing),
+    )
+
+
+def _decode_folder(
+    config: FolderConfig, root: Path, listing: Listing, writer: ImageWriter
+) -> Decoded:
+    """Decode all images, those for training first."""
+    arrangement = arrange(root, listing)
+    if arrangement.entries:
+        _label(arrangement, root)  # so that a mistake is found before the work
+    with quiet_pillow():
+        shape = _shape(config, root, arrangement)
+        _refuse_bad(config, root, arrangement)
+        work = partial(decode, shape=shape, fit=config.fit)
+        for image in _each(work, root, arrangement, "decoding images"):
+            writer.add(image[None])
+    _refuse_bad(config, root, arrangement)
+    spec, labels = _label(arrangement, root)
+    return Decoded(
+        DataSpec(shown(root.resolve().name) or "folder", *shape, spec),
+        sum(not entry.testing for entry in arrangement.entries),
+        labels,
+        (*arrangement.notes, *_skipped(arrangement)),
+    )
+
+
+def _each(
+    function: Callable[[Path], Result], root: Path, arrangement: Arrangement, what: str
+) -> Iterator[Result]:
+    """Yield what the function makes of each image; those it refuses are moved to the bad ones."""
+
+    def attempt(entry: Entry) -> Result | BadImage:
+        try:
+            return function(root / entry.name)
+        except BadImage as error:
+            return error
+
+    entries, good = arrangement.entries, []
+    results = track(in_order(attempt, entries), what, len(entries))
+    for entry, result in zip(entries, results, strict=True):
+        if isinstance(result, BadImage):
+            arrangement.bad[entry.name] = result.reason
+        else:
+            good.append(entry)
+            yield result
+    arrangement.entries = good
+
+
+def _shape(config: FolderConfig, root: Path, arrangement: Arrangement) -> tuple[int, int, int]:
+    """Return (C, H, W) as the options say, or as the images are."""
+    if config.image_size and config.color != "auto":
+        headers: list[Header] = []
+    else:
+        headers = list(_each(inspect, root, arrangement, "looking at images"))
+    grey = config.color == "grey" or (
+        config.color == "auto" and all(header.grey for header in headers)
+    )
+    sizes = {(header.height, header.width) for header in headers}
+    height, width = (*config.image_size, *config.image_size)[:2] or (USUAL_SIDE, USUAL_SIDE)
+    if not config.image_size and len(sizes) == 1 and max(max(sizes)) <= LARGEST_KEPT:
+        height, width = sizes.pop()
+    return 1 if grey else 3, height, width
+
+
+def _refuse_bad(config: FolderConfig, root: Path, arrangement: Arrangement) -> None:
+    """Refuse bad images, or at least that there are no others.
+
+    Raises:
+        InvalidValue: it names the first.
+    """
+    bad = arrangement.bad
+    left = {entry.testing for entry in arrangement.entries}
+    if bad and (config.bad_images == "fail" or not left):
+        name = min(bad)
+        more = f"; {len(bad) - 1} more cannot be used" if len(bad) > 1 else ""
+        remedy = (
+            "mend or remove what is bad, or add --bad-images skip"
+            if left
+            else "there is no image that can be used"
+        )
+        raise InvalidValue(f"{shown(str(root / name))} {bad[name]}{more}: {remedy}")
+    if len(left) < 2:
+        what = "testing" if left == {False} else "training"
+        raise InvalidValue(
+            f"{shown(str(root))} has no good image for {what}: give two images or more"
+            + (" of a class" if arrangement.kind == "classes" else "")
+        )
+
+
+def _label(arrangement: Arrangement, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
+    values = [entry.value for entry in arrangement.entries]
+    return make_labels(arrangement.kind, arrangement.columns, values, shown(str(root)))
+
+
+def _skipped(arrangement: Arrangement) -> list[str]:
+    """Return a note about the images that were skipped, if there are any."""
+    bad = sorted(arrangement.bad.items())
+    if not bad:
+        return []
+    named = "; ".join(f"{shown(name)} {reason}" for name, reason in bad[:NAMED])
+    more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return [f"bad images skipped: {len(bad)} ({named}{more})"]

@@ -1,0 +1,135 @@
+"""Which files of a folder are images: by their names and kinds, none of them opened."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gtk.core.errors import InvalidValue
+from gtk.plugins.datasets.decoding import image_suffixes, shown
+
+METADATA = "metadata.csv"
+#: What systems leave behind, besides all names that begin with a dot.
+LEFT_BEHIND = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
+
+@dataclass
+class Listing:
+    """What is in a folder; names are relative to it, with "/", in the order of their text.
+
+    Attributes:
+        images: files that their names say are images.
+        folders: the folders directly in it, with or without images.
+        bad: the reason why it is not opened, for each name that is not.
+        others: how many other files there are.
+        tables: where there is a metadata.csv: names of folders, "" for the folder itself.
+    """
+
+    images: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    others: int = 0
+    tables: list[str] = field(default_factory=list)
+
+
+def list_folder(root: Path) -> Listing:
+    """List a folder and all folders in it. Links to folders are not followed.
+
+    Raises:
+        InvalidValue: it is missing, no folder, or cannot be read.
+    """
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise InvalidValue(f"{shown(str(root))} {what}: give a folder with images")
+    listing, suffixes = Listing(), image_suffixes()
+    inside = os.path.realpath(root)
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(root / folder) as entries:
+                found = [entry for entry in entries if not _hidden(entry.name)]
+        except OSError as error:
+            if not folder:
+                raise InvalidValue(
+                    f"{shown(str(root))} cannot be read: {error.strerror}"
+                ) from error
+            listing.bad[folder] = f"cannot be read ({error.strerror})"
+            continue
+        for entry in found:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            is_image = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - one of many
+            if not _decodable(entry.name) and (is_image or entry.is_dir(follow_symlinks=False)):
+                listing.bad[name] = "has a name that is not UTF-8: rename it"
+            elif entry.is_symlink() and (reason := _misled(root / name, inside, is_image)):
+                listing.bad[name] = reason
+            elif entry.is_dir():
+                pending.append(name)
+                if not folder:
+                    listing.folders.append(name)
+            elif entry.name == METADATA:
+                listing.tables.append(folder)
+            elif not is_image:
+                listing.others += 1
+            elif not entry.is_file():
+                listing.bad[name] = f"is {_kind(root / name)}, not a file"
+            else:
+                listing.images.append(name)
+    listing.images.sort()
+    listing.folders.sort()
+    listing.tables.sort()
+    return listing
+
+
+def files_of(listing: Listing, root: Path) -> Iterator[Path]:
+    """Yield all files that decide what the data set is."""
+    for folder in listing.tables:
+        yield root / folder / METADATA
+    for name in listing.images:
+        yield root / name
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name in LEFT_BEHIND
+
+
+def _decodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _misled(link: Path, inside: str, is_image: bool) -> str:
+    """Return why a link must not be followed, empty if it may; links to files inside may.
+
+    A link to a file outside that is no image by its name is one of the other files.
+    """
+    try:
+        target = os.path.realpath(link, strict=True)
+    except OSError as error:
+        circle = error.errno == errno.ELOOP
+        return "is a link that goes in a circle" if circle else "is a link that leads nowhere"
+    if not (target + os.sep).startswith(inside.rstrip(os.sep) + os.sep):
+        relevant = is_image or link.name == METADATA or os.path.isdir(target)  # noqa: PTH112 - a text
+        return "is a link that leads out of the folder" if relevant else ""
+    if os.path.isdir(target):  # noqa: PTH112 - a text
+        return "is a link to a folder, which is not followed"
+    return ""
+
+
+def _kind(path: Path) -> str:
+    """Return what something is that is neither file nor folder."""
+    mode = path.stat().st_mode
+    for kind, name in (
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISCHR, "a device"),
+    ):
+        if kind(mode):
+            return name
+    return "something else"
