@@ -31,6 +31,7 @@ TORCH_FREE = [
     *(f"core/{name}.py" for name in ("cache", "source")),
     "exports/runtime.py",
     *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
+    *(f"plugins/datasets/{path.name}" for path in (ROOT / "plugins/datasets").glob("*.py")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
     *(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/__init__.py")),
 ]

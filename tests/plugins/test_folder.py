@@ -19,7 +19,8 @@ from gtk.core.condition import ConditionSpec
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.work import heard_by
 from gtk.plugins.datasets import listing, threads
-from gtk.plugins.datasets.folder import FolderConfig, load
+from gtk.plugins.datasets.folder import load
+from gtk.plugins.datasets.folder_config import FolderConfig
 from gtk.plugins.datasets.splitting import choose_tested
 
 CLASSES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(10)]
@@ -522,7 +523,8 @@ def test_two_processes_at_once_decode_once(root: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
         "from gtk.core.work import heard_by\n"
-        "from gtk.plugins.datasets.folder import FolderConfig, load\n"
+        "from gtk.plugins.datasets.folder import load\n"
+        "from gtk.plugins.datasets.folder_config import FolderConfig\n"
         "sys.stdin.readline()\n"
         "heard = []\n"
         "with heard_by(lambda what, done, total: heard.append(what)):\n"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from gtk.core.hooks import hookimpl
 from gtk.core.spec import DatasetSpec
+from gtk.plugins.datasets.folder_config import FolderConfig
 
 #: Width and height of what is cut out of CelebA's images.
 CELEBA_CROP = 148
@@ -98,5 +99,18 @@ def gtk_datasets() -> list[DatasetSpec]:
             target="gtk.plugins.datasets.celeba:load",
             config=CelebAConfig,
             defaults={"flip": True},
+        ),
+        DatasetSpec(
+            name="folder",
+            summary="Your own images: a folder a class, flat, or with a metadata.csv.",
+            target="gtk.plugins.datasets.folder:load",
+            config=FolderConfig,
+            root="required",
+        ),
+        DatasetSpec(
+            name="npz",
+            summary="Your own arrays: an .npz file with images and labels.",
+            target="gtk.plugins.datasets.npz:load",
+            root="required",
         ),
     ]

@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue
-from gtk.plugins.datasets.fitting import Fit, fit_image
+from gtk.plugins.datasets.fitting import fit_image
+from gtk.plugins.datasets.folder_config import Fit
 
 #: What Pillow decodes by itself. Not EPS, for which it starts Ghostscript; nor what needs a handler
 #: of the program's own (BUFR, GRIB, HDF5, WMF) or is only recognized (MPEG); nor IPTC, which opens

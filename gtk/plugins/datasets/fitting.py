@@ -1,12 +1,8 @@
 """Images of any size to images of one size."""
 
-from typing import Literal
-
 from PIL import Image
 
-#: "crop": scaled so that it covers the new size, of which the centre is cut out. "pad": scaled so
-#: that it fits inside, on black. "stretch": its sides are scaled apart.
-Fit = Literal["crop", "pad", "stretch"]
+from gtk.plugins.datasets.folder_config import Fit
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -17,49 +17,15 @@ from gtk.core.errors import InvalidValue
 from gtk.core.work import track
 from gtk.plugins.datasets.arrangement import Arrangement, Entry, arrange
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow, shown
-from gtk.plugins.datasets.fitting import Fit
+from gtk.plugins.datasets.folder_config import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import Listing, files_of, list_folder
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
 
-#: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
-LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
 #: How many bad images a note names.
 NAMED = 3
-
-
-@dataclass(frozen=True)
-class FolderConfig:
-    """How a folder of images is read."""
-
-    image_size: tuple[int, ...] = field(
-        default=(),
-        metadata={
-            "help": "Pixels of each side, or height,width. Unless given: as the images are, if all "
-            f"have one size of at most {LARGEST_KEPT}, else {USUAL_SIDE}."
-        },
-    )
-    color: Literal["auto", "grey", "rgb"] = field(
-        default="auto", metadata={"help": "auto: grey if every image is."}
-    )
-    fit: Fit = field(
-        default="crop",
-        metadata={"help": "How other shapes are fitted: cut, on a black border, or distorted."},
-    )
-    bad_images: Literal["skip", "fail"] = field(
-        default="fail", metadata={"help": "What is done about files that cannot be used."}
-    )
-
-    def __post_init__(self) -> None:
-        if len(self.image_size) > 2 or any(
-            not 1 <= side <= LONGEST_SIDE for side in self.image_size
-        ):
-            raise InvalidValue(
-                f"image_size is one or two numbers in 1..{LONGEST_SIDE}, not "
-                f"{','.join(map(str, self.image_size))}"
-            )
 
 
 def load(config: FolderConfig, root: Path) -> Dataset:

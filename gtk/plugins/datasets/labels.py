@@ -14,7 +14,7 @@ Value = str | tuple[float, ...]
 
 
 def make_labels(
-    kind: Kind | None, columns: tuple[str, ...], values: Sequence[Value], where: str
+    kind: Kind | None, columns: tuple[str, ...], values: Sequence[Value] | NDArray[Any], where: str
 ) -> tuple[ConditionSpec | None, NDArray[Any]]:
     """Return the condition and every image's label.
 

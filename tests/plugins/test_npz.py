@@ -1,0 +1,286 @@
+"""A user's .npz file: what its arrays become, and what is refused."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gtk.core.cache import CACHE_VARIABLE
+from gtk.core.condition import ConditionSpec
+from gtk.core.data import Dataset
+from gtk.core.errors import InvalidValue
+from gtk.core.spec import NoConfig
+from gtk.plugins.datasets import member, npz
+
+COUNT = 30
+#: Each image has one level, which says which it is.
+IMAGES = np.arange(COUNT, dtype=np.uint8)[:, None, None] * np.ones((4, 5), np.uint8)
+PATH = Path("things.npz")
+
+
+@pytest.fixture(autouse=True)
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+def load(**arrays: Any) -> Dataset:
+    np.savez(PATH, **arrays)
+    return npz.load(NoConfig(), PATH)
+
+
+def values(data: Dataset) -> list[Any]:
+    """Return the labels in the order of the images."""
+    levels = np.concatenate([data.train.images[:, 0, 0, 0], data.test.images[:, 0, 0, 0]])
+    assert sorted(levels.tolist()) == list(range(COUNT))
+    labels = np.concatenate([data.train.labels, data.test.labels])
+    return labels[np.argsort(levels)].tolist()
+
+
+def refusal(**arrays: Any) -> str:
+    with pytest.raises(InvalidValue) as error:
+        load(**arrays)
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix("things.npz: ")
+
+
+def test_images_alone_have_no_condition() -> None:
+    data = load(images=IMAGES)
+    assert data.spec.condition is None
+    assert data.spec.image_shape == (1, 4, 5)
+    assert data.spec.name == "things"
+    assert (len(data.train), len(data.test)) == (27, 3)
+    assert values(data) == [0] * COUNT
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((4, 5, 3), (3, 4, 5)), ((4, 5, 1), (1, 4, 5)), ((3, 4, 5), (3, 4, 5)),
+     ((1, 4, 5), (1, 4, 5)), ((3, 4, 3), (3, 3, 4)), ((1, 5, 3), (3, 1, 5))],
+)  # fmt: skip
+def test_channels_are_last_or_first(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COUNT, *shape), dtype=np.uint8)
+    data = load(images=images, test_images=images[:2])
+    assert data.spec.image_shape == expected
+    if shape[-1] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    assert np.array_equal(data.train.images, images)
+    assert np.array_equal(data.test.images, images[:2])
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), dtype=np.uint8)
+    before = load(images=images, labels=np.arange(COUNT) % 3)
+    monkeypatch.setattr(member, "BLOCK_BYTES", 4 * 5 * 3 * 7)
+    np.savez_compressed(PATH, images=images, labels=np.arange(COUNT) % 3)
+    after = npz.load(NoConfig(), PATH)
+    assert np.array_equal(before.train.images, after.train.images)
+    assert np.array_equal(before.test.images, after.test.images)
+
+
+def test_whole_numbers_are_classes() -> None:
+    labels = np.array([2, 10, -1] * 10, dtype=np.int8)
+    data = load(images=IMAGES, labels=labels)
+    assert data.spec.condition == ConditionSpec(("-1", "2", "10"))
+    assert values(data) == [1, 2, 0] * 10
+    assert data.test.labels.tolist().count(0) == 1, "a tenth of each class"
+
+
+def test_names_are_for_the_numbers() -> None:
+    data = load(images=IMAGES, labels=np.arange(COUNT) % 2, names=["cup", "jug", "mug"])
+    assert data.spec.condition == ConditionSpec(("cup", "jug", "mug"))
+    assert values(data) == [0, 1] * 15
+
+
+@pytest.mark.parametrize("dtype", ["U", "S"])
+def test_texts_are_classes(dtype: str) -> None:
+    data = load(images=IMAGES, labels=np.array(["mug", "a cup"] * 15, dtype=dtype))
+    assert data.spec.condition == ConditionSpec(("a cup", "mug"))
+    assert values(data) == [1, 0] * 15
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64])
+def test_0_and_1_are_attributes(dtype: type) -> None:
+    labels = np.array([[0, 1], [1, 1], [0, 0]] * 10, dtype=dtype)
+    data = load(images=IMAGES, labels=labels, names=["red", "round"])
+    assert data.spec.condition == ConditionSpec(("red", "round"), "attributes")
+    assert values(data) == labels.tolist()
+    assert load(images=IMAGES, labels=labels).spec.condition == ConditionSpec(
+        ("value-0", "value-1"), "attributes"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_are_a_vector(dtype: type) -> None:
+    data = load(images=IMAGES, labels=np.linspace(-1, 2, COUNT, dtype=dtype), names=["angle"])
+    assert data.spec.condition == ConditionSpec(("angle",), "continuous", ((-1.0, 2.0),))
+    labels = np.random.default_rng(0).normal(size=(COUNT, 2)).astype(dtype)
+    data = load(images=IMAGES, labels=labels)
+    assert data.spec.condition is not None
+    assert data.spec.condition.names == ("value-0", "value-1")
+    assert np.array_equal(np.array(values(data)), labels.astype(np.float32))
+
+
+def test_a_split_of_ones_own() -> None:
+    data = load(
+        images=IMAGES[:20], labels=np.arange(20) % 2,
+        test_images=IMAGES[20:], test_labels=np.arange(20, 30) % 3,
+    )  # fmt: skip
+    assert data.spec.condition == ConditionSpec(("0", "1", "2"))
+    assert values(data) == [*(np.arange(20) % 2), *(np.arange(20, 30) % 3)]
+    assert len(data.test) == 10
+    data = load(images=IMAGES[:20], labels=np.arange(20.0), test_images=IMAGES[20:],
+                test_labels=np.arange(20.0, 30))  # fmt: skip
+    assert data.spec.condition == ConditionSpec(("value",), "continuous", ((0.0, 29.0),))
+
+
+def test_one_class_is_none() -> None:
+    data = load(images=IMAGES, labels=np.full(COUNT, 7))
+    assert data.spec.condition is None
+    assert data.notes == (
+        "all labels are the same, so there are no classes to tell images apart by",
+    )
+
+
+MATRIX = np.zeros((COUNT, 2), dtype=np.int64)
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no-images": ({"pictures": IMAGES}, "there is no array 'images'"),
+    "float": (
+        {"images": IMAGES / 255},
+        "images is float64, not uint8: save levels 0..255, (images * 255).round().astype('uint8')",
+    ),
+    "objects": ({"images": np.array([{}, 1], dtype=object)}, "images holds Python objects, which"),
+    "object-labels": (
+        {"images": IMAGES, "labels": np.array(["a", None] * 15, dtype=object)},
+        "labels holds Python objects",
+    ),
+    "flat": ({"images": IMAGES[:, 0]}, "images has shape (30, 5): save (N, H, W), (N, H, W, C)"),
+    "channels": ({"images": np.zeros((9, 8, 8, 2), np.uint8)}, "images has shape (9, 8, 8, 2)"),
+    "scalar": ({"images": np.uint8(3)}, "images is a single value"),
+    "empty": ({"images": IMAGES[:0]}, "images is empty"),
+    "no-width": ({"images": IMAGES[:, :, :0]}, "images has images of 0x4: a side is 1..1024"),
+    "large": ({"images": np.zeros((2, 1025, 1), np.uint8)}, "images has images of 1x1025"),
+    "columns": (
+        {"images": np.asfortranarray(IMAGES)},
+        "images lies column by column: save it after numpy.ascontiguousarray(images)",
+    ),
+    "one-image": ({"images": IMAGES[:1]}, "there is no image for testing"),
+    "too-few-labels": (
+        {"images": IMAGES, "labels": np.arange(29)}, "labels has 29 rows for 30 images",
+    ),
+    "complex": ({"images": IMAGES, "labels": np.ones(COUNT, complex)}, "labels is complex128"),
+    "cube": ({"images": IMAGES, "labels": np.ones((COUNT, 2, 2))}, "labels is float64 (30, 2, 2)"),
+    "texts": ({"images": IMAGES, "labels": MATRIX.astype("U")}, "labels are <U21 (30, 2): save"),
+    "counts": (
+        {"images": IMAGES, "labels": MATRIX + 2}, "labels (N, n) of whole numbers are attributes",
+    ),
+    "nan": (
+        {"images": IMAGES, "labels": np.where(np.arange(COUNT) == 3, np.nan, 1.5)},
+        "value has a number that is not finite",
+    ),
+    "constant": ({"images": IMAGES, "labels": np.ones(COUNT)}, "value is 1 for all images"),
+    "few-names": (
+        {"images": IMAGES, "labels": np.arange(COUNT), "names": ["a", "b"]},
+        "labels are 0..29, the names are for 0..1",
+    ),
+    "many-names": (
+        {"images": IMAGES, "labels": MATRIX, "names": ["a", "b", "c"]},
+        "there are 3 names for 2 columns of labels",
+    ),
+    "double-names": (
+        {"images": IMAGES, "labels": MATRIX, "names": ["a", "a"]}, "names has an empty name, or",
+    ),
+    "numbers-for-names": (
+        {"images": IMAGES, "labels": MATRIX, "names": [1, 2]}, "names is int64 (2,): save texts",
+    ),
+    "no-test-labels": (
+        {"images": IMAGES, "labels": np.arange(COUNT), "test_images": IMAGES},
+        "give labels and test_labels, or neither",
+    ),
+    "other-test-labels": (
+        {"images": IMAGES, "labels": np.arange(COUNT), "test_images": IMAGES,
+         "test_labels": np.arange(30.0)},
+        "labels and test_labels differ in type or shape",
+    ),
+    "test-labels-alone": (
+        {"images": IMAGES, "labels": np.arange(COUNT), "test_labels": np.arange(3)},
+        "test_labels has 3 rows for 0 images",
+    ),
+    "other-test-images": (
+        {"images": IMAGES, "test_images": IMAGES[:, :3]},
+        "images and test_images differ in height, width or channels",
+    ),
+    "not-utf8": (
+        {"images": IMAGES, "labels": np.array([b"\xff", b"a"] * 15)}, "labels has a text that is",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_in_one_line(name: str) -> None:
+    arrays, message = WRONG[name]
+    assert refusal(**arrays).startswith(message)
+    assert not list(Path("cache/decoded").glob("*/*"))
+
+
+def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    stream = io.BytesIO()
+    facts = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, facts)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            header((10**9, 1000, 1000)),
+            "images says it has shape (1000000000, 1000, 1000), which is",
+        ),
+        (header((2, -4, -4)) + bytes(32), "images says it has shape (2, -4, -4), which is not"),
+        (header((2, 4, 4)) + bytes(31), "images says it has shape (2, 4, 4), which is not what"),
+        (header((2, 4, 4)) + bytes(33), "images says it has shape (2, 4, 4), which is not what"),
+        (b"no array", "images is damaged ("),
+        (b"", "images is damaged ("),
+        (b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 70_000, "images is damaged ("),
+        (b"\x93NUMPY\x09\x00\x01\x00{", "images is damaged ("),
+    ],
+)
+def test_what_an_array_says_of_itself_is_checked_first(content: bytes, reason: str) -> None:
+    with zipfile.ZipFile(PATH, "w") as archive:
+        archive.writestr("images.npy", content)
+    with pytest.raises(InvalidValue) as error:
+        npz.load(NoConfig(), PATH)
+    assert str(error.value).startswith(f"things.npz: {reason}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_file_is_one_line() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COUNT, 40, 50), dtype=np.uint8)
+    np.savez_compressed(PATH, images=images)
+    whole = PATH.read_bytes()
+    for content in (whole[:1000], b"", b"text", whole[:20_000] + b"x" * 100 + whole[20_100:]):
+        PATH.write_bytes(content)
+        with pytest.raises(InvalidValue, match="damaged") as error:
+            npz.load(NoConfig(), PATH)
+        assert "\n" not in str(error.value)
+        assert not list(Path("cache/decoded").glob("*/*"))
+
+
+def test_labels_too_large_for_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member, "MOST_BYTES", 2**20)
+    labels = np.zeros(COUNT, dtype="U20000")
+    assert refusal(images=IMAGES, labels=labels) == "labels has more than 1 MiB"
+
+
+def test_a_file_that_is_none() -> None:
+    for path, message in ((Path("none.npz"), "does not exist"), (Path(), "is not a file")):
+        with pytest.raises(InvalidValue, match=f"^{path} {message}: give an .npz file"):
+            npz.load(NoConfig(), path)
+
+
+def test_it_is_read_again_when_it_changes() -> None:
+    assert load(images=IMAGES).spec.width == 5
+    assert load(images=IMAGES[:, :, :3]).spec.width == 3
