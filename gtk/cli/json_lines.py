@@ -42,6 +42,11 @@ class JsonLines:
             _print("work", {"what": what, "done": done, "total": total})
 
     @hookimpl
+    def gtk_note(self, note: str) -> None:
+        """Print what there is to know of the data."""
+        _print("note", {"note": note})
+
+    @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Print where the training begins or goes on."""
         self._pace.note(progress)

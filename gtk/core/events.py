@@ -26,6 +26,13 @@ class EventHooks:
         """
 
     @hookspec
+    def gtk_note(self, note: str) -> None:
+        """Hear, once the data are loaded, what the user should know of them, a sentence each.
+
+        Such as how many images were skipped. It may quote names of files as they are.
+        """
+
+    @hookspec
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Hear that a training begins or goes on; `progress` says where and how far it will go."""
 

@@ -59,6 +59,8 @@ class Training:
         self._events = Events(callbacks)
         with heard_by(self._tell_of_work):
             self.dataset = load_dataset(settings)
+        for note in self.dataset.notes:
+            self._events.tell("gtk_note", note=note)
         self.model, self.loss = build(settings, self.dataset.spec)
         self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self.run: Run | None = None
@@ -140,7 +142,8 @@ def resumed_training(
     settings = replace(settings, train=train, data_root=data_root or settings.data_root)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
     training = Training(settings, run.document["device"] if device is None else device, callbacks)
-    if training.dataset.spec != run.data_spec:
+    # A folder may have been renamed since, and then the data are, too.
+    if replace(training.dataset.spec, name=run.data_spec.name) != run.data_spec:
         raise InvalidValue(
             f"the data in {settings.data_root} are not those that {run.path} was trained on: "
             "classes or image size differ"

@@ -49,6 +49,11 @@ class ProgressDisplay:
         self._work.tell(what, done, total)
 
     @hookimpl
+    def gtk_note(self, note: str) -> None:
+        """Print what there is to know of the data."""
+        self._console.print(printable(f"note: {note}"), soft_wrap=True)
+
+    @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Begin the display at the step where the training begins or goes on."""
         verb = "Resuming" if progress.step else "Training"
