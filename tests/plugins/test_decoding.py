@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
@@ -241,6 +243,21 @@ def test_what_cannot_be_used_is_named_in_one_line(name: str) -> None:
         decode_image(path, spec(3, 64, 64))
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 2
+
+
+def test_damage_is_not_logged_for_want_of_a_listener() -> None:
+    code = encoded("TIFF")
+    start = code.index(struct.pack("<HHI", 0x0115, 3, 1))  # samples per pixel
+    Path("image.tif").write_bytes(code[: start + 8] + b"\xff\x7f" + code[start + 10 :])
+    program = (
+        "from pathlib import Path\n"
+        "from gtk.plugins.datasets.decoding import BadImage, inspect\n"
+        "try: inspect(Path('image.tif'))\n"
+        "except BadImage: print('bad')\n"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("bad\n", "")
 
 
 def test_the_most_pixels_are_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,20 @@ def test_two_folders_for_testing_are_refused(root: Path) -> None:
     )
 
 
+def test_folders_without_images_beside_train_and_test_are_none(root: Path) -> None:
+    (root / "labels").mkdir()
+    (root / "labels" / "0.txt").touch()
+    data = load_folder(write_images(root, ["train/0.png", "train/1.png", "test/0.png"]))
+    assert levels(data) == ([0, 1], [2])
+    assert data.notes[0] == "the folder 'labels' has no images: it is no class"
+
+
+def test_two_folders_for_training_are_classes(root: Path) -> None:
+    names = [f"{kind}/{i}.png" for kind in ("Train", "train", "test") for i in range(2)]
+    data = load_folder(write_images(root, names))
+    assert data.spec.condition == ConditionSpec(("Train", "test", "train"))
+
+
 def test_other_folders_beside_train_and_test_make_them_classes(root: Path) -> None:
     data = load_folder(write_images(root, [f"{k}/{i}.png" for k in ("train", "test", "bus")
                                            for i in range(2)]))  # fmt: skip

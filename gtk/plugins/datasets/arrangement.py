@@ -79,15 +79,16 @@ def arrange(root: Path, listing: Listing) -> Arrangement:
 
 def _split_folders(root: Path, listing: Listing) -> list[str]:
     """Return the folder for training and the one for testing, or nothing."""
-    names = {folder.lower(): folder for folder in listing.folders}
-    training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
-    if not training or not held_out or len(names) != len(training) + len(held_out):
-        return []
     if any("/" not in name for name in listing.images):
-        return []  # which is refused as images beside folders
+        return []  # flat, or refused as images beside folders
+    filled = {name.split("/")[0] for name in listing.images}
+    names = {folder.lower(): folder for folder in filled}
+    training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
+    if not training or not held_out or len(filled) != len(training) + len(held_out):
+        return []
     if len(held_out) > 1:
         raise InvalidValue(
-            f"{shown(str(root))} has the folders {', '.join(listing.folders)}: gtk takes one for "
+            f"{shown(str(root))} has the folders {', '.join(sorted(filled))}: gtk takes one for "
             f"training and one for testing, so move {names[held_out[-1]]} elsewhere"
         )
     return [names["train"], names[held_out[0]]]

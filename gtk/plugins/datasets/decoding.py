@@ -1,5 +1,6 @@
 """An image file to pixels, by the rules that docs/data.md states; what cannot be read is named."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,10 @@ UPRIGHT = {
 }
 ORIENTATION = 0x0112
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+# Pillow logs some damage, too, which would be printed where nobody listens to logs.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class BadImage(InvalidValue):
