@@ -358,6 +358,12 @@ def out_of_it(root: Path) -> str:
     return "is a link that leads out of the folder"
 
 
+def beside_it(root: Path) -> str:
+    outside = write_image(root.with_name(f"{root.name}-more") / "0.png")
+    (root / "cat" / "link.png").symlink_to(outside)
+    return "is a link that leads out of the folder"
+
+
 def folder_out_of_it(root: Path) -> str:
     write_image(root.parent / "outside" / "0.png")
     (root / "cat" / "link.png").symlink_to(root.parent / "outside")
@@ -404,7 +410,8 @@ def device(root: Path) -> str:
 
 @pytest.mark.parametrize(
     "make",
-    [out_of_it, folder_out_of_it, folder_inside, folder_above, nowhere, circle, pipe, a_socket,
+    [out_of_it, beside_it, folder_out_of_it,
+     folder_inside, folder_above, nowhere, circle, pipe, a_socket,
      device],
 )  # fmt: skip
 def test_what_is_not_opened_is_named_or_skipped(root: Path, make: Callable[[Path], str]) -> None:
