@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 #: More gain nothing, and each may hold a large image.
 MOST_THREADS = 8
 #: Items handed to a thread at a time: handing over costs as much as reading a small file's header.
-PORTION = 16
+PORTION = 4
 
 
 def in_order(
