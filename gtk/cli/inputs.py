@@ -59,7 +59,9 @@ def take_test_images(source: RunSource, split: "Split", rows: "NDArray[np.int64]
     """Return the test images with these row numbers."""
     import numpy as np
 
-    taken = split.take(rows)
+    from gtk.core.data import Split
+
+    taken = Split(split.images[rows], split.labels[rows])
     known = source.run.data_spec.condition
     names = tuple(
         f"image {row}" if known is None else condition_name(known, label)

@@ -50,8 +50,7 @@ class JsonLines:
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Print where the training begins or goes on."""
         self._pace.note(progress)
-        facts = {"learning_rate": progress.learning_rate, "notes": run.notes}
-        _print("start", {**_place(run, progress), **facts})
+        _print("start", {**_place(run, progress), "learning_rate": progress.learning_rate})
 
     @hookimpl
     def gtk_step_end(self, run: Run, progress: Progress) -> None:

@@ -305,11 +305,6 @@ class Run:
         )
 
     @property
-    def notes(self) -> list[str]:
-        """What the user should know of how the data were read, a sentence each."""
-        return [str(note) for note in self.document.get("notes", ())]
-
-    @property
     def condition(self) -> ConditionSpec | None:
         """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
         conditioner: Any = self.settings.choice.conditioner.spec.resolve()

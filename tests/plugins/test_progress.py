@@ -54,8 +54,6 @@ class FakeRun:
     """As much of a run as a display looks at."""
 
     path = "runs/x"
-    notes: tuple[str, ...] = ()
-
     def __init__(self, folder: Path) -> None:
         self.pictures = folder
 
@@ -287,14 +285,6 @@ def test_every_line_is_written_out_at_once(tmp_path: Path) -> None:
         display.gtk_train_start(run, at(0))
         display.gtk_step_end(at(44, {"loss": 1.0}))
         assert path.read_text().splitlines()[-1].startswith("epoch 2/20  step 44/440  10%")
-
-
-def test_what_is_to_know_of_the_data_is_said_first(tmp_path: Path) -> None:
-    world = World(tmp_path, terminal=False)
-    world.run.notes = ("2 files were skipped: a\x1b[2J.png",)
-    world.display.gtk_train_start(world.run, at(0))
-    lines = ["Training: runs/x", "Note: 2 files were skipped: a?[2J.png"]
-    assert world.file.getvalue().splitlines() == lines
 
 
 def test_a_resumed_training_starts_at_its_step(tmp_path: Path) -> None:

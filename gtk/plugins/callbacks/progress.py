@@ -58,8 +58,6 @@ class ProgressDisplay:
         """Begin the display at the step where the training begins or goes on."""
         verb = "Resuming" if progress.step else "Training"
         self._console.print(f"{verb}: {run.path}", soft_wrap=True)
-        for note in run.notes:  # they may hold names of files
-            self._console.print(f"Note: {printable(note)}", soft_wrap=True)
         self._display.start(run, progress)
 
     @hookimpl
