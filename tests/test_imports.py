@@ -28,7 +28,7 @@ TORCH_FREE = [
         f"core/{name}.py"
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
-    *(f"core/{name}.py" for name in ("cache", "source")),
+    *(f"core/{name}.py" for name in ("cache", "command", "source")),
     "exports/runtime.py",
     *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
     *(f"plugins/datasets/{path.name}" for path in (ROOT / "plugins/datasets").glob("*.py")),
@@ -115,6 +115,7 @@ def modules_after(*arguments: str) -> set[str]:
         ("data", "mnist", "--help"),
         ("recipes", "cvae-mlp"),
         ("runs",),
+        ("report", "--help"),
         ("train", "--plugin", "cvae", "--help"),
         ("train", "--recipe", "cvae-mlp", "--help"),
     ],

@@ -7,7 +7,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
-from gtk.cli.outcome import sample_condition
+from gtk.core.command import sample_condition
 
 
 @click.command()

@@ -1,13 +1,11 @@
 """What `gtk train` says at the end: the networks, the result, and how to go on."""
 
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtk.cli.console import make_console
-from gtk.core.early_stop import EarlyStop
+from gtk.core.command import command_reference, next_commands
 from gtk.core.run import Run
 from gtk.plugins.callbacks.number import format_number
 
@@ -62,14 +60,13 @@ def print_finished(run: Run, *, quiet: bool) -> None:
             soft_wrap=True,
         )
     step = run.checkpoints.choose(None)
-    reference = command_reference(run)
+    if run.report.exists():
+        console.print(f"report      {run.report}")
     console.print(f"pictures    {run.pictures}")
     console.print(f"checkpoint  {run.checkpoints.folder(step)}")
     console.print("go on with")
-    console.print(f"  gtk sample {reference}{sample_condition(run)} -n 16 --out samples.png")
-    console.print(f"  gtk export {reference}")
-    if not EarlyStop(train.patience, run.metrics()).reached:
-        console.print(f"  gtk train --resume {reference} --epochs {2 * train.epochs}")
+    for command in next_commands(run):
+        console.print(f"  {command}")
 
 
 def last_metrics(run: Run) -> list[dict[str, Any]]:
@@ -86,19 +83,3 @@ def print_stopped(run: Run | None) -> None:
         f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
         err=True,
     )
-
-
-def sample_condition(run: Run) -> str:
-    """Return the option of `gtk sample` that asks for the last class, attribute or number."""
-    if run.condition is None:
-        return ""
-    name = run.condition.names[-1]
-    if run.condition.kind == "classes":
-        return f" --label {shlex.quote(name)}"
-    value = run.condition.examples()[-1, -1]
-    return f" --condition {shlex.quote(f'{name}={value:g}')}"
-
-
-def command_reference(run: Run) -> str:
-    """Return what a command typed in this folder calls the run."""
-    return shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))

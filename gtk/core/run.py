@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # reading a run's description must not import torch
 
 #: What gtk puts into a run folder, beside exported files.
 LOCK = ".lock"
-ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", LOCK})
+REPORT = "report.html"
+ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", REPORT, LOCK})
 
 
 class Run:
@@ -166,6 +167,11 @@ class Run:
     def pictures(self) -> Path:
         """The folder for pictures; made when the first is drawn."""
         return self.path / "pictures"
+
+    @property
+    def report(self) -> Path:
+        """The report, a page that opens anywhere; written at the end of a training."""
+        return self.path / REPORT
 
     @cached_property
     def metrics_file(self) -> MetricsFile:

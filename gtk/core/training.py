@@ -26,8 +26,8 @@ from gtk.core.work import heard_by
 
 #: The callback that shows how a training comes along, unless it is to be quiet.
 DISPLAY = "progress"
-#: The callbacks that draw, in every training.
-PICTURES = ("samples", "reconstructions", "latents", "curves")
+#: The callbacks that draw, in every training; the report, of what the others drew, comes last.
+PICTURES = ("samples", "reconstructions", "latents", "curves", "report")
 
 
 class Training:

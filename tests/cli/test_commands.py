@@ -36,16 +36,17 @@ def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Comma
     assert lines[0].startswith("train       loss ")
     assert lines[1].startswith("test        loss ")
     assert lines[1].endswith("nats per image (357 images)")
-    assert lines[2:4] == [
+    assert lines[2:5] == [
+        "report      runs/first/report.html",
         "pictures    runs/first/pictures",
         "checkpoint  runs/first/checkpoints/000000044",
     ]
-    assert [line.strip() for line in lines[5:]] == [
+    assert [line.strip() for line in lines[6:]] == [
         "gtk sample first --label 9 -n 16 --out samples.png",
         "gtk export first",
         "gtk train --resume first --epochs 4",
     ]
-    for line in lines[5:]:  # they are promises
+    for line in lines[6:]:  # they are promises
         assert gtk_command(*line.split()[1:]).code == 0
 
 

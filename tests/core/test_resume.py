@@ -33,12 +33,18 @@ gtk.train(name="stopped", {options})
 
 
 def contents(run: Run) -> dict[str, bytes]:
-    """Return every file of a run but its description, which holds the time it was made."""
-    return {
+    """Return every file of a run but its description, which holds the time it was made.
+
+    The report says that time and the run's name; it is returned without them.
+    """
+    files = {
         str(path.relative_to(run.path)): path.read_bytes()
         for path in sorted(run.path.rglob("*"))
         if path.is_file() and path.name not in ("run.json", ".lock")
     }
+    for word in (run.name, run.document["created"]):
+        files["report.html"] = files["report.html"].replace(word.encode(), b"")
+    return files
 
 
 def start_and_kill(step: int, before: str = "", plugin: str = "cvae", **extra: object) -> None:

@@ -36,8 +36,11 @@ def test_pictures_come_as_often_as_asked() -> None:
     run = gtk.train(plugin="vae", epochs=5, sample_every=2, quiet=True)
     assert sorted(path.name for path in run.pictures.iterdir()) == [
         "curves.png",
+        *(f"latents-000{epoch}.png" for epoch in (2, 4, 5)),
+        "latents-images.png",
+        "latents.json",
         *(f"{kind}-000{epoch}.png"
-          for kind in ("latents", "reconstructions", "samples") for epoch in (2, 4, 5)),
+          for kind in ("reconstructions", "samples") for epoch in (2, 4, 5)),
     ]  # fmt: skip
 
 

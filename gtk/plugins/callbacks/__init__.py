@@ -33,4 +33,9 @@ def gtk_callbacks() -> list[CallbackSpec]:
             summary="The loss and its terms, for each split, as curves.",
             target="gtk.plugins.callbacks.curves:CurvePictures",
         ),
+        CallbackSpec(
+            name="report",
+            summary="The whole run on one page, report.html, at the end.",
+            target="gtk.plugins.callbacks.report:RunReport",
+        ),
     ]

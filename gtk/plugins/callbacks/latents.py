@@ -2,12 +2,15 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gtk.core.data import Dataset
+from gtk.core.hooks import hookimpl
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.pictures.figure import write_figure
+from gtk.pictures.latent_map import write_latent_map
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks.blocks import image_blocks
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
@@ -17,21 +20,46 @@ from gtk.plugins.vae.protocol import LatentVariableModel
 class LatentPictures(EpochPicture):
     """Writes pictures/latents-0030.png and the like: posterior means, coloured by class.
 
+    At the end also what the report shows of them: points and images.
+
     Models without a latent code have none.
     """
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw all test images; principal components of one point are none."""
-        if not isinstance(model, LatentVariableModel) or len(dataset.test) < 2:
+        codes = _codes(model, dataset)
+        if codes is not None:
+            figure = latent_scatter(codes, *_classes(dataset))
+            write_figure(figure, picture_path(run, "latents", progress))
+
+    @hookimpl
+    def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Draw where a training stopped early, and keep points and images for the report."""
+        super().gtk_train_end(run, model, dataset, progress)
+        codes = _codes(model, dataset)
+        if codes is None or not np.isfinite(codes).all():  # not those of a training that failed
             return
-        with torch.no_grad():
-            means = [
-                model.encode(batch.images, batch.condition).mean.cpu().numpy()
-                for batch in image_blocks(dataset, model)
-            ]
-        condition, labels = dataset.spec.condition, dataset.test.labels
-        classes = condition.names if condition and condition.kind == "classes" else ()
-        if not classes:  # attributes and numbers are no colours
-            labels = np.zeros(len(labels), np.int64)
-        figure = latent_scatter(np.concatenate(means), labels, classes)
-        write_figure(figure, picture_path(run, "latents", progress))
+        run.pictures.mkdir(exist_ok=True)
+        labels, classes = _classes(dataset)
+        write_latent_map(run.pictures, codes, labels, classes, dataset.test.images, progress.epoch)
+
+
+def _codes(model: Model, dataset: Dataset) -> NDArray[np.float32] | None:
+    """Return the posterior means (N, D) of all test images, None where there are none to draw."""
+    if not isinstance(model, LatentVariableModel) or len(dataset.test) < 2:
+        return None
+    with torch.no_grad():
+        means = [
+            model.encode(batch.images, batch.condition).mean.cpu().numpy()
+            for batch in image_blocks(dataset, model)
+        ]
+    codes: NDArray[np.float32] = np.concatenate(means)
+    return codes
+
+
+def _classes(dataset: Dataset) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return each test image's label, and the classes' names; attributes are no colours."""
+    condition, labels = dataset.spec.condition, dataset.test.labels
+    if condition is not None and condition.kind == "classes":
+        return labels, condition.names
+    return np.zeros(len(labels), np.int64), ()

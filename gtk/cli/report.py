@@ -1,0 +1,49 @@
+"""`gtk report`: a run on one page."""
+
+from pathlib import Path
+
+import click
+
+from gtk.cli.console import make_console
+from gtk.cli.options import RunReference, runs_option
+from gtk.core.errors import GtkError
+from gtk.core.output import check_output_file
+from gtk.core.run import Run
+from gtk.core.runs import find_run
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=RunReference())
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="The page to write; by default report.html in the run's folder, anew.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@runs_option
+def report(*, run: str, out: Path | None, overwrite: bool, runs: Path) -> None:
+    """Write a run's report, one page that opens anywhere.
+
+    gtk report latest
+
+    gtk report latest --out report.html
+    """
+    from gtk.pictures.report import write_report
+
+    found = find_run(run, runs)
+    if out is not None:
+        check_output_file(out, ".html", overwrite=overwrite)
+    make_console().print(write_report(found, network_sizes(found), out))
+
+
+def network_sizes(run: Run) -> dict[str, int]:
+    """Return the parameters of each network; empty where the model cannot be built here."""
+    try:
+        from gtk.core.assembly import build
+        from gtk.core.summary import parameter_count
+
+        model, _ = build(run.settings, run.data_spec)
+    except (ImportError, GtkError):  # no torch, or not the plugin: the page does without
+        return {}
+    return {name: parameter_count(item) for name, item in model.networks().items()}

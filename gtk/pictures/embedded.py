@@ -1,0 +1,132 @@
+"""Pictures inside a page, as data: URIs, made smaller where the page would grow too large."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+
+#: Frames of a series that are kept before their quality is touched.
+LEAST_FRAMES = 6
+#: What is tried in turn, as (WebP quality, greatest width in pixels).
+ENCODINGS = ((85, 2000), (70, 1000), (50, 500), (30, 250))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, encoded.
+
+    Attributes:
+        content: the bytes of the file.
+        kind: what they are: "png" or "webp".
+        width: in pixels, as is `height`.
+    """
+
+    content: bytes
+    kind: str
+    width: int
+    height: int
+
+    @classmethod
+    def read(cls, path: Path) -> "Picture | None":
+        """Read a PNG; None where it is damaged or cannot be read: the others can still be shown."""
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            content = path.read_bytes()
+            with Image.open(BytesIO(content), formats=["PNG"]) as image:
+                image.load()  # a file that was cut short has a size, but not all of its pixels
+                return cls(content, "png", image.width, image.height)
+        except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+            return None
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> "Picture":
+        """Encode (H, W) or (H, W, 3) pixels as PNG."""
+        from PIL import Image
+
+        content = BytesIO()
+        Image.fromarray(pixels).save(content, format="PNG", optimize=True)
+        return cls(content.getvalue(), "png", pixels.shape[1], pixels.shape[0])
+
+    @property
+    def size(self) -> int:
+        """How many bytes it adds to a page."""
+        return 4 * -(-len(self.content) // 3) + 30
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data: URI, of characters that need no escaping."""
+        return f"data:image/{self.kind};base64,{base64.b64encode(self.content).decode()}"
+
+    def smaller(self, quality: int, width: int) -> "Picture":
+        """Return it as WebP of a quality, no wider than `width`; itself where that is no gain."""
+        from PIL import Image
+
+        with Image.open(BytesIO(self.content)) as image:
+            pixels = image.convert("RGB")
+        if pixels.width > width:
+            height = max(1, round(pixels.height * width / pixels.width))
+            pixels = pixels.resize((width, height), Image.Resampling.BOX)
+        content = BytesIO()
+        pixels.save(content, format="WEBP", quality=quality)
+        if len(content.getvalue()) >= len(self.content):
+            return self
+        return replace(
+            self, content=content.getvalue(), kind="webp", width=pixels.width, height=pixels.height
+        )
+
+
+#: Pictures of one kind, by the epoch they are of.
+Frames = dict[int, Picture]
+
+
+def fitting(series: Mapping[str, Frames], room: int) -> dict[str, Frames]:
+    """Return the series with as much of them as fits into so many bytes.
+
+    Epochs are left out first, evenly and never the first or the last; then pictures lose quality.
+    What does not fit even so is left out.
+    """
+    for candidate in _candidates(series):
+        if sum(picture.size for frames in candidate.values() for picture in frames.values()) < room:
+            return candidate
+    return {name: {} for name in series}
+
+
+def _candidates(series: Mapping[str, Frames]) -> Iterator[dict[str, Frames]]:
+    longest = max((len(frames) for frames in series.values()), default=0)
+    least = min(LEAST_FRAMES, longest)
+    for count in _counts(longest, least):
+        yield {name: spread(frames, count) for name, frames in series.items()}
+    kept = {name: spread(frames, least) for name, frames in series.items()}
+    for quality, width in ENCODINGS:
+        kept = {
+            name: {epoch: picture.smaller(quality, width) for epoch, picture in frames.items()}
+            for name, frames in kept.items()
+        }
+        yield kept
+    for count in (2, 1):
+        yield {name: spread(frames, count) for name, frames in kept.items()}
+
+
+def _counts(most: int, least: int) -> Sequence[int]:
+    """Return the numbers of frames to try: every one where there are few, of many some."""
+    step = max(1, (most - least) // 50)
+    return [*range(most, least, -step), least]
+
+
+def spread(frames: Mapping[int, Item], count: int) -> dict[int, Item]:
+    """Return `count` of the frames, evenly, the last always and the first if there are two."""
+    epochs = sorted(frames)
+    if count >= len(epochs):
+        return {epoch: frames[epoch] for epoch in epochs}
+    if count == 1:
+        return {epochs[-1]: frames[epochs[-1]]}
+    chosen = [epochs[round(at * (len(epochs) - 1) / (count - 1))] for at in range(count)]
+    return {epoch: frames[epoch] for epoch in chosen}

@@ -1,0 +1,77 @@
+"""Pictures that a page can hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gtk.pictures.embedded import LEAST_FRAMES, Frames, Picture, fitting, spread
+from gtk.pictures.grid import write_png
+
+
+def noise(size: int, seed: int) -> Picture:
+    """Return a picture that nothing can compress."""
+    return Picture.of(np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8))
+
+
+def total(series: dict[str, Frames]) -> int:
+    return sum(picture.size for frames in series.values() for picture in frames.values())
+
+
+@pytest.fixture(scope="module")
+def series() -> dict[str, Frames]:
+    return {
+        "samples": {epoch: noise(120, epoch) for epoch in range(10, 310, 10)},
+        "latents": {300: noise(120, 0)},
+    }
+
+
+def test_what_fits_is_left_as_it_is(series: dict[str, Frames]) -> None:
+    assert fitting(series, total(series) + 1) == series
+
+
+def test_epochs_are_left_out_before_quality_is(series: dict[str, Frames]) -> None:
+    room = total(series) // 2
+    chosen = fitting(series, room)
+    assert total(chosen) < room
+    assert total(chosen) > 0.9 * room, "more would have fitted"
+    epochs = list(chosen["samples"])
+    assert (epochs[0], epochs[-1]) == (10, 300)
+    assert max(np.diff(epochs)) <= 2 * min(np.diff(epochs))
+    assert all(picture is series["samples"][epoch] for epoch, picture in chosen["samples"].items())
+    assert chosen["latents"] == series["latents"]
+
+
+def test_then_pictures_lose_quality(series: dict[str, Frames]) -> None:
+    room = total(series) // 20
+    chosen = fitting(series, room)
+    assert 0 < total(chosen) < room
+    assert len(chosen["samples"]) == LEAST_FRAMES
+    assert {picture.kind for picture in chosen["samples"].values()} == {"webp"}
+
+
+@pytest.mark.parametrize("room", [-5, 0, 100])
+def test_without_room_there_are_none(series: dict[str, Frames], room: int) -> None:
+    assert fitting(series, room) == {"samples": {}, "latents": {}}
+
+
+def test_the_last_frame_is_always_among_them() -> None:
+    frames = dict.fromkeys(range(1, 30), "a")
+    for count in range(1, 30):
+        assert len(spread(frames, count)) == count
+        assert 29 in spread(frames, count)
+        assert count == 1 or 1 in spread(frames, count)
+
+
+def test_a_damaged_picture_is_none(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.png"
+    write_png(np.zeros((90, 90), np.uint8), whole)
+    assert Picture.read(whole) is not None
+    for name, content in {
+        "cut": whole.read_bytes()[:-30], "text": b"no picture", "empty": b""
+    }.items():  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        assert Picture.read(tmp_path / name) is None
+    (tmp_path / "folder.png").mkdir()
+    assert Picture.read(tmp_path / "folder.png") is None
+    assert Picture.read(tmp_path / "absent.png") is None
