@@ -28,7 +28,7 @@ TORCH_FREE = [
         f"core/{name}.py"
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
-    *(f"core/{name}.py" for name in ("cache", "command", "source")),
+    *(f"core/{name}.py" for name in ("cache", "command", "comparison", "source")),
     "exports/runtime.py",
     *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
     *(f"plugins/datasets/{path.name}" for path in (ROOT / "plugins/datasets").glob("*.py")),
@@ -116,6 +116,7 @@ def modules_after(*arguments: str) -> set[str]:
         ("recipes", "cvae-mlp"),
         ("runs",),
         ("report", "--help"),
+        ("compare", "--help"),
         ("train", "--plugin", "cvae", "--help"),
         ("train", "--recipe", "cvae-mlp", "--help"),
     ],

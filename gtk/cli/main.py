@@ -37,6 +37,7 @@ COMMANDS = {
     "animate": "Make a GIF or APNG of a training, or of a walk in latent space.",
     "export": "Write a run's decoder as one ONNX file, proven equal to PyTorch.",
     "report": "Write a run's report, one page that opens anywhere.",
+    "compare": "Show how runs differ: settings, last figures, curves, samples.",
     "runs": "List runs: plugin, data, how far they came, last loss and age.",
     "plugins": "List installed plugins by kind, name, package and version.",
     "recipes": "List recipes by name, data, model and summary, or print one.",
