@@ -70,7 +70,7 @@ def compare(
 def print_comparison(items: Sequence[Compared], console: "Console") -> None:
     """Print the settings that differ and the last figures."""
     from gtk.pictures.comparison import figure_text, term_title
-    from gtk.pictures.report import setting_text
+    from gtk.pictures.setup import setting_text
 
     settings = [
         (row.name, [setting_text(value) for value in row.values])

@@ -44,7 +44,9 @@ def sample_condition(run: Run) -> str:
         return ""
     name = condition.names[-1]
     if condition.kind == "classes":
-        return f" --label {shlex.quote(name)}"
+        # A name that would command the terminal it is printed on is given by its number.
+        typed = name if name.isprintable() else str(condition.count - 1)
+        return f" --label {shlex.quote(typed)}"
     value = condition.examples()[-1, -1]
     return f" --condition {shlex.quote(f'{name}={value:g}')}"
 

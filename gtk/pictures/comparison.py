@@ -14,7 +14,8 @@ from gtk.pictures.frames import column_heads
 from gtk.pictures.grid import image_grid
 from gtk.pictures.markup import escaped, isolated, table
 from gtk.pictures.page import LARGEST, page, section
-from gtk.pictures.report import FOOTER, SPLITS, setting_text
+from gtk.pictures.report import FOOTER, SPLITS
+from gtk.pictures.setup import setting_text
 
 #: How the line of each split is drawn; a colour means a run.
 DASHES = {"train": "", "validation": "dashed", "test": ""}

@@ -17,6 +17,7 @@ from gtk.pictures.frames import column_heads, frames_figure, sample_headings
 from gtk.pictures.latent_map import LatentMap, latent_figure
 from gtk.pictures.markup import escaped, isolated, table
 from gtk.pictures.page import LARGEST, page, section
+from gtk.pictures.setup import environment_tables, settings_tables
 
 #: Splits in the order in which they are shown, and what they are called.
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
@@ -96,8 +97,8 @@ def _page(
         ),
         section("Latent space", _latents(pictures, latents), "latents"),
         section("Go on", _commands(run), "go-on"),
-        section("Settings", _settings(run, networks), "settings"),
-        section("Environment", _environment(run), "environment"),
+        section("Settings", settings_tables(run, networks), "settings"),
+        section("Environment", environment_tables(run), "environment"),
         FOOTER,
     ]
     document = run.document
@@ -235,55 +236,3 @@ def _commands(run: Run) -> str:
     return (
         f'<pre tabindex="0" aria-label="commands"><code>{commands}</code></pre>' if commands else ""
     )
-
-
-def _settings(run: Run, networks: Mapping[str, int]) -> str:
-    document = run.document
-    tables = [
-        _pairs(title, document[name])
-        for name, title in (
-            ("data", "Data"), ("model", "Model"), ("conditioner", "Conditioner"), ("loss", "Loss"),
-            ("train", "Training"),
-        )
-    ]  # fmt: skip
-    if networks:
-        counts = {name: f"{count:,} parameters" for name, count in networks.items()}
-        tables.insert(2, _pairs("Networks", counts))
-    recipe = document.get("recipe")
-    source = f"<p>From the recipe {isolated(recipe)}.</p>\n" if recipe else ""
-    return f'{source}<div class="tables">{"".join(tables)}</div>'
-
-
-def _environment(run: Run) -> str:
-    document = run.document
-    machine = {
-        "created": document.get("created"),
-        "device": document["device"],
-        "threads": document["threads"],
-    }
-    packages = {
-        f"{table} {document[table]['name']}": f"{item['package']} {item.get('version', '')}"
-        for table, item in document["packages"].items()
-    }
-    tables = (
-        _pairs("Machine", machine),
-        _pairs("Versions", document.get("versions", {})),
-        _pairs("Plugins", packages),
-    )
-    return f'<div class="tables">{"".join(tables)}</div>'
-
-
-def _pairs(title: str, values: Mapping[str, object]) -> str:
-    rows = [(name, setting_text(value)) for name, value in values.items()]
-    return f"<div><h3>{title}</h3>\n{table(None, rows, label=title)}</div>\n" if rows else ""
-
-
-def setting_text(value: object) -> str:
-    """Return a setting as it reads on the command line."""
-    if value is None or value in ("", []):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
