@@ -13,6 +13,7 @@ from PIL import Image
 
 import gtk
 from gtk.cli.main import run as gtk_command
+from gtk.core.spec import NoConfig
 from gtk.pictures.report import report, write_report
 from gtk.plugins.datasets import digits
 
@@ -104,7 +105,7 @@ def test_the_slider_follows_the_arrow_keys(visit: Visit, small_run: gtk.Run) -> 
 
 def test_pointing_at_a_point_shows_its_image(visit: Visit, small_run: gtk.Run) -> None:
     page = visit(small_run.report)
-    test = digits.load(None).test
+    test = digits.load(NoConfig(), None).test
     assert not page.locator(".peek").is_visible()
     for at in alone(page):
         point_at(page, at)
@@ -117,7 +118,7 @@ def test_pointing_at_a_point_shows_its_image(visit: Visit, small_run: gtk.Run) -
 
 def test_arrow_keys_go_from_point_to_point(visit: Visit, small_run: gtk.Run) -> None:
     page = visit(small_run.report)
-    test = digits.load(None).test
+    test = digits.load(NoConfig(), None).test
     page.locator(".map svg").focus()
     seen = []
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
@@ -133,7 +134,7 @@ def test_arrow_keys_go_from_point_to_point(visit: Visit, small_run: gtk.Run) -> 
 
 def test_a_class_can_be_picked_out(visit: Visit, small_run: gtk.Run) -> None:
     page = visit(small_run.report)
-    labels = digits.load(None).test.labels
+    labels = digits.load(NoConfig(), None).test.labels
     page.get_by_role("button", name="3", exact=True).click()
     assert page.locator("circle.kept").count() == (labels == 3).sum()
     page.locator(".map svg").focus()

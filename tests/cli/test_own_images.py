@@ -120,7 +120,7 @@ def test_an_npz_file_trains(gtk_command: Command) -> None:
     [
         (("folder:none",), "none does not exist: give a folder with images"),
         (("folder:.",), ". has no images: no file in it has the name of one, such as x.png or"),
-        (("folder",), "data set 'folder' is your own: say where it is, --data folder:PATH"),
+        (("folder",), "data set 'folder' is your own: say where it is, folder:PATH"),
         (("npz:none.npz",), "none.npz does not exist: give an .npz file"),
         (("folder:.", "--image-size", "0"), "image_size is one or two numbers in 1..1024, not 0"),
         (("folder:.", "--fit", "squeeze"), "Invalid value for '--fit': 'squeeze' is not one of"),

@@ -22,7 +22,7 @@ SMALL = {"epochs": 1, "quiet": True}
 )
 def test_the_ends_are_the_classes_to_the_bit(plugin: str, options: dict[str, str]) -> None:
     model = gtk.train(plugin=plugin, **SMALL, **options).load_model()  # type: ignore[arg-type]
-    noise = torch.randn(2, *model.noise.shape)
+    noise = torch.from_numpy(model.noise.draw(2, seed=0))
     three, eight = (torch.full((2,), label) for label in (3, 8))
     with torch.no_grad():
         with blended(model, eight, torch.tensor([0.0, 1.0])):
@@ -32,12 +32,12 @@ def test_the_ends_are_the_classes_to_the_bit(plugin: str, options: dict[str, str
         ends = model.sample(noise, three), model.sample(noise, eight)
     assert torch.equal(found[0], ends[0][0])
     assert torch.equal(found[1], ends[1][1])
-    assert all((middle - end).abs().max() > 0.003 for end in ends)
+    assert all((middle - end).abs().max() > 0.001 for end in ends)
 
 
 def test_in_the_middle_of_one_hot_classes_is_half_of_each(small_run: gtk.Run) -> None:
     model = small_run.load_model()
-    noise = torch.randn(3, 16)
+    noise = torch.from_numpy(model.noise.draw(3, seed=0))
     three, eight, share = torch.full((3,), 3), torch.full((3,), 8), torch.tensor([0.2, 0.5, 0.9])
     with torch.no_grad(), blended(model, eight, share):
         found = model.sample(noise, three)

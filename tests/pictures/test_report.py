@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gtk
+from gtk.core.spec import NoConfig
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
 from gtk.pictures.latent_map import COLUMNS, LatentMap, write_latent_map
@@ -202,7 +203,7 @@ def test_points_have_the_images_and_labels_of_the_test_split(small_run: gtk.Run)
     found = LatentMap.read(small_run.pictures)
     assert found is not None
     latents, images = found
-    test = digits.load(None).test
+    test = digits.load(NoConfig(), None).test
     assert (latents.epoch, latents.total, list(latents.rows)) == (20, 357, list(range(357)))
     assert list(latents.labels) == test.labels.tolist()
     assert images.width == COLUMNS * 8

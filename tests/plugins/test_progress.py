@@ -54,6 +54,7 @@ class FakeRun:
     """As much of a run as a display looks at."""
 
     path = "runs/x"
+
     def __init__(self, folder: Path) -> None:
         self.pictures = folder
 

@@ -443,7 +443,7 @@ def test_all_are_installed_and_faces_are_mirrored() -> None:
     assert [name for name, spec in specs.items() if spec.defaults.get("flip")] == ["celeba"]
     assert list(specs) == [
         "digits", "mnist", "fashion-mnist", "kmnist", "emnist", "cifar10", "cifar100", "svhn",
-        "celeba",
+        "celeba", "folder", "npz",
     ]  # fmt: skip
 
 
