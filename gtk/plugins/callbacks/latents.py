@@ -25,18 +25,23 @@ class LatentPictures(EpochPicture):
     Models without a latent code have none.
     """
 
+    def __init__(self) -> None:
+        self._drawn: NDArray[np.float32] | None = None
+
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw all test images; principal components of one point are none."""
-        codes = _codes(model, dataset)
-        if codes is not None:
-            figure = latent_scatter(codes, *_classes(dataset))
+        self._drawn = _codes(model, dataset)
+        if self._drawn is not None:
+            figure = latent_scatter(self._drawn, *_classes(dataset))
             write_figure(figure, picture_path(run, "latents", progress))
 
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw where a training stopped early, and keep points and images for the report."""
         super().gtk_train_end(run, model, dataset, progress)
-        codes = _codes(model, dataset)
+        # The last epoch is always drawn, but an interrupted or failed training has not come to it.
+        ended = progress.step == progress.total_steps or progress.stopped
+        codes = self._drawn if ended else _codes(model, dataset)
         if codes is None or not np.isfinite(codes).all():  # not those of a training that failed
             return
         run.pictures.mkdir(exist_ok=True)
@@ -48,12 +53,16 @@ def _codes(model: Model, dataset: Dataset) -> NDArray[np.float32] | None:
     """Return the posterior means (N, D) of all test images, None where there are none to draw."""
     if not isinstance(model, LatentVariableModel) or len(dataset.test) < 2:
         return None
+    codes, done = np.empty((0, 0), np.float32), 0
     with torch.no_grad():
-        means = [
-            model.encode(batch.images, batch.condition).mean.cpu().numpy()
-            for batch in image_blocks(dataset, model)
-        ]
-    codes: NDArray[np.float32] = np.concatenate(means)
+        for batch in image_blocks(dataset, model):
+            means = model.encode(batch.images, batch.condition).mean
+            if not done:
+                # All at once: a small array kept for each block would split the room that the
+                # block before has left, and memory would grow by a block each time.
+                codes = np.empty((len(dataset.test), means.shape[1]), np.float32)
+            codes[done : done + len(batch)] = means.cpu().numpy()
+            done += len(batch)
     return codes
 
 
