@@ -12,6 +12,7 @@ from gtk.core.comparison import Compared, caveats, compared, differing_settings,
 from gtk.core.errors import GtkError, InvalidValue
 from gtk.core.output import check_output_file, write_file
 from gtk.core.runs import find_run
+from gtk.core.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +89,7 @@ def print_comparison(items: Sequence[Compared], console: "Console") -> None:
     if figures:
         _print_rows(console, "last figure", names, figures)
     for text in caveats(items):
-        console.print(_printable(text), soft_wrap=False)
+        console.print(visible(text), soft_wrap=False)
 
 
 def _print_rows(
@@ -100,18 +101,18 @@ def _print_rows(
 
     table = Table(what)
     for name in names:
-        table.add_column(Text(_printable(name)), justify="right")
+        table.add_column(Text(visible(name)), justify="right")
     for name, values in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in (name, *values)))
+        table.add_row(*(Text(visible(cell)) for cell in (name, *values)))
     natural = console.measure(table, options=console.options.update(width=10_000)).maximum
     if natural <= console.width:
         console.print(table)
         return
     widest = min(max(len(name) for name in names), 24)
     for name, values in rows:
-        console.print(Text(_printable(name)), soft_wrap=False)
+        console.print(Text(visible(name)), soft_wrap=False)
         for run, value in zip(names, values, strict=True):
-            line = Text(f"  {_printable(run):<{widest}}  {_printable(value)}")
+            line = Text(f"  {visible(run):<{widest}}  {visible(value)}")
             console.print(line, soft_wrap=False, overflow="fold")
 
 
@@ -135,9 +136,3 @@ def draw(item: Compared, seed: int) -> "Drawn":
         return Drawn(None, reason=f"{error.name} is not installed here")
     except (GtkError, OSError) as error:
         return Drawn(None, reason=str(error))
-
-
-def _printable(text: object) -> str:
-    from gtk.pictures.markup import shortened
-
-    return shortened(text)

@@ -36,11 +36,3 @@ def print_wrapped(console: "Console", text: str, title: str = "") -> None:
     )
     for line in lines:
         console.print(line)
-
-
-def printable(text: str) -> str:
-    """Return text, a class's name say, with what a terminal could act on written as escapes."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtk.cli.console import make_console, print_wrapped, printable
+from gtk.cli.console import make_console, print_wrapped
 from gtk.core.cache import cache_folder
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, Split
 from gtk.core.spec import DatasetSpec
+from gtk.core.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,7 +45,7 @@ def print_facts(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
     ]
     console = make_console()
     for title, text in lines:
-        print_wrapped(console, printable(text), title)
+        print_wrapped(console, visible(text), title)
     if condition is not None:
         console.print(_table(condition, train, test))
 
@@ -85,7 +86,7 @@ def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
     figures = [_figures(condition, split) for split in (train, test)]
     for label, (name, *cells) in enumerate(zip(condition.names, *figures, strict=True)):
         numbered = [str(label)] if condition.kind == "classes" else []
-        table.add_row(*numbered, printable(name), *cells)
+        table.add_row(*numbered, visible(name), *cells)
     if condition.kind != "classes":
         table.caption = {
             "attributes": "share of the images that have it",

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from gtk.core.errors import GtkError, did_you_mean
+from gtk.core.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -120,6 +121,5 @@ def main() -> NoReturn:
 
 def _fail(message: str, code: int) -> int:
     # A message may hold names from somebody's data, which a terminal must not interpret.
-    line = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())
-    click.echo(f"gtk: error: {line}", err=True)
+    click.echo(f"gtk: error: {visible(' '.join(message.split()))}", err=True)
     return code

@@ -156,9 +156,9 @@ class PictureOptions:
 
     def say(self, summary: str) -> None:
         """Print what the picture holds, and the file if there is one."""
-        from gtk.pictures.text import printable
+        from gtk.core.text import visible
 
-        text = printable(summary)  # it may name a class, which can be anything
+        text = visible(summary)  # it may name a class, which can be anything
         make_console().print(text if self.out is None else f"{self.out}: {text}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.errors import InvalidValue, UserError, unknown_name
+from gtk.core.text import visible
 
 #: The tables a recipe may have: the trainer's settings, and a plugin with its options each.
 TABLES = ("train", "data", "model", "conditioner", "loss")
@@ -285,8 +286,8 @@ def _first_mentioned(keys: Mapping[str, Any], message: str) -> str | None:
 
 
 def _one_line(message: str) -> str:
-    """Return a message without what a quoted key may hold, such as what moves the cursor."""
-    return " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    """Return a message in one line, without what a quoted key may hold, such as escapes."""
+    return visible(" ".join(message.split()))
 
 
 def _place(path: Path, line: int | None) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.errors import InvalidValue
+from gtk.core.text import visible
 from gtk.pictures.grid import GAP, MOST_PIXELS, image_grid
-from gtk.pictures.text import PAPER, draw_line, line_height, printable, shorten, text_width
+from gtk.pictures.text import PAPER, draw_line, line_height, shorten, text_width
 
 #: Letters are this share of a cell, within these limits: pixels.
 LETTERS_IN_CELL, SMALLEST, LARGEST = 5, 12, 20
@@ -106,7 +107,7 @@ def add_names(
 
 def _column_lines(names: Sequence[str], size: int, pitch: int) -> list[NDArray[np.uint8]]:
     """Draw names above cells: upright where every one has room, else reading upwards."""
-    if all(text_width(printable(name), size) <= pitch - PAD for name in names):
+    if all(text_width(visible(name), size) <= pitch - PAD for name in names):
         return _lines(names, size, pitch)
     return [np.rot90(line) for line in _lines(names, size, LONGEST * size, pitch=pitch)]
 
@@ -119,7 +120,7 @@ def _lines(
         return []
     every = 1 if pitch is None else math.ceil(line_height(size) / pitch)
     kept = [name if index % every == 0 else "" for index, name in enumerate(names)]
-    return [draw_line(shorten(printable(name), size, limit), size) for name in kept]
+    return [draw_line(shorten(visible(name), size, limit), size) for name in kept]
 
 
 def _strip(lines: Sequence[NDArray[np.uint8]], pitch: int, length: int) -> NDArray[np.uint8]:

@@ -1,29 +1,12 @@
 """Text and tables of a page: whatever comes from data, files or the user is escaped here."""
 
 import html
-import unicodedata
 from collections.abc import Iterable, Sequence
+
+from gtk.core.text import visible
 
 #: Characters of a name that are shown; a class name in somebody's CSV may be a novel.
 LONGEST = 120
-
-
-def visible(value: object) -> str:
-    """Return a text without characters that command a terminal or that no file can hold.
-
-    Control characters become the pictures that Unicode has for them, halves of a surrogate pair
-    the replacement character. Joiners and marks that scripts and emoji are made of stay.
-    """
-    return "".join(_visible(character) for character in str(value))
-
-
-def _visible(character: str) -> str:
-    code = ord(character)
-    if code < 32:
-        return chr(0x2400 + code)
-    if code == 127:
-        return "\u2421"
-    return "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character
 
 
 def shortened(value: object, longest: int = LONGEST) -> str:

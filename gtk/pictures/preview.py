@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
+from rich.color import Color
+from rich.style import Style
 from rich.text import Text
 
-from gtk.pictures.text import printable
+from gtk.core.text import visible
 
 
 def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None) -> Text:
@@ -29,13 +31,15 @@ def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None
     text = Text()
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
         for top, bottom in zip(upper, lower, strict=True):
-            text.append("▀", f"rgb({_rgb(top)}) on rgb({_rgb(bottom)})")
+            # Not by its name: rich keeps a named style in the colours of its first console.
+            text.append("▀", Style(color=_color(top), bgcolor=_color(bottom)))
         text.append("\n")
     return text
 
 
-def _rgb(pixel: NDArray[np.uint8]) -> str:
-    return ",".join(str(int(level)) for level in pixel)
+def _color(pixel: NDArray[np.uint8]) -> Color:
+    red, green, blue = pixel.tolist()
+    return Color.from_rgb(red, green, blue)
 
 
 def _shrink(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -57,7 +61,7 @@ def names_above(names: Sequence[str], pitch: int, across: int, width: int) -> Te
         The line with its end, or no text where there are no names or not all of them fit.
     """
     column = pitch * min(1, width / across)
-    shown = [printable(name) for name in names]
+    shown = [visible(name) for name in names]
     if not any(shown) or any(cell_len(name) > column - 1 for name in shown):
         return Text()
     line = ""

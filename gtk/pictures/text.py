@@ -15,11 +15,6 @@ PAPER, INK = 255, 0
 ELLIPSIS = "..."
 
 
-def printable(text: str) -> str:
-    """Return text on one line, without characters that a terminal or a font could act on."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-
-
 @cache
 def load_font(size: int) -> Font:
     """Return DejaVu Sans as matplotlib brings it along, else Pillow's own, `size` pixels high.

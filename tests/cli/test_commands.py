@@ -271,5 +271,5 @@ def test_names_above_the_preview_are_where_their_columns_are() -> None:
     assert len(narrow) <= 60
     assert narrow.split() == [str(index) for index in range(10)]
     assert names_above(["\x1b[1m", "[b]x"], pitch=9, across=17, width=60).plain.split() == [
-        "[1m", "[b]x",
+        r"\x1b[1m", "[b]x",
     ]  # fmt: skip

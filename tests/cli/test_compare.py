@@ -70,7 +70,7 @@ def test_names_do_not_command_the_terminal(gtk_command: Command, runs: Path) -> 
     (runs / "one" / "run.json").write_text(json.dumps(document))
     result = gtk_command("compare", "one", "two")
     assert "\x1b" not in result.out
-    assert "␛[31mred" in result.out
+    assert r"\x1b[31mred" in result.out
 
 
 def test_a_page_has_the_samples_of_the_same_seed(gtk_command: Command, runs: Path) -> None:

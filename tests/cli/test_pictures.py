@@ -299,7 +299,7 @@ def test_a_class_can_be_called_anything(
         result = gtk_command(command, "small", "--out", f"{command}.png")
         assert result.code == 0
         assert "\x1b[31m" not in result.out
-    assert "class [31m[b]red </script>" in gtk_command("traverse", "small").out
+    assert r"class \x1b[31m[b]red\n</script>" in gtk_command("traverse", "small").out
     result = gtk_command("sample", "small", "--label", "nothing of that name", "--out", "a.png")
     assert "Known: " in result.err
     assert "[31m[b]red </script>" in result.err

@@ -136,7 +136,7 @@ MISTAKES: list[tuple[str, str]] = [
     (f"summary = 3\n{MODEL}", "line 1: summary takes a text, not 3"),
     ("[train]\nepochs = 3", "mine.toml says no model: write name = ... below [model]"),
     ("", "mine.toml says no model: write name = ... below [model]"),
-    (f'{MODEL}"a\\nb\\u001b" = 1', "line 1: [model] a b : unknown option of model 'cvae' 'a b '"),
+    (f'{MODEL}"a\\nb\\u001b" = 1', "line 1: [model] a b\\x1b: unknown option of model"),
     (f"{MODEL}x = {'[' * 3000}", "mine.toml cannot be read: "),
     (f"{MODEL}x = 1{'0' * 5000}", "mine.toml cannot be read: "),
 ]  # fmt: skip

@@ -1,24 +1,6 @@
-"""Names that somebody else chose, on a page and in a terminal."""
+"""Names that somebody else chose, on a page."""
 
-import pytest
-
-from gtk.pictures.markup import LONGEST, escaped, isolated, table, visible
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("cat", "cat"),
-        ("fluffy cat", "fluffy cat"),
-        ("Ärger 猫 👩‍👩‍👧 שלום", "Ärger 猫 👩‍👩‍👧 שלום"),  # joiners are part of the family
-        ("\x1b[31mred\x07", "␛[31mred␇"),
-        ("a\nb\x7f\x9b", "a␊b␡\ufffd"),
-        ("half \ud800", "half \ufffd"),
-    ],
-)
-def test_what_commands_a_terminal_is_shown_instead(name: str, shown: str) -> None:
-    assert visible(name) == shown
-    visible(name).encode()
+from gtk.pictures.markup import LONGEST, escaped, isolated, table
 
 
 def test_markup_means_itself() -> None:

@@ -11,10 +11,10 @@ def test_the_terminal_shows_two_pixels_in_a_character() -> None:
     text = half_blocks(pixels, width=10)
     assert text.plain == "▀▀\n▀▀\n"
     assert [str(span.style) for span in text.spans] == [
-        "rgb(0,0,0) on rgb(10,10,10)",
-        "rgb(255,255,255) on rgb(20,20,20)",
-        "rgb(30,30,30) on rgb(0,0,0)",
-        "rgb(40,40,40) on rgb(0,0,0)",
+        "#000000 on #0a0a0a",
+        "#ffffff on #141414",
+        "#1e1e1e on #000000",
+        "#282828 on #000000",
     ]
 
 
@@ -34,5 +34,5 @@ def test_pixels_are_averaged_where_it_is_made_smaller() -> None:
     pixels[:2, 2:] = 200
     pixels[0, 2] = 100
     (left, right) = half_blocks(pixels, width=2).spans
-    assert str(left.style) == "rgb(0,0,0) on rgb(0,0,0)"
-    assert str(right.style) == "rgb(175,175,175) on rgb(0,0,0)"
+    assert str(left.style) == "#000000 on #000000"
+    assert str(right.style) == "#afafaf on #000000"

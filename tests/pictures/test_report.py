@@ -123,7 +123,7 @@ def test_class_names_are_text_and_nothing_else(run: gtk.Run) -> None:
         assert character not in text
     for name in NASTY[:3] + NASTY[5:8]:
         assert name in page.text
-    assert "␛[2J␛[31mred" in page.text
+    assert r"\x1b[2J\x1b[31mred" in page.text
     assert "&amp; ${script} $style" in page.text
 
 

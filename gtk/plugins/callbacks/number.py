@@ -18,8 +18,3 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def printable(text: str) -> str:
-    """Return a name without what would steer a terminal, such as a tab or an escape."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -6,7 +6,8 @@ from rich.console import Console
 
 from gtk.core.progress import Progress
 from gtk.core.run import Run
-from gtk.plugins.callbacks.number import format_number, format_seconds, printable
+from gtk.core.text import visible
+from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 
 #: Lines that a training prints, if it is short.
@@ -56,5 +57,5 @@ class PlainLines:
         if self._pace.left is not None:
             parts.append(f"{format_seconds(self._pace.left)} left")
         parts.append(f"{progress.images_per_second:,.0f} images/s")
-        parts += [f"{printable(name)} {format_number(v)}" for name, v in progress.terms.items()]
+        parts += [f"{visible(name)} {format_number(v)}" for name, v in progress.terms.items()]
         return "  ".join(parts)

@@ -9,7 +9,7 @@ from rich.console import Console
 from gtk.core.hooks import hookimpl
 from gtk.core.progress import Progress
 from gtk.core.run import Run
-from gtk.plugins.callbacks.number import printable
+from gtk.core.text import visible
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay
@@ -51,7 +51,7 @@ class ProgressDisplay:
     @hookimpl
     def gtk_note(self, note: str) -> None:
         """Print what there is to know of the data."""
-        self._console.print(printable(f"note: {note}"), soft_wrap=True)
+        self._console.print(visible(f"note: {note}"), soft_wrap=True)
 
     @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from gtk.core.progress import Progress
 from gtk.core.run import Run
+from gtk.core.text import visible
 from gtk.plugins.callbacks.bar import bar
-from gtk.plugins.callbacks.number import format_number, format_seconds, printable
+from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 from gtk.plugins.callbacks.thumbnail import Thumbnail
 from gtk.plugins.callbacks.trend import VALUES, Trend
@@ -115,7 +116,7 @@ class Screen:
             return []
         # A name gives way to value and arrow, the word and the drawn values to the name.
         room = width - VALUE - 3 * len(GAP)
-        longest = max(cell_len(printable(name)) for name in names)
+        longest = max(cell_len(visible(name)) for name in names)
         column = min(longest, max(NAME, room))
         room -= column
         lines = [_term(name, self._trends[name], column, room) for name in names]
@@ -127,7 +128,7 @@ class Screen:
 
 def _term(name: str, trend: Trend, column: int, room: int) -> Text:
     """Return a term's name, value, arrow and, in the room that is left, word and last values."""
-    line = Text(printable(name))
+    line = Text(visible(name))
     line.truncate(column, overflow="ellipsis", pad=True)
     arrow, word = trend.direction()
     style = {"falling": "green", "rising": "yellow"}.get(word, "")

@@ -8,8 +8,9 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
+from gtk.core.text import visible
 from gtk.plugins.callbacks.bar import bar
-from gtk.plugins.callbacks.number import format_seconds, printable
+from gtk.plugins.callbacks.number import format_seconds
 
 #: Seconds that work takes before anything is said of it, and between two plain lines.
 PATIENCE = 1.0
@@ -61,7 +62,7 @@ class WorkDisplay:
             self._shown, self._tenths = now, tenths
 
     def _print(self, done: int, total: int, seconds: float) -> None:
-        what, count = printable(self._what), f"  {done:,}/{total:,}"
+        what, count = visible(self._what), f"  {done:,}/{total:,}"
         end = f"  in {format_seconds(seconds)}"
         if done < total:
             end = f"  {done * 100 // max(1, total)}%"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gtk.core.condition import Kind
 from gtk.core.errors import InvalidValue
-from gtk.plugins.datasets.decoding import shown
+from gtk.core.text import visible
 from gtk.plugins.datasets.labels import Value
 from gtk.plugins.datasets.listing import METADATA, Listing
 from gtk.plugins.datasets.metadata import Row, Table, interpret, read_table
@@ -52,13 +52,13 @@ def arrange(root: Path, listing: Listing) -> Arrangement:
     """
     for name, reason in listing.bad.items():
         if name.split("/")[-1] == METADATA:
-            raise InvalidValue(f"{shown(str(root / name))} {reason}")
+            raise InvalidValue(f"{visible(root / name)} {reason}")
     splits = _split_folders(root, listing)
     tables = [folder for folder in ([""] if "" in listing.tables else splits or [""])
               if folder in listing.tables]  # fmt: skip
     if tables and tables != [""] and len(tables) < len(splits):
         raise InvalidValue(
-            f"{shown(str(root))} has a {METADATA} in {tables[0]} and none in "
+            f"{visible(root)} has a {METADATA} in {tables[0]} and none in "
             f"{next(folder for folder in splits if folder not in tables)}: give both, or one beside"
         )
     result = Arrangement(bad=dict(listing.bad))
@@ -68,7 +68,7 @@ def arrange(root: Path, listing: Listing) -> Arrangement:
         _from_folders(result, root, listing, splits)
     unused = [folder for folder in listing.tables if folder not in tables]
     if unused:
-        result.notes.append(f"{shown(unused[0])}/{METADATA} is in no place for it, and not used")
+        result.notes.append(f"{visible(unused[0])}/{METADATA} is in no place for it, and not used")
     if listing.others:
         result.notes.append(
             f"files passed over because their names are not those of images: {listing.others}"
@@ -88,7 +88,7 @@ def _split_folders(root: Path, listing: Listing) -> list[str]:
         return []
     if len(held_out) > 1:
         raise InvalidValue(
-            f"{shown(str(root))} has the folders {', '.join(sorted(filled))}: gtk takes one for "
+            f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk takes one for "
             f"training and one for testing, so move {names[held_out[-1]]} elsewhere"
         )
     return [names["train"], names[held_out[0]]]
@@ -103,8 +103,8 @@ def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Seq
         if alone:
             name = min(alone, key=str)
             here, there = splits if name in kinds[0] else reversed(splits)
-            what = f"the class '{shown(name)}'" if name else "images outside of class folders"
-            raise InvalidValue(f"{shown(str(root))}: {here} has {what} and {there} has not")
+            what = f"the class '{visible(name)}'" if name else "images outside of class folders"
+            raise InvalidValue(f"{visible(root)}: {here} has {what} and {there} has not")
         tested = [False] * len(found[0]) + [True] * len(found[1])
     else:
         tested = choose_tested([*found[0]], [*found[0].values()]).tolist()
@@ -134,9 +134,9 @@ def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
     if flat and len(flat) < len(inside):
         nested = next(name for name in inside if len(parts[name]) > 1)
         raise InvalidValue(
-            f"{shown(str(root / folder))} has images beside folders of images "
-            f"({shown(flat[0])} and {shown(nested)}): put all of them into folders, one a class, "
-            "or none"
+            f"{visible(root / folder)} has images beside folders of images "
+            f"({visible(flat[0])} and {visible(nested)}): put all of them into folders, one a "
+            "class, or none"
         )
     return {name: "" if flat else parts[name][0] for name in inside}
 
@@ -176,7 +176,7 @@ def _from_tables(result: Arrangement, root: Path, listing: Listing, folders: Seq
 
 def _absence(root: Path, name: str, table: Table, row: Row) -> str:
     """Return what is wrong with a line about something that is not among the images."""
-    where = f"is in line {row.line} of {shown(str(table.path.relative_to(root)))}"
+    where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
     if (root / name).is_file():
         return f"{where}, and by its name no image"
     return f"{where}, and not in the folder"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.condition import ConditionSpec
-from gtk.plugins.datasets.decoding import shown
+from gtk.core.text import visible
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.member import find_member, wrong
 
@@ -130,7 +130,7 @@ def _numbers(
     if len(names or usual) != count:
         raise wrong(archive, f"there are {len(names)} names for {count} columns of labels")
     if labels.dtype.kind == "f":
-        where = shown(str(archive.filename))
+        where = visible(archive.filename)
         return make_labels("continuous", names or usual, labels, where)
     if not np.isin(labels, (0, 1)).all():
         raise wrong(

@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from gtk.core.data import DataSpec
 from gtk.core.errors import InvalidValue
+from gtk.core.text import visible
 from gtk.plugins.datasets.fitting import fit_image
 from gtk.plugins.datasets.folder_config import Fit
 
@@ -51,7 +52,7 @@ class BadImage(InvalidValue):
     """An image file that cannot be used; `reason` is the message without the file's name."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{shown(str(path))} {reason}")
+        super().__init__(f"{visible(str(path))} {reason}")
         self.reason = reason
 
 
@@ -62,13 +63,6 @@ class Header:
     height: int
     width: int
     grey: bool
-
-
-def shown(text: str) -> str:
-    """Return a file's name so that it cannot break a line or steer a terminal."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 @cache
@@ -216,4 +210,4 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 def _reason(error: Exception) -> str:
     """Return in a few words what went wrong."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return shown(" ".join(text.split())) or type(error).__name__
+    return visible(" ".join(text.split())) or type(error).__name__

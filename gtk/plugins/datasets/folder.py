@@ -14,9 +14,10 @@ from gtk.core.cache import Decoded, ImageWriter, cached_dataset, fingerprint
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec
 from gtk.core.errors import InvalidValue
+from gtk.core.text import visible
 from gtk.core.work import track
 from gtk.plugins.datasets.arrangement import Arrangement, Entry, arrange
-from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow, shown
+from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.folder_config import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import Listing, files_of, list_folder
@@ -45,15 +46,13 @@ def load(config: FolderConfig, root: Path) -> Dataset:
     listing = list_folder(root)
     if not listing.images and not listing.bad:
         raise InvalidValue(
-            f"{shown(str(root))} has no images: no file in it has the name of one, such as x.png "
+            f"{visible(root)} has no images: no file in it has the name of one, such as x.png "
             f"or x.jpg (other files: {listing.others})"
         )
     try:
         content = fingerprint(root, files_of(listing, root))
     except OSError as error:
-        raise InvalidValue(
-            f"{shown(str(error.filename))} cannot be read: {error.strerror}"
-        ) from error
+        raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
     # What is no image has its part in what is reported.
     rest = json.dumps([listing.bad, listing.folders, listing.others], sort_keys=True)
     return cached_dataset(
@@ -80,7 +79,7 @@ def _decode_folder(
     _refuse_bad(config, root, arrangement)
     spec, labels = _label(arrangement, root)
     return Decoded(
-        DataSpec(shown(root.resolve().name) or "folder", *shape, spec),
+        DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
         sum(not entry.testing for entry in arrangement.entries),
         labels,
         (*arrangement.notes, *_skipped(arrangement)),
@@ -141,18 +140,18 @@ def _refuse_bad(config: FolderConfig, root: Path, arrangement: Arrangement) -> N
             if left
             else "there is no image that can be used"
         )
-        raise InvalidValue(f"{shown(str(root / name))} {bad[name]}{more}: {remedy}")
+        raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
     if len(left) < 2:
         what = "testing" if left == {False} else "training"
         raise InvalidValue(
-            f"{shown(str(root))} has no good image for {what}: give two images or more"
+            f"{visible(root)} has no good image for {what}: give two images or more"
             + (" of a class" if arrangement.kind == "classes" else "")
         )
 
 
 def _label(arrangement: Arrangement, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
     values = [entry.value for entry in arrangement.entries]
-    return make_labels(arrangement.kind, arrangement.columns, values, shown(str(root)))
+    return make_labels(arrangement.kind, arrangement.columns, values, visible(root))
 
 
 def _skipped(arrangement: Arrangement) -> list[str]:
@@ -160,6 +159,6 @@ def _skipped(arrangement: Arrangement) -> list[str]:
     bad = sorted(arrangement.bad.items())
     if not bad:
         return []
-    named = "; ".join(f"{shown(name)} {reason}" for name, reason in bad[:NAMED])
+    named = "; ".join(f"{visible(name)} {reason}" for name, reason in bad[:NAMED])
     more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     return [f"bad images skipped: {len(bad)} ({named}{more})"]

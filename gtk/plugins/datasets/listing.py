@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gtk.core.errors import InvalidValue
-from gtk.plugins.datasets.decoding import image_suffixes, shown
+from gtk.core.text import visible
+from gtk.plugins.datasets.decoding import image_suffixes
 
 METADATA = "metadata.csv"
 #: What systems leave behind, besides all names that begin with a dot.
@@ -42,7 +43,7 @@ def list_folder(root: Path) -> Listing:
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise InvalidValue(f"{shown(str(root))} {what}: give a folder with images")
+        raise InvalidValue(f"{visible(root)} {what}: give a folder with images")
     listing, suffixes = Listing(), image_suffixes()
     inside = os.path.realpath(root)
     pending = [""]
@@ -53,9 +54,7 @@ def list_folder(root: Path) -> Listing:
                 found = [entry for entry in entries if not _hidden(entry.name)]
         except OSError as error:
             if not folder:
-                raise InvalidValue(
-                    f"{shown(str(root))} cannot be read: {error.strerror}"
-                ) from error
+                raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
             listing.bad[folder] = f"cannot be read ({error.strerror})"
             continue
         for entry in found:

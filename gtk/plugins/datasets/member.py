@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from gtk.core.errors import InvalidValue
-from gtk.plugins.datasets.decoding import shown
+from gtk.core.text import visible
 
 #: What is read whole, such as labels, must not be larger.
 MOST_BYTES = 2**30
@@ -89,14 +89,14 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise InvalidValue(f"{shown(str(path))} {what}: give an .npz file")
+        raise InvalidValue(f"{visible(path)} {what}: give an .npz file")
     try:
         archive = zipfile.ZipFile(path)
     except OSError as error:
-        raise InvalidValue(f"{shown(str(path))} cannot be read: {error.strerror}") from error
+        raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InvalidValue(
-            f"{shown(str(path))} is no .npz file, or a damaged one: write it with numpy.savez"
+            f"{visible(path)} is no .npz file, or a damaged one: write it with numpy.savez"
         ) from error
     with archive:
         yield archive
@@ -132,7 +132,7 @@ def find_member(archive: zipfile.ZipFile, name: str) -> Member | None:
 
 def wrong(archive: zipfile.ZipFile, what: str) -> InvalidValue:
     """Make the error for a mistake in a file."""
-    return InvalidValue(f"{shown(str(archive.filename))}: {what}")
+    return InvalidValue(f"{visible(archive.filename)}: {what}")
 
 
 @contextmanager
@@ -159,5 +159,5 @@ def _damage_named(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
         EOFError, NotImplementedError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
         zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        reason = shown(" ".join(str(error).split()))[:200]
+        reason = visible(" ".join(str(error).split()))[:200]
         raise wrong(archive, f"{name} is damaged ({reason or type(error).__name__})") from error

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gtk.core.condition import Kind
 from gtk.core.errors import InvalidValue
-from gtk.plugins.datasets.decoding import shown
+from gtk.core.text import visible
 from gtk.plugins.datasets.labels import Value
 
 FILE_NAME = "file_name"
@@ -62,7 +62,7 @@ def read_table(path: Path) -> Table:
         raise _wrong(path, line, f"there is no column beside {FILE_NAME}: add one, or remove it")
     for name in header:
         if not name or header.count(name) > 1:
-            what = f"there are two columns '{shown(name)}'" if name else "a column has no name"
+            what = f"there are two columns '{visible(name)}'" if name else "a column has no name"
             raise _wrong(path, line, what)
     place = header.index(FILE_NAME)
     table, seen = [], dict[str, int]()
@@ -106,8 +106,8 @@ def interpret(tables: Sequence[Table]) -> Meaning:
                 raise _wrong(
                     path,
                     row.line,
-                    f"{name} is '{shown(cell)}', which is no number: several columns hold numbers, "
-                    "names of classes stand in a column of their own",
+                    f"{name} is '{visible(cell)}', which is no number: several columns hold "
+                    "numbers, names of classes stand in a column of their own",
                 )
     values = tuple(tuple(tuple(map(float, row.cells)) for row in t.rows) for t in tables)
     binary = all(number in (0, 1) for table in values for row in table for number in row)
@@ -122,12 +122,12 @@ def _text(path: Path) -> str:
     """Return what is in the file."""
     try:
         if not path.is_file():
-            raise InvalidValue(f"{shown(str(path))} is not a file")
+            raise InvalidValue(f"{visible(path)} is not a file")
         if path.stat().st_size > MOST_BYTES:
-            raise InvalidValue(f"{shown(str(path))} is larger than {MOST_BYTES >> 20} MiB")
+            raise InvalidValue(f"{visible(path)} is larger than {MOST_BYTES >> 20} MiB")
         content = path.read_bytes()
     except OSError as error:
-        raise InvalidValue(f"{shown(str(path))} cannot be read: {error.strerror}") from error
+        raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -158,9 +158,9 @@ def _file_name(path: Path, line: int, cell: str) -> str:
     """Return a file's name as a listing has it."""
     name = PurePosixPath(cell)
     if name.is_absolute() or ".." in name.parts:
-        raise _wrong(path, line, f"{shown(cell)} leads out of the folder: give a name in it")
+        raise _wrong(path, line, f"{visible(cell)} leads out of the folder: give a name in it")
     return str(name)
 
 
 def _wrong(path: Path, line: int, what: str) -> InvalidValue:
-    return InvalidValue(f"{shown(str(path))}, line {line}: {what}")
+    return InvalidValue(f"{visible(path)}, line {line}: {what}")

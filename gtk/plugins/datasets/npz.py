@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from gtk.core.cache import Decoded, ImageWriter, cached_dataset, fingerprint
 from gtk.core.data import Dataset, DataSpec
 from gtk.core.spec import NoConfig
+from gtk.core.text import visible
 from gtk.core.work import track
 from gtk.plugins.datasets.array_labels import read_labels
-from gtk.plugins.datasets.decoding import shown
 from gtk.plugins.datasets.folder_config import LONGEST_SIDE
 from gtk.plugins.datasets.member import Member, find_member, open_archive, wrong
 from gtk.plugins.datasets.splitting import choose_tested
@@ -67,7 +67,7 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
         _write(writer, images, tested)
     else:
         _write(writer, held_out, tested[counts[0] :])
-    spec = DataSpec(shown(root.resolve().stem) or "npz", *_shape(images), condition)
+    spec = DataSpec(visible(root.resolve().stem) or "npz", *_shape(images), condition)
     order = np.argsort(tested, kind="stable")
     return Decoded(spec, int((~tested).sum()), labels[order], notes)
 
