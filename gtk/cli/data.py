@@ -178,7 +178,9 @@ def _show(
             half_blocks(image_grid(sheet.images, columns, scale=1), console.width), end=""
         )
     if out is not None:
-        write_png(image_grid(sheet.images, columns), out)
+        from gtk.pictures.labels import labelled_grid
+
+        write_png(labelled_grid(sheet.images, columns, row_names=sheet.row_names), out)
     where = "" if out is None else f"{out}: "
     which = "test" if test else "training"
     print_wrapped(console, f"{where}{sheet.shown} ({which} images, seed {seed})")
