@@ -12,7 +12,7 @@ from gtk.core.config import Option, make_config, options_of
 from gtk.core.discovery import DATASET, Plugin, find, installed
 from gtk.core.errors import PluginError, UserError
 from gtk.core.output import check_output_file
-from gtk.core.source import find_root, load_data, split_reference
+from gtk.core.source import find_dataset, find_root, load_data, split_reference
 
 if TYPE_CHECKING:
     from gtk.core.data import Dataset
@@ -28,7 +28,7 @@ class DataCommand(HeadedCommand):
         reference = _probe(self.params, args)
         if reference is not None:
             try:
-                ctx.obj = find(DATASET, split_reference(reference)[0] or "")
+                ctx.obj = find_dataset(split_reference(reference)[0] or "")
             except UserError:
                 if not ctx.resilient_parsing:  # while completing a word, say nothing
                     raise
@@ -129,12 +129,26 @@ def data(
     fields = {option.name: option.field for option in _options(ctx)}
     values = {fields[key]: value for key, value in options.items() if value is not None}
     config = make_config(spec.config, values, f"data set '{spec.name}'")
-    from gtk.cli.facts import print_facts  # which takes numpy, that --help does without
+    from gtk.cli.facts import (  # which takes numpy, that --help does without
+        print_facts,
+        train_command,
+    )
 
     with work_shown():
         dataset = load_data(plugin, config, root)
     print_facts(spec, dataset, root)
     _show(dataset, test, columns, seed, out, no_preview)
+    where = [] if data_root is None else ["--data-root", str(data_root)]
+    chosen = [part for key, value in values.items() for part in _typed(key, value)]
+    print_wrapped(make_console(), train_command(dataset, name, [*where, *chosen]), "train on it")
+
+
+def _typed(field: str, value: Any) -> list[str]:  # noqa: ANN401 - of any type that an option has
+    """Return an option as it is typed for `gtk train`."""
+    flag = field.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
 
 
 def _options(ctx: click.Context) -> list[Option]:

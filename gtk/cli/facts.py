@@ -1,5 +1,7 @@
 """What there is to say of a data set: sizes, places, and how many images go by each label."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,21 @@ def print_facts(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
         print_wrapped(console, visible(text), title)
     if condition is not None:
         console.print(_table(condition, train, test))
+
+
+def train_command(dataset: Dataset, reference: str, options: Sequence[str]) -> str:
+    """Return a command that trains on a data set, with a model and conditioner that fit it.
+
+    Args:
+        dataset: as loaded.
+        reference: what the user calls it.
+        options: that it was loaded with, as they are typed.
+    """
+    condition = dataset.spec.condition
+    command = ["gtk", "train", "--plugin", "vae" if condition is None else "cvae"]
+    if condition is not None and condition.kind == "continuous":  # which one-hot codes cannot say
+        command += ["--conditioner", "film"]
+    return shlex.join([*command, "--data", reference, *options])
 
 
 def _kind(condition: ConditionSpec | None) -> str:

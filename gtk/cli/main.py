@@ -92,7 +92,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except click.UsageError as error:
         hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
-        return _fail(f"{' '.join(error.format_message().split())}{hint}", EXIT_USAGE)
+        message = " ".join(error.format_message().split())
+        stop = "." if hint and message[-1:].isalnum() else ""
+        return _fail(f"{message}{stop}{hint}", EXIT_USAGE)
     except GtkError as error:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -32,7 +32,7 @@ COUNT = 10
 @condition_options("The class of the files, by number or name.")
 @picture_options(
     seed=None,
-    seed_help="Draw the test images at random, the same for the same seed.  [default: the first]",
+    seed_help="Draw test images at random, the same for the same seed.  [default: evenly chosen]",
 )
 def reconstruct(
     *,
@@ -89,15 +89,16 @@ def reconstruct(
 
 
 def _test_images(source: "RunSource", count: int, seed: int | None) -> "Inputs":
-    """Return the first test images, or some that a seed draws without replacement."""
+    """Return test images evenly chosen, or some that a seed draws without replacement."""
     import numpy as np
 
     from gtk.cli.inputs import load_test_images, take_test_images
+    from gtk.core.data import spread
 
     split = load_test_images(source)
     if count > len(split):
         raise InvalidValue(f"there are only {len(split)} test images: ask for fewer with -n")
-    rows = np.arange(count)
+    rows = spread(len(split), count)
     if seed is not None:
         rows = np.random.default_rng(seed).permutation(len(split))[:count]
     return take_test_images(source, split, rows)

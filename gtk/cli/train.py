@@ -54,7 +54,14 @@ class TrainCommand(HeadedCommand):
             except UserError:
                 if not ctx.resilient_parsing:  # while completing a word, say nothing
                     raise
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            what, _, words = error.message.rstrip(")").partition("(")
+            models = {item.name for item in installed(MODEL)} & set(words.split())
+            if "unexpected extra argument" in what and models:
+                ctx.fail(f"{error.message}. Did you mean --plugin {models.pop()}?")
+            raise
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return gtk's own options and those of the chosen plugins."""

@@ -12,7 +12,7 @@ from gtk.core.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, Plugin, 
 from gtk.core.errors import InvalidValue, PluginError, UnknownName, unknown_name
 from gtk.core.recipe import NO_RECIPE, Recipe, run_tables
 from gtk.core.settings import TrainConfig
-from gtk.core.source import find_root, split_reference
+from gtk.core.source import find_dataset, find_root, split_reference
 from gtk.core.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 
 if TYPE_CHECKING:  # choosing must not import torch
@@ -73,7 +73,11 @@ class Choice:
             model=chosen,
             conditioner=_named(CONDITIONER, conditioner, recipe) or _default(CONDITIONER, chosen),
             loss=_named(LOSS, loss, recipe) or _default(LOSS, chosen),
-            dataset=_named(DATASET, dataset, recipe) or find(DATASET, DEFAULT_DATA),
+            dataset=(
+                find_dataset(dataset)
+                if dataset is not None
+                else _named(DATASET, None, recipe) or find(DATASET, DEFAULT_DATA)
+            ),
             recipe=recipe,
             path=path,
         )

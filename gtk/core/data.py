@@ -68,6 +68,14 @@ class Split:
         return len(self.images)
 
 
+def spread(total: int, count: int) -> NDArray[np.int64]:
+    """Return at most `count` row numbers of `total`, evenly from the first to the last.
+
+    The first ones of a data set may all be of one class.
+    """
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A data set, decoded.

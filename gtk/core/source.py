@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gtk.core.discovery import Plugin
-from gtk.core.errors import GtkError, InvalidValue, PluginError
+from gtk.core.discovery import DATASET, Plugin, find
+from gtk.core.errors import GtkError, InvalidValue, PluginError, UnknownName
 from gtk.core.spec import DatasetSpec
+from gtk.core.text import visible
 
 if TYPE_CHECKING:  # which needs numpy, and a command that lists options does not
     from gtk.core.data import Dataset
@@ -25,6 +26,26 @@ def split_reference(reference: str | None) -> tuple[str | None, Path | None]:
     if colon and not path:
         raise InvalidValue(f"{reference} says no path: write {name}:PATH")
     return (name if colon else reference), (Path(path).expanduser() if colon else None)
+
+
+def find_dataset(name: str) -> Plugin[DatasetSpec]:
+    """Find a data set by its name, as `gtk.core.discovery.find` does.
+
+    Raises:
+        UnknownName: nothing installed has that name; of a path it says how to write it.
+        PluginError: it cannot be used, or several packages claim the name.
+    """
+    try:
+        return find(DATASET, name)
+    except UnknownName as error:
+        path = Path(name).expanduser()
+        kind = "folder" if path.is_dir() else "npz" if path.suffix == ".npz" else None
+        if kind is None or not path.exists():
+            raise
+        raise UnknownName(
+            f"no data set is called '{visible(name)}'. To read what is there, say "
+            f"{kind}:{visible(name)}"
+        ) from error
 
 
 def find_root(spec: DatasetSpec, given: Path | None, path: Path | None) -> Path | None:

@@ -1,5 +1,6 @@
 """From names and options to a finished run: what `gtk.train` and `gtk train` both are."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,9 @@ from gtk.core.work import heard_by
 DISPLAY = "progress"
 #: The callbacks that draw, in every training; the report, of what the others drew, comes last.
 PICTURES = ("samples", "reconstructions", "latents", "curves", "report")
+
+#: A training of fewer steps shows little of what a model can do, one of so many does.
+SHORT, ENOUGH = 1_000, 3_000
 
 
 class Training:
@@ -72,6 +76,7 @@ class Training:
         Raises:
             UserError: the folder cannot be had.
         """
+        self._note_short_training()
         self.run = place.make(
             self.settings,
             self.dataset,
@@ -88,6 +93,18 @@ class Training:
         """
         self.run = run
         return self._fit(run)
+
+    def _note_short_training(self) -> None:
+        """Say so where the usual number of epochs makes few steps, since few images do."""
+        steps, epochs = self.trainer.schedule.total_steps, self.settings.train.epochs
+        usual = self.settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
+        if epochs == usual and steps < SHORT:
+            more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
+            note = (
+                f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
+                f"which is a short training: --epochs {more} makes {ENOUGH} or more"
+            )
+            self._events.tell("gtk_note", note=note)
 
     def _tell_of_work(self, what: str, done: int, total: int) -> None:
         self._events.tell("gtk_work", what=what, done=done, total=total)

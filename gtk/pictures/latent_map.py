@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.data import spread
 from gtk.core.output import write_file
 from gtk.pictures.embedded import Picture
 from gtk.pictures.figure import BLUE, class_colors
@@ -103,8 +104,7 @@ def write_latent_map(
         UserError: a file cannot be written.
     """
     points, axes = plane(codes, labels)
-    count = min(len(codes), MOST_POINTS)
-    rows = np.linspace(0, len(codes) - 1, count).round().astype(np.int64)
+    rows = spread(len(codes), MOST_POINTS)
     pictures = [_small(image) for image in images[rows]]
     height, width = pictures[0].shape[:2]
     latents = LatentMap(

@@ -222,7 +222,7 @@ def _samples(run: Run, frames: Frames) -> str:
 def _reconstructions(frames: Frames) -> str:
     if not frames:
         return ""
-    text = "Above, the first test images; below, what decoding each one's posterior mean gives."
+    text = "Above, test images, evenly chosen; below, what decoding each's posterior mean gives."
     return frames_figure("Reconstructions", frames, COLUMNS, "", text)
 
 

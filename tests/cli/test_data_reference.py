@@ -39,6 +39,22 @@ def test_a_run_is_called_after_the_data_and_keeps_path_and_options(
     assert repeated["data"] == first["data"]
 
 
+def test_a_training_of_few_steps_is_noted_unless_it_is_asked_for(workplace: Path) -> None:
+    notes = []
+
+    class Listener:
+        @gtk.hookimpl
+        def gtk_note(self, note: str) -> None:
+            notes.append(note)
+
+    options: dict[str, Any] = {"batch_size": 10, "quiet": True, "callbacks": [Listener()]}
+    gtk.train(plugin="vae", data="squares:my squares.txt", **options)
+    said = "30 training images make 90 steps in 30 epochs, which is a short training"
+    assert notes == [f"{said}: --epochs 1000 makes 3000 or more"]
+    gtk.train(plugin="vae", data="squares:my squares.txt", epochs=2, **options)
+    assert len(notes) == 1
+
+
 def test_from_python_too(workplace: Path) -> None:
     run = gtk.train(
         plugin="vae", data="squares:my squares.txt", side=2, epochs=1, batch_size=10, quiet=True
@@ -91,6 +107,10 @@ def test_a_recipe_says_where_and_how_and_a_flag_beats_it(
         ("--data squares:none", "none does not say how many squares there are"),
         ("--data squares:a --side 0", "data set 'squares': side must be at least 1, not 0"),
         ("--data nonsense:a", "unknown dataset 'nonsense'"),
+        ("--data flat", "no data set is called 'flat'. To read what is there, say folder:flat"),
+        ("--data ./flat", "To read what is there, say folder:./flat"),
+        ("--data a.npz", "To read what is there, say npz:a.npz"),
+        ("cvae --quiet", "unexpected extra argument (cvae). Did you mean --plugin cvae? See: "),
         ("--side 3", "No such option '--side'"),
         ("--recipe bad.toml", "bad.toml, line 6: [data] side: data set 'squares': side must be"),
     ],
@@ -99,6 +119,8 @@ def test_a_mistake_is_one_line(
     gtk_command: Command, workplace: Path, arguments: str, message: str
 ) -> None:
     (workplace / "bad.toml").write_text(RECIPE.format(0))
+    (workplace / "flat").mkdir()
+    (workplace / "a.npz").write_bytes(b"")
     result = gtk_command("train", "--plugin", "vae", *arguments.split())
     assert (result.code, result.out) == (2, "")
     assert result.err.count("\n") == 1

@@ -65,13 +65,14 @@ def assert_near(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> None:
 
 def test_test_images_are_above_their_reconstructions(gtk_command: Command, run: gtk.Run) -> None:
     test = load_dataset(run.settings).test
+    chosen = [0, 119, 237, 356]
     result = gtk_command("reconstruct", "small", "-n", 4, *BARE, "--out", "a.png")
     found = cells("a.png")
     assert found.shape == (2, 4, 8, 8)
-    assert np.array_equal(found[0], test.images[:4, 0])
-    expected = reconstructed(run, test.images[:4], test.labels[:4])
+    assert np.array_equal(found[0], test.images[chosen, 0])
+    expected = reconstructed(run, test.images[chosen], test.labels[chosen])
     assert_near(found[1], expected)
-    error = np.mean((expected / 255 - test.images[:4, 0] / 255) ** 2)
+    error = np.mean((expected / 255 - test.images[chosen, 0] / 255) ** 2)
     match = re.fullmatch(
         r"a\.png: 4 test images of digits and their reconstructions, mean squared error (\S+) per "
         r"pixel in 0\.\.1\n",
@@ -84,7 +85,7 @@ def test_test_images_are_above_their_reconstructions(gtk_command: Command, run: 
         expected = labelled_grid(
             found.reshape(8, 8, 8),
             4,
-            column_names=[str(label) for label in test.labels[:4]],
+            column_names=[str(label) for label in test.labels[chosen]],
             row_names=["image", "reconstruction"],
         )
         assert np.array_equal(np.asarray(image), expected)

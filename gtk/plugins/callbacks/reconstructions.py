@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from gtk.core.data import Dataset
+from gtk.core.data import Dataset, spread
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
 from gtk.core.sampler import to_pixels
+from gtk.core.store import ImageStore
 from gtk.pictures.grid import image_grid, write_png
-from gtk.plugins.callbacks.blocks import image_blocks
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 from gtk.plugins.vae.protocol import LatentVariableModel
 
@@ -24,15 +24,16 @@ class ReconstructionPictures(EpochPicture):
     """
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw the first test images."""
-        if not isinstance(model, LatentVariableModel):
+        """Draw some test images, evenly chosen."""
+        if not isinstance(model, LatentVariableModel) or not len(dataset.test):
             return
-        batch = next(image_blocks(dataset, model), None)
-        if batch is None:  # a data set without test images
-            return
+        device = next(model.parameters()).device
+        conditional = dataset.spec.condition is not None
+        store = ImageStore(dataset.test, conditional=conditional, device=device)
+        batch = store.batch(torch.from_numpy(spread(len(store), COLUMNS)).to(device))
         with torch.no_grad():
             means = model.encode(batch.images, batch.condition).mean
             expected = model.expected_image(model.decode(means, batch.condition))
-        rows = [to_pixels(images[:COLUMNS].cpu().numpy()) for images in (batch.images, expected)]
+        rows = [to_pixels(images.cpu().numpy()) for images in (batch.images, expected)]
         picture = image_grid(np.concatenate(rows), columns=len(rows[0]))
         write_png(picture, picture_path(run, "reconstructions", progress))
