@@ -64,7 +64,7 @@ def speed(folder: Path, threads: int) -> dict[str, Any]:
     """Train on both in turns, and return medians."""
     import torch
 
-    from gtk.core.assembly import build
+    from gtk.core.build import build
     from gtk.core.data import Dataset, Split
     from gtk.core.trainer import Trainer
     from gtk.core.training import load_dataset

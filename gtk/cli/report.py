@@ -40,7 +40,7 @@ def report(*, run: str, out: Path | None, overwrite: bool, runs: Path) -> None:
 def network_sizes(run: Run) -> dict[str, int]:
     """Return the parameters of each network; empty where the model cannot be built here."""
     try:
-        from gtk.core.assembly import build
+        from gtk.core.build import build
         from gtk.core.summary import parameter_count
 
         model, _ = build(run.settings, run.data_spec)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gtk.core.errors import InvalidValue
 
 NormalizationName = Literal["none", "batch", "group"]
 #: Group normalization has no more groups than these (Wu and He, arXiv:1803.08494, section 3.1), and
@@ -53,3 +56,16 @@ def group_count(features: int) -> int:
     while groups > 1 and features < groups * LEAST_FEATURES:
         groups //= 2
     return groups
+
+
+def check_batch_size(model: nn.Module, batch_size: int) -> None:
+    """Refuse batches that batch normalization cannot take.
+
+    Raises:
+        InvalidValue: one image, which has no variance.
+    """
+    if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise InvalidValue(
+            "batch normalization needs more than one image: use a --batch-size of 2 or more, or "
+            "another normalization"
+        )

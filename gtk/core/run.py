@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from gtk.core.assembly import Settings, build
+from gtk.core.assembly import Settings
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec
 from gtk.core.errors import InvalidValue, UserError
@@ -223,6 +223,8 @@ class Run:
             UnknownName: there is no such checkpoint, or a plugin is not installed.
             UserError: the weights do not fit the model that run.json describes.
         """
+        from gtk.core.build import build
+
         step = self.checkpoints.choose(checkpoint)
         model, _ = build(self.settings, self.data_spec)
         try:

@@ -1,14 +1,13 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.swa_utils import AveragedModel
 
 from gtk.core.augmentation import Augmentation
+from gtk.core.average import averaged_model
 from gtk.core.checkpoint import Checkpoint
 from gtk.core.clock import Clock
 from gtk.core.data import Dataset
@@ -21,6 +20,7 @@ from gtk.core.interrupt import interruptible
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.model import Model
 from gtk.core.noise import Noise
+from gtk.core.normalization import check_batch_size
 from gtk.core.optimizer import Optimizers
 from gtk.core.progress import Progress
 from gtk.core.reporter import Reporter
@@ -303,36 +303,3 @@ class Trainer:
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
             stopped=str(self._early_stop) if self._stopped_early else "",
         )
-
-
-def check_batch_size(model: Model, batch_size: int) -> None:
-    """Refuse batches that batch normalization cannot take.
-
-    Raises:
-        InvalidValue: one image, which has no variance.
-    """
-    if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
-        raise InvalidValue(
-            "batch normalization needs more than one image: use a --batch-size of 2 or more, or "
-            "another normalization"
-        )
-
-
-def averaged_model(model: Model, decay: float) -> AveragedModel | None:
-    """Return a copy that follows the model's weights at a distance, None for a decay of 0.
-
-    After t steps the decay is no more than (1 + t) / (10 + t), so that the weights of the first
-    steps are soon forgotten, also by a training too short for the whole decay. Running statistics
-    of batch normalization are the model's own.
-    """
-    if not decay:
-        return None
-
-    def average(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
-        steps = torch.as_tensor(steps)
-        share = 1 - ((1 + steps) / (10 + steps)).clamp(max=decay)
-        share = share.to(averages[0].device)
-        for mean, weight in zip(averages, weights, strict=True):
-            mean.lerp_(weight, share)
-
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=False)

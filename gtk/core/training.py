@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from gtk.core.assembly import Choice, Settings, build
+from gtk.core.assembly import Choice, Settings
+from gtk.core.build import build
 from gtk.core.config import as_table, make_config
 from gtk.core.data import Dataset
 from gtk.core.discovery import CALLBACK, find

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import gtk
-from gtk.core.assembly import Choice, Settings, build
+from gtk.core.assembly import Choice, Settings
+from gtk.core.build import build
 from gtk.core.condition import ConditionSpec
 from gtk.core.config import as_table
 from gtk.core.data import DataSpec

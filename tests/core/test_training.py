@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import gtk
-from gtk.core.assembly import Choice, build
+from gtk.core.assembly import Choice
+from gtk.core.build import build
 from gtk.core.conditioner import Conditioner, ConditioningLayer, PassThrough, Site
 from gtk.core.data import DataSpec
 from gtk.core.errors import GtkError, InvalidValue

@@ -10,7 +10,8 @@ import toys
 from PIL import Image
 
 import gtk
-from gtk.core.assembly import Choice, build
+from gtk.core.assembly import Choice
+from gtk.core.build import build
 from gtk.core.spec import NoConfig
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.scatter import latent_scatter

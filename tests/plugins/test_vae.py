@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gtk.core.assembly import Choice, build
+from gtk.core.assembly import Choice
+from gtk.core.build import build
 from gtk.core.condition import ConditionSpec
 from gtk.core.conditioner import ConditioningRecord
 from gtk.core.data import DataSpec

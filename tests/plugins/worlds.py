@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gtk.core.assembly import Choice, Settings, build
+from gtk.core.assembly import Choice, Settings
+from gtk.core.build import build
 from gtk.core.condition import ConditionSpec
 from gtk.core.data import Dataset, DataSpec, Split
 from gtk.core.loss import Loss
