@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
@@ -167,10 +168,11 @@ class CacheEntry:
                 return None
             spec, middle = DataSpec.from_json(facts["spec"]), facts["train_count"]
             images = self._map((facts["count"], *(self.image_shape or spec.image_shape)))
-            labels = np.load(self.path / "labels.npy", allow_pickle=False)
+            with (self.path / "labels.npy").open("rb") as file:
+                labels = npy.read_array(file, allow_pickle=False)
             train, test = (Split(images[part], labels[part]) for part in _parts(middle))
             return Dataset(spec, train, test, tuple(facts["notes"]))
-        except (OSError, ValueError, LookupError, TypeError):
+        except Exception:  # noqa: BLE001 - json and numpy raise whatever damage makes them raise
             return None  # cut short, or something else: it can be made again
 
     def build(self, content: str, decode: Callable[[ImageWriter], Decoded]) -> None:

@@ -110,6 +110,18 @@ def other_labels(entry: Path) -> None:
     np.save(entry / "labels.npy", np.array([0, 7, 0, 1, 1]))
 
 
+def endless_labels(entry: Path) -> None:
+    with (entry / "labels.npy").open("wb") as file:
+        facts = {"descr": "<i8", "fortran_order": False, "shape": (10**14,)}
+        np.lib.format.write_array_header_1_0(file, facts)  # type: ignore[arg-type]
+
+
+def other_condition(entry: Path) -> None:
+    facts = json.loads((entry / "entry.json").read_text())
+    facts["spec"]["condition"] = "dark, light"
+    (entry / "entry.json").write_text(json.dumps(facts))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -118,6 +130,10 @@ def other_labels(entry: Path) -> None:
         other_labels,
         lambda entry: (entry / "images.bin").unlink(),
         lambda entry: (entry / "labels.npy").write_bytes(b"\x93NUMPY"),
+        lambda entry: (entry / "labels.npy").write_bytes(b""),
+        lambda entry: (entry / "labels.npy").write_bytes(b"PK\x03\x04"),
+        endless_labels,
+        other_condition,
         lambda entry: (entry / "entry.json").write_text("{"),
         lambda entry: (entry / "entry.json").write_text("[]"),
     ],
