@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -350,6 +351,7 @@ def test_an_empty_a_missing_and_no_folder(root: Path, tmp_path: Path) -> None:
     assert refusal(root).endswith("such as x.png or x.jpg (other files: 1)")
     assert refusal(root / "none") == "PETS does not exist: give a folder with images"
     assert refusal(root / "x.txt") == "PETS is a file: give a folder with images"
+    assert refusal(root / ("x" * 300)).endswith(" cannot be read: File name too long")
     assert not (tmp_path / "cache").exists()
 
 
@@ -471,6 +473,22 @@ def test_what_cannot_be_read_is_bad(root: Path, monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setattr(listing.os, "scandir", lambda path: scan(Path("dog")))
     assert refusal(root) == "PETS cannot be read: Permission denied"
+
+
+def test_a_folder_that_can_only_be_listed_is_bad(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(root, CLASSES)
+    real_stat = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if f"{root}/dog/" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real_stat(path, **options)
+
+    monkeypatch.setattr(listing.os, "stat", stat)
+    assert refusal(root).startswith("PETS/dog cannot be read (Permission denied): mend or remove")
+    assert load_folder(root, bad_images="skip").notes[-1].startswith("bad images skipped: 1 (dog ")
 
 
 # --- the cache ---

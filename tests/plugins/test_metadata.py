@@ -151,6 +151,10 @@ WRONG = {
         ("file_name,x", *ALL, "4.png,5"),
         "THINGS/4.png is in line 6 of metadata.csv, and not in the folder: mend or remove",
     ),
+    "long-name": (
+        ("file_name,x", *ALL, f"{'x' * 300}.png,5"),
+        f"THINGS/{'x' * 300}.png is in line 6 of metadata.csv, and not in the folder: mend or",
+    ),
     "no-image": (
         ("file_name,x", *ALL, "metadata.csv,5"),
         "THINGS/metadata.csv is in line 6 of metadata.csv, and by its name no image: mend or",

@@ -279,6 +279,8 @@ def test_a_file_that_is_none() -> None:
     for path, message in ((Path("none.npz"), "does not exist"), (Path(), "is not a file")):
         with pytest.raises(InvalidValue, match=f"^{path} {message}: give an .npz file"):
             npz.load(NoConfig(), path)
+    with pytest.raises(InvalidValue, match=r"^x+\.npz cannot be read: File name too long$"):
+        npz.load(NoConfig(), Path("x" * 300 + ".npz"))
 
 
 def test_it_is_read_again_when_it_changes() -> None:

@@ -1,5 +1,6 @@
 """What the folders and tables of a user's images say: each image's split and its value."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,6 +178,6 @@ def _from_tables(result: Arrangement, root: Path, listing: Listing, folders: Seq
 def _absence(root: Path, name: str, table: Table, row: Row) -> str:
     """Return what is wrong with a line about something that is not among the images."""
     where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
-    if (root / name).is_file():
+    if os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
         return f"{where}, and by its name no image"
     return f"{where}, and not in the folder"

@@ -41,9 +41,12 @@ def list_folder(root: Path) -> Listing:
     Raises:
         InvalidValue: it is missing, no folder, or cannot be read.
     """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise InvalidValue(f"{visible(root)} {what}: give a folder with images")
+    try:
+        if not root.is_dir():
+            what = "is a file" if root.exists() else "does not exist"
+            raise InvalidValue(f"{visible(root)} {what}: give a folder with images")
+    except OSError as error:
+        raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
     listing, suffixes = Listing(), image_suffixes()
     inside = os.path.realpath(root)
     pending = [""]
@@ -52,6 +55,8 @@ def list_folder(root: Path) -> Listing:
         try:
             with os.scandir(root / folder) as entries:
                 found = [entry for entry in entries if not _hidden(entry.name)]
+            # Who may list a folder may yet be kept from what is in it; Path drops the dot.
+            os.stat(f"{root / folder}/.")  # noqa: PTH116
         except OSError as error:
             if not folder:
                 raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error

@@ -87,17 +87,18 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     Raises:
         InvalidValue: it is missing, no file, or no .npz file.
     """
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise InvalidValue(f"{visible(path)} {what}: give an .npz file")
     try:
-        archive = zipfile.ZipFile(path)
+        exists = path.exists()
+        archive = zipfile.ZipFile(path) if path.is_file() else None
     except OSError as error:
         raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InvalidValue(
             f"{visible(path)} is no .npz file, or a damaged one: write it with numpy.savez"
         ) from error
+    if archive is None:
+        what = "is not a file" if exists else "does not exist"
+        raise InvalidValue(f"{visible(path)} {what}: give an .npz file")
     with archive:
         yield archive
 
