@@ -1,6 +1,7 @@
 """A user's .npz file: what its arrays become, and what is refused."""
 
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,7 @@ def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
         (b"", "images is damaged ("),
         (b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 70_000, "images is damaged ("),
         (b"\x93NUMPY\x09\x00\x01\x00{", "images is damaged ("),
+        (b"\x93NUMPY\x01\x00\xff\x1f" + b"(" * 8191, "images is damaged ("),
     ],
 )
 def test_what_an_array_says_of_itself_is_checked_first(content: bytes, reason: str) -> None:
@@ -255,6 +257,32 @@ def test_what_an_array_says_of_itself_is_checked_first(content: bytes, reason: s
         npz.load(NoConfig(), PATH)
     assert str(error.value).startswith(f"things.npz: {reason}")
     assert "\n" not in str(error.value)
+
+
+def test_a_header_that_fills_the_memory_is_not_read() -> None:
+    with (
+        zipfile.ZipFile(PATH, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("images.npy", "w") as stream,
+    ):
+        stream.write(b"\x93NUMPY\x02\x00" + (2**27).to_bytes(4, "little"))
+        for _ in range(2**7):
+            stream.write(b" " * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidValue, match="images is damaged"):
+            npz.load(NoConfig(), PATH)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("labels", (COUNT, 10**30)), ("names", (10**30,))])
+def test_a_shape_that_no_array_can_have_is_one_line(name: str, shape: tuple[int, ...]) -> None:
+    np.savez(PATH, images=IMAGES)
+    with zipfile.ZipFile(PATH, "a") as archive:
+        archive.writestr(f"{name}.npy", header(shape, "<U0"))
+    with pytest.raises(InvalidValue, match=f"^things.npz: {name} says it has shape"):
+        npz.load(NoConfig(), PATH)
 
 
 def test_a_damaged_file_is_one_line() -> None:
