@@ -81,9 +81,10 @@ def cache_folder() -> Path:
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Return what changes when files do: from their names, sizes and times of change.
+    """Return what changes when files do: from their names, sizes, times of change and permissions.
 
-    Their content is not read, so that a start costs no more than a listing.
+    Their content is not read, so that a start costs no more than a listing. A file that could not
+    be read changes by its permissions alone.
 
     Args:
         root: a folder that all of them are in.
@@ -95,7 +96,8 @@ def fingerprint(root: Path, files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files):
         facts = file.stat()
-        line = f"{file.relative_to(root)}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
+        known = facts.st_size, facts.st_mtime_ns, facts.st_mode
+        line = f"{file.relative_to(root)}\0{known}\n"
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -251,7 +251,7 @@ def test_the_cache_is_where_the_variable_says(
     assert cache_folder().name == "generative-toolkit"
 
 
-def test_a_fingerprint_changes_with_names_sizes_and_times(tmp_path: Path) -> None:
+def test_a_fingerprint_changes_with_names_sizes_times_and_permissions(tmp_path: Path) -> None:
     one, two = tmp_path / "1.png", tmp_path / "2.png"
     one.write_bytes(b"12")
     two.write_bytes(b"12")
@@ -264,6 +264,8 @@ def test_a_fingerprint_changes_with_names_sizes_and_times(tmp_path: Path) -> Non
     second = fingerprint(tmp_path, [one, two])
     one.write_bytes(b"123")
     os.utime(one, ns=(5, 6))
-    assert len({first, second, fingerprint(tmp_path, [one, two])}) == 3
+    third = fingerprint(tmp_path, [one, two])
+    one.chmod(0)
+    assert len({first, second, third, fingerprint(tmp_path, [one, two])}) == 4
     two.rename(tmp_path / "3.png")
     assert fingerprint(tmp_path, [one, tmp_path / "3.png"]) != first
