@@ -115,7 +115,7 @@ def test_32_bit_and_floating_point_pixels_are_refused() -> None:
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV"])
 def test_other_colours_are_converted(mode: str) -> None:
     if mode == "HSV":  # which no format holds
-        assert decoding._plain(Path(), colour((85, 255, 200), mode="HSV")).getpixel((0, 0)) == (
+        assert decoding._plain(colour((85, 255, 200), mode="HSV")).getpixel((0, 0)) == (
             0, 200, 0,
         )  # fmt: skip
         return

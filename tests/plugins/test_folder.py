@@ -310,6 +310,15 @@ def test_bad_images_are_skipped_and_counted(root: Path) -> None:
     assert load_folder(root, bad_images="skip", image_size=(4,)).notes == (note,), "from the cache"
 
 
+def test_floating_point_pixels_are_found_early_and_decide_neither_size_nor_colour(
+    root: Path,
+) -> None:
+    write_images(root, CLASSES)
+    Image.fromarray(np.zeros((9, 9), np.float32)).save(root / "cat" / "x.tif")
+    assert refusal(root).startswith("PETS/cat/x.tif has floating-point numbers for pixels")
+    assert load_folder(root, bad_images="skip").spec.image_shape == (1, 4, 4)
+
+
 def test_a_class_whose_images_are_all_bad_is_none(root: Path) -> None:
     write_images(root, [*CLASSES, "cow/0.png", "cow/1.png"])
     for number in range(2):

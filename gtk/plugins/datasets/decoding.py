@@ -129,9 +129,9 @@ def decode(path: Path, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint
     with _opened(path) as image:
         try:
             image.load()
-            _check_size(path, image)  # the image in an icon can be another than the icon says
+            _check(path, image)  # the image in an icon can be another than the icon says
             upright = UPRIGHT.get(_orientation(image))
-            plain = _plain(path, image if upright is None else image.transpose(upright))
+            plain = _plain(image if upright is None else image.transpose(upright))
             plain = plain.convert("L" if channels == 1 else "RGB")
             pixels = np.asarray(fit_image(plain, (width, height), fit))
         except BadImage:
@@ -158,16 +158,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             raise BadImage(path, f"cannot be read ({_reason(error)})") from error
         raise BadImage(path, f"is damaged ({_reason(error)})") from error
     with image:
-        _check_size(path, image)
+        _check(path, image)
         yield image
 
 
-def _check_size(path: Path, image: Image.Image) -> None:
-    """Refuse an image that is too large: Pillow only warns up to twice as many pixels."""
+def _check(path: Path, image: Image.Image) -> None:
+    """Refuse an image that is too large, or whose pixels have no levels that are known."""
+    # Pillow only warns up to twice as many pixels.
     if image.width * image.height > MOST_PIXELS:
         raise BadImage(
             path, f"has {image.width}x{image.height} pixels, {MOST_PIXELS:,} are the most"
         )
+    # Of 16-bit grey, a PGM has mode I, and so has PNG before Pillow 11.3.
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PPM", "PNG")):
+        what = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
+        raise BadImage(path, f"has {what} for pixels: save it with 8 or 16 bits")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -180,14 +185,10 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in UPRIGHT else 1
 
 
-def _plain(path: Path, image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image) -> Image.Image:
     """Return the image in a mode of 8 bits or less without transparency."""
-    # Of 16-bit grey, a PGM has mode I, and so has PNG before Pillow 11.3.
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG")):
+    if image.mode.startswith("I"):  # of 16 bits, or it would have been refused
         return _from_16_bits(image)
-    if image.mode in ("I", "F"):
-        what = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
-        raise BadImage(path, f"has {what} for pixels: save it with 8 or 16 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
