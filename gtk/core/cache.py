@@ -173,7 +173,7 @@ class CacheEntry:
             with (self.path / "labels.npy").open("rb") as file:
                 labels = npy.read_array(file, allow_pickle=False)
             train, test = (Split(images[part], labels[part]) for part in _parts(middle))
-            return Dataset(spec, train, test, tuple(facts["notes"]))
+            return Dataset(spec, train, test, tuple(facts["notes"]), content)
         except Exception:  # noqa: BLE001 - json and numpy raise whatever damage makes them raise
             return None  # cut short, or something else: it can be made again
 

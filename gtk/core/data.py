@@ -85,6 +85,7 @@ class Dataset:
         train: images to train on, in memory or mapped into it.
         test: images to judge by.
         notes: what the user should know of how it was read, a sentence each.
+        content: what changes when the files that it was read from do; "" where that is not known.
 
     Raises:
         InvalidValue: the arrays are not what the description says.
@@ -94,6 +95,7 @@ class Dataset:
     train: Split
     test: Split
     notes: tuple[str, ...] = ()
+    content: str = ""
 
     def __post_init__(self) -> None:
         for name, split in (("train", self.train), ("test", self.test)):

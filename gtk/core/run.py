@@ -104,6 +104,7 @@ class Run:
             "threads": threads,
             "data_spec": dataset.spec.as_json(),
             "images": image_counts(dataset),
+            "content": dataset.content,
             "notes": list(dataset.notes),
             "versions": {name: version(name) for name in ("generative-toolkit", "torch", "numpy")},
         }

@@ -95,6 +95,19 @@ class Training:
         self.run = run
         return self._fit(run)
 
+    def note_changed_files(self, run: Run) -> None:
+        """Say so where the data that a run goes on with are not as they were.
+
+        It is no mistake: files that were copied have other times, too.
+        """
+        before, now = run.document.get("content"), self.dataset.content
+        if before and now and before != now:
+            note = (
+                "the files of the data have changed since the training began, or were copied: it "
+                "goes on with them as they are now"
+            )
+            self._events.tell("gtk_note", note=note)
+
     def _note_short_training(self) -> None:
         """Say so where the usual number of epochs makes few steps, since few images do."""
         steps, epochs = self.trainer.schedule.total_steps, self.settings.train.epochs
@@ -176,6 +189,7 @@ def resumed_training(
             f"{run.path} was trained on {then}, and now there are {now}: it cannot go on as if "
             "nothing had happened. Put the images back, or train anew"
         )
+    training.note_changed_files(run)
     total = training.trainer.schedule.total_steps
     reached = max(run.checkpoints.steps(), default=0)
     stop = _early_stop(run, reached)

@@ -1,6 +1,7 @@
 """A user's own images from the command line: what is said of them, and how it ends."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,19 @@ def test_callbacks_hear_what_there_is_to_know_before_the_training() -> None:
     assert (
         heard == ["files passed over because their names are not those of images: 1", "start"] * 2
     )
+
+
+def test_a_run_that_goes_on_with_changed_files_says_so(gtk_command: Command) -> None:
+    write_images(Path("pets"), NAMES)
+    arguments = ("--plugin", "cvae", "--data", "folder:pets", *SHORT, "--name", "one", "--quiet")
+    assert gtk_command("train", *arguments).code == 0
+    result = gtk_command("train", "--resume", "one", "--epochs", 2)
+    assert "note:" not in result.err
+    file = next(path for path in Path("pets").rglob("*.png"))
+    os.utime(file, ns=(1, 1))
+    result = gtk_command("train", "--resume", "one", "--epochs", 3)
+    assert result.code == 0
+    assert "note: the files of the data have changed since the training began" in result.err
 
 
 def test_a_run_goes_on_where_its_folder_was_renamed(gtk_command: Command) -> None:

@@ -105,11 +105,25 @@ def test_a_split_that_is_flat_on_one_side_is_refused(root: Path) -> None:
     assert refusal(root) == "PETS: test has images outside of class folders and train has not"
 
 
+@pytest.mark.parametrize("validation", ["val", "Valid"])
+def test_a_folder_for_validation_beside_one_for_testing_is_left_out(
+    root: Path, validation: str
+) -> None:
+    names = [f"train/a/{i}.png" for i in range(2)] + ["train/b/2.png", "test/a/3.png"]
+    write_images(root, [*names, "test/b/4.png", f"{validation}/a/5.png", f"{validation}/c/6.png"])
+    (root / validation / "broken.png").write_bytes(b"")
+    data = load_folder(root)
+    assert levels(data) == ([0, 1, 2], [3, 4])
+    assert data.spec.condition is not None
+    assert data.spec.condition.names == ("a", "b")
+    assert data.notes == (f"images in {validation} are neither trained on nor tested on",)
+
+
 def test_two_folders_for_testing_are_refused(root: Path) -> None:
-    write_images(root, ["train/0.png", "test/0.png", "val/0.png"])
+    write_images(root, ["train/0.png", "valid/0.png", "val/0.png"])
     assert refusal(root) == (
-        "PETS has the folders test, train, val: gtk takes one for training and one for testing, "
-        "so move val elsewhere"
+        "PETS has the folders train, val, valid: gtk takes one for training and one for testing, "
+        "so move valid elsewhere"
     )
 
 

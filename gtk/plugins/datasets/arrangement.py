@@ -62,7 +62,12 @@ def arrange(root: Path, listing: Listing) -> Arrangement:
             f"{visible(root)} has a {METADATA} in {tables[0]} and none in "
             f"{next(folder for folder in splits if folder not in tables)}: give both, or one beside"
         )
+    left_out = "" if tables == [""] else _left_out(listing, splits)
+    if left_out:
+        listing = listing.without(left_out)
     result = Arrangement(bad=dict(listing.bad))
+    if left_out:
+        result.notes.append(f"images in {visible(left_out)} are neither trained on nor tested on")
     if tables:
         _from_tables(result, root, listing, tables)
     else:
@@ -87,12 +92,18 @@ def _split_folders(root: Path, listing: Listing) -> list[str]:
     training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
     if not training or not held_out or len(filled) != len(training) + len(held_out):
         return []
-    if len(held_out) > 1:
+    if len(held_out) > 1 and (held_out[0] != "test" or len(held_out) > 2):
         raise InvalidValue(
             f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk takes one for "
             f"training and one for testing, so move {names[held_out[-1]]} elsewhere"
         )
     return [names["train"], names[held_out[0]]]
+
+
+def _left_out(listing: Listing, splits: Sequence[str]) -> str:
+    """Return the folder for validation, where there is one beside those of the splits, or ""."""
+    filled = {name.split("/")[0] for name in listing.images}
+    return next(iter(filled.difference(splits)), "") if splits else ""
 
 
 def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gtk.core.errors import InvalidValue
@@ -33,6 +33,17 @@ class Listing:
     bad: dict[str, str] = field(default_factory=dict)
     others: int = 0
     tables: list[str] = field(default_factory=list)
+
+    def without(self, folder: str) -> "Listing":
+        """Return the listing as if this folder, directly in it, were not there."""
+        inside = f"{folder}/"
+        return replace(
+            self,
+            images=[name for name in self.images if not name.startswith(inside)],
+            folders=[name for name in self.folders if name != folder],
+            bad={name: why for name, why in self.bad.items() if not name.startswith(inside)},
+            tables=[name for name in self.tables if name != folder],
+        )
 
 
 def list_folder(root: Path) -> Listing:
