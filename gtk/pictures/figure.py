@@ -1,5 +1,6 @@
 """Figures of matplotlib as PNG files: the same figure gives the same bytes."""
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,9 @@ def write_figure(figure: "Figure", path: Path) -> None:
         UserError: it cannot be written.
     """
     content = BytesIO()
-    # Without the name and version of the program that drew it: the bytes depend on the figure.
-    figure.savefig(content, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A class may be called anything; what the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        # Without the name and version of the program that drew it: the bytes depend on the figure.
+        figure.savefig(content, format="png", metadata={"Software": None})
     write_file(path, content.getvalue())

@@ -17,3 +17,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
     assert b"matplotlib" not in first, "the drawing program's version is no part of the picture"
     assert np.asarray(Image.open(tmp_path / "a.png")).shape[:2] == (200, 300)
+
+
+def test_letters_that_the_font_lacks_are_no_reason_to_warn(tmp_path: Path) -> None:
+    figure = new_figure(3, 2)
+    figure.add_subplot().set_title("猫")
+    write_figure(figure, tmp_path / "a.png")  # pytest makes every warning an error
+    assert (tmp_path / "a.png").exists()
