@@ -144,6 +144,20 @@ def test_a_class_can_be_picked_out(visit: Visit, small_run: gtk.Run) -> None:
     assert not page.locator(".map.filtered").count()
 
 
+def test_names_of_classes_break_nowhere_where_there_is_room(
+    visit: Visit, small_run: gtk.Run
+) -> None:
+    page = visit(small_run.report)
+    heights = page.locator("button.pick bdi").evaluate_all(
+        """names => names.map((name) => {
+          name.textContent = "golden retriever";
+          return name.getClientRects().length && name.offsetHeight;
+        })"""
+    )
+    assert len(heights) == 10
+    assert max(heights) < 40, "one line"
+
+
 def test_curves_say_what_they_show(visit: Visit, small_run: gtk.Run) -> None:
     page = visit(small_run.report)
     page.locator(".chart svg").first.focus()
