@@ -27,7 +27,7 @@ COUNT = 10
     "count",
     type=click.IntRange(1, MOST),
     metavar="N",
-    help=f"How many test images.  [default: {COUNT}]",
+    help=f"How many test images.  [default: {COUNT}, or all]",
 )
 @condition_options("The class of the files, by number or name.")
 @picture_options(
@@ -69,7 +69,7 @@ def reconstruct(
     elif label is not None or conditions:
         raise InvalidValue("--label and --condition say what files show; test images are known")
     else:
-        inputs = _test_images(source, count or COUNT, picture.seed)
+        inputs = _test_images(source, count, picture.seed)
     images = inputs.images / 255
     expected = latent.decode(latent.encode(inputs.images, inputs.labels), inputs.labels)
     error = float(np.mean((expected - images) ** 2))
@@ -79,16 +79,17 @@ def reconstruct(
         column_names=inputs.names,
         row_names=("image", "reconstruction"),
     )
-    noun = "image" if len(images) == 1 else "images"
+    one = len(images) == 1
+    noun = "image" if one else "images"
     what = noun if files else f"test {noun} of {source.run.data_spec.name}"
+    left = "its reconstruction" if one else "their reconstructions"
     picture.show(
         layout,
-        f"{len(images)} {what} and their reconstructions, mean squared error {error:.4f} per "
-        "pixel in 0..1",
+        f"{len(images)} {what} and {left}, mean squared error {error:.4f} per pixel in 0..1",
     )
 
 
-def _test_images(source: "RunSource", count: int, seed: int | None) -> "Inputs":
+def _test_images(source: "RunSource", count: int | None, seed: int | None) -> "Inputs":
     """Return test images evenly chosen, or some that a seed draws without replacement."""
     import numpy as np
 
@@ -96,6 +97,7 @@ def _test_images(source: "RunSource", count: int, seed: int | None) -> "Inputs":
     from gtk.core.data import spread
 
     split = load_test_images(source)
+    count = count or min(COUNT, len(split))
     if count > len(split):
         raise InvalidValue(f"there are only {len(split)} test images: ask for fewer with -n")
     rows = spread(len(split), count)

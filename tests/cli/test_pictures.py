@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 import gtk
 from gtk.core import blend
+from gtk.core.data import Split
 from gtk.core.interpolation import spherical
 from gtk.core.training import load_dataset
 from gtk.pictures.labels import labelled_grid
@@ -115,6 +117,20 @@ def test_own_files_are_reconstructed_as_the_class_they_are_said_to_be(
     found = cells("a.png")
     assert np.array_equal(found[0], test.images[[6, 5], 0])
     assert_near(found[1], reconstructed(run, test.images[[6, 5]], np.array([2, 2])))
+
+
+def test_few_test_images_are_all_shown_unless_more_are_asked_for(
+    gtk_command: Command, run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load_dataset(run.settings)
+    few = replace(dataset, test=Split(dataset.test.images[:1], dataset.test.labels[:1]))
+    monkeypatch.setattr("gtk.core.training.load_dataset", lambda _: few)
+    result = gtk_command("reconstruct", "small", *BARE, "--out", "a.png")
+    assert cells("a.png").shape == (2, 1, 8, 8)
+    assert "1 test image of digits and its reconstruction, mean" in result.out
+    result = gtk_command("reconstruct", "small", "-n", 2, "--out", "b.png")
+    assert result.code == 2
+    assert "there are only 1 test images" in result.err
 
 
 def test_random_points_are_joined_in_each_row(
