@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console
+from gtk.cli.console import make_console, print_wrapped
 from gtk.core.command import command_reference, next_commands
 from gtk.core.run import Run
 from gtk.plugins.callbacks.number import format_number
@@ -51,7 +51,7 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     for line in last_metrics(run):
         terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
         images = f"{line['images']} {'test ' if line.get('images_from') == 'test' else ''}images"
-        console.print(f"{line['split']:<11} {terms} {line['unit']} ({images})")
+        print_wrapped(console, f"{terms} {line['unit']} ({images})", line["split"])
     train = run.settings.train
     if train.validate_on_test:
         console.print(

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import gtk
 from gtk.cli.main import COMMANDS
+from gtk.cli.outcome import print_finished
 from gtk.cli.runs import age
 from gtk.pictures.grid import image_grid
 from gtk.pictures.labels import labelled_grid
@@ -48,6 +50,17 @@ def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Comma
     ]
     for line in lines[6:]:  # they are promises
         assert gtk_command(*line.split()[1:]).code == 0
+
+
+def test_the_last_figures_fit_a_narrow_terminal(
+    run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(width=60, record=True, soft_wrap=True, force_terminal=True)
+    monkeypatch.setattr("gtk.cli.outcome.make_console", lambda: console)
+    print_finished(run, quiet=False)
+    figures, _, _ = console.export_text().partition("report ")
+    assert "reconstruction" in figures
+    assert max(map(len, figures.splitlines())) <= 60
 
 
 def test_quiet_prints_the_folder_alone(gtk_command: Command) -> None:
