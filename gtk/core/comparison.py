@@ -11,6 +11,8 @@ from gtk.core.run import Run
 TABLES = ("data", "model", "conditioner", "loss", "train")
 #: Settings that say where and how something ran, not what it was.
 PLACES = {("data", "root")}
+#: What `data_name` says instead.
+NAMED = {("data", "name")}
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,29 @@ def differing_settings(items: Sequence[Compared]) -> list[Row]:
     """Return the settings that not all runs share, those of plugins under their table's name."""
     documents = [item.run.document for item in items]
     rows = []
+    data = [data_name(document) for document in documents]
+    if len(set(data)) > 1:
+        rows.append(Row("data", data))
     for table in TABLES:
         keys = dict.fromkeys(key for document in documents for key in document[table])
         for key in keys:
             values = [document[table].get(key) for document in documents]
             # What only one plugin has says nothing that the plugin's name has not said.
             shared = [document[table][key] for document in documents if key in document[table]]
-            if (table, key) not in PLACES and any(value != shared[0] for value in shared):
+            if (table, key) not in PLACES | NAMED and any(value != shared[0] for value in shared):
                 name = table if key == "name" else key if table == "train" else f"{table} {key}"
                 rows.append(Row(name, values))
     versions = [document.get("versions", {}).get("torch") for document in documents]
     machines = {"device": [document["device"] for document in documents], "torch": versions}
     rows += [Row(name, values) for name, values in machines.items() if len(set(values)) > 1]
     return rows
+
+
+def data_name(document: Mapping[str, Any]) -> str:
+    """Return what a run was trained on; of the user's own images, which are many, also where."""
+    name, root = document["data"]["name"], document["data"]["root"]
+    own = root is not None and document["data_spec"]["name"] != name
+    return f"{name}:{root}" if own else str(name)
 
 
 def final_terms(items: Sequence[Compared]) -> list[Row]:
@@ -128,7 +140,7 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     documents = [item.run.document for item in items]
     reasons = []
     different = {
-        "data": [document["data"]["name"] for document in documents],
+        "data": [data_name(document) for document in documents],
         "loss": [document["loss"]["name"] for document in documents],
         "likelihood": [_likelihood(document["model"]) for document in documents],
     }

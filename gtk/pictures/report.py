@@ -102,13 +102,13 @@ def _page(
         FOOTER,
     ]
     document = run.document
-    title = f"{document['model']['name']} on {document['data']['name']} · {run.name}"
+    title = f"{document['model']['name']} on {run.data_spec.name} · {run.name}"
     return page(title, "".join(parts))
 
 
 def _header(run: Run, reports: Reports) -> str:
     document, spec = run.document, run.data_spec
-    model, data = document["model"]["name"], document["data"]["name"]
+    model, data = document["model"]["name"], spec.name
     pixels = f"{spec.width}x{spec.height} {'grey' if spec.channels == 1 else 'colour'} images"
     planned = document["train"]["epochs"]
     epoch, step = (reports[-1]["epoch"], reports[-1]["step"]) if reports else (0, 0)

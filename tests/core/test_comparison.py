@@ -50,6 +50,18 @@ def test_only_settings_that_differ_are_named(make: Any) -> None:
     }
 
 
+def test_two_folders_are_two_data_sets(make: Any) -> None:
+    runs = [
+        make(name, data={"name": "folder", "root": f"/{name}/train"}, data_spec={"name": "train"})
+        for name in ("cats", "dogs")
+    ]
+    names = ["folder:/cats/train", "folder:/dogs/train"]
+    assert named(compared(runs)) == {"data": names}
+    assert caveats(compared(runs)) == [
+        f"Figures do not compare: data differs ({', '.join(names)})."
+    ]
+
+
 def test_options_that_one_plugin_alone_has_are_left_out(make: Any) -> None:
     items = compared([make("one"), make("two", loss={"name": "other", "depth": 3})])
     assert named(items) == {"loss": ["elbo", "other"]}

@@ -95,6 +95,16 @@ def test_a_training_ends_with_its_report(small_run: gtk.Run) -> None:
     assert f"{last:.2f}" in page.text
 
 
+def test_own_images_are_called_by_their_folder(run: gtk.Run) -> None:
+    document = json.loads((run.path / "run.json").read_text())
+    document["data"]["name"] = "folder"
+    document["data_spec"]["name"] = "photos"
+    (run.path / "run.json").write_text(json.dumps(document))
+    text = report(gtk.Run(run.path), {})
+    assert "<h1><bdi>cvae</bdi> on <bdi>photos</bdi></h1>" in text
+    assert "<title>cvae on photos" in text
+
+
 def test_the_same_run_gives_the_same_page(run: gtk.Run) -> None:
     assert report(run, {"decoder": 5}) == report(run, {"decoder": 5})
     assert "5 parameters" in report(run, {"decoder": 5})
