@@ -1,6 +1,7 @@
 """The figures of a run, a JSON object a line; a training that goes on cuts them back first."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,12 @@ class MetricsFile:
         for number, text in enumerate(known.split("\n")[:-1], start=1):
             try:
                 line = json.loads(text)
-                _ = line["step"], line["epoch"], line["split"], dict(line["terms"])
-            except (ValueError, LookupError, TypeError) as error:
+                _ = line["split"]
+                figures = line["step"], line["epoch"], *dict(line["terms"]).values()
+                whole = all(map(math.isfinite, figures))
+            except (ValueError, LookupError, TypeError, OverflowError) as error:
                 raise UserError(f"line {number} of {self.path} is damaged") from error
+            if not whole:
+                raise UserError(f"line {number} of {self.path} is damaged")
             lines.append(line)
         return lines

@@ -76,6 +76,8 @@ class LatentMap:
         numbers: list[float] = [self.epoch, self.total, *self.cell, *self.rows, *self.labels]
         numbers += [number for x, y in self.points for number in (x, y)]
         whole = bool(self.rows) and all(math.isfinite(number) for number in numbers)
+        counted = [self.epoch, self.total, *self.cell, *self.rows, *self.labels]
+        whole = whole and all(isinstance(number, int) for number in counted) and min(self.cell) > 0
         counts = {len(self.rows), len(self.points), len(self.labels) or len(self.rows)}
         labelled = all(0 <= label < len(self.classes) for label in self.labels)
         if not (whole and labelled and len(counts) == 1 and len(self.axes) == len(self.cell) == 2):

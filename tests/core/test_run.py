@@ -210,11 +210,17 @@ def test_a_damaged_run_is_named(
     assert "\n" not in str(error.value)
 
 
-def test_damaged_metrics_are_named_by_line(small_run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    ["{}", "[]", '{"step": 1, "epoch": 1, "split": "train", "terms": {"loss": Infinity}}',
+     '{"step": 1, "epoch": 1, "split": "train", "terms": {"loss": "low"}}',
+     '{"step": "one", "epoch": 1, "split": "train", "terms": {}}'],
+)  # fmt: skip
+def test_damaged_metrics_are_named_by_line(small_run: Run, tmp_path: Path, line: str) -> None:
     run = Run(shutil.copytree(small_run.path, tmp_path / "copy"))
     count = len(run.metrics())
     with run.metrics_file.path.open("a") as file:
-        file.write("{}\n")
+        file.write(f"{line}\n")
     with pytest.raises(UserError, match=f"line {count + 1} of .*metrics.jsonl is damaged"):
         run.metrics()
 

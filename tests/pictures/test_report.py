@@ -253,6 +253,7 @@ def test_attributes_have_points_without_classes(tmp_path: Path) -> None:
     [
         {"labels": [99]}, {"points": [[0, float("nan")]]}, {"points": [[0]]}, {"rows": []},
         {"axes": []}, {"more": 1}, {"cell": ["<b>", 8]}, {"classes": 3},
+        {"labels": [0, 0.5]}, {"cell": [0, 0]},
     ],
 )  # fmt: skip
 def test_damaged_points_are_none(tmp_path: Path, change: dict[str, Any]) -> None:
