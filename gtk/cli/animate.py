@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtk.cli.condition import example_names
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
@@ -105,7 +104,7 @@ def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
     from gtk.core.interpolation import closed_walk
 
     spec = source.condition
-    names = [] if spec is None else example_names(spec)
+    names = [] if spec is None else spec.example_names()
     labels = None if spec is None else list(spec.examples()) * ROWS
     columns = len(names) or UNCONDITIONAL_COLUMNS
     # With a condition all columns of a row go the same way, so that classes compare.

@@ -121,13 +121,12 @@ def draw(item: Compared, seed: int) -> "Drawn":
     import numpy as np
 
     from gtk.pictures.comparison import Drawn
-    from gtk.pictures.frames import sample_headings
 
     try:
         condition = item.run.condition
-        labels, heads, columns = None, sample_headings(condition), COLUMNS
+        labels, heads, columns = None, list[str](), COLUMNS
         if condition is not None:
-            examples = condition.examples()
+            examples, heads = condition.examples(), condition.example_names()
             columns = min(COLUMNS, len(examples))
             chosen = np.linspace(0, len(examples) - 1, columns).round().astype(np.int64)
             labels, heads = [*examples[chosen]] * ROWS, [heads[at] for at in chosen]

@@ -70,17 +70,6 @@ def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
     return vector
 
 
-def example_names(spec: ConditionSpec) -> list[str]:
-    """Return what each of `ConditionSpec.examples` is called."""
-    if spec.kind != "continuous":
-        return list(spec.names)
-    return [
-        f"{name} {end:g}"
-        for name, ends in zip(spec.names, spec.ranges, strict=True)
-        for end in ends
-    ]
-
-
 def condition_name(spec: ConditionSpec, value: "NDArray[np.generic]") -> str:
     """Return what one image's encoded condition is called: "3", "roof, wall", "slope -4.2"."""
     if spec.kind == "classes":

@@ -6,7 +6,6 @@ import click
 
 from gtk.cli.condition import (
     condition_options,
-    example_names,
     parse_numbers,
     wanted_condition,
 )
@@ -128,7 +127,7 @@ def _between_points(
     names: list[str] = []
     labels = None if wanted is None else [wanted] * (count * steps)
     if spec is not None and wanted is None:
-        known = example_names(spec)
+        known = spec.example_names()
         names = [known[row % len(known)] for row in range(count)]
         labels = [examples[row % len(examples)] for row in range(count) for _ in range(steps)]
     images = source.generate(np.concatenate(paths), labels)

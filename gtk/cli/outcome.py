@@ -50,8 +50,11 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     console = make_console()
     for line in last_metrics(run):
         terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
-        images = f"{line['images']} {'test ' if line.get('images_from') == 'test' else ''}images"
-        print_wrapped(console, f"{terms} {line['unit']} ({images})", line["split"])
+        judged = "test images" if line.get("images_from") == "test" else "images"
+        if line["split"] == "train":
+            judged = "images seen last"
+        judged = f"{line['images']} {judged}"
+        print_wrapped(console, f"{terms} {line['unit']} ({judged})", line["split"])
     train = run.settings.train
     if train.validate_on_test:
         console.print(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gtk.cli.condition import condition_options, example_names, wanted_condition
+from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.condition import ConditionSpec
@@ -107,13 +107,13 @@ def _columns(spec: ConditionSpec, labels: str | None, count: int | None, rows: i
     if count is not None:
         if labels is not None or rows is not None:
             raise InvalidValue("-n goes with --label; with --labels say how many of each: --rows N")
-        names = example_names(spec)[:count]
+        names = spec.example_names()[:count]
         return Plan(None, count, len(names), tuple(names))
     if labels is not None and spec.kind != "classes":
         given = ", ".join(spec.names)
         raise InvalidValue(f"this model has no classes: give {given} with --condition NAME=VALUE")
     if labels in (None, "all"):
-        names = example_names(spec)
+        names = spec.example_names()
         return Plan(None, (rows or ROWS) * len(names), len(names), tuple(names))
     wanted = [spec.label(part.strip()) for part in str(labels).split(",")]
     total = (rows or ROWS) * len(wanted)

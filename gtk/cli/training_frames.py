@@ -3,7 +3,6 @@
 import re
 from typing import TYPE_CHECKING
 
-from gtk.cli.condition import example_names
 from gtk.cli.picture import Layout
 from gtk.core.errors import InvalidValue, UserError
 from gtk.core.run import Run
@@ -84,6 +83,6 @@ def _columns(run: Run, picture: "NDArray[np.uint8]") -> tuple[list[str], tuple[i
     spec = run.data_spec
     factor = max(1, round(CELL_HEIGHT / spec.height))
     pitch = (spec.height + GAP) * factor, (spec.width + GAP) * factor
-    names = [] if run.condition is None else example_names(run.condition)
+    names = [] if run.condition is None else run.condition.example_names()
     fits = picture.shape[1] == len(names) * pitch[1] - GAP * factor
     return (names if fits else []), pitch

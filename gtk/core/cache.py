@@ -1,5 +1,6 @@
 """Images decoded once: kept on disk as one array, which every later start maps into memory."""
 
+import errno
 import hashlib
 import json
 import os
@@ -233,10 +234,11 @@ class CacheEntry:
         try:
             yield
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise UserError(
                 f"decoded images cannot be kept in {self.path.parent}: "
-                f"{error.strerror or error}. Make room there, or name another folder in the "
-                f"environment variable {CACHE_VARIABLE}"
+                f"{error.strerror or error}. {'Make room there, or name' if full else 'Name'} "
+                f"another folder in the environment variable {CACHE_VARIABLE}"
             ) from error
 
 

@@ -126,7 +126,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
         ]
         counts = [line.get("images") if line else None for line in last]
         if any(count != counts[0] for count in counts):
-            rows.append(Row("images", counts, split))
+            rows.append(Row("mean over images", counts, split))
     return rows
 
 

@@ -114,6 +114,16 @@ class ConditionSpec:
         ]
         return np.stack([self._vector(row) for row in rows])
 
+    def example_names(self) -> list[str]:
+        """Return what each of `examples` is called: a class, an attribute, or "age 20"."""
+        if self.kind != "continuous":
+            return list(self.names)
+        return [
+            f"{name} {end:g}"
+            for name, ends in zip(self.names, self.ranges, strict=True)
+            for end in ends
+        ]
+
     def check(self, labels: NDArray[Any], images: int, what: str) -> None:
         """Refuse labels that are not of this kind.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from gtk.core.condition import ConditionSpec
 from gtk.pictures.embedded import Frames
 from gtk.pictures.grid import GAP
 from gtk.pictures.markup import escaped
@@ -69,16 +68,3 @@ def column_heads(heads: Sequence[str], columns: int, width: int) -> str:
         f'<div class="heads" style="grid-template-columns:repeat({columns},minmax(0,1fr));'
         f'column-gap:{gap:.3f}%">{names}</div>\n'
     )
-
-
-def sample_headings(condition: ConditionSpec | None) -> list[str]:
-    """Return what each column of a grid of samples was drawn for; nothing without a condition."""
-    if condition is None:
-        return []
-    if condition.kind == "continuous":
-        return [
-            f"{name} = {end:g}"
-            for name, ends in zip(condition.names, condition.ranges, strict=True)
-            for end in ends
-        ]
-    return list(condition.names)

@@ -13,7 +13,7 @@ from gtk.core.run import Run
 from gtk.pictures.chart import Curve, chart, legend, term_points
 from gtk.pictures.curves import term_names
 from gtk.pictures.embedded import Frames, Picture, fitting, spread
-from gtk.pictures.frames import column_heads, frames_figure, sample_headings
+from gtk.pictures.frames import column_heads, frames_figure
 from gtk.pictures.latent_map import LatentMap, latent_figure
 from gtk.pictures.markup import escaped, isolated, table
 from gtk.pictures.page import LARGEST, page, section
@@ -200,8 +200,9 @@ def _ends(ends: Mapping[str, Mapping[str, Any]], unit: str) -> str:
         for name in term_names(list(ends.values()))
     ]
     rows += [
-        [name, *(f"{line.get(name, 0):,}" for line in ends.values())]
-        for name in ("images", "step", "epoch")
+        [said, *(f"{line.get(name, 0):,}" for line in ends.values())]
+        # Of a training they are those since the line before, so one image may count many times.
+        for name, said in (("images", "mean over images"), ("step", "step"), ("epoch", "epoch"))
     ]
     heads = [unit, *(SPLITS[split] for split in ends)]
     return f"<h3>Last figures</h3>\n{table(heads, rows, label='Last figures', numbers=len(ends))}"
@@ -210,7 +211,8 @@ def _ends(ends: Mapping[str, Mapping[str, Any]], unit: str) -> str:
 def _samples(run: Run, frames: Frames) -> str:
     if not frames:
         return ""
-    heads = sample_headings(known_condition(run))
+    condition = known_condition(run)
+    heads = [] if condition is None else condition.example_names()
     columns = len(heads) or COLUMNS
     text = "Always from the same noise, so that epochs compare." + (
         " A column for each condition." if heads else ""

@@ -123,3 +123,12 @@ def test_a_description_goes_through_json(spec: ConditionSpec | None) -> None:
 
     data = DataSpec("faces", 3, 9, 13, spec)
     assert DataSpec.from_json(json.loads(json.dumps(data.as_json()))) == data
+
+
+def test_examples_have_names_in_their_order() -> None:
+    numbers = ConditionSpec(("age", "tilt"), "continuous", ((20.0, 70.0), (-0.5, 1.25)))
+    assert numbers.example_names() == ["age 20", "age 70", "tilt -0.5", "tilt 1.25"]
+    for kind in ("classes", "attributes"):
+        assert ConditionSpec(("hat", "glasses"), kind).example_names() == ["hat", "glasses"]
+    for spec in (numbers, ConditionSpec(("a", "b", "c"))):
+        assert len(spec.example_names()) == len(spec.examples())
