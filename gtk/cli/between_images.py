@@ -8,6 +8,7 @@ from gtk.cli.condition import condition_name
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
 from gtk.cli.picture import Layout
 from gtk.cli.source import RunSource
+from gtk.cli.step_names import percentages
 from gtk.core.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ def between_images(
     """
     import numpy as np
 
-    from gtk.cli.interpolate import percentages
     from gtk.core.interpolation import straight
     from gtk.core.sampler import to_pixels
     from gtk.plugins.vae.latent import LatentSpace

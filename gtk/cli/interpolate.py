@@ -12,6 +12,7 @@ from gtk.cli.condition import (
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import RunSource, Source
+from gtk.cli.step_names import percentages
 from gtk.core.condition import ConditionSpec
 from gtk.core.errors import InvalidValue
 
@@ -200,8 +201,3 @@ def _between(start: float, end: float, share: float) -> float:
     """Return a number on the way, never beyond its ends."""
     low, high = min(start, end), max(start, end)
     return min(max(start + (end - start) * share, low), high)
-
-
-def percentages(steps: int) -> list[str]:
-    """Return how far each step has come: "0%", ..., "100%"."""
-    return [f"{step / (steps - 1):.0%}" for step in range(steps)]
