@@ -32,7 +32,7 @@ def test_the_ends_are_the_classes_to_the_bit(plugin: str, options: dict[str, str
         ends = model.sample(noise, three), model.sample(noise, eight)
     assert torch.equal(found[0], ends[0][0])
     assert torch.equal(found[1], ends[1][1])
-    assert all((middle - end).abs().max() > 0.001 for end in ends)
+    assert all((middle - end).abs().max() > 0.003 for end in ends)
 
 
 def test_in_the_middle_of_one_hot_classes_is_half_of_each(small_run: gtk.Run) -> None:
