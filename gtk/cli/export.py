@@ -16,7 +16,7 @@ from gtk.core.command import sample_condition
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file to write; by default NAME.onnx in the run's folder.",
+    help="The file to write; by default NAME-PART.onnx in the run's folder.",
 )
 @checkpoint_option
 @click.option(
@@ -46,8 +46,11 @@ def export(
         found, out, checkpoint=checkpoint, tolerance=tolerance, overwrite=overwrite
     )
     console = make_console()
-    for size, difference in exported.parity.differences.items():
-        console.print(f"batch {size:<3} differs from PyTorch by at most {difference:.2g}")
+    for name, sizes in exported.parity.differences.items():
+        for size, difference in sizes.items():
+            console.print(
+                f"batch {size:<3} {name} differs from PyTorch by at most {difference.largest:.2g}"
+            )
     console.print(f"largest difference {exported.parity.largest:.2g}, tolerance {tolerance:.2g}")
     console.print(f"{exported.path}: {exported.size:,} bytes, one file")
     console.print("go on with")

@@ -1,29 +1,44 @@
 """The contract Model: networks, and how an image is drawn from them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from gtk.core.condition import ConditionSpec
 from gtk.core.noise import NoiseSpec
 
+#: What a model asks of a part's inputs to be like those that it was trained on.
+Prior = Literal["normal", "learned"]
+
 
 @dataclass(frozen=True)
 class ExportPart:
-    """A module worth exporting, and what it takes and gives.
+    """A module worth exporting: what it takes and gives, and what it has to be equal to.
+
+    An input called "image" is images (B, C, H, W) of the data in 0..1; one called as
+    `ConditionSpec.input_name` says is the condition; any other is a latent code (B, *noise.shape)
+    of the model's `NoiseSpec`. An output called "image" is images in 0..1, others have any values.
 
     Attributes:
-        module: called with the inputs in order.
-        inputs: their names: the first is noise of the model's `NoiseSpec`, the second, where a
-            condition acts, what `ConditionSpec.input_name` says.
-        output: the name of what it gives.
+        module: called with the inputs in order; gives a tensor, or a tuple of as many as `outputs`.
+        inputs: their names.
+        outputs: their names.
+        reference: called with the model and the inputs, returns what the module has to give: a
+            tensor or a tuple. It is called with a model that was loaded again, so it can tell a
+            module that was put together wrongly, if it uses the model's own methods. By default
+            `Model.sample`, which is also what a part from noise to images is always held against.
+        prior: how the latent code is distributed where images are to be like the data: "normal",
+            or "learned" by another part, so that this one alone cannot draw.
     """
 
     module: nn.Module
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
+    reference: Callable[..., Tensor | tuple[Tensor, ...]] | None = None
+    prior: Prior = "normal"
 
 
 class Model(nn.Module, ABC):
@@ -57,4 +72,4 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def exports(self) -> dict[str, ExportPart]:
-        """Return the modules worth exporting, by name."""
+        """Return the modules worth exporting, by name; the first is what `gtk export` writes."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from glob import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,8 +125,13 @@ class Run:
         Raises:
             UserError: it names the first such thing, or the folder is a link.
         """
-        ours = {*ENTRIES, f"{self.name}.onnx"}
-        strangers = sorted(item.name for item in self.path.iterdir() if item.name not in ours)
+        exported = {
+            path
+            for end in ("onnx", "json")
+            for path in self.path.glob(f"{escape(self.name)}-*.{end}")
+        }
+        ours = {self.path / name for name in ENTRIES} | exported
+        strangers = sorted(item.name for item in self.path.iterdir() if item not in ours)
         if strangers or self.path.is_symlink():
             what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
             raise UserError(f"{self.path} {what}, so it is not replaced: use another --name")

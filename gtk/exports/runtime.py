@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: The key of the contract in the file's metadata, and the version of the contract.
-METADATA_KEY, SCHEMA = "gtk", 1
+METADATA_KEY, SCHEMA = "gtk", 2
 
 
 class ExportFileError(ValueError):
@@ -41,15 +41,16 @@ class Generator:
 
     def __init__(self, path: str | Path) -> None:
         self.contract, self._session = _open(Path(path))
-        self.noise_shape: tuple[int, ...] = tuple(self.contract["noise"]["shape"])
-        self.noise_input: str = self.contract["noise"].get("input", "z")
-        classes, vector = self.contract["classes"], self.contract.get("vector")
-        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
-        self.condition_input: str | None = "label" if self.classes is not None else None
+        latent, condition = self.contract["latent"], self.contract["condition"]
+        self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
+        self.noise_input: str = latent["input"]
+        self.condition_input: str | None = None if condition is None else condition["input"]
+        self.classes: tuple[str, ...] | None = None
         self.ranges: dict[str, tuple[float, float]] | None = None
-        if vector is not None:
-            self.condition_input = vector["input"]
-            pairs = zip(vector["names"], vector["ranges"], strict=True)
+        if condition is not None and condition["kind"] == "classes":
+            self.classes = tuple(condition["names"])
+        elif condition is not None:
+            pairs = zip(condition["names"], condition["ranges"], strict=True)
             self.ranges = {name: (low, high) for name, (low, high) in pairs}
 
     def sample(
@@ -281,18 +282,19 @@ def open_session(content: bytes) -> Any | None:  # noqa: ANN401 - onnxruntime pu
 
 def _check_contract(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - see above
     """Raise LookupError, TypeError or ValueError where contract and graph do not agree."""
-    classes, shape = contract["classes"], contract["noise"]["shape"]
-    if classes is not None and not (classes and all(isinstance(name, str) for name in classes)):
-        raise ValueError("classes are names")
-    vector = contract.get("vector")
-    expected = {contract["noise"].get("input", "z"): ["tensor(float)", *shape]}
-    if classes is not None:
-        expected["label"] = ["tensor(int64)"]
-    if vector is not None:
-        ranges = [low < high for low, high in vector["ranges"]]
-        if not (all(ranges) and len(ranges) == len(vector["names"])):
-            raise ValueError("a vector has a name and a range for every number")
-        expected[vector["input"]] = ["tensor(float)", len(ranges)]
+    condition, latent = contract["condition"], contract["latent"]
+    if latent is None or [item["name"] for item in contract["outputs"]] != ["image"]:
+        raise ValueError(f"the part {contract['part']} makes no images of noise")
+    if condition is not None:
+        names, ranges = condition["names"], condition["ranges"]
+        if not (names and all(isinstance(name, str) for name in names)):
+            raise ValueError("a condition has names")
+        if ranges is not None and not all(low < high for low, high in ranges):
+            raise ValueError("a range has two ends")
+        if (condition["kind"] == "classes") != (ranges is None):
+            raise ValueError("attributes and numbers have ranges, classes have none")
+    types = {"float32": "tensor(float)", "int64": "tensor(int64)"}
+    expected = {item["name"]: [types[item["dtype"]], *item["shape"]] for item in contract["inputs"]}
     found = {item.name: [item.type, *item.shape[1:]] for item in session.get_inputs()}
     if found != expected or [item.name for item in session.get_outputs()] != ["image"]:
         raise ValueError(f"it promises inputs {expected}, the graph has {found}")

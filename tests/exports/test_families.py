@@ -1,10 +1,14 @@
 """Every family of models and kind of condition, from training to the exported file and back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import torch
 
 import gtk
 from gtk.core.errors import UserError
@@ -99,3 +103,64 @@ def test_a_number_is_heeded(outside: Path) -> None:
     means = found.mean((1, 2, 3))
     assert np.all(np.diff(means) > 40)
     assert means == pytest.approx([2 * value + 30 for value in values], abs=20)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "options", "parts"),
+    [
+        ("vae", {"network": "conv", "normalization": "batch"}, ["decoder", "encoder"]),
+        ("cvae", {"prior": "learned"}, ["sampler", "decoder", "encoder"]),
+        ("cvae", {"conditioner": "film", "likelihood": "learned-gaussian"}, ["decoder", "encoder"]),
+        ("gan", {"network": "mlp"}, ["generator", "discriminator"]),
+        ("cgan", {"conditioner": "projection"}, ["generator", "discriminator"]),
+    ],
+)
+def test_every_part_is_what_the_model_computes(
+    plugin: str, options: dict[str, Any], parts: list[str], tmp_path: Path
+) -> None:
+    run = gtk.train(plugin=plugin, quiet=True, **{**SMALL, **options})
+    model = run.load_model()
+    assert list(model.exports()) == parts
+    for name in parts:
+        exported = gtk.export(run, tmp_path / f"{name}.onnx", part=name)
+        opened = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+        generator = np.random.default_rng(0)
+        feeds: dict[str, Any] = {}
+        for item in opened.get_inputs():
+            shape = (5, *item.shape[1:])
+            feeds[item.name] = generator.random(shape, dtype=np.float32)
+            if item.name == "label":
+                feeds[item.name] = np.arange(5)
+        found = opened.run(None, feeds)
+        for mine, theirs in zip(found, by_hand(model, name, feeds), strict=True):
+            assert mine.shape == theirs.shape
+            assert np.allclose(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+def by_hand(model: Any, name: str, feeds: dict[str, Any]) -> list[Any]:
+    """Return what a part should give, by the model's own methods."""
+    first, *rest = (torch.from_numpy(value) for value in feeds.values())
+    label = rest[0] if rest else None
+    with torch.no_grad():
+        if name == "encoder":
+            posterior = model.encode(first, label)
+            return [posterior.mean.numpy(), posterior.log_variance.numpy()]
+        if name == "decoder":
+            return [model.expected_image(model.decode(first, label)).numpy()]
+        if name == "discriminator":
+            return [model.discriminate(2 * first - 1, label).numpy()]
+        return [model.sample(first, label).numpy()]
+
+
+def test_a_sampler_goes_through_its_prior_and_a_decoder_does_not(tmp_path: Path) -> None:
+    run = gtk.train(plugin="cvae", prior="learned", quiet=True, **SMALL)
+    contracts = {
+        name: json.loads(
+            onnx.load(gtk.export(run, tmp_path / f"{name}.onnx", part=name).path)
+            .metadata_props[0]
+            .value
+        )
+        for name in ("sampler", "decoder")
+    }
+    assert contracts["sampler"]["latent"] == {"input": "noise", "shape": [4], "prior": "normal"}
+    assert contracts["decoder"]["latent"] == {"input": "z", "shape": [4], "prior": "learned"}

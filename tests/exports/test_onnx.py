@@ -60,14 +60,21 @@ def test_a_label_out_of_range_is_an_error_in_any_runtime(exported: Path, label: 
 def test_it_says_what_it_is_and_not_where_it_was_made(exported: Path) -> None:
     proto = onnx.load(exported)
     contract = json.loads({item.key: item.value for item in proto.metadata_props}["gtk"])
-    assert contract["schema"] == 1
+    assert contract["schema"] == 2
+    assert contract["part"] == "decoder"
     assert contract["plugin"]["name"] == "cvae"
-    assert contract["noise"] == {"input": "z", "distribution": "normal", "shape": [16]}
+    assert contract["latent"] == {"input": "z", "shape": [16], "prior": "normal"}
     assert contract["step"] == 440
-    assert contract["classes"] == list("0123456789")
-    assert contract["image"]["shape"] == [1, 8, 8]
-    assert set(contract["parity"]["largest_difference"]) == {"1", "2", "3", "16"}
-    assert max(contract["parity"]["largest_difference"].values()) <= 1e-5
+    assert contract["condition"]["names"] == list("0123456789")
+    assert contract["outputs"] == [
+        {"name": "image", "kind": "image", "dtype": "float32", "shape": [1, 8, 8]}
+    ]
+    differences = contract["parity"]["differences"]["image"]
+    assert set(differences) == {"1", "2", "3", "16"}
+    for size, found in differences.items():
+        assert 0 <= found["mean"] <= found["largest"] <= 1e-5
+        assert found["values"] == int(size) * 64
+        assert found["levels"] <= 1
     content = exported.read_bytes()
     for trace in (str(Path(gtk.__file__).parent), ".py", str(exported.parent), "site-packages"):
         assert trace.encode() not in content
@@ -78,13 +85,13 @@ def test_it_says_what_it_is_and_not_where_it_was_made(exported: Path) -> None:
 def test_exporting_again_gives_the_same_bytes(small_run: gtk.Run, exported: Path) -> None:
     again = gtk.export(small_run, "again.onnx")
     assert again.path.read_bytes() == exported.read_bytes()
-    assert again.parity.differences.keys() == {1, 2, 3, 16}
+    assert again.parity.differences["image"].keys() == {1, 2, 3, 16}
 
 
 def test_an_unconditional_run_has_no_label() -> None:
     run = gtk.train(plugin="vae", epochs=1, quiet=True)
     path = gtk.export(run).path
-    assert path == run.path / f"{run.name}.onnx"
+    assert path == run.path / f"{run.name}-decoder.onnx"
     assert [item.name for item in session(path).get_inputs()] == ["z"]
     found, expected = load(path).sample(count=9, seed=2), run.sample(count=9, seed=2)
     assert abs(found.astype(int) - expected).max() <= 1
@@ -105,10 +112,10 @@ def test_a_wrong_wrapper_does_not_pass(
             return 1 - super().forward(z, label)
 
     def exports(self: VariationalAutoencoder) -> dict[str, ExportPart]:
-        return {"decoder": ExportPart(Inverted(self), ("z", "label"), "image")}
+        return {"decoder": ExportPart(Inverted(self), ("z", "label"), ("image",))}
 
     monkeypatch.setattr(VariationalAutoencoder, "exports", exports)
-    leaves_nothing(tmp_path, small_run, "at batch 1 the exported file differs from PyTorch by")
+    leaves_nothing(tmp_path, small_run, "at batch 1 image of the exported file differs from")
 
 
 class FixedBatch:
@@ -128,10 +135,11 @@ def test_a_graph_that_fixed_its_batch_does_not_pass(
     small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_run.load_model()
-    with pytest.raises(ExportMismatch, match="at batch 1 the exported file differs"):
-        proof.compare(model, FixedBatch(model), ("z", "label"), 1e-5)
+    part = model.exports()["decoder"]
+    with pytest.raises(ExportMismatch, match="at batch 1 image of the exported file differs"):
+        proof.compare(model, FixedBatch(model), part, (1, 8, 8), 1e-5)
     monkeypatch.setattr(proof, "BATCH_SIZES", (2,))
-    assert proof.compare(model, FixedBatch(model), ("z", "label"), 1e-5).largest == 0, (
+    assert proof.compare(model, FixedBatch(model), part, (1, 8, 8), 1e-5).largest == 0, (
         "one size alone would pass"
     )
 
@@ -155,7 +163,7 @@ def test_a_difference_that_is_not_a_number_does_not_pass(
             return images * torch.log(-torch.ones_like(images))
 
     def exports(self: VariationalAutoencoder) -> dict[str, ExportPart]:
-        return {"decoder": ExportPart(Poisoned(ExpectedImage(self)), ("z", "label"), "image")}
+        return {"decoder": ExportPart(Poisoned(ExpectedImage(self)), ("z", "label"), ("image",))}
 
     monkeypatch.setattr(VariationalAutoencoder, "exports", exports)
     leaves_nothing(tmp_path, small_run, "differs from PyTorch by nan")
@@ -194,6 +202,8 @@ def test_another_checkpoint_is_exported_though_the_latest_is_damaged(
 
 def test_latents_of_the_proof_reach_four_sigma_and_labels_all_classes(small_run: gtk.Run) -> None:
     model = small_run.load_model()
-    inputs = [proof.example_inputs(model, size) for size in proof.BATCH_SIZES]
+    part = model.exports()["decoder"]
+    inputs = list(proof.example_batches(part, model, (1, 8, 8)))
+    assert [len(z) for z, _ in inputs] == [1, 2, 3, 16]
     assert all(abs(z).max() == 4 for z, _ in inputs)
     assert {int(label) for _, labels in inputs for label in labels} == set(range(10))

@@ -102,6 +102,9 @@ def test_a_run_and_its_file_answer_alike(
     assert answers[0] == answers[1]
 
 
+LABEL = {"input": "label", "kind": "classes", "count": 1, "names": ["a"], "ranges": None}
+
+
 def damaged(exported: Path, tmp_path: Path, **change: object) -> Path:
     """Copy an exported file with another contract."""
     proto = onnx.load(exported)
@@ -114,8 +117,10 @@ def damaged(exported: Path, tmp_path: Path, **change: object) -> Path:
 @pytest.mark.parametrize(
     "change",
     [
-        {"classes": 5}, {"classes": [1, 2]}, {"classes": []}, {"classes": None}, {"noise": {}},
-        {"noise": {"shape": ["x"]}}, {"noise": {"shape": [7]}}, {"noise": None},
+        {"condition": 5}, {"condition": {**LABEL, "names": [1]}},
+        {"condition": {**LABEL, "names": []}},
+        {"condition": {**LABEL, "ranges": [[0, 1]]}}, {"inputs": []}, {"inputs": None},
+        {"inputs": [{"name": "z", "dtype": "float32", "shape": ["x"]}]}, {"latent": None},
     ],
     ids=str,
 )  # fmt: skip
@@ -143,14 +148,14 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     graph = helper.make_graph([node], "other", [axis[0]], [axis[1]])
     other = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(other, tmp_path / "other.onnx")
-    helper.set_model_props(other, {"gtk": '{"schema": 2}'})
+    helper.set_model_props(other, {"gtk": '{"schema": 3}'})
     onnx.save(other, tmp_path / "future.onnx")
     for name, message in (
         ("none.onnx", "cannot be read: No such file"),
         ("text.onnx", "is not an ONNX file"),
         ("empty.onnx", "is not an ONNX file"),
         ("other.onnx", "gtk did not export it"),
-        ("future.onnx", "has schema 2, this gtk reads 1: update gtk"),
+        ("future.onnx", "has schema 3, this gtk reads 2: update gtk"),
     ):
         with pytest.raises(ExportFileError, match=message):
             load(tmp_path / name)

@@ -205,4 +205,4 @@ def test_sampling_goes_through_a_learned_prior() -> None:
     expected = model.expected_image(model.decode(z, labels))
     assert torch.equal(model.sample(noise, labels), expected)
     assert not torch.allclose(z, noise)
-    assert list(model.exports()) == ["sampler"]
+    assert list(model.exports()) == ["sampler", "decoder", "encoder"]

@@ -72,9 +72,14 @@ class AdversarialNetworks(Model):
         return (self.generate(noise, condition) + 1) / 2
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return the generator: z, and the condition where one acts, to an image."""
-        inputs = ("z",) if self.condition is None else ("z", self.condition.input_name)
-        return {"generator": ExportPart(GeneratedImage(self), inputs, "image")}
+        """Return the generator and the discriminator, each with the condition where one acts."""
+        condition = () if self.condition is None else (self.condition.input_name,)
+        return {
+            "generator": ExportPart(GeneratedImage(self), ("z", *condition), ("image",)),
+            "discriminator": ExportPart(
+                JudgedImage(self), ("image", *condition), ("score",), discriminated
+            ),
+        }
 
 
 class GeneratedImage(nn.Module):
@@ -88,6 +93,26 @@ class GeneratedImage(nn.Module):
         """Map z (B, D) and a condition to images (B, C, H, W) in 0..1."""
         images: Tensor = (self.generator(z, condition) + 1) / 2
         return images
+
+
+class JudgedImage(nn.Module):
+    """The discriminator for images in 0..1, as other programs have them."""
+
+    def __init__(self, model: AdversarialNetworks) -> None:
+        super().__init__()
+        self.discriminator = model.discriminator
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W) in 0..1 and a condition to the logits of being real (B,)."""
+        score: Tensor = self.discriminator(image * 2 - 1, condition)
+        return score
+
+
+def discriminated(
+    model: AdversarialNetworks, image: Tensor, condition: Tensor | None = None
+) -> Tensor:
+    """Return what an exported discriminator has to give: the logits of being real (B,)."""
+    return model.discriminate(model.to_network_range(image), condition)
 
 
 def make_networks(

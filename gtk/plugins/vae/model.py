@@ -84,30 +84,75 @@ class VariationalAutoencoder(Model):
         return self.expected_image(self.decode(z, condition))
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return what makes images: the decoder, or prior and decoder where the prior is learned.
+        """Return what makes images first: the decoder, or the sampler where the prior is learned.
 
-        The decoder takes z, the other noise.
+        The decoder takes z, the sampler noise, the encoder images; each the condition, too.
         """
-        learned = self.config.prior == "learned"
-        noise = "noise" if learned else "z"
-        inputs = (noise,) if self.condition is None else (noise, self.condition.input_name)
-        part = ExportPart(ExpectedImage(self), inputs, "image")
-        return {"sampler" if learned else "decoder": part}
+        condition = () if self.condition is None else (self.condition.input_name,)
+        encoder = ExportPart(
+            Posterior(self), ("image", *condition), ("mean", "log_variance"), encoded
+        )
+        if self.config.prior != "learned":
+            decoder = ExportPart(ExpectedImage(self), ("z", *condition), ("image",))
+            return {"decoder": decoder, "encoder": encoder}
+        return {
+            "sampler": ExportPart(SampledImage(self), ("noise", *condition), ("image",)),
+            "decoder": ExportPart(
+                ExpectedImage(self), ("z", *condition), ("image",), decoded, prior="learned"
+            ),
+            "encoder": encoder,
+        }
 
 
 class ExpectedImage(nn.Module):
-    """What makes images of noise, without the encoder."""
+    """What makes images of a latent code, without the encoder."""
 
     def __init__(self, model: VariationalAutoencoder) -> None:
         super().__init__()
-        self.prior = model.prior_network
         self.decoder = model.decoder
         self.likelihood = model.likelihood
 
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map z (B, D) and a condition to images (B, C, H, W) in 0..1."""
+        return self.likelihood.mean(self.decoder(z, condition))
+
+
+class SampledImage(ExpectedImage):
+    """What makes images of standard normal noise: the learned prior, then the decoder."""
+
+    def __init__(self, model: VariationalAutoencoder) -> None:
+        super().__init__(model)
+        self.prior = model.prior_network
+
     def forward(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map noise (B, D) and a condition to images (B, C, H, W) in 0..1."""
-        z = self.prior(condition).transform(noise)
-        return self.likelihood.mean(self.decoder(z, condition))
+        return super().forward(self.prior(condition).transform(noise), condition)
+
+
+class Posterior(nn.Module):
+    """The encoder, with the two halves of what it puts out as two outputs."""
+
+    def __init__(self, model: VariationalAutoencoder) -> None:
+        super().__init__()
+        self.encoder = model.encoder
+
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map images (B, C, H, W) in 0..1 and a condition to mean and log variance, (B, D) each."""
+        mean, log_variance = self.encoder(image, condition).chunk(2, dim=1)
+        return mean, log_variance
+
+
+def encoded(
+    model: VariationalAutoencoder, image: Tensor, condition: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return what an exported encoder has to give: the mean and log variance of z, (B, D) each."""
+    posterior = model.encode(image, condition)
+    return posterior.mean, posterior.log_variance
+
+
+def decoded(model: VariationalAutoencoder, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    """Return what an exported decoder has to give: images (B, C, H, W) in 0..1."""
+    return model.expected_image(model.decode(z, condition))
 
 
 def make_networks(
