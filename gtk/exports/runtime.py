@@ -1,13 +1,21 @@
 """Draw images from an exported file, with numpy and onnxruntime alone.
 
 This module imports nothing else of gtk and no torch, so that a program which only draws images
-needs neither.
+needs neither, and may copy this one file. A file is not trusted: its bytes are walked through and
+its contract is checked before onnxruntime sees either.
+
+CUDA has not been measured yet: there the refusals are tried out, the pictures are not.
 """
 
 import json
+import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,33 +25,104 @@ from numpy.typing import NDArray
 
 #: The key of the contract in the file's metadata, and the version of the contract.
 METADATA_KEY, SCHEMA = "gtk", 2
+#: The largest file that is read, in bytes.
+LARGEST_FILE = 1 << 30
+#: The longest contract, in bytes.
+LONGEST_CONTRACT = 1 << 22
+#: The most values that one image, code or other row may have.
+MOST_VALUES = 1 << 26
+#: The largest batch that a file may be fixed to.
+LARGEST_BATCH = 1 << 16
+#: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
+MOST_FIELDS = 200_000
 
 
 class ExportFileError(ValueError):
-    """A file that cannot be read, is no ONNX file, or was not exported by gtk."""
+    """A file that cannot be read, is no ONNX file, or holds what gtk's own files never hold."""
 
 
 class RequestError(ValueError):
     """A request that does not fit the file's model: a label out of range, a count below 1."""
 
 
-class Generator:
-    """An exported decoder or generator.
+class DeviceError(RuntimeError):
+    """A device that was asked for and does not run."""
 
-    Attributes:
-        contract: what the file says about itself: schema, plugin, noise shape, classes, image.
-        classes: the classes' names, None where the condition is none or something else.
-        ranges: lowest and highest value of each attribute or number, None where there is none.
+
+# Opening a file -----------------------------------------------------------------------------------
+
+
+def load(path: str | Path, device: str = "auto") -> "Generator":
+    """Open an exported file that makes images of noise.
 
     Args:
         path: the .onnx file.
+        device: "cpu"; "cuda" or "cuda:1", which is an error where CUDA is not what runs; "auto" for
+            CUDA where it runs and the CPU elsewhere.
+
+    Raises:
+        ExportFileError: it cannot be read, was not exported by gtk, is damaged, or is a part that
+            makes no images of noise.
+        DeviceError: CUDA was asked for and does not run.
+        RequestError: there is no such kind of device.
+    """
+    return Generator(path, device)
+
+
+def load_part(path: str | Path, device: str = "auto") -> "Part":
+    """Open any exported file: an encoder, a discriminator, a plugin's own part.
+
+    Args:
+        path: the .onnx file.
+        device: as in `load`.
+
+    Raises:
+        ExportFileError: it cannot be read, was not exported by gtk, or is damaged.
+        DeviceError: CUDA was asked for and does not run.
+        RequestError: there is no such kind of device.
+    """
+    return Part(path, device)
+
+
+class Part:
+    """An exported part of a model.
+
+    Attributes:
+        path: of the file.
+        size: of the file, in bytes.
+        contract: what the file says about itself: part, inputs, outputs, condition, image, ...
+        facts: what its graph consists of.
+        device: where it runs: "cpu", "cuda:0".
+        classes: the classes' names, None where the condition is none or something else.
+        ranges: lowest and highest value of each attribute or number, None where there is none.
+        condition_input: the name of the condition among the inputs, None where there is none.
+
+    Args:
+        path: the .onnx file.
+        device: as in `load`.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.contract, self._session = _open(Path(path))
-        latent, condition = self.contract["latent"], self.contract["condition"]
-        self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
-        self.noise_input: str = latent["input"]
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
+        self.path = Path(path)
+        _check_device_name(device)
+        content = _read(self.path)
+        self.size = len(content)
+        found = _walk(content, str(self.path))
+        self.facts = found.facts()
+        self.contract = _contract(found.metadata, self.path)
+        session = open_session(content, device)
+        if session is None:
+            raise ExportFileError(
+                f"{self.path} is not an ONNX file that onnxruntime can read. Make one: "
+                "gtk export RUN"
+            )
+        self._session = session
+        try:
+            _check_graph(self.contract, session)
+        except _DAMAGE as error:
+            raise ExportFileError(f"the contract in {self.path} is damaged: {error}") from error
+        self.device = _device_of(session)
+        condition = self.contract["condition"]
         self.condition_input: str | None = None if condition is None else condition["input"]
         self.classes: tuple[str, ...] | None = None
         self.ranges: dict[str, tuple[float, float]] | None = None
@@ -52,6 +131,193 @@ class Generator:
         elif condition is not None:
             pairs = zip(condition["names"], condition["ranges"], strict=True)
             self.ranges = {name: (low, high) for name, (low, high) in pairs}
+
+    def run(self, inputs: Mapping[str, Any], *, batch_size: int = 256) -> dict[str, NDArray[Any]]:
+        """Compute the outputs as the graph has them, for any number of rows.
+
+        Args:
+            inputs: rows of each input by its name: images and codes as arrays of the contract's
+                shapes, conditions as arrays or as in `Generator.sample`.
+            batch_size: rows in one pass; changes no value. A file may be fixed to a size of its own.
+
+        Returns:
+            The rows of each output, by its name.
+
+        Raises:
+            RequestError: inputs that are missing, unknown, of another shape, not finite or out of
+                range, or a batch size below 1.
+            ExportFileError: the graph cannot be run, or gives what its contract does not say.
+        """
+        feeds = self._feeds(inputs)
+        chunks = [outputs for _, outputs in self._chunks(feeds, batch_size)]
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def _feeds(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return inputs as the graph takes them, checked."""
+        ports = {port["name"]: port for port in self.contract["inputs"]}
+        for name in inputs:
+            if name not in ports:
+                raise RequestError(f"unknown input '{name}'. {_hint(str(name), tuple(ports))}")
+        missing = [name for name in ports if name not in inputs]
+        if missing:
+            raise RequestError(
+                f"the input {', '.join(missing)} is missing: {self.path.name} takes "
+                f"{', '.join(ports)}"
+            )
+        feeds = {}
+        for name, port in ports.items():
+            if port["kind"] == "condition":
+                feeds[name] = self._encode(inputs[name])
+            else:
+                feeds[name] = _rows(port, inputs[name], self.contract["image"])
+        sizes = {name: len(values) for name, values in feeds.items()}
+        if len(set(sizes.values())) > 1:
+            raise RequestError(f"the inputs have different numbers of rows: {sizes}")
+        return feeds
+
+    def _chunks(
+        self, feeds: Mapping[str, NDArray[Any]], batch_size: int
+    ) -> Iterator[tuple[slice, dict[str, NDArray[Any]]]]:
+        """Yield the outputs of some rows after the others."""
+        _check_at_least("batch_size", batch_size, 1)
+        fixed = self.contract.get("batch_size")
+        step, total = fixed or batch_size, len(next(iter(feeds.values())))
+        for start in range(0, total, step):
+            rows = slice(start, min(start + step, total))
+            batch = {name: values[rows] for name, values in feeds.items()}
+            count = rows.stop - start
+            if fixed is not None and count < fixed:
+                last = np.minimum(np.arange(fixed), count - 1)
+                batch = {name: values[last] for name, values in batch.items()}
+            found = self._call(batch, fixed or count)
+            yield rows, {name: values[:count] for name, values in found.items()}
+
+    def _call(self, batch: dict[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
+        """Return the outputs of one pass, of the shapes that the contract says."""
+        ports = self.contract["outputs"]
+        try:
+            found = self._session.run([port["name"] for port in ports], batch)
+        except Exception as error:
+            reason = _first_line(error)
+            kind = ExportFileError if self.device == "cpu" else DeviceError
+            raise kind(
+                f"onnxruntime cannot run {self.path} on {self.device} at batch {count}: {reason}"
+            ) from error
+        for port, values in zip(ports, found, strict=True):
+            if values.shape != (count, *port["shape"]) or values.dtype != port["dtype"]:
+                raise ExportFileError(
+                    f"{self.path} is damaged: {port['name']} is {values.dtype} {values.shape}, its "
+                    f"contract says {port['dtype']} {(count, *port['shape'])}"
+                )
+        return {port["name"]: values for port, values in zip(ports, found, strict=True)}
+
+    def _labels(
+        self, labels: Sequence[Any] | None, count: int | None
+    ) -> tuple[NDArray[Any] | None, int]:
+        """Return a condition for every image as the graph takes it, and how many there are."""
+        if count is not None:
+            _check_at_least("count", count, 1)
+        if isinstance(labels, str | int | Mapping):
+            raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
+        if self.condition_input is None:
+            if labels is not None:
+                raise RequestError("this model takes no label: it was trained without a condition")
+            return None, 1 if count is None else count
+        if labels is None:
+            examples = self._examples()
+            total = count or len(examples)
+            return examples[np.arange(total) % len(examples)], total
+        if not len(labels) or count not in (None, len(labels)):
+            raise RequestError(
+                f"{len(labels)} labels for {count or 'no'} images: give one for each"
+            )
+        return self._encode(labels), len(labels)
+
+    def _encode(self, labels: Sequence[Any]) -> NDArray[Any]:
+        """Return conditions as the graph takes them."""
+        if self.classes is not None:
+            return np.array([self._label(label) for label in labels], np.int64)
+        return np.stack([self._vector(label) for label in labels])
+
+    def _examples(self) -> NDArray[Any]:
+        """Return every class, every attribute alone, or both ends of every number."""
+        if self.classes is not None:
+            return np.arange(len(self.classes), dtype=np.int64)
+        ranges = self.ranges or {}
+        if self._middle == 0:
+            return np.eye(len(ranges), dtype=np.float32)
+        rows = [{name: end} for name, ends in ranges.items() for end in ends]
+        return np.stack([self._vector(row) for row in rows])
+
+    @property
+    def _middle(self) -> float:
+        """What is meant where an attribute or number is left out, as a share of its range."""
+        return 0.0 if self.contract["condition"]["kind"] == "attributes" else 0.5
+
+    def _vector(self, value: Any) -> NDArray[np.float32]:  # noqa: ANN401 - users write it in many ways
+        """Return attributes or numbers: (n,)."""
+        ranges = self.ranges or {}
+        if not isinstance(value, Mapping):
+            if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+                raise RequestError(f"give {', '.join(ranges)} by name, not {value!r}")
+            if len(value) != len(ranges):
+                raise RequestError(f"{len(value)} numbers for {', '.join(ranges)}: give all")
+            value = dict(zip(ranges, value, strict=True))
+        middle = self._middle
+        numbers = {name: low + (high - low) * middle for name, (low, high) in ranges.items()}
+        for name, number in value.items():
+            if name not in numbers:
+                raise RequestError(f"unknown condition '{name}'. {_hint(name, tuple(ranges))}")
+            low, high = ranges[name]
+            try:
+                fits = low <= float(number) <= high
+            except (TypeError, ValueError):
+                fits = False
+            if not fits:
+                raise RequestError(f"{name} is a number in {low:g}..{high:g}, not {number!r}")
+            numbers[name] = float(number)
+        return np.array(list(numbers.values()), dtype=np.float32)
+
+    def _label(self, value: int | str) -> int:
+        """Return the number of a class."""
+        classes = self.classes or ()
+        if isinstance(value, str):
+            if value in classes:
+                return classes.index(value)
+            if not value.removeprefix("-").isdecimal():
+                raise RequestError(f"unknown label '{value}'. {_hint(value, classes)}")
+            value = int(value)
+        try:
+            number = operator.index(value)
+        except TypeError as error:
+            raise RequestError(f"a label is a whole number or a name, not {value!r}") from error
+        if not 0 <= number < len(classes):
+            raise RequestError(
+                f"label {number} is out of range: the {len(classes)} classes are "
+                f"0..{len(classes) - 1}"
+            )
+        return number
+
+
+class Generator(Part):
+    """An exported part that makes images of noise, or of codes.
+
+    Attributes:
+        noise_input: the name of the noise among the inputs.
+        noise_shape: of one image's noise.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
+        super().__init__(path, device)
+        latent, outputs = self.contract["latent"], self.contract["outputs"]
+        kinds = [port["kind"] for port in self.contract["inputs"]]
+        if latent is None or [port["kind"] for port in outputs] != ["image"] or "image" in kinds:
+            raise ExportFileError(
+                f"{self.path} is the {self.contract['part']} of a model, which makes no images of "
+                "noise: open it with gtk.exports.runtime.load_part"
+            )
+        self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
+        self.noise_input: str = latent["input"]
 
     def sample(
         self,
@@ -76,11 +342,17 @@ class Generator:
 
         Raises:
             RequestError: a label, count, seed or batch size out of range, or labels for a model
-                that takes none.
+                that takes none; or the file takes codes of a learned distribution.
         """
+        if self.contract["latent"]["prior"] == "learned":
+            raise RequestError(
+                f"{self.path.name} takes codes {self.noise_input} of a distribution that the model "
+                "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
+                "--part sampler), or give codes to generate"
+            )
         chosen, total = self._labels(labels, count)
         _check_at_least("batch_size", batch_size, 1)
-        return self._run(self.draw_noise(total, seed), chosen, batch_size)
+        return self._draw(self.draw_noise(total, seed), chosen, batch_size)
 
     def generate(
         self,
@@ -108,7 +380,7 @@ class Generator:
             raise RequestError(
                 f"noise is finite numbers of the shape (images, {shape}), not {values.shape}"
             )
-        return self._run(values, chosen, batch_size)
+        return self._draw(values, chosen, batch_size)
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw standard normal noise for `count` images: (count, *noise_shape).
@@ -120,105 +392,60 @@ class Generator:
         generator = np.random.default_rng(seed)
         return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
 
-    def _run(
+    def _draw(
         self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
     ) -> NDArray[np.uint8]:
-        """Return the images of noise and conditions as the graph takes them."""
-        batches = []
-        for start in range(0, len(noise), batch_size):
-            rows = slice(start, start + batch_size)
-            feeds: dict[str, NDArray[Any]] = {self.noise_input: noise[rows]}
-            if chosen is not None and self.condition_input is not None:
-                feeds[self.condition_input] = chosen[rows]
-            batches.append(self._session.run(["image"], feeds)[0])
-        images: NDArray[np.float32] = np.concatenate(batches)
-        pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
-        return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
+        """Return the images of noise and conditions; never holds all of them as floats."""
+        feeds: dict[str, NDArray[Any]] = {self.noise_input: noise}
+        if chosen is not None and self.condition_input is not None:
+            feeds[self.condition_input] = chosen
+        image = self.contract["image"]
+        colours = () if image["channels"] == 1 else (image["channels"],)
+        pixels = np.empty((len(noise), image["height"], image["width"], *colours), np.uint8)
+        name = self.contract["outputs"][0]["name"]
+        for rows, outputs in self._chunks(feeds, batch_size):
+            pixels[rows] = self._pixels(outputs[name])
+        return pixels
 
-    def _labels(
-        self, labels: Sequence[Any] | None, count: int | None
-    ) -> tuple[NDArray[Any] | None, int]:
-        if count is not None:
-            _check_at_least("count", count, 1)
-        if isinstance(labels, str | int | Mapping):
-            raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
-        if self.condition_input is None:
-            if labels is not None:
-                raise RequestError("this model takes no label: it was trained without a condition")
-            return None, 1 if count is None else count
-        if labels is None:
-            examples = self._examples()
-            total = count or len(examples)
-            return examples[np.arange(total) % len(examples)], total
-        if not len(labels) or count not in (None, len(labels)):
+    def _pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return what the graph gives as (N, H, W) or (N, H, W, C), uint8."""
+        if images.dtype != np.uint8:
+            if not np.isfinite(images).all():
+                raise ExportFileError(
+                    f"{self.path} is damaged: it makes values that are no numbers"
+                )
+            images = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+        if self.contract["image"]["layout"] == "NCHW":
+            images = images.transpose(0, 2, 3, 1)
+        return images[..., 0] if images.shape[3] == 1 else images
+
+
+# Requests -----------------------------------------------------------------------------------------
+
+
+def _rows(port: dict[str, Any], values: Any, image: dict[str, Any] | None) -> NDArray[Any]:  # noqa: ANN401 - an array or lists
+    """Return codes or images as the graph takes them: (N, *shape)."""
+    name, shape, dtype = port["name"], tuple(port["shape"]), port["dtype"]
+    wanted = f"{name} is {dtype} numbers of the shape ({', '.join(map(str, ('rows', *shape)))})"
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise RequestError(f"{wanted}, not lists of different lengths") from error
+    if given.dtype.kind not in ("biu" if dtype == "uint8" else "biuf"):
+        raise RequestError(f"{wanted}, not {given.dtype}")
+    if given.ndim == 0 or given.shape[1:] != shape or not len(given):
+        raise RequestError(f"{wanted}, not {given.shape}")
+    if port["kind"] == "image" and image is not None:
+        low, high = image["range"]
+        if not (low <= given.min() and given.max() <= high):  # so that NaN is refused, too
             raise RequestError(
-                f"{len(labels)} labels for {count or 'no'} images: give one for each"
+                f"{name} has values in {low}..{high}, not {given.min():g}..{given.max():g}"
             )
-        if self.classes is not None:
-            return np.array([self._label(label) for label in labels], np.int64), len(labels)
-        return np.stack([self._vector(label) for label in labels]), len(labels)
-
-    def _examples(self) -> NDArray[Any]:
-        """Return every class, every attribute alone, or both ends of every number."""
-        if self.classes is not None:
-            return np.arange(len(self.classes), dtype=np.int64)
-        ranges = self.ranges or {}
-        if self.condition_input == "attributes":
-            return np.eye(len(ranges), dtype=np.float32)
-        rows = [{name: end} for name, ends in ranges.items() for end in ends]
-        return np.stack([self._vector(row) for row in rows])
-
-    def _vector(self, value: Any) -> NDArray[np.float32]:  # noqa: ANN401 - users write it in many ways
-        """Return attributes or numbers: (n,)."""
-        ranges = self.ranges or {}
-        if not isinstance(value, Mapping):
-            if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
-                raise RequestError(f"give {', '.join(ranges)} by name, not {value!r}")
-            if len(value) != len(ranges):
-                raise RequestError(f"{len(value)} numbers for {', '.join(ranges)}: give all")
-            value = dict(zip(ranges, value, strict=True))
-        middle = 0.0 if self.condition_input == "attributes" else 0.5
-        numbers = {name: low + (high - low) * middle for name, (low, high) in ranges.items()}
-        for name, number in value.items():
-            if name not in numbers:
-                raise RequestError(f"unknown condition '{name}'. {_hint(name, tuple(ranges))}")
-            low, high = ranges[name]
-            try:
-                fits = low <= float(number) <= high
-            except (TypeError, ValueError):
-                fits = False
-            if not fits:
-                raise RequestError(f"{name} is a number in {low:g}..{high:g}, not {number!r}")
-            numbers[name] = float(number)
-        return np.array(list(numbers.values()), dtype=np.float32)
-
-    def _label(self, value: int | str) -> int:
-        classes = self.classes or ()
-        if isinstance(value, str):
-            if value in classes:
-                return classes.index(value)
-            if not value.removeprefix("-").isdecimal():
-                raise RequestError(f"unknown label '{value}'. {_hint(value, classes)}")
-            value = int(value)
-        try:
-            number = operator.index(value)
-        except TypeError as error:
-            raise RequestError(f"a label is a whole number or a name, not {value!r}") from error
-        if not 0 <= number < len(classes):
-            raise RequestError(
-                f"label {number} is out of range: the {len(classes)} classes are "
-                f"0..{len(classes) - 1}"
-            )
-        return number
-
-
-def load(path: str | Path) -> Generator:
-    """Open an exported file.
-
-    Raises:
-        ExportFileError: it cannot be read, is no ONNX file, or was not exported by gtk.
-    """
-    return Generator(path)
+    with np.errstate(over="ignore"):
+        rows: NDArray[Any] = given.astype(dtype)
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise RequestError(f"{name} is finite numbers: some of these are not")
+    return rows
 
 
 def _hint(name: str, known: tuple[str, ...]) -> str:
@@ -235,40 +462,470 @@ def _check_at_least(name: str, value: int, least: int) -> None:
         raise RequestError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
-def _open(path: Path) -> tuple[dict[str, Any], Any]:
-    """Return the file's contract and an onnxruntime session on the CPU."""
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+# The file's bytes ---------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> bytes:
+    """Return a file's bytes, if it is a file and not too large."""
     try:
-        content = path.read_bytes()
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            raise ExportFileError(f"{path} is no file but a folder, a pipe or a device")
+        if kind.st_size > LARGEST_FILE:
+            raise ExportFileError(
+                f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
+            )
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE)
     except OSError as error:
         raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
-    session = open_session(content)
-    if session is None:
-        raise ExportFileError(
-            f"{path} is not an ONNX file that onnxruntime can read. Make one: gtk export RUN"
-        )
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What a graph consists of.
+
+    Attributes:
+        operators: how many nodes there are of each type.
+        opsets: the version of each domain's operators; "" is ONNX's own domain.
+        parameter_bytes: of all constant tensors.
+    """
+
+    operators: dict[str, int]
+    opsets: dict[str, int]
+    parameter_bytes: int
+
+
+def scan(content: bytes) -> GraphFacts:
+    """Walk through the bytes of an ONNX file and refuse what no file of gtk's holds.
+
+    onnxruntime would read other files that a graph names, even where it is given bytes; so that is
+    found out before. Nothing is executed, and no package for ONNX is needed.
+
+    Raises:
+        ExportFileError: it is no ONNX file, or it holds external data, subgraphs, functions,
+            operators of other domains or random ones, or tensors that are not what they promise.
+    """
+    return _walk(content, "the file").facts()
+
+
+#: What is done with the fields of protobuf messages, by their numbers in onnx.proto: None passes
+#: over a field, the name of a message walks into it, a text with a blank says why there is none.
+_EXTERNAL = "data outside of the file"
+_SPARSE = "sparse tensors"
+_SUBGRAPH = "graphs within its graph"
+_TYPES = "types as attributes"
+_MESSAGES: dict[str, dict[int, str | None]] = {
+    "model": {
+        1: None, 2: None, 3: None, 4: None, 5: None, 6: None, 7: "graph", 8: "opset", 14: "entry",
+        20: "training information", 25: "functions of its own", 26: "a device configuration",
+    },
+    "graph": {
+        1: "node", 2: None, 5: "tensor", 10: None, 11: None, 12: None, 13: None,
+        14: "quantization annotations", 15: _SPARSE, 16: None,
+    },
+    "node": {
+        1: None, 2: None, 3: None, 4: None, 5: "attribute", 6: None, 7: None,
+        8: "overloaded functions", 9: None, 10: "a device configuration",
+    },
+    "attribute": {
+        1: None, 2: None, 3: None, 4: None, 5: "tensor", 6: _SUBGRAPH, 7: None, 8: None, 9: None,
+        10: "tensor", 11: _SUBGRAPH, 13: None, 14: _TYPES, 15: _TYPES, 20: None,
+        21: "attributes of functions", 22: _SPARSE, 23: _SPARSE,
+    },
+    "tensor": {
+        1: None, 2: None, 3: "segments of tensors", 4: None, 5: None, 6: "tensors of text", 7: None,
+        8: None, 9: None, 10: None, 11: None, 12: None, 13: _EXTERNAL, 14: None, 16: None,
+    },
+    "opset": {1: None, 2: None},
+    "entry": {1: None, 2: None},
+}  # fmt: skip
+#: The number of bits of a tensor's element, by its data type, and the field that may hold it other
+#: than field 9, which holds the bytes as they are.
+_ELEMENTS = {
+    1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
+    10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
+}  # fmt: skip
+_RANDOM = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
+    "Bernoulli",
+}  # fmt: skip
+
+#: The fields of a message, by number: numbers where they are varints, else bytes.
+_Fields = dict[int, list[Any]]
+
+
+class _Malformed(Exception):
+    """Bytes that are no protobuf messages of ONNX."""
+
+
+class _Refused(Exception):
+    """What no file of gtk's holds."""
+
+
+@dataclass
+class _Walk:
+    """What was found on the way through a file."""
+
+    operators: Counter[str] = field(default_factory=Counter)
+    opsets: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    parameter_bytes: int = 0
+    fields: int = 0
+    graphs: int = 0
+
+    def facts(self) -> GraphFacts:
+        """Return what users are told."""
+        return GraphFacts(dict(self.operators), self.opsets, self.parameter_bytes)
+
+    def message(self, kind: str, data: memoryview) -> None:
+        """Walk through a message and all within it."""
+        fields: _Fields = {}
+        rules = _MESSAGES[kind]
+        for number, value in self._fields(data):
+            if number not in rules:
+                raise _Malformed(f"an unknown field {number}")
+            rule = rules[number]
+            if rule is not None and rule not in _MESSAGES:
+                raise _Refused(rule)
+            if rule is not None:
+                self.message(rule, _expect(memoryview, value))
+            else:
+                fields.setdefault(number, []).append(value)
+        finish = getattr(self, f"_{kind}", None)
+        if finish is not None:
+            finish(fields)
+
+    def _fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+        """Yield number and value of each field: a number of a varint, else bytes."""
+        position = 0
+        while position < len(data):
+            self.fields += 1
+            if self.fields > MOST_FIELDS:
+                raise _Malformed(f"more than {MOST_FIELDS} fields")
+            key, position = _varint(data, position)
+            number, kind = key >> 3, key & 7
+            if kind == 0:
+                value, position = _varint(data, position)
+                yield number, value
+                continue
+            if kind == 2:
+                size, position = _varint(data, position)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+            else:
+                raise _Malformed("a group of fields")
+            if size > len(data) - position:
+                raise _Malformed("it ends too early")
+            yield number, data[position : position + size]
+            position += size
+
+    def _graph(self, fields: _Fields) -> None:
+        self.graphs += 1
+
+    def _node(self, fields: _Fields) -> None:
+        name, domain = _text(fields, 4), _text(fields, 7)
+        if domain not in ("", "ai.onnx"):
+            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        if name in _RANDOM:
+            raise _Refused(f"the random operator {name}")
+        self.operators[name] += 1
+
+    def _opset(self, fields: _Fields) -> None:
+        domain, version = _text(fields, 1), _number(fields, 2)
+        if domain not in ("", "ai.onnx"):
+            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        self.opsets[""] = version
+
+    def _entry(self, fields: _Fields) -> None:
+        key = _text(fields, 1)
+        if key in self.metadata:
+            raise _Malformed(f"two entries {key[:100]!r}")
+        self.metadata[key] = _text(fields, 2)
+
+    def _tensor(self, fields: _Fields) -> None:
+        if _number(fields, 14) != 0:
+            raise _Refused(_EXTERNAL)
+        bits, typed = _ELEMENTS.get(_number(fields, 2), (0, 0))
+        if not bits:
+            raise _Refused(f"tensors of data type {_number(fields, 2)}")
+        count = math.prod(_numbers(fields.get(1, [])))
+        size = count * bits // 8
+        raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, [])[-1:])
+        if raw != size and _count(fields.get(typed, []), typed) != count:
+            raise _Refused("a tensor with less or more data than its shape promises")
+        self.parameter_bytes += size
+
+
+def _walk(content: bytes, path: str) -> _Walk:
+    """Return what was found in a file."""
+    found = _Walk()
     try:
-        contract = json.loads(text or "")
+        found.message("model", memoryview(content))
+    except _Malformed as error:
+        raise ExportFileError(
+            f"{path} is not an ONNX file, or is damaged: {error}. Make one: gtk export RUN"
+        ) from error
+    except _Refused as error:
+        raise ExportFileError(
+            f"{path} is refused: it holds {error}, which no file of gtk's does. Make one: "
+            "gtk export RUN"
+        ) from error
+    if not (found.graphs and found.opsets):
+        raise ExportFileError(
+            f"{path} is not an ONNX file: it has no graph. Make one: gtk export RUN"
+        )
+    return found
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Return an unsigned number of up to 64 bits, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise _Malformed("it ends too early")
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value & (1 << 64) - 1, position
+    raise _Malformed("a number of more than 64 bits")
+
+
+def _numbers(values: list[Any]) -> list[int]:
+    """Return a tensor's dimensions, one by one or packed."""
+    numbers: list[int] = []
+    for value in values:
+        if isinstance(value, int):
+            numbers.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            number, position = _varint(value, position)
+            numbers.append(number)
+        if len(numbers) > 64:
+            raise _Malformed("a tensor of too many dimensions")
+    return numbers
+
+
+def _count(values: list[Any], field_number: int) -> int:
+    """Return how many elements a field of numbers holds, one by one or packed."""
+    if any(isinstance(value, int) for value in values):
+        raise _Malformed("numbers that are not packed")
+    if field_number in (4, 10):
+        return sum(len(value) for value in values) // (4 if field_number == 4 else 8)
+    return sum(int(np.count_nonzero(np.frombuffer(value, np.uint8) < 128)) for value in values)
+
+
+def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is given
+    if not isinstance(value, kind):
+        raise _Malformed("a field of a wrong type")
+    return value
+
+
+def _number(fields: _Fields, number: int) -> int:
+    """Return the last value of a field, as protobuf does; 0 where there is none."""
+    values = fields.get(number, [0])
+    found: int = _expect(int, values[-1])
+    return found
+
+
+def _text(fields: _Fields, number: int) -> str:
+    """Return the last value of a field, as protobuf does; empty where there is none."""
+    values = fields.get(number)
+    if values is None:
+        return ""
+    data: memoryview = _expect(memoryview, values[-1])
+    if len(data) > LONGEST_CONTRACT:
+        raise _Malformed("a text that is too long")
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise _Malformed("a text that is none") from error
+
+
+# The contract -------------------------------------------------------------------------------------
+
+#: What reading a damaged contract raises.
+_DAMAGE = (LookupError, TypeError, ValueError, OverflowError)
+_DTYPES = {
+    "latent": ("float32",),
+    "condition": ("int64", "float32"),
+    "image": ("float32", "uint8"),
+    "values": ("float32",),
+}
+_GRAPH_TYPES = {
+    "float32": "tensor(float)",
+    "int64": "tensor(int64)",
+    "uint8": "tensor(uint8)",
+}
+
+
+def _contract(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    """Return what a file says about itself, checked as far as this module relies on it."""
+    text = metadata.get(METADATA_KEY, "")
+    try:
+        contract = json.loads(text, parse_constant=_no_constant)
         schema = contract["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (*_DAMAGE, RecursionError) as error:
         raise ExportFileError(
             f"{path} is an ONNX file, but gtk did not export it. Make one: gtk export RUN"
         ) from error
-    if schema != SCHEMA:
-        raise ExportFileError(f"{path} has schema {schema}, this gtk reads {SCHEMA}: update gtk")
+    if schema != SCHEMA or isinstance(schema, bool):
+        newer = isinstance(schema, int) and schema > SCHEMA
+        mend = "update gtk" if newer else "export it again with gtk export RUN"
+        raise ExportFileError(f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {mend}")
     try:
-        _check_contract(contract, session)
-    except (LookupError, TypeError, ValueError) as error:
+        _check_contract(contract)
+    except _DAMAGE as error:
         raise ExportFileError(f"the contract in {path} is damaged: {error}") from error
-    return contract, session
+    found: dict[str, Any] = contract
+    return found
 
 
-def open_session(content: bytes) -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
-    """Return an onnxruntime session on the CPU, None for what it cannot read.
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _demand(fits: object, what: str) -> None:
+    if not fits:
+        raise ValueError(what)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - anything in JSON
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_name(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
+    return isinstance(value, str) and 0 < len(value) <= 1000
+
+
+def _check_contract(contract: dict[str, Any]) -> None:
+    """Raise one of `_DAMAGE` where a contract is not what this module relies on."""
+    _demand(_is_name(contract["part"]), "a part has a name")
+    batch = contract.get("batch_size")
+    _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
+    image = contract["image"]
+    if image is not None:
+        _check_image(image)
+    for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "values"))):
+        names = [_check_port(port, kinds, image) for port in contract[side]]
+        _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
+    _check_condition(contract)
+    _check_latent(contract)
+
+
+def _check_image(image: dict[str, Any]) -> None:
+    sizes = [image[name] for name in ("channels", "height", "width")]
+    _demand(all(_is_whole(size, 1, MOST_VALUES) for size in sizes), "an image has a size")
+    _demand(image["layout"] in ("NCHW", "NHWC"), "the layout is NCHW or NHWC")
+    ranges = {"float32": [0, 1], "uint8": [0, 255]}
+    _demand(
+        image["range"] == ranges[image["dtype"]], "an image is float32 in 0..1 or uint8 in 0..255"
+    )
+
+
+def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) -> str:  # noqa: ANN401 - a container
+    """Check an input or output and return its name."""
+    name, kind, shape = port["name"], port["kind"], port["shape"]
+    _demand(_is_name(name), "an input or output has a name")
+    _demand(kind in kinds and port["dtype"] in _DTYPES[kind], f"{name} is of an unknown kind")
+    _demand(isinstance(shape, list) and len(shape) <= 8, f"{name} has a shape")
+    _demand(
+        all(_is_whole(size, 1, MOST_VALUES) for size in shape) and math.prod(shape) <= MOST_VALUES,
+        f"the shape {str(shape)[:100]} of {name} is absurd",
+    )
+    if kind == "image":
+        _demand(image is not None, "there is no word on images")
+        channels, *sizes = (
+            (image or {})["channels"],
+            (image or {})["height"],
+            (image or {})["width"],
+        )
+        wanted = [channels, *sizes] if (image or {})["layout"] == "NCHW" else [*sizes, channels]
+        _demand(shape == wanted, f"{name} has the shape {shape}, images have {wanted}")
+        _demand(port["dtype"] == (image or {})["dtype"], f"{name} has another type than images")
+    return str(name)
+
+
+def _check_condition(contract: dict[str, Any]) -> None:
+    condition = contract["condition"]
+    ports = [port for port in contract["inputs"] if port["kind"] == "condition"]
+    if condition is None:
+        _demand(not ports, "there is no word on the condition")
+        return
+    names, ranges, kind = condition["names"], condition["ranges"], condition["kind"]
+    _demand(kind in ("classes", "attributes", "continuous"), "a condition has a kind")
+    _demand(
+        isinstance(names, list) and names and all(_is_name(name) for name in names),
+        "a condition has names",
+    )
+    _demand(
+        len(set(names)) == len(names) == condition["count"], "a condition has names that differ"
+    )
+    dtype, shape = ("int64", []) if kind == "classes" else ("float32", [len(names)])
+    wanted = [{"name": condition["input"], "dtype": dtype, "shape": shape}]
+    found = [{key: port[key] for key in ("name", "dtype", "shape")} for port in ports]
+    _demand(found == wanted, f"a condition of {kind} is {wanted}, the inputs have {found}")
+    _demand((kind == "classes") == (ranges is None), "all but classes have ranges")
+    if ranges is not None:
+        _demand(len(ranges) == len(names), "every name has a range")
+        for low, high in ranges:
+            _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range has ends")
+
+
+def _check_latent(contract: dict[str, Any]) -> None:
+    latent = contract["latent"]
+    found = [
+        {"input": port["name"], "shape": port["shape"]}
+        for port in contract["inputs"]
+        if port["kind"] == "latent"
+    ]
+    if latent is None:
+        _demand(not found, "there is no word on the latent code")
+        return
+    _demand(latent["prior"] in ("normal", "learned"), "a latent code has a prior")
+    wanted = [{"input": latent["input"], "shape": latent["shape"]}]
+    _demand(found == wanted, f"the latent code is {wanted}, the inputs have {found}")
+
+
+def _check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
+    """Raise ValueError where contract and graph do not agree."""
+    batch = contract.get("batch_size")
+    for side, items in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+        expected = {
+            port["name"]: [_GRAPH_TYPES[port["dtype"]], *port["shape"]] for port in contract[side]
+        }
+        found = {item.name: [item.type, *item.shape[1:]] for item in items}
+        _demand(found == expected, f"it promises {side} {expected}, the graph has {found}")
+        for item in items:
+            first = item.shape[0] if item.shape else 0
+            fits = first == batch if batch is not None else isinstance(first, str)
+            _demand(fits, f"it promises batches of {batch or 'any size'}, {item.name} has {first}")
+
+
+# Devices ------------------------------------------------------------------------------------------
+
+
+def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
+    """Return an onnxruntime session, None for what it cannot read.
 
     onnxruntime notes every start in a database in the user's home, to be sent to its makers,
     unless it is told not to before it is imported.
+
+    Args:
+        content: of an ONNX file that `scan` let pass.
+        device: as in `load`.
+
+    Raises:
+        DeviceError: CUDA was asked for and does not run.
+        RequestError: there is no such kind of device.
     """
+    _check_device_name(device)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -280,21 +937,14 @@ def open_session(content: bytes) -> Any | None:  # noqa: ANN401 - onnxruntime pu
         return None
 
 
-def _check_contract(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - see above
-    """Raise LookupError, TypeError or ValueError where contract and graph do not agree."""
-    condition, latent = contract["condition"], contract["latent"]
-    if latent is None or [item["name"] for item in contract["outputs"]] != ["image"]:
-        raise ValueError(f"the part {contract['part']} makes no images of noise")
-    if condition is not None:
-        names, ranges = condition["names"], condition["ranges"]
-        if not (names and all(isinstance(name, str) for name in names)):
-            raise ValueError("a condition has names")
-        if ranges is not None and not all(low < high for low, high in ranges):
-            raise ValueError("a range has two ends")
-        if (condition["kind"] == "classes") != (ranges is None):
-            raise ValueError("attributes and numbers have ranges, classes have none")
-    types = {"float32": "tensor(float)", "int64": "tensor(int64)"}
-    expected = {item["name"]: [types[item["dtype"]], *item["shape"]] for item in contract["inputs"]}
-    found = {item.name: [item.type, *item.shape[1:]] for item in session.get_inputs()}
-    if found != expected or [item.name for item in session.get_outputs()] != ["image"]:
-        raise ValueError(f"it promises inputs {expected}, the graph has {found}")
+def _check_device_name(device: str) -> None:
+    if not (isinstance(device, str) and re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", device)):
+        raise RequestError(f"unknown device {device!r}: say auto, cpu, cuda or cuda:1")
+
+
+def _device_of(session: Any) -> str:  # noqa: ANN401 - see above
+    """Return where a session runs."""
+    if session.get_providers()[0] != "CUDAExecutionProvider":
+        return "cpu"
+    chosen = session.get_provider_options()["CUDAExecutionProvider"]
+    return f"cuda:{chosen.get('device_id', 0)}"
