@@ -67,7 +67,7 @@ class PictureOptions:
         out: the file to write.
         seed: of the noise.
         checkpoint: of a run.
-        device: where a run works.
+        device: where a run or an exported file works.
         scale: width of a pixel.
         no_preview: whether nothing is shown in the terminal.
         no_labels: whether the grid is drawn without names.
@@ -180,7 +180,7 @@ def picture_options(
             "--out", type=click.Path(path_type=Path), metavar=out, help="The file to write."
         ),
         checkpoint_option,
-        click.option("--device", help="Where a run works: auto, cpu, cuda, ...  [default: cpu]"),
+        click.option("--device", help="Where it works: auto, cpu, cuda, cuda:1.  [default: cpu]"),
         click.option(
             "--scale",
             type=click.IntRange(1, 64),

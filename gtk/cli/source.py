@@ -177,19 +177,17 @@ class FileSource(Source):
 
     Args:
         reference: the file.
+        device: "auto", "cpu" or "cuda"; by default the CPU.
 
     Raises:
-        UserError: it cannot be read, or was not exported by gtk.
+        UserError: it cannot be read, was not exported by gtk, or there is no such device.
     """
 
-    def __init__(self, reference: str) -> None:
-        from gtk.exports.runtime import ExportFileError, load
+    def __init__(self, reference: str, device: str | None) -> None:
+        from gtk.exports.runtime import load
 
         self.reference = reference
-        try:
-            self._generator = load(reference)
-        except ExportFileError as error:
-            raise UserError(str(error)) from error
+        self._generator = _asked(lambda: load(reference, device or "cpu"))
         self.condition = _condition(self._generator)
 
     @property
@@ -215,11 +213,12 @@ def open_source(reference: str, runs: Path, checkpoint: str | None, device: str 
         GtkError: there is none of that name, or an option that it does not take.
     """
     if reference.endswith(".onnx"):
-        if checkpoint is not None or device is not None:
+        if checkpoint is not None:
             raise InvalidValue(
-                f"{reference} is an exported file: --checkpoint and --device are for runs"
+                f"{reference} is an exported file, which holds one checkpoint: --checkpoint is for "
+                "runs"
             )
-        return FileSource(reference)
+        return FileSource(reference, device)
     from gtk.core.runs import find_run
 
     return RunSource(reference, find_run(reference, runs), checkpoint, device)
@@ -239,9 +238,11 @@ def _condition(generator: "Generator") -> ConditionSpec | None:
 
 def _asked(request: Callable[[], Result]) -> Result:
     """Return what the runtime answers; its errors are the user's."""
-    from gtk.exports.runtime import RequestError
+    from gtk.exports.runtime import DeviceError, ExportFileError, RequestError
 
     try:
         return request()
     except RequestError as error:
         raise InvalidValue(str(error)) from error
+    except (DeviceError, ExportFileError) as error:
+        raise UserError(str(error)) from error

@@ -7,14 +7,18 @@ its contract is checked before onnxruntime sees either.
 CUDA has not been measured yet: there the refusals are tried out, the pictures are not.
 """
 
+import ctypes
+import io
 import json
 import math
 import operator
 import os
 import re
 import stat
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,7 +34,7 @@ LARGEST_FILE = 1 << 30
 #: The longest contract, in bytes.
 LONGEST_CONTRACT = 1 << 22
 #: The most values that one image, code or other row may have.
-MOST_VALUES = 1 << 26
+MOST_VALUES = 1 << 24
 #: The largest batch that a file may be fixed to.
 LARGEST_BATCH = 1 << 16
 #: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
@@ -104,7 +108,7 @@ class Part:
 
     def __init__(self, path: str | Path, device: str = "auto") -> None:
         self.path = Path(path)
-        _check_device_name(device)
+        _check_device(device)
         content = _read(self.path)
         self.size = len(content)
         found = _walk(content, str(self.path))
@@ -121,7 +125,8 @@ class Part:
             _check_graph(self.contract, session)
         except _DAMAGE as error:
             raise ExportFileError(f"the contract in {self.path} is damaged: {error}") from error
-        self.device = _device_of(session)
+        runs_on_cuda = session.get_providers()[0] == "CUDAExecutionProvider"
+        self.device = f"cuda:{_gpu(device)}" if runs_on_cuda else "cpu"
         condition = self.contract["condition"]
         self.condition_input: str | None = None if condition is None else condition["input"]
         self.classes: tuple[str, ...] | None = None
@@ -138,7 +143,7 @@ class Part:
         Args:
             inputs: rows of each input by its name: images and codes as arrays of the contract's
                 shapes, conditions as arrays or as in `Generator.sample`.
-            batch_size: rows in one pass; changes no value. A file may be fixed to a size of its own.
+            batch_size: rows in one pass; changes no value. A file may have a fixed one.
 
         Returns:
             The rows of each output, by its name.
@@ -157,8 +162,8 @@ class Part:
         ports = {port["name"]: port for port in self.contract["inputs"]}
         for name in inputs:
             if name not in ports:
-                raise RequestError(f"unknown input '{name}'. {_hint(str(name), tuple(ports))}")
-        missing = [name for name in ports if name not in inputs]
+                raise RequestError(f"unknown input '{name}'. {_hint(name, ports)}")
+        missing = [name for name in ports if inputs.get(name) is None]
         if missing:
             raise RequestError(
                 f"the input {', '.join(missing)} is missing: {self.path.name} takes "
@@ -167,7 +172,9 @@ class Part:
         feeds = {}
         for name, port in ports.items():
             if port["kind"] == "condition":
-                feeds[name] = self._encode(inputs[name])
+                values, _ = self._labels(inputs[name], None)
+                assert values is not None  # noqa: S101 - None only where there is no condition
+                feeds[name] = values
             else:
                 feeds[name] = _rows(port, inputs[name], self.contract["image"])
         sizes = {name: len(values) for name, values in feeds.items()}
@@ -198,11 +205,9 @@ class Part:
         try:
             found = self._session.run([port["name"] for port in ports], batch)
         except Exception as error:
-            reason = _first_line(error)
+            where = f"onnxruntime cannot run {self.path} on {self.device} at batch {count}"
             kind = ExportFileError if self.device == "cpu" else DeviceError
-            raise kind(
-                f"onnxruntime cannot run {self.path} on {self.device} at batch {count}: {reason}"
-            ) from error
+            raise kind(f"{where}: {_reason(error)}") from error
         for port, values in zip(ports, found, strict=True):
             if values.shape != (count, *port["shape"]) or values.dtype != port["dtype"]:
                 raise ExportFileError(
@@ -217,7 +222,7 @@ class Part:
         """Return a condition for every image as the graph takes it, and how many there are."""
         if count is not None:
             _check_at_least("count", count, 1)
-        if isinstance(labels, str | int | Mapping):
+        if labels is not None and not _is_list(labels):
             raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
         if self.condition_input is None:
             if labels is not None:
@@ -231,28 +236,24 @@ class Part:
             raise RequestError(
                 f"{len(labels)} labels for {count or 'no'} images: give one for each"
             )
-        return self._encode(labels), len(labels)
-
-    def _encode(self, labels: Sequence[Any]) -> NDArray[Any]:
-        """Return conditions as the graph takes them."""
         if self.classes is not None:
-            return np.array([self._label(label) for label in labels], np.int64)
-        return np.stack([self._vector(label) for label in labels])
+            return np.array([self._label(label) for label in labels], np.int64), len(labels)
+        return np.stack([self._vector(label) for label in labels]), len(labels)
 
     def _examples(self) -> NDArray[Any]:
         """Return every class, every attribute alone, or both ends of every number."""
         if self.classes is not None:
             return np.arange(len(self.classes), dtype=np.int64)
         ranges = self.ranges or {}
-        if self._middle == 0:
+        if self._attributes:
             return np.eye(len(ranges), dtype=np.float32)
         rows = [{name: end} for name, ends in ranges.items() for end in ends]
         return np.stack([self._vector(row) for row in rows])
 
     @property
-    def _middle(self) -> float:
-        """What is meant where an attribute or number is left out, as a share of its range."""
-        return 0.0 if self.contract["condition"]["kind"] == "attributes" else 0.5
+    def _attributes(self) -> bool:
+        """Whether what is left out of a condition is 0; else it is the middle of its range."""
+        return bool(self.contract["condition"]["kind"] == "attributes")
 
     def _vector(self, value: Any) -> NDArray[np.float32]:  # noqa: ANN401 - users write it in many ways
         """Return attributes or numbers: (n,)."""
@@ -263,11 +264,13 @@ class Part:
             if len(value) != len(ranges):
                 raise RequestError(f"{len(value)} numbers for {', '.join(ranges)}: give all")
             value = dict(zip(ranges, value, strict=True))
-        middle = self._middle
-        numbers = {name: low + (high - low) * middle for name, (low, high) in ranges.items()}
+        numbers = {
+            name: 0.0 if self._attributes else (low + high) / 2
+            for name, (low, high) in ranges.items()
+        }
         for name, number in value.items():
             if name not in numbers:
-                raise RequestError(f"unknown condition '{name}'. {_hint(name, tuple(ranges))}")
+                raise RequestError(f"unknown condition '{name}'. {_hint(name, ranges)}")
             low, high = ranges[name]
             try:
                 fits = low <= float(number) <= high
@@ -344,12 +347,6 @@ class Generator(Part):
             RequestError: a label, count, seed or batch size out of range, or labels for a model
                 that takes none; or the file takes codes of a learned distribution.
         """
-        if self.contract["latent"]["prior"] == "learned":
-            raise RequestError(
-                f"{self.path.name} takes codes {self.noise_input} of a distribution that the model "
-                "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
-                "--part sampler), or give codes to generate"
-            )
         chosen, total = self._labels(labels, count)
         _check_at_least("batch_size", batch_size, 1)
         return self._draw(self.draw_noise(total, seed), chosen, batch_size)
@@ -374,7 +371,8 @@ class Generator(Part):
         """
         chosen, _ = self._labels(labels, len(noise))
         _check_at_least("batch_size", batch_size, 1)
-        values = np.asarray(noise, np.float32)
+        with np.errstate(over="ignore"):
+            values = np.asarray(noise, np.float32)
         if values.shape[1:] != self.noise_shape or not np.isfinite(values).all():
             shape = ", ".join(map(str, self.noise_shape))
             raise RequestError(
@@ -386,8 +384,14 @@ class Generator(Part):
         """Draw standard normal noise for `count` images: (count, *noise_shape).
 
         Raises:
-            RequestError: a seed below 0.
+            RequestError: a seed below 0, or the file takes codes of a learned distribution.
         """
+        if self.contract["latent"]["prior"] == "learned":
+            raise RequestError(
+                f"{self.path.name} takes codes {self.noise_input} of a distribution that the model "
+                "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
+                "--part sampler), or give codes to generate"
+            )
         _check_at_least("seed", seed, 0)
         generator = np.random.default_rng(seed)
         return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
@@ -448,9 +452,16 @@ def _rows(port: dict[str, Any], values: Any, image: dict[str, Any] | None) -> ND
     return rows
 
 
-def _hint(name: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+def _is_list(value: object) -> bool:
+    """Say whether a value has rows: a list or an array, but no text, mapping or number."""
+    scalar = getattr(value, "shape", None) == ()
+    return hasattr(value, "__len__") and not isinstance(value, str | Mapping) and not scalar
+
+
+def _hint(name: object, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = get_close_matches(str(name), names, n=1)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
 
 
 def _check_at_least(name: str, value: int, least: int) -> None:
@@ -462,8 +473,12 @@ def _check_at_least(name: str, value: int, least: int) -> None:
         raise RequestError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _reason(error: BaseException) -> str:
+    """Return the first line of an error of onnxruntime's, which may quote names from the file."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    found = re.search(r"CUDA failure \d+: [^;]+", line)
+    text = (found[0] if found else line).strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:300])
 
 
 # The file's bytes ---------------------------------------------------------------------------------
@@ -544,6 +559,11 @@ _MESSAGES: dict[str, dict[int, str | None]] = {
     "opset": {1: None, 2: None},
     "entry": {1: None, 2: None},
 }  # fmt: skip
+#: The fields that may be there more than once; the others protobuf would merge.
+_REPEATED = {
+    "model": {8, 14}, "graph": {1, 5, 11, 12, 13, 16}, "node": {1, 2, 5, 9},
+    "attribute": {7, 8, 9, 10}, "tensor": {1, 4, 5, 7, 10, 11, 16}, "opset": set(), "entry": set(),
+}  # fmt: skip
 #: The number of bits of a tensor's element, by its data type, and the field that may hold it other
 #: than field 9, which holds the bytes as they are.
 _ELEMENTS = {
@@ -585,18 +605,21 @@ class _Walk:
     def message(self, kind: str, data: memoryview) -> None:
         """Walk through a message and all within it."""
         fields: _Fields = {}
-        rules = _MESSAGES[kind]
         for number, value in self._fields(data):
-            if number not in rules:
-                raise _Malformed(f"an unknown field {number}")
-            rule = rules[number]
+            if number not in _MESSAGES[kind]:
+                raise _Malformed(f"an unknown field {number} of a {kind}")
+            if number in fields and number not in _REPEATED[kind]:
+                raise _Malformed(f"two fields {number} of a {kind}")
+            rule = _MESSAGES[kind][number]
             if rule is not None and rule not in _MESSAGES:
                 raise _Refused(rule)
             if rule is not None:
                 self.message(rule, _expect(memoryview, value))
-            else:
-                fields.setdefault(number, []).append(value)
-        finish = getattr(self, f"_{kind}", None)
+            fields.setdefault(number, []).append(value)
+        finish = {
+            "graph": self._graph, "node": self._node, "opset": self._opset, "entry": self._entry,
+            "tensor": self._tensor,
+        }.get(kind)  # fmt: skip
         if finish is not None:
             finish(fields)
 
@@ -655,7 +678,7 @@ class _Walk:
             raise _Refused(f"tensors of data type {_number(fields, 2)}")
         count = math.prod(_numbers(fields.get(1, [])))
         size = count * bits // 8
-        raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, [])[-1:])
+        raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
         if raw != size and _count(fields.get(typed, []), typed) != count:
             raise _Refused("a tensor with less or more data than its shape promises")
         self.parameter_bytes += size
@@ -728,18 +751,14 @@ def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is
 
 
 def _number(fields: _Fields, number: int) -> int:
-    """Return the last value of a field, as protobuf does; 0 where there is none."""
-    values = fields.get(number, [0])
-    found: int = _expect(int, values[-1])
+    """Return a field's number; 0 where there is none."""
+    found: int = _expect(int, fields.get(number, [0])[0])
     return found
 
 
 def _text(fields: _Fields, number: int) -> str:
-    """Return the last value of a field, as protobuf does; empty where there is none."""
-    values = fields.get(number)
-    if values is None:
-        return ""
-    data: memoryview = _expect(memoryview, values[-1])
+    """Return a field's text; empty where there is none."""
+    data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
     if len(data) > LONGEST_CONTRACT:
         raise _Malformed("a text that is too long")
     try:
@@ -804,9 +823,13 @@ def _is_name(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
     return isinstance(value, str) and 0 < len(value) <= 1000
 
 
+def _is_identifier(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
+    return _is_name(value) and re.fullmatch(r"[\w.-]{1,100}", value) is not None
+
+
 def _check_contract(contract: dict[str, Any]) -> None:
     """Raise one of `_DAMAGE` where a contract is not what this module relies on."""
-    _demand(_is_name(contract["part"]), "a part has a name")
+    _demand(_is_identifier(contract["part"]), "a part has a name")
     batch = contract.get("batch_size")
     _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
     image = contract["image"]
@@ -832,7 +855,7 @@ def _check_image(image: dict[str, Any]) -> None:
 def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) -> str:  # noqa: ANN401 - a container
     """Check an input or output and return its name."""
     name, kind, shape = port["name"], port["kind"], port["shape"]
-    _demand(_is_name(name), "an input or output has a name")
+    _demand(_is_identifier(name), "an input or output has a name")
     _demand(kind in kinds and port["dtype"] in _DTYPES[kind], f"{name} is of an unknown kind")
     _demand(isinstance(shape, list) and len(shape) <= 8, f"{name} has a shape")
     _demand(
@@ -910,6 +933,16 @@ def _check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN40
 
 # Devices ------------------------------------------------------------------------------------------
 
+#: The most threads that a small model is spread over.
+MOST_THREADS = 8
+#: How long a thread waits awake for more work, in microseconds: long enough to be there for the
+#: next operator and the next call, short enough to leave the cores to others between the images of
+#: an app. onnxruntime's own way keeps a core busy in an app that draws 60 images a second.
+SPINNING = 1000
+#: The installation that holds all libraries which CUDA needs, and its driver's library.
+_INSTALL = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
 
 def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
     """Return an onnxruntime session, None for what it cannot read.
@@ -925,26 +958,166 @@ def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: AN
         DeviceError: CUDA was asked for and does not run.
         RequestError: there is no such kind of device.
     """
-    _check_device_name(device)
+    _check_device(device)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only: what matters is raised
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception:  # noqa: BLE001 - onnxruntime's errors have no common root
-        return None
+    reason = ""
+    if device != "cpu" and (device != "auto" or not _trouble(onnxruntime, device)):
+        missing = _preload(onnxruntime)
+        reason = _trouble(onnxruntime, device)
+        if not reason:
+            session, reason = _open_on_cuda(onnxruntime, content, _gpu(device))
+            if session is not None:
+                return session
+        absent = [f"{name} is missing" for name in missing if name not in reason]
+        reason = "; ".join([*filter(None, [reason]), *absent])
+    session = _open_on_cpu(onnxruntime, content)
+    if session is not None and device not in ("auto", "cpu"):
+        raise DeviceError(
+            f"{device} was asked for, onnxruntime {onnxruntime.__version__} loaded "
+            f"{', '.join(session.get_providers())}: {reason}. {_remedy(reason)}"
+        )
+    return session
 
 
-def _check_device_name(device: str) -> None:
+def _check_device(device: str) -> None:
     if not (isinstance(device, str) and re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", device)):
         raise RequestError(f"unknown device {device!r}: say auto, cpu, cuda or cuda:1")
 
 
-def _device_of(session: Any) -> str:  # noqa: ANN401 - see above
-    """Return where a session runs."""
+def _gpu(device: str) -> int:
+    """Return which GPU a device means."""
+    return int(device.partition(":")[2] or 0)
+
+
+def _options(onnxruntime: Any) -> Any:  # noqa: ANN401 - as above
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what matters is raised
+    options.intra_op_num_threads = _threads()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPINNING))
+    return options
+
+
+def _threads() -> int:
+    """Return how many cores this process may use, up to `MOST_THREADS`."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:  # a container may have less time than cores
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        pass
+    return max(1, min(cores, MOST_THREADS))
+
+
+def _open_on_cpu(onnxruntime: Any, content: bytes) -> Any | None:  # noqa: ANN401 - as above
+    try:
+        return onnxruntime.InferenceSession(
+            content, _options(onnxruntime), providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+    except Exception:  # noqa: BLE001 - onnxruntime's errors have no common root
+        return None
+
+
+def _open_on_cuda(onnxruntime: Any, content: bytes, number: int) -> tuple[Any | None, str]:  # noqa: ANN401 - as above
+    """Return a session whose networks run on a GPU, or else the reason why there is none.
+
+    onnxruntime itself goes on without CUDA in many ways, so it is asked what it did. Nodes that
+    compute shapes do belong on the CPU: `session.disable_cpu_ep_fallback` would refuse them.
+    """
+    options = _options(onnxruntime)
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    settings = {
+        "device_id": str(number),
+        "cudnn_conv_algo_search": "HEURISTIC",  # the default tries all again for each batch size
+        "use_tf32": "0",  # which would compute with 10 bits of each number
+    }
+    onnxruntime.set_default_logger_severity(4)  # it would print what is raised here
+    try:
+        session = onnxruntime.InferenceSession(
+            content, options, providers=[("CUDAExecutionProvider", settings)], enable_fallback=0
+        )
+    except Exception as error:  # noqa: BLE001 - as above
+        return None, _reason(error)
+    finally:
+        onnxruntime.set_default_logger_severity(2)  # its default
     if session.get_providers()[0] != "CUDAExecutionProvider":
-        return "cpu"
-    chosen = session.get_provider_options()["CUDAExecutionProvider"]
-    return f"cuda:{chosen.get('device_id', 0)}"
+        return None, _loading_error(onnxruntime)
+    left = _networks_on_cpu(session)
+    if left:
+        return None, f"onnxruntime would compute {', '.join(left)} on the CPU"
+    return session, ""
+
+
+def _networks_on_cpu(session: Any) -> list[str]:  # noqa: ANN401 - as above
+    """Return the types of the layers that a session on CUDA runs on the CPU all the same."""
+    assigned = getattr(session, "get_provider_graph_assignment_info", None)
+    if assigned is None:  # onnxruntime before 1.24
+        return []
+    return sorted(
+        {
+            node.op_type
+            for graph in assigned()
+            if graph.ep_name == "CPUExecutionProvider"
+            for node in graph.get_nodes()
+        }
+        & {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+    )
+
+
+def _trouble(onnxruntime: Any, device: str) -> str:  # noqa: ANN401 - as above
+    """Return why CUDA cannot run here, empty where nothing is known to stand against it."""
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return "it is a build for CPUs alone"
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return f"there is no NVIDIA driver ({_DRIVER} is missing)"
+    count = ctypes.c_int()
+    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if status or not count.value:
+        return f"the NVIDIA driver finds no GPU (CUDA error {status})"
+    if _gpu(device) >= count.value:
+        return f"there is no such GPU, the last one is cuda:{count.value - 1}"
+    return ""
+
+
+def _preload(onnxruntime: Any) -> list[str]:  # noqa: ANN401 - as above
+    """Load the libraries of CUDA from where pip puts them, and return which ones are missing."""
+    said = io.StringIO()
+    with redirect_stdout(said):  # it prints what it does not find
+        onnxruntime.preload_dlls()
+    paths = re.findall(r"Failed to load (\S+):", said.getvalue())
+    return sorted({re.split(r"[/\\]", path)[-1] for path in paths})
+
+
+def _loading_error(onnxruntime: Any) -> str:  # noqa: ANN401 - as above
+    """Return why the part of onnxruntime that knows CUDA cannot be loaded, after it was tried."""
+    name = (
+        "onnxruntime_providers_cuda.dll"
+        if sys.platform == "win32"
+        else ("libonnxruntime_providers_cuda.so")
+    )
+    try:
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / name))
+    except OSError as error:
+        return _reason(error)
+    return "it left CUDA out, although everything can be loaded"
+
+
+def _remedy(reason: str) -> str:
+    """Return what mends it."""
+    if "for CPUs alone" in reason:
+        return f"Install the other build: pip uninstall -y onnxruntime && {_INSTALL}"
+    steps = []
+    if "no NVIDIA driver" in reason:
+        steps.append("install NVIDIA's driver")
+    if "driver version" in reason:
+        steps.append("install a newer driver of NVIDIA's")
+    if "no GPU" in reason:
+        steps.append("let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)")
+    if re.search(r"\.(so|dll)\S* (is missing(;|$)|cannot open)", reason):
+        steps.append(_INSTALL)
+    return f"To mend it: {', and '.join(steps)}" if steps else "The device cpu works"
