@@ -30,6 +30,7 @@ TORCH_FREE = [
     ),
     *(f"core/{name}.py" for name in ("cache", "command", "comparison", "source")),
     "exports/runtime.py",
+    "exports/snippet.py",
     *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
     *(f"plugins/datasets/{path.name}" for path in (ROOT / "plugins/datasets").glob("*.py")),
     *(f"cli/{path.name}" for path in (ROOT / "cli").glob("*.py")),
