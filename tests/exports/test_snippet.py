@@ -72,6 +72,23 @@ def test_a_file_that_draws(
     assert f"# uint8 {shape}" in snippet
 
 
+def test_an_encoder_and_a_discriminator(
+    workplace: Path, outside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for plugin, part, shown in (
+        (
+            "generative-toolkit/cvae",
+            "encoder",
+            "mean float32 (3, 16)\nlog_variance float32 (3, 16)",
+        ),
+        ("cgan", "discriminator", "score float32 (3,)"),
+    ):
+        run = gtk.train(plugin=plugin, data="marks", epochs=1, quiet=True)
+        snippet = python_snippet(exported(run, f"{part}.onnx", part), f"{part}.onnx")
+        assert '"attributes": [{"roof": 0}, {"roof": 1}, {"roof": 1}],' in snippet
+        assert printed(snippet, capsys) == shown
+
+
 NAMES = ["a \"b\" 'c'", "new\nline", "back\\slash", "Zoë", "\u2028", "\ud800", "{0}"]
 
 
