@@ -1,0 +1,225 @@
+// Draw images from a file that `gtk export` wrote, with onnxruntime-web alone.
+//
+//   node draw.mjs digits.onnx --label 3,8 --count 16 --seed 7 --out images.png
+//
+// digits.json, which gtk export writes beside digits.onnx, has to be there, too: onnxruntime-web
+// does not show what a file says about itself.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { deflateSync } from "node:zlib";
+import * as ort from "onnxruntime-web/wasm";
+
+ort.env.wasm.numThreads = 1; // small models are faster with one
+
+class Mistake extends Error {}
+
+/** Return a session and the contract: what the file beside it says about it. */
+async function openFile(path) {
+  const contract = JSON.parse(await readFile(path.replace(/\.onnx$/, "") + ".json", "utf8"));
+  if (contract.schema !== 2) throw new Mistake(`${path} has another schema than 2`);
+  const { inputs, outputs, latent } = contract;
+  if (!latent || inputs.some((port) => port.kind === "image") || outputs[0].kind !== "image") {
+    throw new Mistake(`${path} is the ${contract.part} of a model: it makes no images`);
+  }
+  return { contract, session: await ort.InferenceSession.create(await readFile(path)) };
+}
+
+/** Return the number of a class that is given by its name or number. */
+function classNumber(label, names) {
+  if (names.includes(label)) return names.indexOf(label);
+  if (!/^-?\d+$/.test(label)) {
+    throw new Mistake(`unknown label '${label}'. Known: ${names.join(", ")}`);
+  }
+  const number = Number(label);
+  if (number < 0 || number >= names.length) {
+    throw new Mistake(`label ${label} is out of range: there are 0..${names.length - 1}`);
+  }
+  return number;
+}
+
+/** Return a condition for each image, as an array of rows of numbers; null where there is none. */
+function conditions(contract, labels, settings, count) {
+  const { condition } = contract;
+  const classes = condition?.kind === "classes";
+  if (labels.length && !classes) throw new Mistake("--label is for models of classes");
+  if (settings.length && (!condition || classes)) {
+    throw new Mistake("--condition is for models of attributes or numbers");
+  }
+  if (!condition) return null;
+  const { names, ranges } = condition;
+  const images = Array.from({ length: count }, (_, image) => image);
+  if (classes) {
+    const chosen = labels.length
+      ? labels.map((label) => classNumber(label, names))
+      : [...names.keys()];
+    return images.map((image) => [chosen[image % chosen.length]]);
+  }
+  // What is not said is an attribute that is not there, or the middle of a number's range.
+  const share = condition.kind === "attributes" ? 0 : 0.5;
+  const row = ranges.map(([low, high]) => low + (high - low) * share);
+  for (const text of settings) {
+    const [name, value] = text.split(/=(.*)/s);
+    const at = names.indexOf(name);
+    if (at < 0) throw new Mistake(`unknown condition '${name}'. Known: ${names.join(", ")}`);
+    const [low, high] = ranges[at];
+    row[at] = value?.trim() ? Number(value) : NaN;
+    if (!(row[at] >= low && row[at] <= high)) {
+      throw new Mistake(`${name} is a number in ${low}..${high}, not '${value ?? ""}'`);
+    }
+  }
+  return images.map(() => row);
+}
+
+/** Return a source of standard normal numbers: Box and Muller's, on a small seeded generator. */
+function normalNumbers(seed) {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0; // mulberry32
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** Return the images one after the other, each H x W x C in 8 bits. */
+async function draw(session, contract, noise, condition) {
+  const { batch_size: fixed, image } = contract;
+  const step = fixed || 256;
+  const images = [];
+  for (let start = 0; start < noise.length; start += step) {
+    const count = Math.min(step, noise.length - start);
+    // A file of a fixed batch size is given the last row again until there are enough.
+    const rows = Array.from({ length: fixed || count }, (_, at) => start + Math.min(at, count - 1));
+    const feeds = {};
+    for (const { name, kind, dtype, shape } of contract.inputs) {
+      const values = rows.flatMap((row) => (kind === "condition" ? condition : noise)[row]);
+      const data =
+        dtype === "int64" ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
+      feeds[name] = new ort.Tensor(dtype, data, [rows.length, ...shape]);
+    }
+    const { data } = (await session.run(feeds))[contract.outputs[0].name];
+    const size = data.length / rows.length;
+    for (let at = 0; at < count; at++) {
+      images.push(pixels(data.subarray(at * size, (at + 1) * size), image));
+    }
+  }
+  return images;
+}
+
+/** Return an image as the graph gives it as H x W x C in 8 bits. */
+function pixels(values, { channels, height, width, layout, dtype }) {
+  const found = new Uint8Array(values.length);
+  for (let place = 0; place < height * width; place++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const at = layout === "NCHW" ? channel * height * width + place : place * channels + channel;
+      const value = dtype === "uint8" ? values[at] : Math.min(Math.max(values[at], 0), 1) * 255;
+      found[place * channels + channel] = Math.round(value);
+    }
+  }
+  return found;
+}
+
+/** Return images in rows as the bytes of a PNG file; what is left over is black. */
+function png(images, columns, { channels, height, width }) {
+  if (channels !== 1 && channels !== 3) {
+    throw new Mistake(`a PNG has 1 or 3 channels, these images have ${channels}`);
+  }
+  const rows = Math.ceil(images.length / columns);
+  const line = 1 + columns * width * channels; // a 0 first: unfiltered
+  const picture = Buffer.alloc(rows * height * line);
+  images.forEach((image, at) => {
+    const left = 1 + (at % columns) * width * channels;
+    const top = Math.floor(at / columns) * height;
+    for (let y = 0; y < height; y++) {
+      const row = image.subarray(y * width * channels, (y + 1) * width * channels);
+      picture.set(row, (top + y) * line + left);
+    }
+  });
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(columns * width, 0);
+  header.writeUInt32BE(rows * height, 4);
+  header.set([8, channels === 1 ? 0 : 2], 8);
+  const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+  const data = deflateSync(picture, { level: 9 });
+  const parts = [chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))];
+  return Buffer.concat([signature, ...parts]);
+}
+
+function chunk(kind, data) {
+  const body = Buffer.concat([Buffer.from(kind, "latin1"), data]);
+  const ends = Buffer.alloc(8);
+  ends.writeUInt32BE(data.length, 0);
+  ends.writeUInt32BE(checksum(body), 4);
+  return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
+}
+
+/** Return the CRC-32 that a PNG wants; node:zlib has one from 22.2 on. */
+function checksum(bytes) {
+  let sum = 0xffffffff;
+  for (const byte of bytes) {
+    sum ^= byte;
+    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+  }
+  return (sum ^ 0xffffffff) >>> 0;
+}
+
+/** Read rows of noise from a JSON file: [[...], ...], a row for each image. */
+async function readNoise(path, size) {
+  const rows = JSON.parse(await readFile(path, "utf8")).map((row) => [row].flat(Infinity));
+  if (!rows.length || rows.some((row) => row.length !== size || !row.every(Number.isFinite))) {
+    throw new Mistake(`${path} should hold rows of ${size} numbers`);
+  }
+  return rows;
+}
+
+function wholeNumber(name, text, least) {
+  if (!/^\d+$/.test(text) || Number(text) < least) {
+    throw new Mistake(`--${name} is a whole number of at least ${least}, not '${text}'`);
+  }
+  return Number(text);
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      label: { type: "string", default: "" },
+      condition: { type: "string", multiple: true, default: [] },
+      count: { type: "string", default: "16" },
+      seed: { type: "string", default: "0" },
+      noise: { type: "string" }, // a JSON file with rows of it, in the place of count and seed
+      out: { type: "string", default: "images.png" },
+    },
+  });
+  if (positionals.length !== 1) {
+    throw new Mistake("node draw.mjs FILE.onnx [--label 3,8] [--count 16] [--seed 7] [--out F.png]");
+  }
+  const { session, contract } = await openFile(positionals[0]);
+  const { latent, image } = contract;
+  const size = latent.shape.reduce((product, side) => product * side, 1);
+  let noise;
+  if (values.noise !== undefined) {
+    noise = await readNoise(values.noise, size);
+  } else if (latent.prior === "normal") {
+    const normal = normalNumbers(wholeNumber("seed", values.seed, 0));
+    const length = wholeNumber("count", values.count, 1);
+    noise = Array.from({ length }, () => Array.from({ length: size }, normal));
+  } else {
+    throw new Mistake("this decoder's prior was learned: export --part sampler");
+  }
+  const labels = values.label.split(",").map((label) => label.trim()).filter(Boolean);
+  const condition = conditions(contract, labels, values.condition, noise.length);
+  const images = await draw(session, contract, noise, condition);
+  const columns = labels.length > 1 ? labels.length : Math.ceil(Math.sqrt(images.length));
+  await writeFile(values.out, png(images, columns, image));
+  console.log(`${values.out}: ${images.length} images`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message.split("\n")[0]);
+  process.exitCode = 1;
+}
