@@ -167,7 +167,8 @@ function checksum(bytes) {
 
 /** Read rows of noise from a JSON file: [[...], ...], a row for each image. */
 async function readNoise(path, size) {
-  const rows = JSON.parse(await readFile(path, "utf8")).map((row) => [row].flat(Infinity));
+  const found = JSON.parse(await readFile(path, "utf8"));
+  const rows = Array.isArray(found) ? found.map((row) => [row].flat(Infinity)) : [];
   if (!rows.length || rows.some((row) => row.length !== size || !row.every(Number.isFinite))) {
     throw new Mistake(`${path} should hold rows of ${size} numbers`);
   }

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: Where this says "required", a missing browser is a failure.
 VARIABLE = "GENERATIVE_TOOLKIT_BROWSER"
 REQUIRED = os.environ.get(VARIABLE) == "required"
+#: The folder with the files of onnxruntime-web, which has to be there where this names one.
+ORT_VARIABLE = "GENERATIVE_TOOLKIT_ORT_WEB"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def absent(reason: str) -> NoReturn:
@@ -20,6 +24,42 @@ def absent(reason: str) -> NoReturn:
     if REQUIRED:
         pytest.fail(f"{reason}, and {VARIABLE} says that a browser is required")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def ort_web() -> Path:
+    """Where the files of onnxruntime-web are; tests are skipped, with the reason, without them."""
+    named = os.environ.get(ORT_VARIABLE)
+    folders = [
+        EXAMPLES / name / "node_modules" / "onnxruntime-web" / "dist" for name in ("node", "web")
+    ]
+    for folder in [Path(named)] if named else folders:
+        if (folder / "ort-wasm-simd-threaded.wasm").exists():
+            return folder
+    if named:
+        pytest.fail(f"{ORT_VARIABLE} is {named}, where onnxruntime-web is not")
+    pytest.skip("onnxruntime-web is not installed: npm install in examples/node")
+
+
+@pytest.fixture(scope="session")
+def node(ort_web: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that runs a script of JavaScript, which may import onnxruntime-web.
+
+    It takes the script's path and arguments, and returns what `subprocess.run` does.
+    """
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("node is not installed")
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "node_modules").symlink_to(ort_web.parents[1])
+
+    def run(script: str | Path, *arguments: str) -> Any:
+        text = script.read_text() if isinstance(script, Path) else script
+        (folder / "script.mjs").write_text(text)
+        command = [program, str(folder / "script.mjs"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,37 @@
+"""Hold the pictures of the examples against PyTorch's: pixels.py noise, or python, or node.
+
+In the folder of .ci/apps: runs/app and runs/game, and app-python.png and so on.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from PIL import Image
+
+import gtk
+
+COLUMNS, ROWS, SEED = [3, 8, 1], 4, 5
+
+for name in ("app", "game"):
+    run = gtk.load(name)
+    noise = run.load_model().noise.draw(len(COLUMNS) * ROWS, SEED)
+    if sys.argv[1] == "noise":
+        Path(f"{name}-noise.json").write_text(json.dumps(noise.tolist()))
+        sidecar = Path(f"{name}.json")
+        if not sidecar.exists():  # until gtk export writes it
+            (entry,) = onnx.load(f"{name}.onnx").metadata_props
+            sidecar.write_text(entry.value)
+        continue
+    # Twelve small images as one picture, in rows of three.
+    expected = run.generate(noise, COLUMNS * ROWS).astype(int)
+    count, height, width = expected.shape
+    grid = expected.reshape(ROWS, len(COLUMNS), height, width).transpose(0, 2, 1, 3)
+    with Image.open(f"{name}-{sys.argv[1]}.png") as image:
+        found = np.asarray(image).astype(int)
+    distances = abs(found - grid.reshape(ROWS * height, -1))
+    if distances.max() > 1:
+        sys.exit(f"{name}: the example in {sys.argv[1]} draws other pictures than PyTorch")
+    print(f"{name}: {count} images, {np.count_nonzero(distances)} pixels differ by one level")

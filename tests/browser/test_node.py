@@ -1,0 +1,175 @@
+"""Exported files in WebAssembly, through Node: the example, and the lines that are printed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import gtk
+from gtk.exports.snippet import javascript_snippet
+
+Node = Callable[..., Any]
+DRAW = Path(__file__).parents[2] / "examples" / "node" / "draw.mjs"
+SMALL: dict[str, Any] = {"epochs": 1, "quiet": True, "latent_dim": 4}
+OURS = "generative-toolkit/cvae"
+
+
+def exported(run: gtk.Run, name: str = "model.onnx", part: str | None = None) -> dict[str, Any]:
+    """Export a part into the working folder and return what the file beside it says."""
+    path = gtk.export(run, name, part=part).path
+    sidecar = path.with_suffix(".json")
+    if not sidecar.exists():  # until gtk export writes it
+        (entry,) = onnx.load(path).metadata_props
+        sidecar.write_text(entry.value)
+    contract: dict[str, Any] = json.loads(sidecar.read_text())
+    return contract
+
+
+@pytest.fixture(scope="module")
+def small_files(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a decoder, the file beside it, and an encoder."""
+    folder = tmp_path_factory.mktemp("files")
+    for name, part in (("model", "decoder"), ("encoder", "encoder")):
+        exported(small_run, str(folder / f"{name}.onnx"), part)
+    return folder
+
+
+@pytest.fixture
+def in_small_files(small_files: Path, workplace: Path) -> None:
+    """Work beside them."""
+    for path in small_files.iterdir():
+        (workplace / path.name).symlink_to(path)
+
+
+@pytest.fixture
+def colourful(outside: Path) -> gtk.Run:
+    """A run with numbers for a condition, in colour."""
+    return gtk.train(plugin=OURS, data="ramps", conditioner="embedding", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("options", "part", "shown"),
+    [
+        ({"plugin": "vae"}, "decoder", ["[ 3, 1, 8, 8 ]"]),
+        ({"plugin": OURS, "prior": "learned"}, "sampler", ["[ 3, 1, 8, 8 ]"]),
+        ({"plugin": OURS, "prior": "learned"}, "decoder", ["[ 3, 1, 8, 8 ]"]),
+        ({"plugin": OURS, "data": "marks"}, "encoder", ["[ 3, 4 ]", "[ 3, 4 ]"]),
+        ({"plugin": OURS, "data": "marks"}, "decoder", ["[ 3, 1, 8, 8 ]"]),
+        ({"plugin": "cgan", "channels": (4, 6)}, "discriminator", ["[ 3 ]"]),
+        ({"plugin": "cgan", "channels": (4, 6)}, "generator", ["[ 3, 1, 8, 8 ]"]),
+    ],
+    ids=str,
+)
+def test_the_printed_javascript_runs(
+    options: dict[str, Any], part: str, shown: list[str], node: Node, outside: Path, workplace: Path
+) -> None:
+    contract = exported(gtk.train(**{**SMALL, **options}), part=part)
+    result = node(javascript_snippet(contract, str(workplace / "model.onnx")))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == shown
+
+
+def test_the_printed_javascript_opens_a_file_of_an_odd_name(
+    small_run: gtk.Run, node: Node, workplace: Path
+) -> None:
+    path = workplace / 'it\'s "odd" \\n 100% Zoë #1?.onnx'
+    contract = exported(small_run, str(path))
+    result = node(javascript_snippet(contract, str(path)))
+    assert (result.stdout, result.stderr) == ("[ 3, 1, 8, 8 ]\n", "")
+
+
+def test_the_printed_javascript_takes_numbers_and_odd_names(
+    colourful: gtk.Run, node: Node, workplace: Path
+) -> None:
+    contract = exported(colourful)
+    result = node(javascript_snippet(contract, str(workplace / "model.onnx")))
+    assert (result.stdout, result.stderr) == ("[ 3, 3, 9, 9 ]\n", "")
+
+
+@pytest.mark.parametrize("label", [10, -1, 2**40])
+@pytest.mark.parametrize("plugin", ["cvae", "cgan"])
+def test_a_label_out_of_range_is_an_error_in_webassembly(
+    plugin: str, label: int, node: Node, workplace: Path
+) -> None:
+    contract = exported(gtk.train(plugin=plugin, **SMALL))
+    snippet = javascript_snippet(contract, str(workplace / "model.onnx"))
+    wrong = snippet.replace("[0n, 1n, 2n]", f"[0n, {label}n, 2n]")
+    assert wrong != snippet
+    assert node(snippet).returncode == 0
+    result = node(wrong)
+    assert result.returncode == 1
+    assert "indices element out of data bounds" in result.stderr
+
+
+def drawn(node: Node, *arguments: str) -> np.ndarray[Any, Any]:
+    """Run the example and return the picture that it draws."""
+    result = node(DRAW, "model.onnx", *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    with Image.open("images.png") as image:
+        return np.asarray(image).astype(int)
+
+
+@pytest.mark.usefixtures("in_small_files")
+def test_the_example_draws_pytorch_s_images(small_run: gtk.Run, node: Node) -> None:
+    noise = small_run.load_model().noise.draw(6, seed=5)
+    Path("noise.json").write_text(json.dumps(noise.tolist()))
+    grid = drawn(node, "--label", "3,8", "--noise", "noise.json")
+    expected = small_run.generate(noise, [3, 8] * 3).reshape(3, 2, 8, 8).transpose(0, 2, 1, 3)
+    assert abs(grid - expected.reshape(24, 16)).max() <= 1
+
+
+def test_the_example_draws_in_colour_from_numbers(
+    colourful: gtk.Run, node: Node, workplace: Path
+) -> None:
+    exported(colourful)
+    noise = colourful.load_model().noise.draw(1, seed=5)
+    Path("noise.json").write_text(json.dumps(noise.tolist()))
+    wanted = ["--condition", "slope=-30", "--condition", "brightness=12.5"]
+    found = drawn(node, *wanted, "--noise", "noise.json")
+    assert found.shape == (9, 9, 3)
+    expected = colourful.generate(noise, [{"slope": -30, "brightness": 12.5}])[0]
+    assert abs(found - expected).max() <= 1
+
+
+@pytest.mark.usefixtures("in_small_files")
+def test_the_example_s_seed_decides_the_images(node: Node) -> None:
+    first, again, other = (drawn(node, "--seed", seed) for seed in ("1", "1", "2"))
+    assert first.shape == (32, 32)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.usefixtures("in_small_files")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label", "10"], "label 10 is out of range: there are 0..9"),
+        (["--label=-1"], "label -1 is out of range"),
+        (["--label", "x"], "unknown label 'x'"),
+        (["--condition", "a=1"], "--condition is for models of attributes or numbers"),
+        (["--count", "0"], "--count is a whole number of at least 1"),
+        (["--seed", "x"], "--seed is a whole number"),
+        (["--noise", "model.json"], "model.json should hold rows of 16 numbers"),
+        (["--what"], "--what"),
+    ],
+    ids=str,
+)
+def test_the_example_says_in_a_line_what_is_wrong(
+    arguments: list[str], message: str, node: Node
+) -> None:
+    result = node(DRAW, "model.onnx", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not Path("images.png").exists()
+
+
+@pytest.mark.usefixtures("in_small_files")
+def test_the_example_refuses_a_part_that_makes_no_images(node: Node) -> None:
+    result = node(DRAW, "encoder.onnx")
+    assert result.stderr == "encoder.onnx is the encoder of a model: it makes no images\n"
