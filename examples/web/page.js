@@ -1,0 +1,135 @@
+// The page: an image of a latent code, two of whose numbers are on a pad, and a condition.
+import { openModel } from "./model.js";
+import { normal } from "./noise.js";
+import { makePicker } from "./picker.js";
+import { Pad, REACH } from "./pad.js";
+
+/** Images on the map behind the pad, along each side. */
+const TILES = 9;
+/** Milliseconds at the start for finding two latent numbers worth moving. */
+const TRYING = 400;
+
+const find = (id) => document.getElementById(id);
+
+start().catch(report);
+
+/** Say what went wrong, on the page. */
+function report(error) {
+  find("message").textContent = error.message;
+}
+
+async function start() {
+  const name = new URLSearchParams(location.search).get("model") ?? "model";
+  const model = await openModel(name);
+  const { plugin, part, data, latent } = model.contract;
+  find("about").textContent = `${plugin.name} of ${data}: ${part}, ${model.latentSize} latent numbers`;
+  let seed = 1;
+  let noise = normal(seed, model.latentSize);
+
+  const axes = [find("across"), find("up")];
+  axes.forEach((select, index) => {
+    for (let axis = 0; axis < model.latentSize; axis++) {
+      select.add(new Option(`${latent.input} ${axis + 1}`, axis));
+    }
+    select.addEventListener("input", () => redraw(true));
+  });
+  const condition = makePicker(find("condition"), model.contract.condition, () => redraw(true));
+  const telling = await mostTelling(model, noise, condition());
+  axes.forEach((select, index) => (select.value = telling[index] ?? telling[0]));
+  const pad = new Pad(find("pad"), find("thumb"), () => redraw(false));
+  find("another").addEventListener("click", () => {
+    seed += 1;
+    noise = normal(seed, model.latentSize);
+    redraw(true);
+  });
+  find("another").hidden = model.latentSize <= 2;
+
+  const codeAt = (x, y) => {
+    const code = noise.slice();
+    const [across, up] = axes.map((select) => Number(select.value));
+    code[up] = y;
+    code[across] = x;
+    return code;
+  };
+
+  const image = find("image");
+  let drawing = false;
+  let wanted = false;
+  let version = 0;
+
+  /** Draw the newest state; what was asked for meanwhile is drawn once, not each time. */
+  function redraw(map) {
+    if (map) version += 1;
+    wanted = true;
+    return drawing ? null : drawWanted().catch(report);
+  }
+
+  async function drawWanted() {
+    drawing = true;
+    while (wanted) {
+      wanted = false;
+      const [x, y] = [pad.x, pad.y];
+      const [drawn] = await model.draw([codeAt(x, y)], condition());
+      paint(image, drawn);
+      const [across, up] = axes.map((select) => select.selectedOptions[0].text);
+      find("place").textContent = `${across} = ${x.toFixed(2)}, ${up} = ${y.toFixed(2)}`;
+      document.documentElement.dataset.drawn = Number(document.documentElement.dataset.drawn ?? 0) + 1;
+    }
+    drawing = false;
+    if (mapped !== version && !mapping) drawMap().catch(report);
+  }
+
+  let mapped = 0;
+  let mapping = false;
+
+  /** Draw what the whole pad holds, a row at a time, until something else is to be shown. */
+  async function drawMap() {
+    mapping = true;
+    const canvas = find("map");
+    for (let mine = version, row = 0; row < TILES; row++) {
+      const codes = Array.from({ length: TILES }, (_, column) => {
+        return codeAt(tileCentre(column), -tileCentre(row));
+      });
+      const tiles = await model.draw(codes, condition());
+      if (mine !== version) [mine, row] = [version, -1];
+      else tiles.forEach((tile, column) => paintTile(canvas, tile, row, column));
+      mapped = mine;
+      await new Promise((resolve) => setTimeout(resolve)); // the pad goes first
+    }
+    mapping = false;
+  }
+
+  await redraw(true);
+  find("message").textContent = "";
+  find("stage").hidden = false;
+}
+
+/** Return which latent numbers change the image most, of those tried in `TRYING` milliseconds. */
+async function mostTelling(model, noise, condition) {
+  const changes = [];
+  const end = performance.now() + TRYING;
+  for (let axis = 0; axis < model.latentSize && (axis < 2 || performance.now() < end); axis++) {
+    const codes = [-2, 2].map((value) => noise.with(axis, value));
+    const [low, high] = await model.draw(codes, condition);
+    const change = low.data.reduce((sum, value, index) => sum + Math.abs(value - high.data[index]), 0);
+    changes.push({ axis, change });
+  }
+  return changes.sort((one, other) => other.change - one.change).map(({ axis }) => axis);
+}
+
+function tileCentre(index) {
+  return ((2 * index + 1) / TILES - 1) * REACH;
+}
+
+function paint(canvas, drawn) {
+  if (canvas.width !== drawn.width || canvas.height !== drawn.height) {
+    Object.assign(canvas, { width: drawn.width, height: drawn.height });
+  }
+  canvas.getContext("2d").putImageData(drawn, 0, 0);
+}
+
+function paintTile(canvas, tile, row, column) {
+  const [width, height] = [TILES * tile.width, TILES * tile.height];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(tile, column * tile.width, row * tile.height);
+}
