@@ -13,10 +13,6 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: Where this says "required", a missing browser is a failure.
 VARIABLE = "GENERATIVE_TOOLKIT_BROWSER"
-#: Where onnxruntime-web's files are, if not in the example's folder.
-WEB_VARIABLE = "GENERATIVE_TOOLKIT_ORT_WEB"
-WEB_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-EXAMPLE = Path(__file__).parents[2] / "examples" / "web"
 REQUIRED = os.environ.get(VARIABLE) == "required"
 #: The folder with the files of onnxruntime-web, which has to be there where this names one.
 ORT_VARIABLE = "GENERATIVE_TOOLKIT_ORT_WEB"
@@ -113,11 +109,6 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="session")
-def web_runtime() -> list[Path]:
+def web_runtime(ort_web: Path) -> list[Path]:
     """The files of the npm package onnxruntime-web that the example page loads."""
-    installed = EXAMPLE / "node_modules" / "onnxruntime-web" / "dist"
-    for folder in (os.environ.get(WEB_VARIABLE), EXAMPLE / "onnxruntime", installed):
-        files = [Path(folder or "") / name for name in WEB_FILES]
-        if folder and all(path.exists() for path in files):
-            return files
-    absent(f"onnxruntime-web is not there: npm install in {EXAMPLE}")
+    return [ort_web / name for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")]
