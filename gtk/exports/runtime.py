@@ -35,6 +35,8 @@ LARGEST_FILE = 1 << 30
 LONGEST_CONTRACT = 1 << 22
 #: The most values that one image, code or other row may have.
 MOST_VALUES = 1 << 24
+#: The most dimensions of a tensor.
+MOST_DIMENSIONS = 16
 #: The largest batch that a file may be fixed to.
 LARGEST_BATCH = 1 << 16
 #: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
@@ -124,7 +126,7 @@ class Part:
         try:
             _check_graph(self.contract, session)
         except _DAMAGE as error:
-            raise ExportFileError(f"the contract in {self.path} is damaged: {error}") from error
+            raise _damaged(self.path, error) from error
         runs_on_cuda = session.get_providers()[0] == "CUDAExecutionProvider"
         self.device = f"cuda:{_gpu(device)}" if runs_on_cuda else "cpu"
         condition = self.contract["condition"]
@@ -498,6 +500,8 @@ def _read(path: Path) -> bytes:
             return file.read(LARGEST_FILE)
     except OSError as error:
         raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a name that no file can have
+        raise ExportFileError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -673,10 +677,10 @@ class _Walk:
     def _tensor(self, fields: _Fields) -> None:
         if _number(fields, 14) != 0:
             raise _Refused(_EXTERNAL)
+        count = math.prod(_dimensions(fields.get(1, [])))
         bits, typed = _ELEMENTS.get(_number(fields, 2), (0, 0))
         if not bits:
             raise _Refused(f"tensors of data type {_number(fields, 2)}")
-        count = math.prod(_numbers(fields.get(1, [])))
         size = count * bits // 8
         raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
         if raw != size and _count(fields.get(typed, []), typed) != count:
@@ -719,19 +723,16 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
     raise _Malformed("a number of more than 64 bits")
 
 
-def _numbers(values: list[Any]) -> list[int]:
+def _dimensions(values: list[Any]) -> list[int]:
     """Return a tensor's dimensions, one by one or packed."""
     numbers: list[int] = []
     for value in values:
-        if isinstance(value, int):
-            numbers.append(value)
-            continue
-        position = 0
-        while position < len(value):
-            number, position = _varint(value, position)
+        position, end = 0, 1 if isinstance(value, int) else len(value)
+        while position < end:
+            if len(numbers) == MOST_DIMENSIONS:
+                raise _Malformed("a tensor of too many dimensions")
+            number, position = (value, 1) if isinstance(value, int) else _varint(value, position)
             numbers.append(number)
-        if len(numbers) > 64:
-            raise _Malformed("a tensor of too many dimensions")
     return numbers
 
 
@@ -801,9 +802,17 @@ def _contract(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     try:
         _check_contract(contract)
     except _DAMAGE as error:
-        raise ExportFileError(f"the contract in {path} is damaged: {error}") from error
+        raise _damaged(path, error) from error
     found: dict[str, Any] = contract
     return found
+
+
+def _damaged(path: Path, error: Exception) -> ExportFileError:
+    """Return the error for a contract that cannot be read further than to this error."""
+    reason = str(error) if isinstance(error, ValueError) else "an entry is of another type"
+    if isinstance(error, KeyError):
+        reason = f"it has no {error}"
+    return ExportFileError(f"the contract in {path} is damaged: {reason}")
 
 
 def _no_constant(name: str) -> None:

@@ -1,6 +1,5 @@
 """The runtime: the run's own images without torch, and clear words for everything else."""
 
-import json
 import os
 import subprocess
 import sys
@@ -100,35 +99,6 @@ def test_a_run_and_its_file_answer_alike(
         except gtk.UserError as error:
             answers.append(str(error))
     assert answers[0] == answers[1]
-
-
-LABEL = {"input": "label", "kind": "classes", "count": 1, "names": ["a"], "ranges": None}
-
-
-def damaged(exported: Path, tmp_path: Path, **change: object) -> Path:
-    """Copy an exported file with another contract."""
-    proto = onnx.load(exported)
-    contract = json.loads({item.key: item.value for item in proto.metadata_props}["gtk"])
-    helper.set_model_props(proto, {"gtk": json.dumps({**contract, **change})})
-    onnx.save(proto, tmp_path / "damaged.onnx")
-    return tmp_path / "damaged.onnx"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"condition": 5}, {"condition": {**LABEL, "names": [1]}},
-        {"condition": {**LABEL, "names": []}},
-        {"condition": {**LABEL, "ranges": [[0, 1]]}}, {"inputs": []}, {"inputs": None},
-        {"inputs": [{"name": "z", "dtype": "float32", "shape": ["x"]}]}, {"latent": None},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_contract_that_does_not_fit_the_graph_is_refused(
-    exported: Path, tmp_path: Path, change: dict[str, object]
-) -> None:
-    with pytest.raises(ExportFileError, match="the contract in .*damaged.onnx is damaged"):
-        load(damaged(exported, tmp_path, **change))
 
 
 def test_nothing_is_noted_for_onnxruntimes_makers(exported: Path, tmp_path: Path) -> None:
