@@ -1,0 +1,127 @@
+"""An exported file's contract in words, for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gtk.core.errors import UserError
+
+#: More names than this are counted, not listed.
+MOST_NAMES = 100
+
+
+def contract_lines(contract: Mapping[str, Any], origin: str) -> list[tuple[str, str]]:
+    """Return what there is to say of a contract: titles and texts, which may hold any character.
+
+    Args:
+        contract: as docs/apps.md describes it.
+        origin: where it was found, for messages.
+
+    Raises:
+        UserError: the contract is not whole.
+    """
+    try:
+        return [
+            ("part", _part(contract)),
+            ("model", _model(contract)),
+            ("options", _options(contract["model"])),
+            ("data", str(contract["data"])),
+            ("run", f"{contract['run']}, step {contract['step']}"),
+            ("latent", _latent(contract["latent"])),
+            ("condition", _condition(contract["condition"])),
+            ("image", _image(contract["image"])),
+            *(("input", _port(port, contract.get("batch_size"))) for port in contract["inputs"]),
+            *(("output", _port(port, contract.get("batch_size"))) for port in contract["outputs"]),
+            ("form", _form(contract)),
+            *(("parity", line) for line in _parity(contract["parity"])),
+        ]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"the contract in {origin} is damaged: {type(error).__name__} {error}"
+        ) from error
+
+
+def _part(contract: Mapping[str, Any]) -> str:
+    inputs, outputs = (
+        ", ".join(str(port["name"]) for port in contract[key]) for key in ("inputs", "outputs")
+    )
+    return f"{contract['part']}: {inputs} -> {outputs}"
+
+
+def _model(contract: Mapping[str, Any]) -> str:
+    plugin, conditioner = contract["plugin"], dict(contract["conditioner"])
+    acting = f"conditioner {conditioner.pop('name')}"
+    if conditioner:
+        acting += f" ({_options(conditioner)})"
+    return f"{plugin['name']} of {plugin['package']} {plugin['version']}, {acting}"
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in options.items()) or "none"
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    return (",".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
+def _latent(latent: Mapping[str, Any] | None) -> str:
+    if latent is None:
+        return "none"
+    prior = {"normal": "standard normal", "learned": "its prior is learned: the sampler draws it"}
+    size = " x ".join(str(side) for side in latent["shape"])
+    return f"{latent['input']}, {size} numbers, {prior.get(latent['prior'], latent['prior'])}"
+
+
+def _condition(condition: Mapping[str, Any] | None) -> str:
+    if condition is None:
+        return "none"
+    names, ranges = condition["names"], condition["ranges"]
+    shown = [str(name) for name in names[:MOST_NAMES]]
+    if condition["kind"] == "continuous":
+        shown = [
+            f"{name} {low:g}..{high:g}" for name, (low, high) in zip(shown, ranges, strict=False)
+        ]
+    if len(names) > MOST_NAMES:
+        shown.append(f"and {len(names) - MOST_NAMES:,} more")
+    what = {"continuous": "numbers"}.get(condition["kind"], condition["kind"])
+    return f"{condition['input']}, {condition['count']} {what}: {', '.join(shown)}"
+
+
+def _image(image: Mapping[str, Any] | None) -> str:
+    if image is None:
+        return "none"
+    channels, (low, high) = image["channels"], image["range"]
+    colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    return (
+        f"{image['width']}x{image['height']} pixels, {colour}, {image['layout']}, "
+        f"{image['dtype']} in {low}..{high}"
+    )
+
+
+def _port(port: Mapping[str, Any], batch_size: int | None) -> str:
+    rows = "batch" if batch_size is None else batch_size
+    return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))})"
+
+
+def _form(contract: Mapping[str, Any]) -> str:
+    size = contract.get("batch_size")
+    batch = "any batch size" if size is None else f"batch size {size} and no other"
+    precision = contract.get("precision", "fp32")
+    return f"opset {contract['opset']}, {precision}, {batch}, gtk {contract['gtk']}"
+
+
+def _parity(parity: Mapping[str, Any]) -> list[str]:
+    """Say for each output how far it was from PyTorch's."""
+    lines = []
+    for name, sizes in parity["differences"].items():
+        found: Sequence[Mapping[str, Any]] = list(sizes.values())
+        largest = max(item["largest"] for item in found)
+        pixels = ""
+        if all("pixels" in item for item in found):
+            values = sum(item["values"] for item in found)
+            differing = sum(item["pixels"] for item in found)
+            pixels = f", {differing:,} of {values:,} 8-bit values differ"
+        lines.append(
+            f"{name} is at most {largest:.2g} from PyTorch's (batches of {', '.join(sizes)}; "
+            f"tolerance {parity['tolerance']:.2g}){pixels}"
+        )
+    return lines

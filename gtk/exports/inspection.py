@@ -1,0 +1,118 @@
+"""What exported files, and the parts that a run can export, are made of. Files need no torch."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gtk.core.errors import UserError, WorkFailed
+from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
+
+if TYPE_CHECKING:
+    from gtk.core.run import Run
+
+#: A sidecar is a few kilobytes; what is much larger is something else, and is not read.
+LARGEST_SIDECAR = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class InspectedPart:
+    """A part as an ONNX file.
+
+    Attributes:
+        contract: what it says about itself.
+        size: of the file, in bytes.
+        sha256: of the file, in hexadecimal.
+        facts: what the graph is made of.
+    """
+
+    contract: dict[str, Any]
+    size: int
+    sha256: str
+    facts: GraphFacts
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        sizes = {"size": self.size, "sha256": self.sha256}
+        return {"contract": self.contract, **sizes, **asdict(self.facts)}
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The JSON file beside an exported file.
+
+    Attributes:
+        path: where it is or would be.
+        exists: whether it is there.
+        problem: why it is not this file's; empty where it is, or does not exist.
+    """
+
+    path: Path
+    exists: bool
+    problem: str = ""
+
+
+def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
+    """Look at an exported file and what lies beside it.
+
+    Raises:
+        UserError: it cannot be read, is no ONNX file, or was not exported by gtk.
+    """
+    try:
+        part = load_part(path, device="cpu")
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except ExportFileError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:  # it vanished after it was opened
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    inspected = InspectedPart(part.contract, part.size, sha256, part.facts)
+    return inspected, _compare(path, inspected)
+
+
+def inspect_run(run: "Run", name: str, step: int) -> InspectedPart:
+    """Look at what exporting a part with default options would write; nothing is written.
+
+    Raises:
+        WorkFailed: it cannot be exported.
+    """
+    from gtk.exports.onnx import prepare
+    from gtk.exports.options import ExportOptions
+
+    prepared = prepare(run, name, ExportOptions(), step)
+    try:
+        facts = scan(prepared.content)
+    except ExportFileError as error:
+        raise WorkFailed(str(error)) from error
+    sha256 = hashlib.sha256(prepared.content).hexdigest()
+    return InspectedPart(prepared.contract, len(prepared.content), sha256, facts)
+
+
+def _compare(path: Path, part: InspectedPart) -> Sidecar:
+    """Say whether the sidecar describes the file."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return Sidecar(beside, exists=False)
+    try:
+        problem = _difference(path, _read(beside), beside.name, part)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        problem = f"{beside.name} is no description of an exported file"
+    return Sidecar(beside, exists=True, problem=problem)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > LARGEST_SIDECAR:
+        raise ValueError
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    return document
+
+
+def _difference(path: Path, document: dict[str, Any], beside: str, part: InspectedPart) -> str:
+    """Return how a sidecar's object differs from the file, empty where it does not."""
+    described = document["file"]
+    if (described["size"], described["sha256"]) != (part.size, part.sha256):
+        return f"{path.name} is not the file that {beside} describes"
+    if {key: value for key, value in document.items() if key != "file"} != part.contract:
+        return f"{beside} does not say what {path.name} says about itself"
+    return ""
