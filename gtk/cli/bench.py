@@ -1,0 +1,153 @@
+"""`gtk bench`: how fast an exported file or a run is, with PyTorch beside it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gtk.cli.console import make_console, print_wrapped
+from gtk.cli.options import Integers, RunReference, runs_option
+from gtk.core.errors import InvalidValue
+from gtk.core.text import visible
+from gtk.plugins.callbacks.number import format_number
+
+if TYPE_CHECKING:
+    from gtk.exports.bench import Candidate
+    from gtk.exports.timing import Timing
+
+
+@click.command()
+@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@click.option("--part", metavar="NAME", help="Of a run; by default the part that makes images.")
+@click.option(
+    "--batch-size",
+    "sizes",
+    type=Integers(),
+    metavar="N,N,...",
+    help="Images in a batch.  [default: 1,16,256]",
+)
+@click.option(
+    "--device", default="auto", show_default=True, help="Where both work: auto, cpu or cuda."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@runs_option
+def bench(
+    *,
+    source: str,
+    part: str | None,
+    sizes: tuple[int, ...] | None,
+    device: str,
+    as_json: bool,
+    runs: Path,
+) -> None:
+    """Measure an exported file or a run in onnxruntime, with eager PyTorch beside it.
+
+    PyTorch is measured where torch is installed and the run is there, with the weights that the
+    file has. Each batch size takes about two seconds.
+
+    gtk bench digits.onnx
+
+    gtk bench latest --part encoder --batch-size 1,64
+    """
+    from gtk.exports import bench as measuring
+
+    measuring.check_sizes(sizes)
+    if source.endswith(".onnx"):
+        if part is not None:
+            raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
+        candidate = measuring.open_file(Path(source), device, runs)
+    else:
+        from gtk.core.runs import find_run
+
+        candidate = measuring.open_run(find_run(source, runs), part, device)
+    chosen = candidate.sizes(sizes)
+    if not as_json:
+        _print_head(candidate, source)
+    found = {size: candidate.measure(size, measuring.SECONDS) for size in chosen}
+    if as_json:
+        _print_json(candidate, source, found)
+    else:
+        _print_table(found, with_torch=candidate.eager is not None)
+
+
+def _print_head(candidate: "Candidate", source: str) -> None:
+    """Print what is measured and how, before it takes its time."""
+    from gtk.exports.bench import SECONDS
+
+    contract = candidate.contract
+    versions = ", ".join(f"{name} {version}" for name, version in candidate.versions().items())
+    sides = " on both sides" if candidate.eager else ""
+    lines = [
+        ("part", f"{contract['part']} of {source}, {contract.get('precision', 'fp32')}"),
+        ("device", f"{candidate.machine()}; {candidate.threads} CPU threads{sides}"),
+        ("versions", versions),
+        ("protocol", candidate.protocol(SECONDS)),
+    ]
+    if candidate.why:
+        lines.append(("no PyTorch", candidate.why))
+    console = make_console()
+    for title, text in lines:
+        print_wrapped(console, visible(text), title)
+
+
+def _print_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> None:
+    """Print a line for each batch size."""
+    from rich.table import Table
+
+    table = Table()
+    for title in ("batch", "onnxruntime, ms", "images/s"):
+        table.add_column(title, justify="right")
+    if with_torch:
+        for title in ("PyTorch, ms", "images/s", "ratio"):
+            table.add_column(title, justify="right")
+    for size, timings in found.items():
+        cells = [cell for timing in timings for cell in _cells(size, timing)]
+        ratio = _ratio(timings)
+        table.add_row(str(size), *cells, *([] if ratio is None else [f"{ratio:.2f}"]))
+    make_console().print(table)
+
+
+def _ratio(timings: "list[Timing]") -> float | None:
+    """Return how many times as long PyTorch takes, None where it is not there."""
+    return timings[1].median / timings[0].median if len(timings) > 1 else None
+
+
+def _cells(size: int, timing: "Timing") -> tuple[str, str]:
+    median, lower, upper = (
+        format_number(1000 * value) for value in (timing.median, timing.lower, timing.upper)
+    )
+    return f"{median} ({lower} to {upper})", f"{size / timing.median:,.0f}"
+
+
+def _print_json(candidate: "Candidate", source: str, found: dict[int, "list[Timing]"]) -> None:
+    """Print everything as one object."""
+    from gtk.exports.bench import SECONDS
+
+    rows = []
+    for size, timings in found.items():
+        figures = [*(_timing(size, timing) for timing in timings), None]
+        sides = dict(zip(("onnxruntime", "pytorch"), figures, strict=False))
+        rows.append({"batch_size": size, **sides, "ratio": _ratio(timings)})
+    document = {
+        "source": source,
+        "part": candidate.contract["part"],
+        "device": candidate.device,
+        "machine": candidate.machine(),
+        "threads": candidate.threads,
+        "versions": candidate.versions(),
+        "protocol": candidate.protocol(SECONDS),
+        "no_pytorch": candidate.why or None,
+        "batch_sizes": rows,
+    }
+    click.echo(json.dumps(document, allow_nan=False))
+
+
+def _timing(size: int, timing: "Timing") -> dict[str, float]:
+    return {
+        "median_ms": 1000 * timing.median,
+        "lower_quartile_ms": 1000 * timing.lower,
+        "upper_quartile_ms": 1000 * timing.upper,
+        "images_per_second": size / timing.median,
+        "calls": timing.calls,
+    }

@@ -1,0 +1,121 @@
+"""A part in PyTorch, as the model itself computes it, beside its file."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gtk.core.engine import resolve_device
+from gtk.core.errors import GtkError, UserError
+from gtk.core.model import ExportPart, Model
+from gtk.core.run import Run
+from gtk.exports.proof import compare, draws
+from gtk.exports.timing import Call
+
+
+class Eager:
+    """A part of a run in eager PyTorch.
+
+    Args:
+        model: of the run, in eval mode.
+        name: of the part.
+        device: where it works.
+
+    Raises:
+        InvalidValue: torch cannot work on this device.
+    """
+
+    def __init__(self, model: Model, name: str, device: str) -> None:
+        self.device = resolve_device(device)
+        self.model = model.to(self.device)
+        self.part: ExportPart = model.exports()[name]
+
+    def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
+        """Return a call that computes the part's outputs, in the memory of the CPU.
+
+        Args:
+            inputs: rows, as the exported file takes them.
+            image: how the file takes images: `dtype` and `layout` of its contract.
+        """
+        rows = [
+            torch.from_numpy(np.ascontiguousarray(_as_trained(name, inputs[name], image)))
+            for name in self.part.inputs
+        ]
+
+        def on_the_cpu() -> object:
+            return self._compute(rows)
+
+        def elsewhere() -> object:
+            given = self._compute([row.to(self.device) for row in rows])
+            return [output.cpu() for output in ((given,) if isinstance(given, Tensor) else given)]
+
+        return on_the_cpu if self.device.type == "cpu" else elsewhere
+
+    @contextmanager
+    def working(self, threads: int) -> Iterator[None]:
+        """Have torch work as an app would: no gradients, so many threads, float32 without TF32."""
+        before = torch.get_num_threads()
+        with ExitStack() as stack:
+            stack.callback(torch.set_num_threads, before)
+            torch.set_num_threads(threads)
+            stack.enter_context(torch.inference_mode())
+            if self.device.type == "cuda":  # the file is run without TF32, too
+                stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+            yield
+
+    def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        if self.part.reference is None or draws(self.part):
+            return self.model.sample(rows[0], rows[1] if len(rows) > 1 else None)
+        return self.part.reference(self.model, *rows)
+
+
+def find_eager(
+    contract: Mapping[str, Any],
+    session: Any,  # noqa: ANN401 - onnxruntime publishes no types
+    places: list[Path],
+    device: str,
+) -> Eager:
+    """Return a file's part in PyTorch, with its own weights.
+
+    Args:
+        contract: of the file.
+        session: an onnxruntime session on it.
+        places: folders that may be the run which the file was exported from.
+        device: where it shall work.
+
+    Raises:
+        UserError: none of them is, or its weights have become others; the message says why.
+    """
+    why = (
+        f"its run, {contract['run']}, is neither where the file lies nor among the runs: --runs "
+        "DIR says where they are"
+    )
+    for place in places:
+        if not (place / "run.json").is_file():
+            continue
+        try:
+            run = Run(place)
+            model = run.load_model(int(contract["step"]))
+            part = model.exports()[contract["part"]]
+            tolerance = float(contract["parity"]["tolerance"])
+            compare(model, session, part, run.data_spec.image_shape, tolerance)
+            return Eager(model, contract["part"], device)
+        except GtkError as error:
+            why = f"{place} has other weights or cannot be used: {error}"
+        except (LookupError, TypeError, ValueError) as error:  # the file's, or another model's
+            why = f"{place} is not the file's run: {type(error).__name__} {error}"
+    raise UserError(why)
+
+
+def _as_trained(name: str, rows: NDArray[Any], image: Mapping[str, Any] | None) -> NDArray[Any]:
+    """Return rows as the model takes them: images as float32 (B, C, H, W) in 0..1."""
+    if name != "image" or image is None:
+        return rows
+    if image["dtype"] == "uint8":
+        rows = rows.astype(np.float32) / 255
+    return rows.transpose(0, 3, 1, 2) if image["layout"] == "NHWC" else rows

@@ -1,0 +1,227 @@
+"""`gtk bench`: both sides are measured where they are the same, and what is not is said."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import helper
+
+import gtk
+from gtk.exports import bench, timing
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "SECONDS", 0.002)
+    for name in ("BLOCK", "PAUSE", "WARM_UP"):
+        monkeypatch.setattr(timing, name, 0.0)
+
+
+def changed(exported: Path, tmp_path: Path, batch_size: int | None = None, **change: Any) -> Path:
+    """Copy an exported file with another contract, and maybe with a fixed batch."""
+    proto = onnx.load(exported)
+    contract = json.loads({item.key: item.value for item in proto.metadata_props}["gtk"])
+    helper.set_model_props(
+        proto, {"gtk": json.dumps({**contract, "batch_size": batch_size, **change})}
+    )
+    if batch_size is not None:
+        for port in (*proto.graph.input, *proto.graph.output):
+            port.type.tensor_type.shape.dim[0].dim_value = batch_size
+    onnx.save(proto, tmp_path / "changed.onnx")
+    return tmp_path / "changed.onnx"
+
+
+def document(gtk_command: Command, *arguments: object) -> dict[str, Any]:
+    """Return what the command prints for programs."""
+    result = gtk_command("bench", *arguments, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("\n") == 1
+    found: dict[str, Any] = json.loads(result.out)
+    return found
+
+
+def test_a_run_is_measured_on_both_sides(small_run: gtk.Run, gtk_command: Command) -> None:
+    before = sorted(small_run.path.rglob("*"))
+    result = gtk_command("bench", small_run.path)
+    assert (result.code, result.err) == (0, "")
+    assert sorted(small_run.path.rglob("*")) == before, "nothing is written"
+    lines = result.out.splitlines()
+    assert lines[0] == f"part        decoder of {small_run.path}, fp32"
+    assert "CPU threads on both sides" in lines[1]
+    assert lines[2].startswith("versions    onnxruntime ")
+    assert ", torch " in lines[2]
+    assert "onnxruntime and PyTorch in turns" in lines[3]
+    assert "PyTorch, ms" in result.out
+    sizes = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
+    assert sizes == ["1", "16", "256"]
+    assert " to " in lines[-2]
+
+
+def test_programs_are_told_the_protocol_too(
+    exported: Path, gtk_command: Command, small_run: gtk.Run
+) -> None:
+    found = document(
+        gtk_command, exported, "--runs", small_run.path.parent, "--batch-size", "2,5,2"
+    )
+    assert found["part"] == "decoder"
+    assert found["device"] == "cpu"
+    assert found["threads"] >= 1
+    assert set(found["versions"]) == {"onnxruntime", "torch"}
+    assert found["protocol"].startswith("for each batch size 0.002 s of blocks")
+    assert found["no_pytorch"] is None
+    assert [row["batch_size"] for row in found["batch_sizes"]] == [2, 5]
+    for row in found["batch_sizes"]:
+        for side in ("onnxruntime", "pytorch"):
+            figures = row[side]
+            assert 0 < figures["lower_quartile_ms"] <= figures["median_ms"]
+            assert figures["median_ms"] <= figures["upper_quartile_ms"]
+            images = figures["images_per_second"] * figures["median_ms"] / 1000
+            assert images == pytest.approx(row["batch_size"])
+            assert figures["calls"] >= 1
+        ratio = row["pytorch"]["median_ms"] / row["onnxruntime"]["median_ms"]
+        assert row["ratio"] == pytest.approx(ratio)
+
+
+def test_a_file_in_its_run_needs_no_runs(
+    small_run: gtk.Run, gtk_command: Command, tmp_path: Path
+) -> None:
+    run = gtk.Run(shutil.copytree(small_run.path, tmp_path / "elsewhere" / "renamed"))
+    path = gtk.export(run, part="encoder").path
+    found = document(gtk_command, path, "--batch-size", 1)
+    assert found["part"] == "encoder"
+    assert found["batch_sizes"][0]["pytorch"] is not None
+
+
+def alone(gtk_command: Command, *arguments: object) -> str:
+    """Check that onnxruntime alone was measured, and return why."""
+    found = document(gtk_command, *arguments, "--batch-size", 2)
+    assert found["batch_sizes"][0]["onnxruntime"]["calls"] >= 1
+    assert found["batch_sizes"][0]["pytorch"] is None
+    assert found["batch_sizes"][0]["ratio"] is None
+    assert set(found["versions"]) == {"onnxruntime"}
+    shown = gtk_command("bench", *arguments, "--batch-size", 2).out
+    assert "PyTorch, ms" not in shown
+    why: str = found["no_pytorch"]
+    assert f"no PyTorch  {why}" in shown
+    return why
+
+
+def test_a_file_without_its_run_is_measured_alone(exported: Path, gtk_command: Command) -> None:
+    why = alone(gtk_command, exported)
+    assert "its run, small, is neither where the file lies nor among the runs" in why
+
+
+def test_weights_that_are_not_the_files_are_not_taken_for_them(
+    exported: Path, gtk_command: Command, workplace: Path
+) -> None:
+    gtk.train(plugin="cvae", runs="others", name="small", epochs=20, seed=5, quiet=True)
+    why = alone(gtk_command, exported, "--runs", "others")
+    assert why.startswith("others/small has other weights or cannot be used: at batch 1 image")
+
+
+def test_a_run_of_another_kind_or_step_is_not_taken_for_the_files(
+    exported: Path, gtk_command: Command, workplace: Path
+) -> None:
+    gtk.train(plugin="cgan", runs="others", name="small", epochs=1, channels=(6, 8), quiet=True)
+    assert "others/small has other weights or cannot" in alone(
+        gtk_command, exported, "--runs", "others"
+    )
+    (workplace / "broken" / "small").mkdir(parents=True)
+    (workplace / "broken" / "small" / "run.json").write_text("{}")
+    assert "broken/small is not a run" in alone(gtk_command, exported, "--runs", "broken")
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [("../small", "runs"), ("..", "small/pictures"), ("", "small"), ("WORK/small", "runs")],
+)
+def test_a_name_in_a_file_does_not_lead_out_of_the_runs(
+    exported: Path, gtk_command: Command, small_run: gtk.Run, workplace: Path, name: str, runs: str
+) -> None:
+    shutil.copytree(small_run.path, workplace / "small")
+    for folder in ("runs", "files"):
+        (workplace / folder).mkdir()
+    path = changed(exported, workplace / "files", run=name.replace("WORK", str(workplace)))
+    assert (workplace / runs / name.replace("WORK", str(workplace)) / "run.json").exists()
+    why = alone(gtk_command, path, "--runs", runs)
+    assert "is neither where the file lies nor among the runs" in why
+
+
+def test_names_in_a_file_do_not_command_the_terminal(
+    exported: Path, gtk_command: Command, tmp_path: Path
+) -> None:
+    result = gtk_command("bench", changed(exported, tmp_path, run="\x1b[2J", part="\x07"))
+    assert result.code == 0
+    assert not {"\x1b", "\x07"} & set(result.out)
+
+
+def test_a_fixed_batch_is_measured_at_its_size(
+    exported: Path, gtk_command: Command, tmp_path: Path
+) -> None:
+    path = changed(exported, tmp_path, batch_size=4)
+    assert [row["batch_size"] for row in document(gtk_command, path)["batch_sizes"]] == [4]
+    result = gtk_command("bench", path, "--batch-size", "1,4")
+    assert (result.code, result.out) == (2, "")
+    assert "the file takes batches of 4 alone" in result.err
+
+
+def test_a_file_is_measured_without_torch(exported: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'onnx', 'onnxscript', 'sklearn', 'safetensors', 'filelock'):\n"
+        "    sys.modules[name] = None\n"
+        "from gtk.exports import bench\n"
+        "bench.SECONDS = 0.001\n"
+        "from gtk.cli.main import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "bench", str(exported), "--batch-size", "2"]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "no PyTorch  torch is not installed here" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("RUN --batch-size 0", "a batch size is a whole number in 1..8192, not 0"),
+        ("RUN --batch-size 1,1000000000", "a batch size is a whole number in 1..8192, not 10000"),
+        ("RUN --batch-size x", "'x' is not whole numbers such as"),
+        ("RUN --batch-size=", "a batch size is a whole number in 1..8192, not"),
+        ("RUN --batch-size=-5", "a batch size is a whole number in 1..8192, not -5"),
+        ("RUN --part decodr", "unknown part 'decodr'. Did you mean 'decoder'?"),
+        ("RUN --device gpu", "unknown device 'gpu'"),
+        ("FILE --device gpu", "unknown device 'gpu'"),
+        ("FILE --part decoder", "--part is for runs"),
+        ("fake.onnx", "fake.onnx is not an ONNX file"),
+        ("none.onnx", "none.onnx cannot be read"),
+        ("nothing", "unknown run 'nothing'"),
+        ("", "Missing argument 'RUN|FILE.onnx'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    small_run: gtk.Run,
+    exported: Path,
+    gtk_command: Command,
+    workplace: Path,
+    arguments: str,
+    message: str,
+) -> None:
+    (workplace / "fake.onnx").write_text("not ONNX")
+    words = arguments.replace("RUN", str(small_run.path)).replace("FILE", str(exported)).split()
+    result = gtk_command("bench", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") == 1
+    assert message in result.err
