@@ -180,10 +180,10 @@ def child_speed(run: Path, device: str, seconds: str) -> list[dict[str, Any]]:
     import gtk
     from gtk.exports.bench import BATCH_SIZES, open_run
 
-    candidate = open_run(gtk.Run(run), None, device)
+    measurable = open_run(gtk.Run(run), None, device)
     rows = []
     for size in BATCH_SIZES:
-        timings = candidate.measure(size, float(seconds))
+        timings = measurable.measure(size, float(seconds))
         sides = dict(zip(("onnxruntime_ms", "pytorch_ms"), timings, strict=False))
         spread = {
             name: [1000 * value for value in (timing.median, timing.lower, timing.upper)]
@@ -191,13 +191,13 @@ def child_speed(run: Path, device: str, seconds: str) -> list[dict[str, Any]]:
         }
         ratio = timings[1].median / timings[0].median if len(timings) > 1 else None
         rows.append(
-            {"part": candidate.contract["part"], "batch_size": size, **spread, "ratio": ratio}
+            {"part": measurable.contract["part"], "batch_size": size, **spread, "ratio": ratio}
         )
     facts = {
-        "machine": candidate.machine(),
-        "threads": candidate.threads,
-        "protocol": candidate.protocol(float(seconds)),
-        **candidate.versions(),
+        "machine": measurable.machine(),
+        "threads": measurable.threads,
+        "protocol": measurable.protocol(float(seconds)),
+        **measurable.versions(),
     }
     return [{**row, **facts} for row in rows]
 

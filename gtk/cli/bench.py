@@ -13,7 +13,7 @@ from gtk.core.text import visible
 from gtk.plugins.callbacks.number import format_number
 
 if TYPE_CHECKING:
-    from gtk.exports.bench import Candidate
+    from gtk.exports.bench import Measurable
     from gtk.exports.timing import Timing
 
 
@@ -56,36 +56,36 @@ def bench(
     if source.endswith(".onnx"):
         if part is not None:
             raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
-        candidate = measuring.open_file(Path(source), device, runs)
+        measurable = measuring.open_file(Path(source), device, runs)
     else:
         from gtk.core.runs import find_run
 
-        candidate = measuring.open_run(find_run(source, runs), part, device)
-    chosen = candidate.sizes(sizes)
+        measurable = measuring.open_run(find_run(source, runs), part, device)
+    chosen = measurable.sizes(sizes)
     if not as_json:
-        _print_head(candidate, source)
-    found = {size: candidate.measure(size, measuring.SECONDS) for size in chosen}
+        _print_head(measurable, source)
+    found = {size: measurable.measure(size, measuring.SECONDS) for size in chosen}
     if as_json:
-        _print_json(candidate, source, found)
+        _print_json(measurable, source, found)
     else:
-        _print_table(found, with_torch=candidate.eager is not None)
+        _print_table(found, with_torch=measurable.eager is not None)
 
 
-def _print_head(candidate: "Candidate", source: str) -> None:
+def _print_head(measurable: "Measurable", source: str) -> None:
     """Print what is measured and how, before it takes its time."""
     from gtk.exports.bench import SECONDS
 
-    contract = candidate.contract
-    versions = ", ".join(f"{name} {version}" for name, version in candidate.versions().items())
-    sides = " on both sides" if candidate.eager else ""
+    contract = measurable.contract
+    versions = ", ".join(f"{name} {version}" for name, version in measurable.versions().items())
+    sides = " on both sides" if measurable.eager else ""
     lines = [
         ("part", f"{contract['part']} of {source}, {contract.get('precision', 'fp32')}"),
-        ("device", f"{candidate.machine()}; {candidate.threads} CPU threads{sides}"),
+        ("device", f"{measurable.machine()}; {measurable.threads} CPU threads{sides}"),
         ("versions", versions),
-        ("protocol", candidate.protocol(SECONDS)),
+        ("protocol", measurable.protocol(SECONDS)),
     ]
-    if candidate.why:
-        lines.append(("no PyTorch", candidate.why))
+    if measurable.why:
+        lines.append(("no PyTorch", measurable.why))
     console = make_console()
     for title, text in lines:
         print_wrapped(console, visible(text), title)
@@ -120,7 +120,7 @@ def _cells(size: int, timing: "Timing") -> tuple[str, str]:
     return f"{median} ({lower} to {upper})", f"{size / timing.median:,.0f}"
 
 
-def _print_json(candidate: "Candidate", source: str, found: dict[int, "list[Timing]"]) -> None:
+def _print_json(measurable: "Measurable", source: str, found: dict[int, "list[Timing]"]) -> None:
     """Print everything as one object."""
     from gtk.exports.bench import SECONDS
 
@@ -131,13 +131,13 @@ def _print_json(candidate: "Candidate", source: str, found: dict[int, "list[Timi
         rows.append({"batch_size": size, **sides, "ratio": _ratio(timings)})
     document = {
         "source": source,
-        "part": candidate.contract["part"],
-        "device": candidate.device,
-        "machine": candidate.machine(),
-        "threads": candidate.threads,
-        "versions": candidate.versions(),
-        "protocol": candidate.protocol(SECONDS),
-        "no_pytorch": candidate.why or None,
+        "part": measurable.contract["part"],
+        "device": measurable.device,
+        "machine": measurable.machine(),
+        "threads": measurable.threads,
+        "versions": measurable.versions(),
+        "protocol": measurable.protocol(SECONDS),
+        "no_pytorch": measurable.why or None,
         "batch_sizes": rows,
     }
     click.echo(json.dumps(document, allow_nan=False))

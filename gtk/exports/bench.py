@@ -34,7 +34,7 @@ SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Measurable:
     """What is measured.
 
     Attributes:
@@ -137,7 +137,7 @@ def check_sizes(wanted: tuple[int, ...] | None) -> None:
             raise InvalidValue(f"a batch size is a whole number in 1..{MOST_ROWS}, not {size}")
 
 
-def open_file(path: Path, device: str, runs: Path) -> Candidate:
+def open_file(path: Path, device: str, runs: Path) -> Measurable:
     """Return what an exported file holds, and its run's part if its weights are the file's.
 
     Args:
@@ -163,15 +163,16 @@ def open_file(path: Path, device: str, runs: Path) -> Candidate:
         from gtk.exports.eager import find_eager
     except ImportError as error:
         why = f"{(error.name or 'torch').partition('.')[0]} is not installed here"
-        return Candidate(part.contract, session, part.device, None, why)
+        return Measurable(part.contract, session, part.device, None, why)
+    rows = example_rows(part.contract, part.contract.get("batch_size") or 3)
     try:
-        eager = find_eager(part.contract, session, places, part.device)
+        eager = find_eager(part.contract, session, rows, places, part.device)
     except UserError as error:
-        return Candidate(part.contract, session, part.device, None, str(error))
-    return Candidate(part.contract, session, part.device, eager)
+        return Measurable(part.contract, session, part.device, None, str(error))
+    return Measurable(part.contract, session, part.device, eager)
 
 
-def open_run(run: "Run", part: str | None, device: str) -> Candidate:
+def open_run(run: "Run", part: str | None, device: str) -> Measurable:
     """Return a part of a run, exported in memory, and the same in PyTorch.
 
     Args:
@@ -197,8 +198,8 @@ def open_run(run: "Run", part: str | None, device: str) -> Candidate:
     try:
         eager = Eager(run.load_model(step), name, place)
     except InvalidValue as error:  # torch lacks a device that onnxruntime has
-        return Candidate(prepared.contract, session, place, None, str(error))
-    return Candidate(prepared.contract, session, place, eager)
+        return Measurable(prepared.contract, session, place, None, str(error))
+    return Measurable(prepared.contract, session, place, eager)
 
 
 def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[Any]]:

@@ -129,16 +129,18 @@ def test_weights_that_are_not_the_files_are_not_taken_for_them(
 ) -> None:
     gtk.train(plugin="cvae", runs="others", name="small", epochs=20, seed=5, quiet=True)
     why = alone(gtk_command, exported, "--runs", "others")
-    assert why.startswith("others/small has other weights or cannot be used: at batch 1 image")
+    assert why == "the weights in others/small are not the file's"
 
 
 def test_a_run_of_another_kind_or_step_is_not_taken_for_the_files(
     exported: Path, gtk_command: Command, workplace: Path
 ) -> None:
-    gtk.train(plugin="cgan", runs="others", name="small", epochs=1, channels=(6, 8), quiet=True)
-    assert "others/small has other weights or cannot" in alone(
-        gtk_command, exported, "--runs", "others"
-    )
+    gtk.train(plugin="cgan", runs="others", name="small", epochs=20, network="mlp", quiet=True)
+    why = alone(gtk_command, exported, "--runs", "others")
+    assert why == "others/small is not the file's run: KeyError 'decoder'"
+    gtk.train(plugin="cvae", runs="shorter", name="small", epochs=1, quiet=True)
+    why = alone(gtk_command, exported, "--runs", "shorter")
+    assert why.startswith("shorter/small is of no use: shorter/small has no checkpoint '440'")
     (workplace / "broken" / "small").mkdir(parents=True)
     (workplace / "broken" / "small" / "run.json").write_text("{}")
     assert "broken/small is not a run" in alone(gtk_command, exported, "--runs", "broken")
@@ -163,7 +165,7 @@ def test_a_name_in_a_file_does_not_lead_out_of_the_runs(
 def test_names_in_a_file_do_not_command_the_terminal(
     exported: Path, gtk_command: Command, tmp_path: Path
 ) -> None:
-    result = gtk_command("bench", changed(exported, tmp_path, run="\x1b[2J", part="\x07"))
+    result = gtk_command("bench", changed(exported, tmp_path, run="\x1b[2J\x07"))
     assert result.code == 0
     assert not {"\x1b", "\x07"} & set(result.out)
 

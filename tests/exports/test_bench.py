@@ -14,7 +14,7 @@ import torch
 import gtk
 from gtk.core.errors import InvalidValue, UserError, WorkFailed
 from gtk.exports import timing
-from gtk.exports.bench import Candidate, check_sizes, example_rows, open_file, open_run
+from gtk.exports.bench import Measurable, check_sizes, example_rows, open_file, open_run
 from gtk.exports.eager import Eager
 from gtk.exports.timing import Timing, measure
 
@@ -91,9 +91,9 @@ def test_median_and_quartiles_are_of_all_calls(clock: Clock) -> None:
 def test_both_sides_compute_the_same(plugin: str, options: dict[str, Any]) -> None:
     run = gtk.train(plugin=plugin, quiet=True, **{**SMALL, **options})
     for name in run.load_model().exports():
-        candidate = open_run(run, name, "cpu")
-        assert candidate.contract["part"] == name
-        compare(candidate)
+        measurable = open_run(run, name, "cpu")
+        assert measurable.contract["part"] == name
+        compare(measurable)
 
 
 @pytest.mark.parametrize("data", ["marks", "ramps"])
@@ -105,14 +105,14 @@ def test_attributes_and_numbers_are_measured(outside: Path, data: str) -> None:
     compare(open_run(run, None, "cpu"))
 
 
-def compare(candidate: Candidate) -> None:
+def compare(measurable: Measurable) -> None:
     """Check that PyTorch, as it is measured, gives what the file gives."""
-    rows = example_rows(candidate.contract, 5)
-    assert candidate.eager is not None
-    with candidate.eager.working(1):
-        given = candidate.eager.call(rows, candidate.contract["image"])()
+    rows = example_rows(measurable.contract, 5)
+    assert measurable.eager is not None
+    with measurable.eager.working(1):
+        given = measurable.eager.call(rows, measurable.contract["image"])()
     outputs = given if isinstance(given, tuple) else (given,)
-    for found, expected in zip(candidate.session.run(None, rows), outputs, strict=True):
+    for found, expected in zip(measurable.session.run(None, rows), outputs, strict=True):
         assert found.shape == expected.shape
         assert np.allclose(found, expected.numpy(), atol=1e-5, rtol=1e-5)
 
@@ -170,17 +170,17 @@ def test_absurd_sizes_are_refused(sizes: tuple[int, ...]) -> None:
 
 
 def test_a_file_of_one_batch_size_is_measured_at_that() -> None:
-    fixed = Candidate({"batch_size": 4}, None, "cpu", None)
+    fixed = Measurable({"batch_size": 4}, None, "cpu", None)
     assert fixed.sizes(None) == fixed.sizes((4,)) == fixed.sizes((4, 4)) == (4,)
     with pytest.raises(InvalidValue, match="takes batches of 4 alone: --batch-size 4"):
         fixed.sizes((1, 4))
-    free = Candidate({"batch_size": None}, None, "cpu", None)
+    free = Measurable({"batch_size": None}, None, "cpu", None)
     assert free.sizes(None) == (1, 16, 256)
     assert free.sizes((7, 7, 2)) == (7, 2)
 
 
 def test_a_batch_that_cannot_be_computed_is_one_line(small_run: gtk.Run) -> None:
-    candidate = open_run(small_run, None, "cpu")
+    measurable = open_run(small_run, None, "cpu")
 
     class Full:
         def run(self, *_: object) -> None:
@@ -189,7 +189,7 @@ def test_a_batch_that_cannot_be_computed_is_one_line(small_run: gtk.Run) -> None
         def get_session_options(self) -> onnxruntime.SessionOptions:
             return onnxruntime.SessionOptions()
 
-    full = Candidate(candidate.contract, Full(), "cpu", candidate.eager)
+    full = Measurable(measurable.contract, Full(), "cpu", measurable.eager)
     with pytest.raises(WorkFailed, match="^a batch of 3 cannot be computed: Failed to allocate m"):
         full.measure(3, 0.0)
 
