@@ -40,7 +40,7 @@ MOST_DIMENSIONS = 16
 #: The largest batch that a file may be fixed to.
 LARGEST_BATCH = 1 << 16
 #: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
-MOST_FIELDS = 200_000
+MOST_FIELDS = 100_000
 
 
 class ExportFileError(ValueError):
@@ -1087,7 +1087,8 @@ def _trouble(onnxruntime: Any, device: str) -> str:  # noqa: ANN401 - as above
     count = ctypes.c_int()
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if status or not count.value:
-        return f"the NVIDIA driver finds no GPU (CUDA error {status})"
+        code = f" (CUDA error {status})" if status else ""
+        return f"the NVIDIA driver finds no GPU{code}"
     if _gpu(device) >= count.value:
         return f"there is no such GPU, the last one is cuda:{count.value - 1}"
     return ""

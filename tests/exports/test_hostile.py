@@ -322,7 +322,7 @@ def test_millions_of_fields_are_not_read(
 
     monkeypatch.setattr(runtime, "_varint", counted)
     with pytest.raises(
-        ExportFileError, match=r"more than 200000 fields|two entries|two fields|too many"
+        ExportFileError, match=r"more than 100000 fields|two entries|two fields|too many"
     ):
         scan(content)
     assert read <= 3 * runtime.MOST_FIELDS
