@@ -22,7 +22,9 @@ async function start() {
   const name = new URLSearchParams(location.search).get("model") ?? "model";
   const model = await openModel(name);
   const { plugin, part, data, latent } = model.contract;
-  find("about").textContent = `${plugin.name} of ${data}: ${part}, ${model.latentSize} latent numbers`;
+  const prior = latent.prior === "learned" ? ", whose prior is another part's: these are codes" : "";
+  const size = `${model.latentSize} latent numbers${prior}`;
+  find("about").textContent = `${plugin.name} of ${data}: ${part}, ${size}`;
   let seed = 1;
   let noise = normal(seed, model.latentSize);
 
@@ -66,17 +68,25 @@ async function start() {
 
   async function drawWanted() {
     drawing = true;
-    while (wanted) {
-      wanted = false;
-      const [x, y] = [pad.x, pad.y];
-      const [drawn] = await model.draw([codeAt(x, y)], condition());
-      paint(image, drawn);
-      const [across, up] = axes.map((select) => select.selectedOptions[0].text);
-      find("place").textContent = `${across} = ${x.toFixed(2)}, ${up} = ${y.toFixed(2)}`;
-      document.documentElement.dataset.drawn = Number(document.documentElement.dataset.drawn ?? 0) + 1;
+    try {
+      while (wanted) {
+        wanted = false;
+        await drawImage(pad.x, pad.y);
+      }
+    } finally {
+      drawing = false;
     }
-    drawing = false;
     if (mapped !== version && !mapping) drawMap().catch(report);
+  }
+
+  async function drawImage(x, y) {
+    const [drawn] = await model.draw([codeAt(x, y)], condition());
+    paint(image, drawn);
+    const [across, up] = axes.map((select) => select.selectedOptions[0].text);
+    find("place").textContent = `${across} = ${x.toFixed(2)}, ${up} = ${y.toFixed(2)}`;
+    find("message").textContent = "";
+    const { dataset } = document.documentElement;
+    dataset.drawn = Number(dataset.drawn ?? 0) + 1;
   }
 
   let mapped = 0;
@@ -85,22 +95,24 @@ async function start() {
   /** Draw what the whole pad holds, a row at a time, until something else is to be shown. */
   async function drawMap() {
     mapping = true;
-    const canvas = find("map");
-    for (let mine = version, row = 0; row < TILES; row++) {
-      const codes = Array.from({ length: TILES }, (_, column) => {
-        return codeAt(tileCentre(column), -tileCentre(row));
-      });
-      const tiles = await model.draw(codes, condition());
-      if (mine !== version) [mine, row] = [version, -1];
-      else tiles.forEach((tile, column) => paintTile(canvas, tile, row, column));
-      mapped = mine;
-      await new Promise((resolve) => setTimeout(resolve)); // the pad goes first
+    try {
+      for (let mine = version, row = 0; row < TILES; row++) {
+        const codes = Array.from({ length: TILES }, (_, column) => {
+          return codeAt(tileCentre(column), -tileCentre(row));
+        });
+        const tiles = await model.draw(codes, condition());
+        if (mine !== version) [mine, row] = [version, -1];
+        else tiles.forEach((tile, column) => paintTile(find("map"), tile, row, column));
+        mapped = mine;
+        await new Promise((resolve) => setTimeout(resolve)); // the pad goes first
+      }
+    } finally {
+      mapping = false;
     }
-    mapping = false;
+    if (mapped !== version) await drawMap(); // it has changed since the last row
   }
 
   await redraw(true);
-  find("message").textContent = "";
   find("stage").hidden = false;
 }
 
