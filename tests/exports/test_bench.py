@@ -143,6 +143,23 @@ def test_torch_is_given_back_as_it_was(small_run: gtk.Run) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
+def test_torch_has_as_many_threads_as_onnxruntime(small_run: gtk.Run) -> None:
+    ready = open_run(small_run, None, "cpu")
+    seen = []
+
+    class Watching:
+        def run(self, *_: object) -> None:
+            seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled()))
+
+        def get_session_options(self) -> onnxruntime.SessionOptions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 3
+            return options
+
+    Measurable(ready.contract, Watching(), "cpu", ready.eager).measure(2, 0.0)
+    assert set(seen) == {(3, True)}
+
+
 def test_rows_are_as_the_contract_says() -> None:
     condition = {"kind": "continuous", "ranges": [[0, 2], [-1, 1]], "count": 2}
     ports = [
