@@ -10,7 +10,6 @@ from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.options import Integers, RunReference, runs_option
 from gtk.core.errors import InvalidValue
 from gtk.core.text import visible
-from gtk.plugins.callbacks.number import format_number
 
 if TYPE_CHECKING:
     from gtk.exports.bench import Measurable
@@ -114,10 +113,13 @@ def _ratio(timings: "list[Timing]") -> float | None:
 
 
 def _cells(size: int, timing: "Timing") -> tuple[str, str]:
-    median, lower, upper = (
-        format_number(1000 * value) for value in (timing.median, timing.lower, timing.upper)
-    )
-    return f"{median} ({lower} to {upper})", f"{size / timing.median:,.0f}"
+    quartiles = f"({_milliseconds(timing.lower)}..{_milliseconds(timing.upper)})"
+    return f"{_milliseconds(timing.median)}\n{quartiles}", f"{size / timing.median:,.0f}"
+
+
+def _milliseconds(seconds: float) -> str:
+    value = 1000 * seconds
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _print_json(measurable: "Measurable", source: str, found: dict[int, "list[Timing]"]) -> None:
