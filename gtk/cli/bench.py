@@ -52,6 +52,7 @@ def bench(
     from gtk.exports import bench as measuring
 
     measuring.check_sizes(sizes)
+    load = measuring.load_average()  # before this command adds to it
     if source.endswith(".onnx"):
         if part is not None:
             raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
@@ -62,15 +63,15 @@ def bench(
         measurable = measuring.open_run(find_run(source, runs), part, device)
     chosen = measurable.sizes(sizes)
     if not as_json:
-        _print_head(measurable, source)
+        _print_head(measurable, source, load)
     found = {size: measurable.measure(size, measuring.SECONDS) for size in chosen}
     if as_json:
-        _print_json(measurable, source, found)
+        _print_json(measurable, source, found, load)
     else:
         _print_table(found, with_torch=measurable.eager is not None)
 
 
-def _print_head(measurable: "Measurable", source: str) -> None:
+def _print_head(measurable: "Measurable", source: str, load: float | None) -> None:
     """Print what is measured and how, before it takes its time."""
     from gtk.exports.bench import SECONDS
 
@@ -83,6 +84,10 @@ def _print_head(measurable: "Measurable", source: str) -> None:
         ("versions", versions),
         ("protocol", measurable.protocol(SECONDS)),
     ]
+    if load is not None and load > measurable.threads / 2:
+        lines.append(
+            ("busy", f"other programs want {load:.1f} cores: times and ratios will mean little")
+        )
     if measurable.why:
         lines.append(("no PyTorch", measurable.why))
     console = make_console()
@@ -122,7 +127,12 @@ def _milliseconds(seconds: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _print_json(measurable: "Measurable", source: str, found: dict[int, "list[Timing]"]) -> None:
+def _print_json(
+    measurable: "Measurable",
+    source: str,
+    found: dict[int, "list[Timing]"],
+    load: float | None,
+) -> None:
     """Print everything as one object."""
     from gtk.exports.bench import SECONDS
 
@@ -137,6 +147,7 @@ def _print_json(measurable: "Measurable", source: str, found: dict[int, "list[Ti
         "device": measurable.device,
         "machine": measurable.machine(),
         "threads": measurable.threads,
+        "load_average": load,
         "versions": measurable.versions(),
         "protocol": measurable.protocol(SECONDS),
         "no_pytorch": measurable.why or None,

@@ -237,6 +237,11 @@ def device_of(session: Any) -> str:  # noqa: ANN401 - onnxruntime publishes no t
     return f"cuda:{options.get('device_id', 0)}"
 
 
+def load_average() -> float | None:
+    """Return how many programs wanted a core in the last minute; None where nobody counts them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def processor() -> str:
     """Return the processor's name, as far as the system tells."""
     try:

@@ -95,6 +95,20 @@ def test_programs_are_told_the_protocol_too(
         assert row["ratio"] == pytest.approx(ratio)
 
 
+@pytest.mark.parametrize(("load", "said"), [(0.0, False), (99.0, True), (None, False)])
+def test_a_busy_machine_is_told(
+    exported: Path,
+    gtk_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    load: float | None,
+    said: bool,
+) -> None:
+    monkeypatch.setattr(bench, "load_average", lambda: load)
+    result = gtk_command("bench", exported, "--batch-size", 1)
+    assert ("other programs want 99.0 cores" in result.out) is said
+    assert document(gtk_command, exported, "--batch-size", 1)["load_average"] == load
+
+
 def test_a_file_in_its_run_needs_no_runs(
     small_run: gtk.Run, gtk_command: Command, tmp_path: Path
 ) -> None:
