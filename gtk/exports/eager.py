@@ -14,7 +14,6 @@ from gtk.core.engine import resolve_device
 from gtk.core.errors import GtkError, UserError
 from gtk.core.model import ExportPart, Model
 from gtk.core.run import Run
-from gtk.exports.proof import draws
 from gtk.exports.timing import Call
 
 
@@ -69,7 +68,7 @@ class Eager:
             yield
 
     def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
-        if self.part.reference is None or draws(self.part):
+        if self.part.reference is None:
             return self.model.sample(rows[0], rows[1] if len(rows) > 1 else None)
         return self.part.reference(self.model, *rows)
 
