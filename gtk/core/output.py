@@ -1,9 +1,14 @@
 """Files that a user asked for: never over another, and refused before any work is done."""
 
+import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from gtk.core.errors import UserError
+from gtk.core.errors import GtkError, UserError, WorkFailed
+
+#: The disk's failures, which are no mistake in a request.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
@@ -44,13 +49,57 @@ def write_file(path: Path, content: bytes) -> None:
 
     Raises:
         UserError: it cannot be written.
+        WorkFailed: there is no room for it.
     """
     path = path.resolve()
-    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}.partial")
+    partial = _beside(path, "partial")
     try:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+        raise _unwritable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files as `write_file` does, all or none: after a failure all is as it was before.
+
+    Raises:
+        UserError: one cannot be written.
+        WorkFailed: there is no room for one.
+    """
+    files = {path.resolve(): content for path, content in contents.items()}
+    begun: list[Path] = []
+    try:
+        for path, content in files.items():
+            _beside(path, "partial").write_bytes(content)
+        replaced = {path for path in files if path.exists()}
+        for path in files:
+            begun.append(path)
+            if path in replaced:
+                path.rename(_beside(path, "previous"))
+            _beside(path, "partial").replace(path)
+    except BaseException as error:  # an interrupt between two renames, too
+        for path in begun:
+            if _beside(path, "previous").exists():
+                _beside(path, "previous").replace(path)
+            elif path not in replaced:
+                path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from error
+        raise
+    finally:
+        for path in files:
+            _beside(path, "partial").unlink(missing_ok=True)
+            _beside(path, "previous").unlink(missing_ok=True)
+
+
+def _beside(path: Path, what: str) -> Path:
+    """Return the name of a file that is only there while another is written."""
+    return path.with_name(f".{path.name[:100]}.{os.getpid()}.{what}")
+
+
+def _unwritable(path: Path, error: OSError) -> GtkError:
+    kind = WorkFailed if error.errno in DISK else UserError
+    return kind(f"{path} cannot be written: {error.strerror}")
