@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from gtk.core.store import Batch as Batch
     from gtk.core.training import train as train
-    from gtk.exports.onnx import export as export
+    from gtk.exports.onnx import export as export, export_all as export_all
     from gtk.plugins.gan.protocol import AdversarialModel as AdversarialModel
     from gtk.plugins.vae.gaussian import (
         DiagonalGaussian as DiagonalGaussian,
@@ -90,6 +90,7 @@ _HOMES = {
     "UserError": "gtk.core.errors",
     "WorkFailed": "gtk.core.errors",
     "export": "gtk.exports.onnx",
+    "export_all": "gtk.exports.onnx",
     "hookimpl": "gtk.core.hooks",
     "load": "gtk.core.runs:find_run",
     "train": "gtk.core.training",

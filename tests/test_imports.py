@@ -29,6 +29,7 @@ TORCH_FREE = [
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
     *(f"core/{name}.py" for name in ("cache", "command", "comparison", "source")),
+    "exports/options.py",
     "exports/runtime.py",
     *(f"exports/{name}.py" for name in ("bench", "inspection", "snippet", "timing")),
     *(f"pictures/{path.name}" for path in (ROOT / "pictures").glob("*.py")),
@@ -116,6 +117,7 @@ def modules_after(*arguments: str) -> set[str]:
         ("data", "mnist", "--help"),
         ("recipes", "cvae-mlp"),
         ("runs",),
+        ("export", "--help"),
         ("report", "--help"),
         ("inspect", "--help"),
         ("bench", "--help"),

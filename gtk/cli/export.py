@@ -1,58 +1,210 @@
-"""`gtk export`: one ONNX file, proven equal to PyTorch."""
+"""`gtk export`: parts of a model as ONNX files, proven equal to PyTorch."""
 
+import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
+from gtk.cli.working import work_shown
 from gtk.core.command import sample_condition
+from gtk.core.run import Run
+from gtk.exports.options import OPSETS, TOLERANCES, Layout, Pixels, Precision
+from gtk.exports.snippet import javascript_snippet, python_snippet
+
+if TYPE_CHECKING:  # these import torch
+    from rich.console import Console
+
+    from gtk.exports.onnx import Exported
+    from gtk.exports.proof import Difference
+
+
+class BatchSize(click.ParamType[Any]):
+    """A whole number, or "dynamic" for any."""
+
+    name = "batch size"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - None by default, else a text
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int | None:
+        """Return the number, None for any."""
+        if value == "dynamic":
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"'{value}' is neither 'dynamic' nor a whole number such as 16.", param, ctx)
 
 
 @click.command()
 @click.argument("run", metavar="RUN", type=RunReference())
 @click.option(
+    "--part",
+    metavar="PART",
+    help="decoder, sampler, encoder, generator, discriminator, or another that the model's plugin "
+    "has; 'all' for each of them. By default the one that makes images.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file to write; by default NAME-PART.onnx in the run's folder.",
+    help="The file to write, for 'all' a folder; by default NAME-PART.onnx in the run's folder. A "
+    ".json beside it has what the file says about itself.",
 )
 @checkpoint_option
 @click.option(
-    "--atol", "tolerance", default=1e-5, show_default=True, help="The largest difference allowed."
+    "--opset",
+    default=OPSETS[0],
+    show_default=True,
+    metavar="N",
+    help=f"The version of ONNX's operators: {OPSETS[0]} to {OPSETS[-1]}; some models also go "
+    "into older ones.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    default="fp32",
+    show_default=True,
+    help="fp16 halves the file, for GPUs and downloads; a CPU gains nothing by it. Inputs and "
+    "outputs stay float32.",
+)
+@click.option(
+    "--image",
+    type=click.Choice(get_args(Pixels)),
+    default="float",
+    show_default=True,
+    help="What images are, in and out: float32 in 0..1, or whole levels in 0..255.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(get_args(Layout)),
+    default="nchw",
+    show_default=True,
+    help="The order of an image's axes: channels first, or last as in most picture files.",
+)
+@click.option(
+    "--batch-size",
+    type=BatchSize(),
+    default="dynamic",
+    show_default=True,
+    metavar="dynamic|N",
+    help="How many images the file makes at once: as many as it is asked for, or always N.",
+)
+@click.option(
+    "--atol",
+    "tolerance",
+    type=float,
+    metavar="X",
+    help="The largest difference allowed from PyTorch.  [default: "
+    + ", ".join(f"{value:g} for {name}" for name, value in TOLERANCES.items())
+    + "]",
+)
+@click.option("--dry-run", is_flag=True, help="Do everything, proof included, but write no file.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, for programs.")
 @runs_option
 def export(
     *,
     run: str,
+    part: str | None,
     out: Path | None,
-    checkpoint: str | None,
-    tolerance: float,
-    overwrite: bool,
+    as_json: bool,
     runs: Path,
+    **options: Any,  # noqa: ANN401 - as gtk.exports.onnx.export has them
 ) -> None:
-    """Write a run's decoder as one ONNX file, proven equal to PyTorch.
+    """Write parts of a run's model as ONNX files, proven equal to PyTorch.
 
     gtk export latest --out digits.onnx
+
+    gtk export latest --part encoder
+
+    gtk export latest --part all --out exported --precision fp16
     """
     from gtk.core.runs import find_run
 
     found = find_run(run, runs)
-    from gtk.exports.onnx import export as export_run
+    from gtk.exports.onnx import export as export_one, export_all
 
-    exported = export_run(
-        found, out, checkpoint=checkpoint, tolerance=tolerance, overwrite=overwrite
-    )
+    with work_shown():
+        if part == "all":
+            exported = export_all(found, out, **options)
+        else:
+            exported = [export_one(found, out, part=part, **options)]
+    if as_json:
+        for item in exported:
+            click.echo(json.dumps(_facts(item), allow_nan=False))
+        return
     console = make_console()
-    for name, sizes in exported.parity.differences.items():
-        for size, difference in sizes.items():
-            console.print(
-                f"batch {size:<3} {name} differs from PyTorch by at most {difference.largest:.2g}"
-            )
-    console.print(f"largest difference {exported.parity.largest:.2g}, tolerance {tolerance:.2g}")
-    console.print(f"{exported.path}: {exported.size:,} bytes, one file")
-    console.print("go on with")
-    file = shlex.quote(str(exported.path))
-    console.print(f"  gtk sample {file}{sample_condition(found)} -n 16 --out samples.png")
+    for item in exported:
+        _print(console, item)
+    if exported[0].written:
+        _print_next(console, found, exported[0])
+
+
+def _facts(item: "Exported") -> dict[str, Any]:
+    """Return what a program wants to know of a file."""
+    return {
+        "file": str(item.path),
+        "part": item.part,
+        "size": item.size,
+        "sha256": item.sha256,
+        "seconds": round(item.seconds, 3),
+        "parity": {"largest": item.parity.largest, **item.contract["parity"]},
+        "contract": str(item.contract_path),
+        "written": item.written,
+    }
+
+
+def _print(console: "Console", item: "Exported") -> None:
+    """Say what was written, and how near to PyTorch it is."""
+    contract = item.contract
+    batch = contract["batch_size"] or "of any size"
+    what = f"{item.size:,} bytes, {contract['precision']}, opset {contract['opset']}, batch {batch}"
+    console.print(f"{item.part}: {item.path}, {what}")
+    for name, found in item.parity.outputs.items():
+        console.print(f"  {name} {_difference(found)}")
+    sizes = list(dict.fromkeys(size for by in item.parity.differences.values() for size in by))
+    listed = ", ".join(map(str, sizes[:-1])) + " and " if len(sizes) > 1 else ""
+    tolerance = f"{item.parity.tolerance:.2g}"
+    if set(item.parity.differences) - {"image"}:
+        tolerance += f" + {tolerance} of each value"
+    console.print(
+        f"  tolerance {tolerance}, compared at batch {listed}{sizes[-1]}, in {item.seconds:.1f} s"
+    )
+    if not item.written:
+        console.print("  not written, this is a dry run")
+
+
+def _difference(found: "Difference") -> str:
+    """Return how an output differs, in words."""
+    if found.largest == 0:
+        text = "is what PyTorch gives"
+    else:
+        text = f"differs from PyTorch by at most {found.largest:.2g}, on average {found.mean:.2g}"
+    if found.levels is None:
+        return text
+    if not found.pixels:
+        return f"{text}; none of {found.values:,} 8-bit pixels differs"
+    levels = "1 level" if found.levels == 1 else f"{found.levels} levels"
+    return f"{text}; {found.pixels:,} of {found.values:,} 8-bit pixels differ, by {levels} at most"
+
+
+def _print_next(console: "Console", run: Run, item: "Exported") -> None:
+    """Show what to do with a file."""
+    file = str(item.path)
+    for language, snippet in (("Python", python_snippet), ("JavaScript", javascript_snippet)):
+        console.print(f"\n{language}:\n")
+        console.print(snippet(item.contract, file).rstrip("\n"))
+    latent, outputs = item.contract["latent"], item.contract["outputs"]
+    draws = [output["name"] for output in outputs] == ["image"]
+    if draws and latent is not None and latent["prior"] == "normal":
+        console.print("\ngo on with")
+        console.print(
+            f"  gtk sample {shlex.quote(file)}{sample_condition(run)} -n 16 --out samples.png"
+        )

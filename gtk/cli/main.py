@@ -18,6 +18,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 HEAVY = {
     "filelock",
     "onnx",
+    "onnx_ir",
     "onnxruntime",
     "onnxscript",
     "platformdirs",
@@ -36,7 +37,7 @@ COMMANDS = {
     "interpolate": "Draw what lies between images, conditions or random points.",
     "traverse": "Sweep each latent dimension, or draw the manifold of two.",
     "animate": "Make a GIF or APNG of a training, or of a walk in latent space.",
-    "export": "Write a run's decoder as one ONNX file, proven equal to PyTorch.",
+    "export": "Write parts of a run's model as ONNX files, proven equal to PyTorch.",
     "inspect": "Show what an exported file, or a run's part, takes, gives and is made of.",
     "bench": "Measure an exported file or a run, with PyTorch beside it.",
     "report": "Write a run's report, one page that opens anywhere.",

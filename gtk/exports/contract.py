@@ -7,19 +7,23 @@ from typing import Any
 import onnx
 
 from gtk.core.condition import ConditionSpec
-from gtk.core.model import ExportPart, Model
 from gtk.core.run import Run
 from gtk.exports.options import ExportOptions
 from gtk.exports.proof import Parity
 from gtk.exports.runtime import SCHEMA
+from gtk.exports.subject import Subject
+
+DTYPES: dict[int, str] = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.UINT8: "uint8",
+}
 
 
 def describe(
     run: Run,
     step: int,
-    model: Model,
-    name: str,
-    part: ExportPart,
+    subject: Subject,
     options: ExportOptions,
     parity: Parity,
     graph: onnx.GraphProto,
@@ -29,23 +33,21 @@ def describe(
     Args:
         run: which model, settings and data.
         step: of the checkpoint.
-        model: its noise and condition.
-        name: of the part.
-        part: its inputs and outputs.
+        subject: the part, and its model's noise and condition.
         options: how it was written.
         parity: what the comparison found.
-        graph: with the shapes of the outputs.
+        graph: as it is in the file.
     """
-    document = run.document
-    condition = model.condition
+    document, part, condition = run.document, subject.part, subject.model.condition
     conditioned = condition is not None and condition.input_name in part.inputs
-    ports = [_port(run, model, item) for item in part.inputs]
-    latents = [port for port in ports if port["kind"] == "latent"]
+    inputs = [_port(item, _kind(subject, item.name)) for item in graph.input]
+    latents = [port for port in inputs if port["kind"] == "latent"]
+    outputs = [_port(item, "image" if item.name == "image" else "values") for item in graph.output]
     makes_or_takes_images = "image" in (*part.inputs, *part.outputs)
     return {
         "schema": SCHEMA,
         "gtk": version("generative-toolkit"),
-        "part": name,
+        "part": subject.name,
         "plugin": {**document["packages"]["model"], "name": document["model"]["name"]},
         "model": {key: value for key, value in document["model"].items() if key != "name"},
         "conditioner": document["conditioner"],
@@ -53,13 +55,15 @@ def describe(
         "run": run.name,
         "step": step,
         "opset": options.opset,
-        "inputs": ports,
-        "outputs": [_output(item) for item in graph.output],
+        "precision": options.precision,
+        "batch_size": options.batch_size,
+        "inputs": inputs,
+        "outputs": outputs,
         "latent": {"input": latents[0]["name"], "shape": latents[0]["shape"], "prior": part.prior}
         if latents
         else None,
         "condition": _condition(condition) if condition is not None and conditioned else None,
-        "image": _image(run) if makes_or_takes_images else None,
+        "image": _image(subject, options) if makes_or_takes_images else None,
         "parity": {
             "tolerance": parity.tolerance,
             "differences": {
@@ -70,25 +74,19 @@ def describe(
     }
 
 
-def _port(run: Run, model: Model, name: str) -> dict[str, Any]:
-    """Describe an input; its shape is without the batch."""
-    condition = model.condition
+def _port(item: onnx.ValueInfoProto, kind: str) -> dict[str, Any]:
+    """Describe an input or output; its shape is without the batch."""
+    tensor = item.type.tensor_type
+    shape = [axis.dim_value for axis in tensor.shape.dim[1:]]
+    return {"name": item.name, "kind": kind, "dtype": DTYPES[tensor.elem_type], "shape": shape}
+
+
+def _kind(subject: Subject, name: str) -> str:
+    """Return what an input is."""
+    condition = subject.model.condition
     if condition is not None and name == condition.input_name:
-        dtype, shape = (
-            ("int64", []) if condition.kind == "classes" else ("float32", [condition.count])
-        )
-        return {"name": name, "kind": "condition", "dtype": dtype, "shape": shape}
-    if name == "image":
-        shape = list(run.data_spec.image_shape)
-        return {"name": name, "kind": "image", "dtype": "float32", "shape": shape}
-    return {"name": name, "kind": "latent", "dtype": "float32", "shape": list(model.noise.shape)}
-
-
-def _output(output: onnx.ValueInfoProto) -> dict[str, Any]:
-    """Describe an output; its shape is without the batch."""
-    shape = [axis.dim_value for axis in output.type.tensor_type.shape.dim[1:]]
-    kind = "image" if output.name == "image" else "values"
-    return {"name": output.name, "kind": kind, "dtype": "float32", "shape": shape}
+        return "condition"
+    return "image" if name == "image" else "latent"
 
 
 def _condition(condition: ConditionSpec) -> dict[str, Any]:
@@ -106,15 +104,16 @@ def _condition(condition: ConditionSpec) -> dict[str, Any]:
     }
 
 
-def _image(run: Run) -> dict[str, Any]:
-    channels, height, width = run.data_spec.image_shape
+def _image(subject: Subject, options: ExportOptions) -> dict[str, Any]:
+    channels, height, width = subject.image_shape
+    levels = options.image == "uint8"
     return {
         "channels": channels,
         "height": height,
         "width": width,
-        "layout": "NCHW",
-        "dtype": "float32",
-        "range": [0, 1],
+        "layout": options.layout.upper(),
+        "dtype": "uint8" if levels else "float32",
+        "range": [0, 255] if levels else [0, 1],
     }
 
 

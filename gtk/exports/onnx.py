@@ -2,20 +2,26 @@
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import onnx
 
-from gtk.core.errors import WorkFailed, unknown_name
-from gtk.core.output import check_output_file, write_file
+from gtk.core.errors import PluginError, UserError, WorkFailed
 from gtk.core.run import Run
 from gtk.core.runs import find_run
+from gtk.core.work import track
 from gtk.exports.contract import describe
-from gtk.exports.options import ExportOptions
-from gtk.exports.proof import Parity, compare
+from gtk.exports.edges import Edges
+from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
+from gtk.exports.form import check_form
+from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
+from gtk.exports.precision import halve
+from gtk.exports.proof import Candidate, Parity, compare
 from gtk.exports.runtime import METADATA_KEY, open_session
+from gtk.exports.subject import Subject, load_subject, load_subjects
 from gtk.exports.translate import translate
 
 
@@ -37,14 +43,37 @@ class Prepared:
     parity: Parity
     seconds: float
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the file, in hexadecimal."""
+        return sha256(self.content)
+
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and what its comparison with PyTorch found."""
+    """A file that was written, or would have been.
+
+    Attributes:
+        path: the file.
+        contract_path: the JSON beside it.
+        part: the part's name.
+        size: of the file, in bytes.
+        sha256: of the file, in hexadecimal.
+        contract: what the file says about itself.
+        parity: what its comparison with PyTorch found.
+        seconds: that translation and comparison took.
+        written: False after a dry run.
+    """
 
     path: Path
+    contract_path: Path
+    part: str
     size: int
+    sha256: str
+    contract: dict[str, Any]
     parity: Parity
+    seconds: float
+    written: bool
 
 
 def export(
@@ -53,36 +82,88 @@ def export(
     *,
     part: str | None = None,
     checkpoint: str | int | None = None,
-    tolerance: float | None = None,
     overwrite: bool = False,
+    dry_run: bool = False,
+    **options: Unpack[OptionValues],
 ) -> Exported:
     """Write a part of the run's model as ONNX, by default the one that makes images.
 
     The file is one file, has a symbolic batch axis and no random nodes, and carries its contract
-    as JSON in its metadata. It appears by rename, after it agreed with the run loaded again from
-    disk, at batch sizes 1, 2, 3 and 16.
+    as JSON in its metadata; the same JSON, with the file's SHA-256, is written beside it. Both
+    appear by rename, after the file agreed with the run loaded again from disk, at batch sizes 1,
+    2, 3 and 16.
 
     Args:
         run: a run, its folder, its name or "latest".
         out: the file; by default NAME-PART.onnx in the run's folder.
         part: as `Model.exports` names it: "decoder", "encoder", "generator", ...
         checkpoint: as in `Run.load_model`.
-        tolerance: see `ExportOptions`.
-        overwrite: replace the file if it exists.
+        overwrite: replace the files if they exist.
+        dry_run: do everything but write.
+        options: the fields of `ExportOptions`: opset, precision, image, layout, batch_size,
+            tolerance.
 
     Raises:
-        UserError: the file exists, or cannot be written, or there is no such part.
+        UserError: a file exists, or cannot be written, or there is no such part, or an option that
+            is not possible.
         ExportMismatch: the file does not compute what PyTorch computes; there is none then.
+        WorkFailed: the part cannot be written as ONNX, or there is no room.
     """
-    options = ExportOptions(tolerance=tolerance)
+    chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
     step = run.checkpoints.choose(checkpoint)  # once: a run that trains on may choose another
-    name = choose_part(run, part, step)
-    path = Path(out) if out is not None else run.path / f"{run.name}-{name}.onnx"
-    check_output_file(path, ".onnx", overwrite=overwrite)
-    prepared = prepare(run, name, options, step)
-    write_file(path, prepared.content)
-    return Exported(path, len(prepared.content), prepared.parity)
+    subject = load_subject(run, part, step)
+    path = Path(out) if out is not None else default_path(run.path, run, subject.name)
+    check_files(path, overwrite=overwrite)
+    return _finish({path: _prepare(run, step, subject, chosen)}, dry_run=dry_run)[0]
+
+
+def export_all(
+    run: Run | str | Path,
+    folder: str | Path | None = None,
+    *,
+    checkpoint: str | int | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    **options: Unpack[OptionValues],
+) -> list[Exported]:
+    """Write every part of the run's model as `export` does; all of them, or none if one fails.
+
+    Args:
+        run: as in `export`.
+        folder: where NAME-PART.onnx of each part goes, made if it does not exist; by default the
+            run's own.
+        checkpoint: as in `export`.
+        overwrite: as in `export`.
+        dry_run: as in `export`.
+        options: as in `export`.
+
+    Raises:
+        UserError: as in `export`.
+        ExportMismatch: as in `export`.
+        WorkFailed: as in `export`.
+    """
+    chosen = ExportOptions(**options)
+    run = run if isinstance(run, Run) else find_run(run)
+    step = run.checkpoints.choose(checkpoint)
+    place = run.path if folder is None else Path(folder)
+    check_folder(place)
+    subjects = {
+        default_path(place, run, subject.name): subject for subject in load_subjects(run, step)
+    }
+    for path in subjects:
+        if place.exists():
+            check_files(path, overwrite=overwrite)
+    prepared = {
+        path: _prepare(run, step, subject, chosen)
+        for path, subject in track(subjects.items(), "exporting", len(subjects))
+    }
+    return _finish(prepared, dry_run=dry_run)
+
+
+def default_path(folder: Path, run: Run, part: str) -> Path:
+    """Return the file of a part that is not given another name."""
+    return folder / f"{run.name}-{part}.onnx"
 
 
 def choose_part(run: Run, part: str | None, step: int) -> str:
@@ -90,30 +171,83 @@ def choose_part(run: Run, part: str | None, step: int) -> str:
 
     Raises:
         UnknownName: the model has no such part.
+        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
     """
-    parts = run.load_model(step).exports()
-    if part is not None and part not in parts:
-        raise unknown_name("part", part, parts)
-    return part or next(iter(parts))
+    return load_subject(run, part, step).name
 
 
 def prepare(run: Run, name: str, options: ExportOptions, step: int) -> Prepared:
     """Translate a part and prove it.
 
     Raises:
+        InvalidValue: an opset that cannot be reached.
+        PluginError: the plugin's own code fails, or does not do what its part promises.
         WorkFailed: it cannot be translated.
         ExportMismatch: the result does not compute what PyTorch computes.
     """
+    return _prepare(run, step, load_subject(run, name, step), options)
+
+
+def _prepare(run: Run, step: int, subject: Subject, options: ExportOptions) -> Prepared:
     start = time.perf_counter()
-    model, image_shape = run.load_model(step), run.data_spec.image_shape
-    part = model.exports()[name]
-    proto = translate(model, part, image_shape, options)
+    inside = translate(subject, options)
+    if options.precision == "fp16":
+        inside = halve(inside, _in_raw_units(subject))
+    proto = Edges(options).add(inside)
+    check_form(proto, subject, options)
+    gives_levels = options.image == "uint8" and "image" in subject.part.outputs
+    candidate = Candidate(
+        _open(proto, subject, options), _open(inside, subject, options) if gives_levels else None
+    )
+    untouched = replace(subject, model=run.load_model(step))  # exports() may change a model
+    parity = compare(untouched, candidate, options)
+    contract = describe(run, step, subject, options, parity, proto.graph)
+    try:
+        text = json.dumps(contract, allow_nan=False)
+    except ValueError as error:
+        raise PluginError(
+            f"the settings of plugin '{subject.plugin}' hold a number that JSON has not: {error}"
+        ) from error
+    onnx.helper.set_model_props(proto, {METADATA_KEY: text})
+    content = proto.SerializeToString(deterministic=True)
+    return Prepared(subject.name, content, contract, parity, time.perf_counter() - start)
+
+
+def _in_raw_units(subject: Subject) -> str | None:
+    """Return the name of the input that is in the data set's own units."""
+    condition = subject.model.condition
+    if condition is None or condition.kind != "continuous":
+        return None
+    return condition.input_name if condition.input_name in subject.part.inputs else None
+
+
+def _open(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types
+    """Return an onnxruntime session."""
     session = open_session(proto.SerializeToString())
     if session is None:
-        raise WorkFailed("onnxruntime cannot read what torch.onnx has made of this model")
-    parity = compare(run.load_model(step), session, part, image_shape, options.allowed)
-    contract = describe(run, step, model, name, part, options, parity, proto.graph)
-    onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(contract, allow_nan=False)})
-    proto.producer_name = "gtk"
-    content = proto.SerializeToString()
-    return Prepared(name, content, contract, parity, time.perf_counter() - start)
+        if options.opset > OPSETS[0]:
+            raise UserError(
+                f"onnxruntime cannot read {subject} in opset {options.opset}: {opsets_that_work()}"
+            )
+        raise WorkFailed(f"onnxruntime cannot read what torch.onnx has made of {subject}")
+    return session
+
+
+def _finish(prepared: Mapping[Path, Prepared], *, dry_run: bool) -> list[Exported]:
+    """Write what was prepared, all or none, unless it is only tried."""
+    if not dry_run:
+        write_exports({path: (item.content, item.contract) for path, item in prepared.items()})
+    return [
+        Exported(
+            path=path,
+            contract_path=contract_path(path),
+            part=item.part,
+            size=len(item.content),
+            sha256=item.sha256,
+            contract=item.contract,
+            parity=item.parity,
+            seconds=item.seconds,
+            written=not dry_run,
+        )
+        for path, item in prepared.items()
+    ]

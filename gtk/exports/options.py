@@ -1,12 +1,35 @@
 """How a part is written as ONNX."""
 
 import math
+import operator
 from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, get_args
 
 from gtk.core.errors import InvalidValue
 
-#: Ten times what float32 rounding was measured to make.
-TOLERANCE = 1e-5
+Precision = Literal["fp32", "fp16"]
+Pixels = Literal["float", "uint8"]
+Layout = Literal["nchw", "nhwc"]
+
+#: fp32: ten times what its rounding was measured to make. fp16: five times, of values near 1.
+TOLERANCES: dict[Precision, float] = {"fp32": 1e-5, "fp16": 5e-3}
+#: Versions of ONNX's operators that every model can be written in.
+OPSETS = range(18, 27)
+#: Below this one the exporter has reached none; from it on to `OPSETS` it depends on the model.
+LEAST_OPSET = 15
+#: A batch of a fixed size is proven whole.
+LARGEST_BATCH = 1024
+
+
+class OptionValues(TypedDict, total=False):
+    """The fields of `ExportOptions`, as keywords of the functions that take them."""
+
+    opset: int
+    precision: Precision
+    image: Pixels
+    layout: Layout
+    batch_size: int | None
+    tolerance: float | None
 
 
 @dataclass(frozen=True)
@@ -15,23 +38,66 @@ class ExportOptions:
 
     Attributes:
         opset: the version of ONNX's operators.
+        precision: of weights and arithmetic; inputs and outputs are float32 with "fp16", too. Half
+            the size, for GPUs and downloads: a CPU computes in float32 anyway.
+        image: what images are, that go in or come out: "float", float32 in 0..1, or "uint8", whole
+            levels in 0..255.
+        layout: of these images, "nchw" or "nhwc".
+        batch_size: the one size that the file takes, None for any.
         tolerance: the largest difference allowed from PyTorch, of values; where they are no images,
-            as much again of each value. None for the default.
+            as much again of each value. None for the default of the precision.
 
     Raises:
         InvalidValue: a value outside what is possible.
     """
 
     opset: int = 18
+    precision: Precision = "fp32"
+    image: Pixels = "float"
+    layout: Layout = "nchw"
+    batch_size: int | None = None
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.tolerance is not None and not 0 <= self.tolerance < math.inf:
+        if not _within(self.opset, LEAST_OPSET, OPSETS[-1]):
+            raise InvalidValue(f"opset {self.opset!r} cannot be written: {opsets_that_work()}")
+        for name, kind in (("precision", Precision), ("image", Pixels), ("layout", Layout)):
+            if getattr(self, name) not in get_args(kind):
+                raise InvalidValue(
+                    f"{name} is {' or '.join(get_args(kind))}, not {getattr(self, name)!r}"
+                )
+        if self.batch_size is not None and not _within(self.batch_size, 1, LARGEST_BATCH):
             raise InvalidValue(
-                f"the tolerance must be a number of at least 0, not {self.tolerance}"
+                f"a fixed batch size is a whole number in 1..{LARGEST_BATCH}, not "
+                f"{self.batch_size!r}; without one the file takes any"
+            )
+        if self.tolerance is not None and not _is_tolerance(self.tolerance):
+            raise InvalidValue(
+                f"the tolerance must be a number of at least 0, not {self.tolerance!r}"
             )
 
     @property
     def allowed(self) -> float:
         """The tolerance, or what it is by default."""
-        return TOLERANCE if self.tolerance is None else self.tolerance
+        return TOLERANCES[self.precision] if self.tolerance is None else self.tolerance
+
+    @property
+    def batch_axis(self) -> str | int:
+        """The first axis of every input and output: a name where it may be of any size."""
+        return "batch" if self.batch_size is None else self.batch_size
+
+
+def opsets_that_work() -> str:
+    """Return what to choose instead of an opset that cannot be reached."""
+    return f"use {OPSETS[0]} to {OPSETS[-1]}"
+
+
+def _within(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - whatever was given
+    try:
+        return least <= operator.index(value) <= most
+    except TypeError:
+        return False
+
+
+def _is_tolerance(value: Any) -> bool:  # noqa: ANN401 - whatever was given
+    return isinstance(value, float | int) and 0 <= value < math.inf

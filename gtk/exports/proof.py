@@ -1,7 +1,8 @@
 """Prove that an exported file computes what the run computes in PyTorch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.errors import ExportMismatch
-from gtk.core.model import ExportPart, Model
-
-#: Batch sizes that are compared: a graph that fixed its example's size fails on another.
-BATCH_SIZES = (1, 2, 3, 16)
-#: Latents reach this many standard deviations.
-SIGMA = 4.0
+from gtk.core.errors import ExportMismatch, PluginError, WorkFailed
+from gtk.exports.edges import Edges
+from gtk.exports.examples import as_levels, example_batches
+from gtk.exports.options import ExportOptions
+from gtk.exports.subject import Subject, one_line
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Difference:
     """How an output differs from PyTorch's.
 
     Attributes:
-        largest: the largest absolute difference.
-        mean: the mean absolute difference.
+        largest: the largest absolute difference; of 8-bit images before they are rounded.
+        mean: the mean absolute difference, likewise.
         values: how many values were compared.
         levels: the largest difference of 8-bit pixels; None where the output is no image.
         pixels: how many 8-bit values differ at all; None where the output is no image.
@@ -64,64 +63,84 @@ class Parity:
     @property
     def largest(self) -> float:
         """The largest difference of all."""
-        return max(found.largest for sizes in self.differences.values() for found in sizes.values())
+        return max(found.largest for found in self.outputs.values())
+
+    @property
+    def outputs(self) -> dict[str, Difference]:
+        """The differences by output alone."""
+        joined: dict[str, Difference] = {}
+        for name, sizes in self.differences.items():
+            for found in sizes.values():
+                joined[name] = joined[name].joined(found) if name in joined else found
+        return joined
 
 
-def compare(
-    model: Model,
-    session: Any,  # noqa: ANN401 - onnxruntime publishes no types
-    part: ExportPart,
-    image_shape: tuple[int, int, int],
-    tolerance: float,
-) -> Parity:
-    """Compare an ONNX session with the model on several batch sizes.
+@dataclass(frozen=True)
+class Candidate:
+    """A file in the making, as onnxruntime runs it.
+
+    Attributes:
+        session: an onnxruntime session on what is to be the file.
+        values: where the file gives 8-bit images, a session on the graph before they are rounded,
+            which takes and gives float32 images (B, C, H, W).
+    """
+
+    session: Any
+    values: Any | None = None
+
+
+def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> Parity:
+    """Compare a file with the model on several batch sizes.
 
     Args:
-        model: the run, loaded again from disk: never the module that was handed to the exporter,
-            since a wrong wrapper would agree with itself.
-        session: an onnxruntime session on the file.
-        part: its names and its reference; its module is not called.
-        image_shape: of the data, (C, H, W).
-        tolerance: the largest absolute difference allowed; see `Parity`.
+        subject: the part, with a model that was loaded again from disk. Its module is not called:
+            a wrong wrapper would agree with itself.
+        candidate: what is to be the file.
+        options: which images it has, and the tolerance.
 
     Raises:
         ExportMismatch: a difference is over the tolerance, or not a number, or a shape differs.
+        WorkFailed: onnxruntime cannot run the file, or PyTorch's own outputs are not numbers.
+        PluginError: the plugin's own code fails, or gives something else than its part promises.
     """
+    part, edges = subject.part, Edges(options)
     differences: dict[str, dict[int, Difference]] = {name: {} for name in part.outputs}
-    for inputs in example_batches(part, model, image_shape):
+    for inputs in example_batches(subject, options):
         size = len(inputs[0])
-        found = session.run(list(part.outputs), dict(zip(part.inputs, inputs, strict=True)))
-        for name, mine, theirs in zip(
-            part.outputs, found, expected(model, part, inputs), strict=True
-        ):
-            difference = measure(name, mine, theirs, tolerance, size)
+        wanted = expected(subject, inputs)
+        feeds = dict(zip(part.inputs, inputs, strict=True))
+        given = {
+            name: edges.given(value) if name == "image" else value for name, value in feeds.items()
+        }
+        found = [
+            edges.seen(value) if name == "image" else value
+            for name, value in zip(
+                part.outputs, _run(subject, candidate.session, given), strict=True
+            )
+        ]
+        values = found if candidate.values is None else _run(subject, candidate.values, feeds)
+        for name, mine, exact, theirs in zip(part.outputs, found, values, wanted, strict=True):
+            difference = measure(name, exact, theirs, options.allowed)
+            if mine.dtype == np.uint8:
+                difference = replace(difference, **_levels(mine, theirs, options.allowed))
             known = differences[name].get(size)
             differences[name][size] = difference if known is None else known.joined(difference)
-    return Parity(tolerance, differences)
+    return Parity(options.allowed, differences)
 
 
-def measure(
-    name: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float, size: int
-) -> Difference:
-    """Return how an output differs at a batch size.
+def measure(name: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float) -> Difference:
+    """Return how an output of floats differs.
 
     Raises:
         ExportMismatch: by more than is allowed.
     """
-    if found.shape != expected.shape:
-        raise ExportMismatch(
-            f"at batch {size} the exported file gives {name} {found.shape}, PyTorch gives "
-            f"{expected.shape}; no file was written"
-        )
+    _check_shape(name, found, expected)
     distances = np.abs(found - expected)
     allowed = tolerance if name == "image" else tolerance * (1 + np.abs(expected))
     largest = float(distances.max())
     if not (distances <= allowed).all():  # so that NaN is refused, too
-        raise ExportMismatch(
-            f"at batch {size} {name} of the exported file differs from PyTorch by {largest:.3g}, "
-            f"the tolerance is {tolerance:.3g}; no file was written"
-        )
-    mean = float(distances.mean())
+        raise _mismatch(name, expected, f"differs from PyTorch by {largest:.3g}", tolerance)
+    mean = float(distances.mean(dtype=np.float64))
     if name != "image":
         return Difference(largest, mean, distances.size)
     levels = np.abs(as_levels(found) - as_levels(expected))
@@ -130,73 +149,90 @@ def measure(
     )
 
 
-def as_levels(images: NDArray[Any]) -> NDArray[np.int64]:
-    """Return images in 0..1 as 8-bit levels."""
-    levels: NDArray[np.int64] = np.rint(np.clip(images, 0, 1) * 255).astype(np.int64)
-    return levels
+def _levels(found: NDArray[np.uint8], expected: NDArray[Any], tolerance: float) -> dict[str, int]:
+    """Return how 8-bit images differ, of which each level is the nearest to a value allowed.
 
-
-def expected(
-    model: Model, part: ExportPart, inputs: tuple[NDArray[Any], ...]
-) -> list[NDArray[Any]]:
-    """Return what the model itself gives for a part's inputs."""
-    with torch.no_grad():
-        tensors = [torch.from_numpy(value) for value in inputs]
-        if part.reference is None or draws(part):
-            given: Tensor | tuple[Tensor, ...] = model.sample(
-                tensors[0], tensors[1] if len(tensors) > 1 else None
-            )
-        else:
-            given = part.reference(model, *tensors)
-    outputs = (given,) if isinstance(given, Tensor) else given
-    return [output.numpy() for output in outputs]
-
-
-def draws(part: ExportPart) -> bool:
-    """Say whether a part makes images of noise, as `Model.sample` does."""
-    return part.outputs == ("image",) and part.inputs[0] != "image" and part.prior == "normal"
-
-
-def example_batches(
-    part: ExportPart, model: Model, image_shape: tuple[int, int, int]
-) -> Iterator[tuple[NDArray[Any], ...]]:
-    """Yield inputs at each batch size, until they have gone through all conditions there are."""
-    examples = 0 if model.condition is None else len(model.condition.examples())
-    first = 0
-    sizes = list(BATCH_SIZES)
-    while sum(sizes) < examples:
-        sizes.append(max(BATCH_SIZES))
-    for size in sizes:
-        yield example_inputs(part, model, image_shape, size, first)
-        first += size
-
-
-def example_inputs(
-    part: ExportPart, model: Model, image_shape: tuple[int, int, int], size: int, first: int = 0
-) -> tuple[NDArray[Any], ...]:
-    """Return a batch of latents out to 4 sigma, of images from black to white, of conditions.
-
-    Args:
-        part: whose inputs they are.
-        model: its noise and condition.
-        image_shape: (C, H, W).
-        size: of the batch.
-        first: which of the conditions' examples comes first, from the last one downwards.
+    Raises:
+        ExportMismatch: one is not.
     """
-    inputs: list[NDArray[Any]] = []
-    for name in part.inputs:
-        if model.condition is not None and name == model.condition.input_name:
-            examples = model.condition.examples()[::-1]
-            inputs.append(examples[np.arange(first, first + size) % len(examples)])
-        elif name == "image":
-            generator = np.random.default_rng(first)
-            images = generator.random((size, *image_shape), dtype=np.float32)
-            # Noise alone has no dark and no bright image.
-            shade = generator.random((size, 1, 1, 1), dtype=np.float32)
-            inputs.append(np.clip(images + 2 * shade - 1, 0, 1))
+    _check_shape("image", found, expected)
+    distances = np.abs(found - 255 * np.clip(expected, 0, 1).astype(np.float64))
+    beyond = float(distances.max()) - 0.5
+    if beyond > 255 * tolerance:
+        what = f"differs from PyTorch by {beyond / 255:.3g} more than by rounding to 8 bits"
+        raise _mismatch("image", expected, what, tolerance)
+    levels = np.abs(found.astype(np.int64) - as_levels(expected))
+    return {"levels": int(levels.max()), "pixels": int(np.count_nonzero(levels))}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sum in one order, so that the figures in a file do not depend on the number of cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _check_shape(name: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
+    if found.shape != expected.shape:
+        raise ExportMismatch(
+            f"at batch {len(expected)} the exported file gives {name} {found.shape}, PyTorch gives "
+            f"{expected.shape}; no file was written"
+        )
+
+
+def _mismatch(
+    name: str, expected: NDArray[Any], difference: str, tolerance: float
+) -> ExportMismatch:
+    return ExportMismatch(
+        f"at batch {len(expected)} {name} of the exported file {difference}, the tolerance is "
+        f"{tolerance:.3g}; no file was written"
+    )
+
+
+def _run(subject: Subject, session: Any, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401 - onnxruntime publishes no types
+    try:
+        found: list[NDArray[Any]] = session.run(list(subject.part.outputs), feeds)
+    except Exception as error:  # onnxruntime's errors have no common root
+        size = len(next(iter(feeds.values())))
+        raise WorkFailed(
+            f"onnxruntime cannot run {subject} at batch {size}: {one_line(error)}; no file was "
+            "written"
+        ) from error
+    return found
+
+
+def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
+    """Return what the model itself gives for a part's inputs.
+
+    Raises:
+        WorkFailed: something that is not a number.
+        PluginError: see `compare`.
+    """
+    part, model = subject.part, subject.model
+    tensors = [torch.from_numpy(value.copy()) for value in inputs]  # a plugin may write to them
+    by_sample = part.reference is None or subject.draws
+    what = "Model.sample" if by_sample else "its reference"
+    with subject.blamed(what), torch.no_grad(), _one_thread():
+        given: Tensor | tuple[Tensor, ...]
+        if by_sample:
+            given = model.sample(tensors[0], tensors[1] if len(tensors) > 1 else None)
         else:
-            noise = model.noise.draw(size, seed=first)
-            ends = noise.reshape(-1)[:2]
-            ends[:] = [SIGMA, -SIGMA][: len(ends)]
-            inputs.append(np.clip(noise, -SIGMA, SIGMA))
-    return tuple(inputs)
+            assert part.reference is not None  # noqa: S101 - else it goes by Model.sample
+            given = part.reference(model, *tensors)
+    outputs = [given] if isinstance(given, Tensor) else given
+    if not isinstance(outputs, tuple | list) or len(outputs) != len(part.outputs):
+        number = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
+        raise PluginError(f"{subject}: {what} gives {number} outputs for {', '.join(part.outputs)}")
+    for name, output in zip(part.outputs, outputs, strict=True):
+        if not isinstance(output, Tensor):
+            raise PluginError(f"{subject}: {what} gives {type(output).__name__} for {name}")
+        if not torch.isfinite(output).all():
+            raise WorkFailed(
+                f"PyTorch's own {name} of {subject} is not a number everywhere, so nothing can be "
+                "compared with it: has the training diverged?"
+            )
+    return [output.numpy() for output in outputs]

@@ -1,18 +1,20 @@
-"""A part of a model as an ONNX graph, with nothing in it that was not asked for."""
+"""A part of a model as an ONNX graph, in the exporter's own words."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from gtk.core.errors import WorkFailed
-from gtk.core.model import ExportPart, Model
+from gtk.core.errors import PluginError, WorkFailed
+from gtk.exports.examples import example_inputs
+from gtk.exports.form import check_opset
 from gtk.exports.options import ExportOptions
-from gtk.exports.proof import example_inputs
+from gtk.exports.subject import Subject, one_line
 
 #: The size of the batch that the exporter looks at: not 1, which it may take for a constant.
 EXAMPLE_SIZE = 2
@@ -47,24 +49,26 @@ class CheckedLabels(nn.Module):
         return given
 
 
-def translate(
-    model: Model, part: ExportPart, image_shape: tuple[int, int, int], options: ExportOptions
-) -> onnx.ModelProto:
-    """Translate a part; checked by onnx, with no trace of where its source lies.
+def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
+    """Translate a part, in float32, with a batch of any size, and no trace of its source's place.
 
     Raises:
-        WorkFailed: the exporter cannot translate it, or what it made is not what was asked for.
+        PluginError: the module fails in PyTorch, or gives something else than its part promises.
+        InvalidValue: the exporter cannot reach the opset.
+        WorkFailed: it cannot translate the module.
     """
-    examples = example_inputs(part, model, image_shape, EXAMPLE_SIZE)
-    module, condition = part.module, model.condition
+    part, condition = subject.part, subject.model.condition
+    module = part.module.eval()
+    examples = tuple(torch.from_numpy(value) for value in example_inputs(subject, EXAMPLE_SIZE))
+    _try(subject, module, examples)
     if condition is not None and condition.kind == "classes" and "label" in part.inputs:
-        module = CheckedLabels(module, condition.count, part.inputs.index("label"))
+        module = CheckedLabels(module, condition.count, part.inputs.index("label")).eval()
     axes = tuple({0: "batch"} for _ in part.inputs)
     with _quiet():
         try:
             program = torch.onnx.export(
-                module.eval(),
-                tuple(torch.from_numpy(value) for value in examples),
+                module,
+                examples,
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
                 dynamic_shapes=(axes,) if isinstance(module, CheckedLabels) else axes,
@@ -72,52 +76,76 @@ def translate(
                 dynamo=True,
                 verbose=False,
             )
-        except torch.onnx.errors.OnnxExporterError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise WorkFailed(f"torch.onnx cannot export this model: {reason}") from error
-    assert program is not None  # noqa: S101 - None only without dynamo
-    proto: onnx.ModelProto = program.model_proto
+            assert program is not None  # noqa: S101 - None only without dynamo
+            proto: onnx.ModelProto = program.model_proto
+        except Exception as error:  # the exporter's own, and whatever runs into it
+            reason = one_line(error.__cause__ or error)
+            raise WorkFailed(f"torch.onnx cannot translate {subject}: {reason}") from error
+    check_opset(proto, options)
     _strip(proto)
-    _check_form(proto, options)
+    proto.producer_name = "gtk"
+    proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
+    """Run the module once: what is wrong with it is told better by PyTorch than by the exporter.
+
+    Raises:
+        PluginError: see `translate`.
+    """
+    training = [name or "it" for name, inner in module.named_modules() if inner.training]
+    if training:
+        raise PluginError(f"{subject}: {training[0]} is in train mode, and stays so after eval()")
+    with subject.blamed("its module"), torch.no_grad():
+        given = module(*examples)
+    outputs = (given,) if isinstance(given, Tensor) else given
+    wanted = ", ".join(subject.part.outputs)
+    if not isinstance(outputs, tuple | list) or len(outputs) != len(subject.part.outputs):
+        number = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
+        raise PluginError(f"{subject}: its module gives {number} outputs for {wanted}")
+    for name, output in zip(subject.part.outputs, outputs, strict=True):
+        if not isinstance(output, Tensor) or output.dtype != torch.float32:
+            kind = output.dtype if isinstance(output, Tensor) else type(output).__name__
+            raise PluginError(f"{subject}: its module gives {kind} for {name}, not float32")
+        shape = tuple(output.shape)
+        if shape[:1] != (EXAMPLE_SIZE,):
+            raise PluginError(
+                f"{subject}: its module gives {name} of shape {shape} for a batch of "
+                f"{EXAMPLE_SIZE}: the first axis should be the batch"
+            )
+        if name == "image" and shape[1:] != subject.image_shape:
+            raise PluginError(
+                f"{subject}: its module gives an image of shape {shape[1:]}, those of the data are "
+                f"{subject.image_shape}: give an output of another kind another name"
+            )
 
 
 def _strip(proto: onnx.ModelProto) -> None:
     """Remove what the exporter notes about sources: absolute paths and module names."""
     graph = proto.graph
-    for item in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         del item.metadata_props[:]
-    for node in graph.node:
-        node.doc_string = ""
+        item.doc_string = ""
     del graph.metadata_props[:], proto.metadata_props[:]
     del graph.value_info[:]
 
 
-def _check_form(proto: onnx.ModelProto, options: ExportOptions) -> None:
-    onnx.checker.check_model(proto, full_check=True)
-    opsets = {item.domain: item.version for item in proto.opset_import}
-    axes = {
-        item.name: item.type.tensor_type.shape.dim[0].dim_param
-        for item in (*proto.graph.input, *proto.graph.output)
-    }
-    if opsets != {"": options.opset} or set(axes.values()) != {"batch"}:
-        raise WorkFailed(
-            f"torch.onnx made a file with opsets {opsets} and batch axes {axes}, which is not what "
-            "was asked for; another version of torch may do better"
-        )
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's own warnings away from the user, who can do nothing about them."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    """Keep what the exporter and its tracer print away from the user, who can do nothing about it.
+
+    They log, warn, and print the code that they look at.
+    """
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)

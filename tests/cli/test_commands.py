@@ -135,9 +135,7 @@ def test_a_run_and_its_exported_file_give_the_same_picture(
 ) -> None:
     result = gtk_command("export", "small", "--out", "small.onnx")
     assert result.code == 0
-    for size in (1, 2, 3, 16):
-        assert f"batch {size} " in result.out
-    assert "largest difference" in result.out
+    assert "compared at batch 1, 2, 3 and 16" in result.out
     arguments = ["--labels", "all", "--rows", 3, "--seed", 11]
     gtk_command("sample", "small", *arguments, "--out", "run.png", "--batch-size", 7)
     gtk_command("sample", "small.onnx", *arguments, "--out", "file.png")

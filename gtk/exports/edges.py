@@ -1,0 +1,125 @@
+"""Images as a program has them: 8-bit levels, channels last, so many at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from gtk.exports.options import ExportOptions
+
+#: From (B, C, H, W) to (B, H, W, C), and back.
+LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+#: The image as the model has it; no port and nothing of the exporter's has such a name.
+INSIDE = "image/inside"
+
+#: An operator, the numbers that it takes after the images, its attributes.
+Step = tuple[str, Sequence[float], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What lies between a graph for float32 images (B, C, H, W) in 0..1 and what was asked for.
+
+    Attributes:
+        options: which images, and how many.
+    """
+
+    options: ExportOptions
+
+    def add(self, proto: onnx.ModelProto) -> onnx.ModelProto:
+        """Return the graph with nodes for these images at its inputs and outputs."""
+        made = onnx.ModelProto()
+        made.CopyFrom(proto)
+        graph = made.graph
+        if self._steps_in():
+            for port in graph.input:
+                self._open(graph, port)
+            for port in graph.output:
+                self._close(graph, port)
+        if self.options.batch_size is not None:
+            for port in (*graph.input, *graph.output):
+                port.type.tensor_type.shape.dim[0].dim_value = self.options.batch_size
+        return made
+
+    def given(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Return images (B, C, H, W) in 0..1 as the file takes them."""
+        if self.options.layout == "nhwc":
+            images = np.ascontiguousarray(images.transpose(LAST))
+        if self.options.image == "uint8":
+            return np.rint(images * 255).astype(np.uint8)
+        return images
+
+    def seen(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return images that the file gives as (B, C, H, W), with the values that they have."""
+        return images.transpose(FIRST) if self.options.layout == "nhwc" else images
+
+    def _steps_in(self) -> list[Step]:
+        """Return what makes the file's images those of the model."""
+        steps: list[Step] = []
+        if self.options.layout == "nhwc":
+            steps += [("Transpose", (), {"perm": FIRST})]
+        if self.options.image == "uint8":
+            steps += [("Cast", (), {"to": TensorProto.FLOAT}), ("Div", (255,), {})]
+        return steps
+
+    def _steps_out(self) -> list[Step]:
+        """Return what makes the model's images those of the file."""
+        steps: list[Step] = []
+        if self.options.image == "uint8":
+            steps += [("Clip", (0, 1), {}), ("Mul", (255,), {}), ("Round", (), {})]
+            steps += [("Cast", (), {"to": TensorProto.UINT8})]
+        if self.options.layout == "nhwc":
+            steps += [("Transpose", (), {"perm": LAST})]
+        return steps
+
+    def _open(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto) -> None:
+        if port.name == "image":
+            for node in graph.node:
+                node.input[:] = [INSIDE if name == "image" else name for name in node.input]
+            before = _chain(graph, "image", self._steps_in(), INSIDE)
+            for position, node in enumerate(before):
+                graph.node.insert(position, node)
+            self._describe(port)
+
+    def _close(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto) -> None:
+        if port.name == "image":
+            for node in graph.node:
+                for names in (node.input, node.output):
+                    names[:] = [INSIDE if name == "image" else name for name in names]
+            graph.node.extend(_chain(graph, INSIDE, self._steps_out(), "image"))
+            self._describe(port)
+
+    def _describe(self, port: onnx.ValueInfoProto) -> None:
+        """Say what the images of a port are like now."""
+        if self.options.image == "uint8":
+            port.type.tensor_type.elem_type = TensorProto.UINT8
+        if self.options.layout == "nhwc":
+            axes = port.type.tensor_type.shape.dim
+            channels = axes.pop(1)
+            axes.append(channels)
+
+
+def _chain(
+    graph: onnx.GraphProto, first: str, steps: list[Step], last: str
+) -> list[onnx.NodeProto]:
+    """Return nodes that lead from one tensor to another; their numbers are put into the graph."""
+    nodes, current = [], first
+    for number, (operator, constants, attributes) in enumerate(steps, start=1):
+        following = last if number == len(steps) else f"image/{operator.lower()}"
+        names = [f"image/{constant:g}" for constant in constants]
+        known = {item.name for item in graph.initializer}
+        graph.initializer.extend(
+            numpy_helper.from_array(np.array(constant, np.float32), name)
+            for constant, name in zip(constants, names, strict=True)
+            if name not in known
+        )
+        name = f"image/{operator.lower()}/node"
+        nodes.append(
+            helper.make_node(operator, [current, *names], [following], name=name, **attributes)
+        )
+        current = following
+    return nodes

@@ -1,0 +1,74 @@
+"""What is put into a part to see whether its file computes what PyTorch computes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.exports.options import ExportOptions
+from gtk.exports.subject import Subject
+
+#: Batch sizes that are compared: a graph that fixed its example's size fails on another.
+BATCH_SIZES = (1, 2, 3, 16)
+#: Latents reach this many standard deviations.
+SIGMA = 4.0
+
+
+def example_batches(subject: Subject, options: ExportOptions) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield inputs at each batch size, until they have gone through all conditions there are."""
+    condition = subject.model.condition
+    examples = 0 if condition is None else len(condition.examples())
+    sizes = list(BATCH_SIZES)
+    if options.batch_size is not None:
+        sizes = [options.batch_size] * 2
+    while sum(sizes) < max(examples, sum(BATCH_SIZES)):
+        sizes.append(sizes[-1])
+    first = 0
+    for size in sizes:
+        inputs = example_inputs(subject, size, first)
+        yield tuple(
+            rounded(value) if name == "image" and options.image == "uint8" else value
+            for name, value in zip(subject.part.inputs, inputs, strict=True)
+        )
+        first += size
+
+
+def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray[Any], ...]:
+    """Return a batch of latents out to 4 sigma, of images from black to white, of conditions.
+
+    Args:
+        subject: whose inputs they are.
+        size: of the batch.
+        first: which of the conditions' examples comes first, from the last one downwards.
+    """
+    model = subject.model
+    inputs: list[NDArray[Any]] = []
+    for name in subject.part.inputs:
+        if model.condition is not None and name == model.condition.input_name:
+            examples = model.condition.examples()[::-1]
+            inputs.append(examples[np.arange(first, first + size) % len(examples)])
+        elif name == "image":
+            generator = np.random.default_rng(first)
+            images = generator.random((size, *subject.image_shape), dtype=np.float32)
+            # Noise alone has no dark and no bright image.
+            shade = generator.random((size, 1, 1, 1), dtype=np.float32)
+            inputs.append(np.clip(images + 2 * shade - 1, 0, 1))
+        else:
+            noise = model.noise.draw(size, seed=first)
+            ends = noise.reshape(-1)[:2]
+            ends[:] = [SIGMA, -SIGMA][: len(ends)]
+            inputs.append(np.clip(noise, -SIGMA, SIGMA))
+    return tuple(inputs)
+
+
+def as_levels(images: NDArray[Any]) -> NDArray[np.int64]:
+    """Return images in 0..1 as 8-bit levels."""
+    levels: NDArray[np.int64] = np.rint(np.clip(images, 0, 1) * 255).astype(np.int64)
+    return levels
+
+
+def rounded(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return images in 0..1 with the values that 8-bit levels have."""
+    values: NDArray[np.float32] = as_levels(images).astype(np.float32) / np.float32(255)
+    return values

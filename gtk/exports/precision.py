@@ -1,0 +1,76 @@
+"""A graph's weights and arithmetic in 16 bits, its inputs and outputs in 32 as before."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import onnx
+import onnx_ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+#: Where numbers in a data set's own units have become features, which float16 can hold.
+MIXING = {"Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "MatMul"}
+
+
+def halve(proto: onnx.ModelProto, raw: str | None) -> onnx.ModelProto:
+    """Return the graph in float16, with float32 inputs and outputs.
+
+    Args:
+        proto: in float32.
+        raw: the name of an input in units of its own, None where there is none. Float16 rounds a
+            year to an even one, and 100,000 to infinity: it stays in float32 until it is scaled.
+    """
+    with _own_path():
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    kept = set() if raw is None else _until_mixed(proto.graph, raw)
+    halved = convert_float_to_float16(proto, keep_io_types=True, node_block_list=sorted(kept))
+    model = onnx_ir.from_proto(halved)
+    _bypass(model.graph, kept, raw)
+    model.graph.sort()  # the converter puts its casts last
+    RemoveUnusedNodesPass()(model)
+    made: onnx.ModelProto = onnx_ir.to_proto(model)
+    del made.graph.value_info[:]
+    return made
+
+
+def _until_mixed(graph: onnx.GraphProto, raw: str) -> set[str]:
+    """Return the names of the nodes that an input goes through before it is mixed into features."""
+    reached, nodes = {raw}, set()
+    for node in graph.node:  # which are in an order in which they can be computed
+        if node.op_type not in MIXING and reached & set(node.input):
+            reached |= set(node.output)
+            nodes.add(node.name)
+    return nodes
+
+
+def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: str | None) -> None:
+    """Hand float32 values from node to node: the converter takes each through float16 and back.
+
+    Args:
+        graph: as converted.
+        kept: the names of the nodes in float32.
+        raw: the name of an input in float32.
+    """
+    for node in graph:
+        down = node.inputs[0].producer() if node.op_type == "Cast" and node.inputs[0] else None
+        if down is None or down.op_type != "Cast":
+            continue
+        source, back = down.inputs[0], node.outputs[0]
+        producer = source.producer() if source is not None else None
+        exact = source is not None and (
+            source.name == raw if producer is None else producer.name in kept
+        )
+        to_float = node.attributes["to"].as_int() == onnx_ir.DataType.FLOAT
+        if exact and to_float and source is not None and not back.is_graph_output():
+            back.replace_all_uses_with(source)
+
+
+@contextmanager
+def _own_path() -> Iterator[None]:
+    """Undo what importing onnxruntime's tools does to the places that modules are looked for in."""
+    path = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
