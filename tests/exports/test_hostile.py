@@ -537,6 +537,17 @@ def contract_of_file(exported: Path) -> dict[str, Any]:
     return contract
 
 
+@pytest.mark.parametrize("shape", [[1 << 20, 1 << 20], [1 << 25], [1, 1 << 40], [2] * 40], ids=str)
+def test_an_absurd_shape_is_refused(exported: Path, unseen: None, shape: list[int]) -> None:
+    change = {
+        "inputs": [{**Z, "shape": shape}, NUMBER],
+        "latent": {"input": "z", "shape": shape, "prior": "normal"},
+    }
+    text = json.dumps({**contract_of_file(exported), **change})
+    with pytest.raises(ExportFileError, match=r"the shape .* of z is absurd|z has a shape"):
+        load(with_text(exported, text))
+
+
 @pytest.mark.parametrize(
     "change",
     [
