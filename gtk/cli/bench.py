@@ -40,10 +40,11 @@ def bench(
     as_json: bool,
     runs: Path,
 ) -> None:
-    """Measure an exported file or a run in onnxruntime, with eager PyTorch beside it.
+    """Measure an exported file or a run, with eager PyTorch beside it.
 
-    PyTorch is measured where torch is installed and the run is there, with the weights that the
-    file has. Each batch size takes about two seconds.
+    onnxruntime runs the file; a run is exported in memory for that. PyTorch is measured where torch
+    is installed and the run is there, with the weights that the file has. Each batch size takes
+    about two seconds.
 
     gtk bench digits.onnx
 

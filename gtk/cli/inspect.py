@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 def inspect(
     *, source: str, part: str | None, checkpoint: str | None, as_json: bool, runs: Path
 ) -> None:
-    """Show what an exported file takes, gives and is made of.
+    """Show what an exported file, or a run's part, takes, gives and is made of.
 
-    Of a run it shows each part that gtk export can write, and writes nothing.
+    Of a run it shows each part that gtk export can write, or the one that is named. Nothing is
+    written.
 
     gtk inspect digits.onnx
 

@@ -151,11 +151,13 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     try:
         part = load_part(path, device)
         session = open_session(path.read_bytes(), part.device)
+        rows = example_rows(part.contract, part.contract.get("batch_size") or 3)
+        found = part.run(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
     except OSError as error:  # it vanished after it was opened
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    name = str(part.contract["run"])
+    name = str(part.contract.get("run"))
     # The name comes from the file: it must not lead out of the folder of runs.
     inside = Path(name).name == name and name not in ("", "..")
     places = [path.absolute().parent, *([runs / name] if inside else [])]
@@ -164,9 +166,8 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     except ImportError as error:
         why = f"{(error.name or 'torch').partition('.')[0]} is not installed here"
         return Measurable(part.contract, session, part.device, None, why)
-    rows = example_rows(part.contract, part.contract.get("batch_size") or 3)
     try:
-        eager = find_eager(part.contract, session, rows, places, part.device)
+        eager = find_eager(part.contract, rows, found, places, part.device)
     except UserError as error:
         return Measurable(part.contract, session, part.device, None, str(error))
     return Measurable(part.contract, session, part.device, eager)
@@ -220,13 +221,16 @@ def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[A
 
 
 def _conditions(condition: Mapping[str, Any], count: int) -> NDArray[Any]:
-    """Return classes in turn, or lowest and highest values in turn."""
+    """Return classes in turn, attributes all absent and all there in turn, or numbers in range."""
     turn = np.arange(count, dtype=np.int64)
     if condition["kind"] == "classes":
         labels: NDArray[np.int64] = turn % condition["count"]
         return labels
-    ends = np.array(condition["ranges"], np.float32).T
-    return np.ascontiguousarray(ends[turn % 2])
+    low, high = np.array(condition["ranges"]).T
+    # At its ends a number may be out of its range when it is rounded to float32.
+    shares = np.array([0, 1] if condition["kind"] == "attributes" else [0.25, 0.75])
+    rows: NDArray[Any] = low + (high - low) * shares[turn % 2, None]
+    return rows.astype(np.float32)
 
 
 def device_of(session: Any) -> str:  # noqa: ANN401 - onnxruntime publishes no types

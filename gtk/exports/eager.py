@@ -75,8 +75,8 @@ class Eager:
 
 def find_eager(
     contract: Mapping[str, Any],
-    session: Any,  # noqa: ANN401 - onnxruntime publishes no types
     rows: Mapping[str, NDArray[Any]],
+    found: Mapping[str, NDArray[Any]],
     places: list[Path],
     device: str,
 ) -> Eager:
@@ -84,8 +84,8 @@ def find_eager(
 
     Args:
         contract: of the file.
-        session: an onnxruntime session on it.
-        rows: a batch, for which both have to give the same.
+        rows: a batch of what it takes.
+        found: what it gives for these, and so has the part to.
         places: folders that may be the run which the file was exported from.
         device: where it shall work.
 
@@ -93,20 +93,20 @@ def find_eager(
         UserError: none of them is, or its weights have become others; the message says why.
     """
     why = (
-        f"its run, {contract['run']}, is neither where the file lies nor among the runs: --runs "
-        "DIR says where they are"
+        f"its run, {contract.get('run')}, is neither where the file lies nor among the runs: "
+        "--runs DIR says where they are"
     )
     for place in places:
         if not (place / "run.json").is_file():
             continue
         try:
             eager = Eager(Run(place).load_model(contract["step"]), contract["part"], device)
-            if _gives_the_same(eager, contract, session, rows):
+            if _gives_the_same(eager, contract, rows, found):
                 return eager
             why = f"the weights in {place} are not the file's"
         except GtkError as error:
             why = f"{place} is of no use: {error}"
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:  # of another model
+        except Exception as error:  # noqa: BLE001 - it may be any model, given what is not its own
             why = f"{place} is not the file's run: {type(error).__name__} {error}"
     raise UserError(why)
 
@@ -114,23 +114,22 @@ def find_eager(
 def _gives_the_same(
     eager: Eager,
     contract: Mapping[str, Any],
-    session: Any,  # noqa: ANN401 - as above
     rows: Mapping[str, NDArray[Any]],
+    found: Mapping[str, NDArray[Any]],
 ) -> bool:
     """Say whether a part gives what a file gives, within the tolerance that the file has."""
     image, tolerance = contract["image"], float(contract["parity"]["tolerance"])
-    names = [port["name"] for port in contract["outputs"]]
     with eager.working(1):
         given: Any = eager.call(rows, image)()
     outputs = (given,) if isinstance(given, Tensor) else given
-    for name, found, tensor in zip(names, session.run(names, rows), outputs, strict=True):
+    for (name, mine), tensor in zip(found.items(), outputs, strict=True):
         expected = tensor.cpu().numpy()
         allowed = tolerance * (1 + np.abs(expected)) if name != "image" else tolerance
         if name == "image" and image["layout"] == "NHWC":
             expected = expected.transpose(0, 2, 3, 1)
-        if found.dtype == np.uint8:  # the nearest level, or the next where it is near the middle
+        if mine.dtype == np.uint8:  # the nearest level, or the next where it is near the middle
             expected, allowed = 255 * np.clip(expected, 0, 1), 0.5 + 255 * tolerance
-        if found.shape != expected.shape or not (np.abs(found - expected) <= allowed).all():
+        if mine.shape != expected.shape or not (np.abs(mine - expected) <= allowed).all():
             return False
     return True
 

@@ -119,6 +119,26 @@ def test_a_file_in_its_run_needs_no_runs(
     assert found["batch_sizes"][0]["pytorch"] is not None
 
 
+@pytest.mark.parametrize("part", ["decoder", "encoder"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"precision": "fp16"},
+        {"image": "uint8", "layout": "nhwc"},
+        {"layout": "nhwc"},
+        {"image": "uint8", "precision": "fp16", "batch_size": 3},
+    ],
+    ids=str,
+)
+def test_every_form_of_a_file_is_found_equal_to_its_run(
+    small_run: gtk.Run, gtk_command: Command, part: str, options: dict[str, Any]
+) -> None:
+    gtk.export(small_run, "form.onnx", part=part, **options)
+    found = document(gtk_command, "form.onnx", "--runs", small_run.path.parent, "--batch-size", 3)
+    assert found["no_pytorch"] is None
+    assert found["batch_sizes"][0]["ratio"] > 0
+
+
 def alone(gtk_command: Command, *arguments: object) -> str:
     """Check that onnxruntime alone was measured, and return why."""
     found = document(gtk_command, *arguments, "--batch-size", 2)
@@ -174,6 +194,37 @@ def test_a_name_in_a_file_does_not_lead_out_of_the_runs(
     assert (workplace / runs / name.replace("WORK", str(workplace)) / "run.json").exists()
     why = alone(gtk_command, path, "--runs", runs)
     assert "is neither where the file lies nor among the runs" in why
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"parity": None}, {"step": "x"}, {"step": [1]}, {"step": None}, {"run": None}],
+    ids=str,
+)
+def test_a_contract_that_is_not_whole_is_no_reason_not_to_measure(
+    exported: Path,
+    gtk_command: Command,
+    small_run: gtk.Run,
+    tmp_path: Path,
+    change: dict[str, Any],
+) -> None:
+    path = changed(exported, tmp_path, **change)
+    document(gtk_command, path, "--runs", small_run.path.parent, "--batch-size", 1)
+
+
+def test_a_graph_that_fails_is_one_line(
+    exported: Path, gtk_command: Command, tmp_path: Path
+) -> None:
+    proto = onnx.load(changed(exported, tmp_path))
+    [node] = [node for node in proto.graph.node if node.op_type == "Where"]
+    past = helper.make_tensor("past", onnx.TensorProto.INT64, [], [99])
+    proto.graph.initializer.append(past)
+    node.input[1] = node.input[2] = "past"  # a label that there is not
+    onnx.save(proto, tmp_path / "failing.onnx")
+    result = gtk_command("bench", tmp_path / "failing.onnx")
+    assert (result.code, result.out) == (2, "")
+    assert "failing.onnx on cpu at batch" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_names_in_a_file_do_not_command_the_terminal(

@@ -87,6 +87,17 @@ def test_a_file_is_shown_to_people(exported: Path, gtk_command: Command, tmp_pat
     assert shown["beside it"] == "mine.json says the same, and has this sha256"
 
 
+def test_every_form_of_a_file_is_named(small_run: gtk.Run, gtk_command: Command) -> None:
+    gtk.export(small_run, "form.onnx", precision="fp16", image="uint8", layout="nhwc", batch_size=3)
+    result = gtk_command("inspect", "form.onnx")
+    assert result.code == 0
+    shown = titled(result.out)
+    assert shown["form"].startswith("opset 18, fp16, batch size 3 and no other, gtk ")
+    assert shown["image"] == "8x8 pixels, grey, NHWC, uint8 in 0..255"
+    assert shown["output"] == "image, uint8 (3, 8, 8, 1)"
+    assert shown["beside it"] == "form.json says the same, and has this sha256"
+
+
 def test_a_file_is_shown_to_programs(exported: Path, gtk_command: Command, tmp_path: Path) -> None:
     path = copied(exported, tmp_path)
     result = gtk_command("inspect", path, "--json")

@@ -171,11 +171,15 @@ def test_rows_are_as_the_contract_says() -> None:
     for port in ports:
         assert rows[port["name"]].dtype == port["dtype"]
         assert rows[port["name"]].shape == (3, *port["shape"])
-    assert rows["values"].tolist() == [[0, -1], [2, 1], [0, -1]]
+    assert rows["values"].tolist() == [[0.5, -0.5], [1.5, 0.5], [0.5, -0.5]]
     assert rows["image"].max() > 200
     ports = [{"name": "label", "kind": "condition", "dtype": "int64", "shape": []}]
     rows = example_rows({"inputs": ports, "condition": {"kind": "classes", "count": 2}}, 3)
     assert rows["label"].tolist() == [0, 1, 0]
+    ports = [{"name": "attributes", "kind": "condition", "dtype": "float32", "shape": [2]}]
+    condition = {"kind": "attributes", "ranges": [[0, 1], [0, 1]], "count": 2}
+    rows = example_rows({"inputs": ports, "condition": condition}, 2)
+    assert rows["attributes"].tolist() == [[0, 0], [1, 1]]
 
 
 @pytest.mark.parametrize("sizes", [(), (0,), (-1,), (1, 10**9), (8193,)], ids=str)
