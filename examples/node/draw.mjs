@@ -5,6 +5,7 @@
 // digits.json, which gtk export writes beside digits.onnx, has to be there, too: onnxruntime-web
 // does not show what a file says about itself.
 
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
@@ -16,13 +17,22 @@ class Mistake extends Error {}
 
 /** Return a session and the contract: what the file beside it says about it. */
 async function openFile(path) {
-  const contract = JSON.parse(await readFile(path.replace(/\.onnx$/, "") + ".json", "utf8"));
+  if (!path.endsWith(".onnx")) throw new Mistake(`${path}: give a file that ends in .onnx`);
+  const bytes = await readFile(path);
+  const beside = path.replace(/\.onnx$/, ".json");
+  const text = await readFile(beside, "utf8").catch(() => {
+    throw new Mistake(`${beside}, which gtk export writes beside ${path}, is missing: copy both`);
+  });
+  const contract = JSON.parse(text);
+  if (createHash("sha256").update(bytes).digest("hex") !== contract.file?.sha256) {
+    throw new Mistake(`${beside} does not describe this ${path}: export both again`);
+  }
   if (contract.schema !== 2) throw new Mistake(`${path} has another schema than 2`);
   const { inputs, outputs, latent } = contract;
   if (!latent || inputs.some((port) => port.kind === "image") || outputs[0].kind !== "image") {
     throw new Mistake(`${path} is the ${contract.part} of a model: it makes no images`);
   }
-  return { contract, session: await ort.InferenceSession.create(await readFile(path)) };
+  return { contract, session: await ort.InferenceSession.create(bytes) };
 }
 
 /** Return the number of a class that is given by its name or number. */

@@ -145,7 +145,10 @@ def main():
     noise = np.random.default_rng(arguments.seed).standard_normal(shape, dtype=np.float32)
     images = draw(session, contract, noise, condition)
     columns = len(labels) if len(labels) > 1 else math.ceil(math.sqrt(len(images)))
-    Path(arguments.out).write_bytes(png(grid(images, columns)))
+    try:
+        Path(arguments.out).write_bytes(png(grid(images, columns)))
+    except OSError as error:
+        raise SystemExit(f"{arguments.out} cannot be written: {error.strerror}") from error
     print(f"{arguments.out}: {len(images)} images, seed {arguments.seed}")
 
 

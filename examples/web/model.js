@@ -11,7 +11,7 @@ const SCHEMA = 2;
 /** Open NAME.onnx as NAME.json beside it describes it; throws an Error that says what to do. */
 export async function openModel(name) {
   const contract = await readContract(name);
-  const bytes = await (await fetched(contract.file.name)).arrayBuffer();
+  const bytes = await (await fetched(`${name}.onnx`)).arrayBuffer();
   await checkSum(bytes, contract, name);
   return new Model(contract, await ort.InferenceSession.create(bytes));
 }
@@ -27,12 +27,16 @@ async function readContract(name) {
   if (contract?.schema !== SCHEMA || !contract.file) {
     throw new Error(`${name}.json is not what gtk export writes beside a file: export again.`);
   }
-  const outputs = contract.outputs.map((output) => output.name);
-  if (!contract.latent || outputs.join() !== "image") {
+  const outputs = contract.outputs.map((output) => output.kind);
+  const inputs = contract.inputs.map((input) => input.kind);
+  if (!contract.latent || inputs.includes("image") || outputs.join() !== "image") {
     throw new Error(
-      `${contract.file.name} holds the ${contract.part}, which draws nothing: ` +
+      `${name}.onnx holds the ${contract.part}, which draws nothing: ` +
         "export a decoder, a sampler or a generator.",
     );
+  }
+  if (![1, 3].includes(contract.image.channels)) {
+    throw new Error(`${name}.onnx makes images of ${contract.image.channels} channels, not 1 or 3.`);
   }
   return contract;
 }
@@ -49,7 +53,7 @@ async function checkSum(bytes, contract, name) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (hex !== contract.file.sha256) {
-    throw new Error(`${name}.json does not describe this ${contract.file.name}: export both again.`);
+    throw new Error(`${name}.json does not describe this ${name}.onnx: export both again.`);
   }
 }
 

@@ -8,6 +8,7 @@ import click
 
 from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.options import Integers, RunReference, runs_option
+from gtk.cli.source import is_exported
 from gtk.core.errors import InvalidValue
 from gtk.core.text import visible
 
@@ -54,7 +55,7 @@ def bench(
 
     measuring.check_sizes(sizes)
     load = measuring.load_average()  # before this command adds to it
-    if source.endswith(".onnx"):
+    if is_exported(source):
         if part is not None:
             raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
         measurable = measuring.open_file(Path(source), device, runs)

@@ -9,6 +9,7 @@ import click
 from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.contract import contract_lines
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
+from gtk.cli.source import is_exported
 from gtk.core.errors import GtkError, InvalidValue, UserError, WorkFailed
 from gtk.core.text import visible
 
@@ -35,7 +36,7 @@ def inspect(
 
     gtk inspect latest --part encoder
     """
-    if source.endswith(".onnx"):
+    if is_exported(source):
         if part is not None or checkpoint is not None:
             raise InvalidValue(
                 f"{source} is an exported file, of one part: --part and --checkpoint are for runs"
@@ -84,10 +85,11 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
             exported.
     """
     from gtk.exports.inspection import inspect_run
-    from gtk.exports.onnx import choose_part
+    from gtk.exports.subject import load_subject, load_subjects
 
     step = run.checkpoints.choose(checkpoint)
-    names = list(run.load_model(step).exports()) if part is None else [choose_part(run, part, step)]
+    found = load_subjects(run, step) if part is None else [load_subject(run, part, step)]
+    names = [subject.name for subject in found]
     shown: dict[str, Any] = {}
     if not as_json:
         _print([("run", f"{run.path}, step {step}; what gtk export writes by default:")])

@@ -110,8 +110,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if missing not in HEAVY:
             raise
         return _fail(
-            f"this needs {missing}, which is not installed here. Install gtk with everything it "
-            "needs, by the first command of its README",
+            f"this needs {missing}, which is not installed here: what is for exported files alone "
+            "lacks torch and more. Install gtk with everything it needs, by the first command "
+            "of its README",
             EXIT_USAGE,
         )
     except OSError as error:  # the disk is full, a file vanished

@@ -10,7 +10,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import checkpoint_option, runs_option
-from gtk.cli.source import RunSource, Source, open_source
+from gtk.cli.source import RunSource, Source, is_exported, open_source
 from gtk.core.errors import InvalidValue
 from gtk.core.output import check_output_file
 
@@ -117,7 +117,7 @@ class PictureOptions:
         """
         from gtk.core.runs import find_run
 
-        if reference.endswith(".onnx"):
+        if is_exported(reference):
             raise InvalidValue(f"{reference} is an exported file, which has {why}: name a run")
         return RunSource(reference, find_run(reference, self.runs), self.checkpoint, self.device)
 

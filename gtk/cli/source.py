@@ -206,13 +206,18 @@ class FileSource(Source):
         return _asked(lambda: self._generator.generate(noise, labels, batch_size=self.batch_size))
 
 
+def is_exported(reference: str) -> bool:
+    """Say whether a reference is that of an exported file, and not of a run."""
+    return reference.lower().endswith(".onnx")
+
+
 def open_source(reference: str, runs: Path, checkpoint: str | None, device: str | None) -> Source:
     """Open an exported file, without torch, or a run.
 
     Raises:
         GtkError: there is none of that name, or an option that it does not take.
     """
-    if reference.endswith(".onnx"):
+    if is_exported(reference):
         if checkpoint is not None:
             raise InvalidValue(
                 f"{reference} is an exported file, which holds one checkpoint: --checkpoint is for "

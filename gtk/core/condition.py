@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from gtk.core.errors import InvalidValue, unknown_name
 
+#: The most digits of a label that are read: no data set has so many classes.
+LONGEST_NUMBER = 20
+
 Kind = Literal["classes", "attributes", "continuous"]
 
 
@@ -85,11 +88,13 @@ class ConditionSpec:
                 return self.names.index(value)
             if not value.removeprefix("-").isdecimal():
                 raise unknown_name("label", value, self.names)
-            value = int(value)
+            value = int(value[:LONGEST_NUMBER])
         try:
             number = operator.index(value)
         except TypeError as error:
             raise InvalidValue(f"a label is a whole number or a name, not {value!r}") from error
+        if isinstance(value, bool):
+            raise InvalidValue(f"a label is a whole number or a name, not {value!r}")
         if not 0 <= number < self.count:
             raise InvalidValue(
                 f"label {number} is out of range: the {self.count} classes are 0..{self.count - 1}"

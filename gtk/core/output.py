@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         WorkFailed: there is no room for one.
     """
     files = {path.resolve(): content for path, content in contents.items()}
+    if len(files) < len(contents):
+        raise UserError(f"{', '.join(map(str, contents))}: two of these are the same file")
     begun: list[Path] = []
     try:
         for path, content in files.items():
@@ -97,7 +100,9 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
 
 def _beside(path: Path, what: str) -> Path:
     """Return the name of a file that is only there while another is written."""
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}.{what}")
+    # Long names are cut, since a file's name has a limit, and told apart by what is cut off.
+    number = zlib.crc32(path.name.encode(errors="surrogateescape"))
+    return path.with_name(f".{path.name[:50]}.{number:08x}.{os.getpid()}.{what}")
 
 
 def _unwritable(path: Path, error: OSError) -> GtkError:

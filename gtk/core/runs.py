@@ -138,7 +138,13 @@ def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
     if path.is_dir():
         return Run(path)
     if path.exists():
-        raise UserError(f"{path} is a file and not a run; an exported file's name ends in .onnx")
+        if path.suffix.lower() == ".onnx":
+            raise UserError(
+                f"{path} is an exported file: this takes a run. List runs with: gtk runs"
+            )
+        raise UserError(
+            f"{path} is a file and not a run. If it is an exported file, let its name end in .onnx"
+        )
     names = [run.name for run in list_runs(runs)]
     listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."
     near = did_you_mean(str(reference), names)

@@ -111,11 +111,13 @@ def check_noise(noise: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # n
         InvalidValue: it has another shape, or is not finite.
     """
     values = np.asarray(noise, np.float32)
-    if values.shape[1:] != shape or not len(values) or not np.isfinite(values).all():
+    if values.ndim == 0 or values.shape[1:] != shape or not len(values):
         raise InvalidValue(
-            f"noise is finite numbers of the shape (images, {', '.join(map(str, shape))}), not "
+            f"noise is numbers of the shape (images, {', '.join(map(str, shape))}), not "
             f"{values.shape}"
         )
+    if not np.isfinite(values).all():
+        raise InvalidValue("noise is finite numbers: some of these are not")
     return values
 
 
@@ -126,7 +128,7 @@ def check_at_least(name: str, value: int, least: int) -> None:
         InvalidValue: it names the argument.
     """
     try:
-        fits = operator.index(value) >= least
+        fits = not isinstance(value, bool) and operator.index(value) >= least
     except TypeError:
         fits = False
     if not fits:

@@ -150,13 +150,11 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     """
     try:
         part = load_part(path, device)
-        session = open_session(path.read_bytes(), part.device)
         rows = example_rows(part.contract, part.contract.get("batch_size") or 3)
         found = part.run(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
-    except OSError as error:  # it vanished after it was opened
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    session = part.session
     name = str(part.contract.get("run"))
     # The name comes from the file: it must not lead out of the folder of runs.
     inside = Path(name).name == name and name not in ("", "..")
@@ -197,7 +195,8 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
         raise UserError(str(error)) from error
     place = device_of(session)
     try:
-        eager = Eager(run.load_model(step), name, place)
+        plugin = str(run.document["model"]["name"])
+        eager = Eager(run.load_model(step), plugin, name, place)
     except InvalidValue as error:  # torch lacks a device that onnxruntime has
         return Measurable(prepared.contract, session, place, None, str(error))
     return Measurable(prepared.contract, session, place, eager)

@@ -14,6 +14,7 @@ from gtk.core.engine import resolve_device
 from gtk.core.errors import GtkError, UserError
 from gtk.core.model import ExportPart, Model
 from gtk.core.run import Run
+from gtk.exports.subject import model_parts, one_line
 from gtk.exports.timing import Call
 
 
@@ -22,6 +23,7 @@ class Eager:
 
     Args:
         model: of the run, in eval mode.
+        plugin: its name, for messages.
         name: of the part.
         device: where it works.
 
@@ -29,10 +31,10 @@ class Eager:
         InvalidValue: torch cannot work on this device.
     """
 
-    def __init__(self, model: Model, name: str, device: str) -> None:
+    def __init__(self, model: Model, plugin: str, name: str, device: str) -> None:
         self.device = resolve_device(device)
         self.model = model.to(self.device)
-        self.part: ExportPart = model.exports()[name]
+        self.part: ExportPart = model_parts(model, plugin)[name]
 
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
         """Return a call that computes the part's outputs, in the memory of the CPU.
@@ -97,18 +99,23 @@ def find_eager(
         "--runs DIR says where they are"
     )
     for place in places:
-        if not (place / "run.json").is_file():
-            continue
         try:
-            eager = Eager(Run(place).load_model(contract["step"]), contract["part"], device)
+            if not (place / "run.json").is_file():
+                continue
+            eager = _open(Run(place), contract, device)
             if _gives_the_same(eager, contract, rows, found):
                 return eager
             why = f"the weights in {place} are not the file's"
         except GtkError as error:
             why = f"{place} is of no use: {error}"
         except Exception as error:  # noqa: BLE001 - it may be any model, given what is not its own
-            why = f"{place} is not the file's run: {type(error).__name__} {error}"
+            why = f"{place} is not the file's run: {one_line(error)}"
     raise UserError(why)
+
+
+def _open(run: Run, contract: Mapping[str, Any], device: str) -> Eager:
+    plugin = str(run.document["model"]["name"])
+    return Eager(run.load_model(contract["step"]), plugin, contract["part"], device)
 
 
 def _gives_the_same(

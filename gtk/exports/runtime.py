@@ -17,7 +17,7 @@ import re
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -39,6 +39,12 @@ MOST_VALUES = 1 << 24
 MOST_DIMENSIONS = 16
 #: The largest batch that a file may be fixed to.
 LARGEST_BATCH = 1 << 16
+#: The most digits of a label that are read.
+LONGEST_NUMBER = 20
+#: The most nodes in a graph: onnxruntime's own look at a graph takes the square of their number.
+MOST_NODES = 5_000
+#: The most images at once.
+MOST_IMAGES = 1 << 31
 #: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
 MOST_FIELDS = 100_000
 
@@ -98,6 +104,7 @@ class Part:
         size: of the file, in bytes.
         contract: what the file says about itself: part, inputs, outputs, condition, image, ...
         facts: what its graph consists of.
+        session: onnxruntime's, for what is not covered here; it checks no range.
         device: where it runs: "cpu", "cuda:0".
         classes: the classes' names, None where the condition is none or something else.
         ranges: lowest and highest value of each attribute or number, None where there is none.
@@ -122,7 +129,7 @@ class Part:
                 f"{self.path} is not an ONNX file that onnxruntime can read. Make one: "
                 "gtk export RUN"
             )
-        self._session = session
+        self.session = session
         try:
             _check_graph(self.contract, session)
         except _DAMAGE as error:
@@ -138,6 +145,15 @@ class Part:
         elif condition is not None:
             pairs = zip(condition["names"], condition["ranges"], strict=True)
             self.ranges = {name: (low, high) for name, (low, high) in pairs}
+
+    def __repr__(self) -> str:
+        """Show the file, what it takes and gives, and where it runs."""
+        takes, gives = (
+            ", ".join(port["name"] for port in self.contract[side])
+            for side in ("inputs", "outputs")
+        )
+        kind, part = type(self).__name__, self.contract["part"]
+        return f"{kind}({self.path.name}: {part}, {takes} -> {gives}, on {self.device})"
 
     def run(self, inputs: Mapping[str, Any], *, batch_size: int = 256) -> dict[str, NDArray[Any]]:
         """Compute the outputs as the graph has them, for any number of rows.
@@ -205,7 +221,7 @@ class Part:
         """Return the outputs of one pass, of the shapes that the contract says."""
         ports = self.contract["outputs"]
         try:
-            found = self._session.run([port["name"] for port in ports], batch)
+            found = self.session.run([port["name"] for port in ports], batch)
         except Exception as error:
             where = f"onnxruntime cannot run {self.path} on {self.device} at batch {count}"
             kind = ExportFileError if self.device == "cpu" else DeviceError
@@ -224,6 +240,8 @@ class Part:
         """Return a condition for every image as the graph takes it, and how many there are."""
         if count is not None:
             _check_at_least("count", count, 1)
+            if count > MOST_IMAGES:
+                raise RequestError(f"count must be at most {MOST_IMAGES}")
         if labels is not None and not _is_list(labels):
             raise RequestError(f"labels is a list with a label for each image, not {labels!r}")
         if self.condition_input is None:
@@ -291,11 +309,13 @@ class Part:
                 return classes.index(value)
             if not value.removeprefix("-").isdecimal():
                 raise RequestError(f"unknown label '{value}'. {_hint(value, classes)}")
-            value = int(value)
+            value = int(value[:LONGEST_NUMBER])
         try:
             number = operator.index(value)
         except TypeError as error:
             raise RequestError(f"a label is a whole number or a name, not {value!r}") from error
+        if isinstance(value, bool):
+            raise RequestError(f"a label is a whole number or a name, not {value!r}")
         if not 0 <= number < len(classes):
             raise RequestError(
                 f"label {number} is out of range: the {len(classes)} classes are "
@@ -373,16 +393,27 @@ class Generator(Part):
         Raises:
             RequestError: noise of another shape or not finite, or as in `sample`.
         """
-        chosen, _ = self._labels(labels, len(noise))
+        values = self._noise(noise)
+        chosen, _ = self._labels(labels, len(values))
         _check_at_least("batch_size", batch_size, 1)
-        with np.errstate(over="ignore"):
-            values = np.asarray(noise, np.float32)
-        if values.shape[1:] != self.noise_shape or not np.isfinite(values).all():
-            shape = ", ".join(map(str, self.noise_shape))
-            raise RequestError(
-                f"noise is finite numbers of the shape (images, {shape}), not {values.shape}"
-            )
         return self._draw(values, chosen, batch_size)
+
+    def _noise(self, noise: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
+        """Return noise as the graph takes it."""
+        wanted = f"noise is numbers of the shape (images, {', '.join(map(str, self.noise_shape))})"
+        try:
+            given = np.asarray(noise)
+        except ValueError as error:
+            raise RequestError(f"{wanted}, not lists of different lengths") from error
+        if given.dtype.kind not in "biuf":
+            raise RequestError(f"{wanted}, not {given.dtype}")
+        if given.ndim == 0 or given.shape[1:] != self.noise_shape:
+            raise RequestError(f"{wanted}, not {given.shape}")
+        with np.errstate(over="ignore"):
+            values: NDArray[np.float32] = given.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise RequestError("noise is finite numbers: some of these are not")
+        return values
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw standard normal noise for `count` images: (count, *noise_shape).
@@ -459,7 +490,8 @@ def _rows(port: dict[str, Any], values: Any, image: dict[str, Any] | None) -> ND
 def _is_list(value: object) -> bool:
     """Say whether a value has rows: a list or an array, but no text, mapping or number."""
     scalar = getattr(value, "shape", None) == ()
-    return hasattr(value, "__len__") and not isinstance(value, str | Mapping) and not scalar
+    other = isinstance(value, str | bytes | bytearray | Mapping | Set)
+    return hasattr(value, "__len__") and not other and not scalar
 
 
 def _hint(name: object, known: Iterable[str]) -> str:
@@ -470,7 +502,7 @@ def _hint(name: object, known: Iterable[str]) -> str:
 
 def _check_at_least(name: str, value: int, least: int) -> None:
     try:
-        fits = operator.index(value) >= least
+        fits = not isinstance(value, bool) and operator.index(value) >= least
     except TypeError:
         fits = False
     if not fits:
@@ -492,18 +524,24 @@ def _read(path: Path) -> bytes:
     """Return a file's bytes, if it is a file and not too large."""
     try:
         kind = path.stat()
-        if not stat.S_ISREG(kind.st_mode):
-            raise ExportFileError(f"{path} is no file but a folder, a pipe or a device")
-        if kind.st_size > LARGEST_FILE:
-            raise ExportFileError(
-                f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
-            )
-        with path.open("rb") as file:
-            return file.read(LARGEST_FILE)
+        refusal = _refusal(path, kind)
+        if not refusal:
+            with path.open("rb") as file:
+                return file.read(LARGEST_FILE)
     except OSError as error:
         raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
         raise ExportFileError(f"{str(path)!r} cannot be read: {error}") from error
+    raise ExportFileError(refusal)
+
+
+def _refusal(path: Path, kind: os.stat_result) -> str:
+    """Return why something is not read, empty where nothing is against it."""
+    if not stat.S_ISREG(kind.st_mode):
+        return f"{path} is no file but a folder, a pipe or a device. Make one: gtk export RUN"
+    if kind.st_size > LARGEST_FILE:
+        return f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -647,7 +685,7 @@ class _Walk:
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
             else:
-                raise _Malformed("a group of fields")
+                raise _Malformed("its bytes are no fields of ONNX")
             if size > len(data) - position:
                 raise _Malformed("it ends too early")
             yield number, data[position : position + size]
@@ -663,11 +701,15 @@ class _Walk:
         if name in _RANDOM:
             raise _Refused(f"the random operator {name}")
         self.operators[name] += 1
+        if self.operators.total() > MOST_NODES:
+            raise _Refused(f"more than {MOST_NODES} nodes")
 
     def _opset(self, fields: _Fields) -> None:
         domain, version = _text(fields, 1), _number(fields, 2)
         if domain not in ("", "ai.onnx"):
             raise _Refused(f"operators of the domain {domain[:100]!r}")
+        if self.opsets:
+            raise _Malformed("two versions of the operators")
         self.opsets[""] = version
 
     def _entry(self, fields: _Fields) -> None:
@@ -773,7 +815,7 @@ def _text(fields: _Fields, number: int) -> str:
 # The contract -------------------------------------------------------------------------------------
 
 #: What reading a damaged contract raises.
-_DAMAGE = (LookupError, TypeError, ValueError, OverflowError)
+_DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 _DTYPES = {
     "latent": ("float32",),
     "condition": ("int64", "float32"),
@@ -797,7 +839,7 @@ def _contract(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         raise ExportFileError(
             f"{path} is an ONNX file, but gtk did not export it. Make one: gtk export RUN"
         ) from error
-    if schema != SCHEMA or isinstance(schema, bool):
+    if schema != SCHEMA or type(schema) is not int:
         newer = isinstance(schema, int) and schema > SCHEMA
         mend = "update gtk" if newer else "export it again with gtk export RUN"
         raise ExportFileError(f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {mend}")
@@ -841,6 +883,8 @@ def _is_identifier(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
 def _check_contract(contract: dict[str, Any]) -> None:
     """Raise one of `_DAMAGE` where a contract is not what this module relies on."""
     _demand(_is_identifier(contract["part"]), "a part has a name")
+    _check_origin(contract)
+    _check_parity(contract["parity"])
     batch = contract.get("batch_size")
     _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
     image = contract["image"]
@@ -851,6 +895,32 @@ def _check_contract(contract: dict[str, Any]) -> None:
         _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
     _check_condition(contract)
     _check_latent(contract)
+
+
+def _check_origin(contract: dict[str, Any]) -> None:
+    """Check what is told of where a part comes from, and in which form it is."""
+    plugin = contract["plugin"]
+    texts = [contract["gtk"], contract["data"], contract["run"]]
+    texts += [plugin[name] for name in ("package", "version", "name")]
+    _demand(all(_is_name(text) for text in texts), "plugin, data and run have names")
+    for name in ("model", "conditioner"):
+        _demand(isinstance(contract[name], dict), f"{name} is a table of settings")
+    for name in ("step", "opset"):
+        _demand(_is_whole(contract[name], 0, 1 << 53), f"{name} is a whole number")
+    _demand(contract["precision"] in ("fp32", "fp16"), "a precision is fp32 or fp16")
+
+
+def _check_parity(parity: dict[str, Any]) -> None:
+    numbers = [parity["tolerance"]]
+    for sizes in parity["differences"].values():
+        for found in sizes.values():
+            _demand({"largest", "mean", "values"} <= found.keys(), "a difference has figures")
+            numbers += found.values()
+    fits = all(
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
+        for number in numbers
+    )
+    _demand(fits, "figures of parity are numbers from 0 on")
 
 
 def _check_image(image: dict[str, Any]) -> None:
@@ -899,7 +969,9 @@ def _check_condition(contract: dict[str, Any]) -> None:
         "a condition has names",
     )
     _demand(
-        len(set(names)) == len(names) == condition["count"], "a condition has names that differ"
+        _is_whole(condition["count"], 1, MOST_VALUES)
+        and len(set(names)) == len(names) == condition["count"],
+        "a condition has names that differ",
     )
     dtype, shape = ("int64", []) if kind == "classes" else ("float32", [len(names)])
     wanted = [{"name": condition["input"], "dtype": dtype, "shape": shape}]
@@ -938,7 +1010,7 @@ def _check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN40
         _demand(found == expected, f"it promises {side} {expected}, the graph has {found}")
         for item in items:
             first = item.shape[0] if item.shape else 0
-            fits = first == batch if batch is not None else isinstance(first, str)
+            fits = first == (batch if batch is not None else "batch")
             _demand(fits, f"it promises batches of {batch or 'any size'}, {item.name} has {first}")
 
 

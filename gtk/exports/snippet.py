@@ -20,7 +20,7 @@ def python_snippet(contract: Contract, file: str) -> str:
     """
     if not _makes_images(contract):
         return _python_part(contract, file)
-    opened = f"generator = load({_python_text(file)})  # numpy and onnxruntime are all it needs"
+    opened = f"generator = load({_python_text(file)})  # gtk, or a copy of its exports/runtime.py"
     condition = contract["condition"]
     if contract["latent"]["prior"] == "normal":
         given = f"labels={_python_condition(condition)}" if condition else f"count={ROWS}"
@@ -51,7 +51,7 @@ def javascript_snippet(contract: Contract, file: str) -> str:
     rows = contract.get("batch_size") or ROWS
     fixed = " // the file takes this many at once" if contract.get("batch_size") else ""
     lines = [
-        'import * as ort from "onnxruntime-web"; // npm install onnxruntime-web',
+        'import * as ort from "onnxruntime-web"; // npm install onnxruntime-web; save as .mjs',
         "",
         "ort.env.wasm.numThreads = 1;",
         f"const n = {rows};{fixed}",
@@ -84,7 +84,7 @@ def _makes_images(contract: Contract) -> bool:
 
 def _python_part(contract: Contract, file: str) -> str:
     """Return a program that runs any part."""
-    opened = f"part = load_part({_python_text(file)})  # numpy and onnxruntime are all it needs"
+    opened = f"part = load_part({_python_text(file)})  # gtk, or a copy of its exports/runtime.py"
     return _program([
         "import numpy as np",
         "from gtk.exports.runtime import load_part",

@@ -57,3 +57,19 @@ def test_a_full_disk_is_no_mistake_of_the_user(
         with pytest.raises(kind, match="a cannot be written: what is wrong"):
             write()
     assert contents(tmp_path) == {}
+
+
+def test_files_of_long_and_like_names_do_not_meet(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{'n' * 200}{end}" for end in (".onnx", ".json", "-encoder.onnx")]
+    write_files({path: path.suffix.encode() for path in paths})
+    write_files({path: path.name.encode() for path in paths})
+    assert [path.read_bytes() for path in paths] == [path.name.encode() for path in paths]
+    assert len(contents(tmp_path)) == 3
+
+
+def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("old")
+    (tmp_path / "a.onnx").symlink_to("a.json")
+    with pytest.raises(UserError, match="two of these are the same file"):
+        write_files({tmp_path / "a.onnx": b"graph", tmp_path / "a.json": b"words"})
+    assert (tmp_path / "a.json").read_text() == "old"

@@ -218,7 +218,7 @@ def test_a_run_that_fails_on_cuda_does_not_go_on_elsewhere(
     def fail(*_: Any) -> None:
         raise RuntimeError("CUDNN failure 4: libcudnn.so.9 is not there\nsecond line")
 
-    monkeypatch.setattr(generator._session, "run", fail)
+    monkeypatch.setattr(generator.session, "run", fail)
     message = (
         r"cannot run .*small.onnx on cuda:0 at batch 3: CUDNN failure 4: libcudnn.* not there$"
     )

@@ -15,6 +15,7 @@ import pytest
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 
 import gtk
+from gtk.cli.main import run as gtk_command
 from gtk.exports import runtime
 from gtk.exports.runtime import ExportFileError, load, load_part, scan
 
@@ -278,7 +279,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "two graphs": (OPSET + record(7, NODE) * 2, "two fields 7 of a model"),
     "a number for a graph": (OPSET + b"\x38\x01", "a field of a wrong type"),
     "a text for a number": (record(8, record(2, b"18")) + record(7, NODE), "of a wrong type"),
-    "a group": (OPSET + b"\x0b\x0c", "a group of fields"),
+    "a group": (OPSET + b"\x0b\x0c", "its bytes are no fields of ONNX"),
     "an endless number": (OPSET + b"\x08" + b"\xff" * 20, "a number of more than 64 bits"),
     "a length past the end": (OPSET + b"\x3a" + varint(1 << 40), "it ends too early"),
     "an unknown field": (OPSET + record(99, b""), "an unknown field 99 of a model"),
@@ -322,7 +323,7 @@ def test_millions_of_fields_are_not_read(
 
     monkeypatch.setattr(runtime, "_varint", counted)
     with pytest.raises(
-        ExportFileError, match=r"more than 100000 fields|two entries|two fields|too many"
+        ExportFileError, match=r"more than 100000 fields|5000 nodes|two entries|two fields|too many"
     ):
         scan(content)
     assert read <= 3 * runtime.MOST_FIELDS
@@ -537,6 +538,31 @@ def contract_of_file(exported: Path) -> dict[str, Any]:
     return contract
 
 
+@pytest.mark.parametrize("command", ["inspect", "inspect --json", "bench", "sample --out a.png"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": None}, {"run": "r" * 5000}, {"step": "7"}, {"gtk": [1]}, {"plugin": "x"},
+        {"plugin": {"name": "cvae"}}, {"model": None}, {"conditioner": 3}, {"data": {}},
+        {"opset": None}, {"precision": "fp8"}, {"parity": []}, {"parity": {"tolerance": 1}},
+        {"parity": {"tolerance": "1", "differences": {}}},
+        {"parity": {"tolerance": 1, "differences": {"image": {"1": {"largest": 0}}}}},
+        {"parity": {"tolerance": 1, "differences": {"image": []}}}, {"schema": 2.0},
+    ],
+    ids=lambda change: str(change)[:60],
+)  # fmt: skip
+def test_every_command_refuses_a_damaged_contract_in_one_line(
+    exported: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], command: str
+) -> None:
+    name, *options = command.split()
+    bad = with_text(exported, json.dumps({**contract_of_file(exported), **change}))
+    assert gtk_command([name, str(bad), *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("gtk: error: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
 @pytest.mark.parametrize("shape", [[1 << 20, 1 << 20], [1 << 25], [1, 1 << 40], [2] * 40], ids=str)
 def test_an_absurd_shape_is_refused(exported: Path, unseen: None, shape: list[int]) -> None:
     change = {
@@ -577,7 +603,7 @@ def test_a_contract_that_does_not_fit_the_graph_is_refused(
 
 def test_what_it_says_beyond_is_ignored(exported: Path) -> None:
     contract = contract_of_file(exported)
-    text = json.dumps({**contract, "colour": "blue", "model": None, "parity": []})
+    text = json.dumps({**contract, "colour": "blue", "model": {"depth": [1]}})
     expected = load(exported).sample(seed=3)
     assert np.array_equal(load(with_text(exported, text)).sample(seed=3), expected)
 

@@ -91,7 +91,8 @@ REQUESTS: list[dict[str, object]] = [
     {}, {"count": 3}, {"labels": [1, "2"]}, {"labels": ["10"]}, {"labels": [10]}, {"labels": [-1]},
     {"labels": ["---3"]}, {"labels": ["x"]}, {"labels": [3.7]}, {"labels": "12"}, {"labels": 3},
     {"labels": []}, {"labels": [1], "count": 2}, {"count": 0}, {"count": 2.5}, {"seed": -1},
-    {"seed": None}, {"batch_size": 0}, {"labels": [True]},
+    {"seed": None}, {"batch_size": 0}, {"labels": [True]}, {"count": True},
+    {"labels": ["9" * 5000]},
 ]  # fmt: skip
 
 
@@ -188,7 +189,7 @@ def test_inputs_that_do_not_fit_are_refused(
 def test_codes_are_finite(exported: Path, value: float) -> None:
     with pytest.raises(RequestError, match="z is finite numbers: some of these are not"):
         load(exported).run({"z": np.full((1, 16), value), "label": [1]})
-    with pytest.raises(RequestError, match="noise is finite numbers of the shape"):
+    with pytest.raises(RequestError, match="noise is finite numbers: some of these are not"):
         load(exported).generate(np.full((1, 16), value), [1])
 
 
@@ -231,7 +232,7 @@ def test_batches_change_no_image(plugin: str, options: dict[str, object], tmp_pa
 
 def test_many_images_are_never_all_there_as_floats(exported: Path) -> None:
     generator, alive = load(exported), []
-    run = generator._session.run
+    run = generator.session.run
 
     def watched(*given: Any) -> Any:
         assert sum(reference() is not None for reference in alive) <= 1
@@ -239,7 +240,7 @@ def test_many_images_are_never_all_there_as_floats(exported: Path) -> None:
         alive.append(weakref.ref(outputs[0]))
         return outputs
 
-    generator._session = SimpleNamespace(run=watched)
+    generator.session = SimpleNamespace(run=watched)
     images = generator.sample(count=1000, batch_size=10)
     assert images.shape == (1000, 8, 8)
     assert images.flags.c_contiguous
@@ -469,3 +470,35 @@ def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) 
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "which is not installed here" in result.stderr
+
+
+@pytest.mark.parametrize("labels", [b"12", {1, 2}, frozenset({1}), {"roof": 1}, "12", 3], ids=str)
+def test_labels_in_no_order_are_refused(exported: Path, labels: Any) -> None:
+    with pytest.raises(RequestError, match="labels is a list with a label for each image"):
+        load(exported).sample(labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (None, "not object"), (5, r"not \(\)"), ("ab", "not <U2"),
+        ([[1.0], [1.0, 2.0]], "lists of different lengths"),
+        (np.zeros(16), r"shape \(images, 16\), not \(16,\)"),
+        (np.zeros((1, 16), complex), "complex"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_noise_that_is_none_is_refused(exported: Path, noise: Any, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        load(exported).generate(noise, labels=[1])
+
+
+def test_an_absurd_count_is_refused_before_memory_is_asked_for(exported: Path) -> None:
+    with pytest.raises(RequestError, match="count must be at most 2147483648"):
+        load(exported).sample(count=10**15)
+
+
+def test_a_part_shows_what_it_is(exported: Path) -> None:
+    assert (
+        repr(load(exported, "cpu")) == "Generator(small.onnx: decoder, z, label -> image, on cpu)"
+    )
