@@ -1,5 +1,6 @@
 """A part of a model as an ONNX graph, in the exporter's own words."""
 
+import gc
 import io
 import logging
 import warnings
@@ -64,7 +65,7 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
     if condition is not None and condition.kind == "classes" and "label" in part.inputs:
         module = CheckedLabels(module, condition.count, part.inputs.index("label")).eval()
     axes = tuple({0: "batch"} for _ in part.inputs)
-    with _quiet():
+    with _quiet(), _uncollected():
         try:
             program = torch.onnx.export(
                 module,
@@ -149,3 +150,15 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage: in what the exporter imports it finds none for long."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
