@@ -116,7 +116,10 @@ MISTAKES = [
     ("sample small --checkpoint best --out a.png", "was trained without --validation"),
     ("sample folder --out a.png", "folder is not a run: folder/run.json does not exist"),
     ("sample nothing --out a.png", "unknown run 'nothing'. Runs: small."),
-    ("sample notes.txt --out a.png", "notes.txt is a file and not a run; an exported file's name"),
+    (
+        "sample notes.txt --out a.png",
+        "notes.txt is a file and not a run. If it is an exported file, let its name",
+    ),
     ("sample fake.onnx --out a.png", "fake.onnx is not an ONNX file"),
     ("sample none.onnx --out a.png", "none.onnx cannot be read: No such file"),
     ("sample fake.onnx --checkpoint 3 --out a.png", "--checkpoint is for runs"),

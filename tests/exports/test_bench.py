@@ -118,7 +118,7 @@ def compare(measurable: Measurable) -> None:
 
 
 def test_images_of_every_form_become_what_the_model_was_trained_on(small_run: gtk.Run) -> None:
-    eager = Eager(small_run.load_model(), "encoder", "cpu")
+    eager = Eager(small_run.load_model(), "cvae", "encoder", "cpu")
     label = np.array([3, 4])
     levels = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), np.uint8)
     given = []
@@ -132,7 +132,7 @@ def test_images_of_every_form_become_what_the_model_was_trained_on(small_run: gt
 
 
 def test_torch_is_given_back_as_it_was(small_run: gtk.Run) -> None:
-    eager = Eager(small_run.load_model(), "decoder", "cpu")
+    eager = Eager(small_run.load_model(), "cvae", "decoder", "cpu")
     before = torch.get_num_threads()
     inside = []
     with contextlib.suppress(ZeroDivisionError), eager.working(before + 1):
