@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 from PIL import Image
 
 import gtk
@@ -20,10 +19,6 @@ for name in ("app", "game"):
     noise = run.load_model().noise.draw(len(COLUMNS) * ROWS, SEED)
     if sys.argv[1] == "noise":
         Path(f"{name}-noise.json").write_text(json.dumps(noise.tolist()))
-        sidecar = Path(f"{name}.json")
-        if not sidecar.exists():  # until gtk export writes it
-            (entry,) = onnx.load(f"{name}.onnx").metadata_props
-            sidecar.write_text(entry.value)
         continue
     # Twelve small images as one picture, in rows of three.
     expected = run.generate(noise, COLUMNS * ROWS).astype(int)
