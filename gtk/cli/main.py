@@ -39,7 +39,7 @@ COMMANDS = {
     "animate": "Make a GIF or APNG of a training, or of a walk in latent space.",
     "export": "Write parts of a run's model as ONNX files, proven equal to PyTorch.",
     "inspect": "Show what an exported file, or a run's part, takes, gives and is made of.",
-    "bench": "Measure an exported file or a run, with PyTorch beside it.",
+    "bench": "Measure an exported file or a run, with eager PyTorch beside it.",
     "report": "Write a run's report, one page that opens anywhere.",
     "compare": "Show how runs differ: settings, last figures, curves, samples.",
     "runs": "List runs: plugin, data, how far they came, last loss and age.",
