@@ -18,6 +18,8 @@ from gtk.exports.bench import Measurable, check_sizes, example_rows, open_file, 
 from gtk.exports.eager import Eager
 from gtk.exports.timing import Timing, measure
 
+pytestmark = pytest.mark.long
+
 SMALL: dict[str, Any] = {"channels": (6, 8), "hidden_dims": (12, 12), "latent_dim": 4, "epochs": 1}
 
 

@@ -14,6 +14,8 @@ import gtk
 from gtk.core.errors import UserError
 from gtk.exports.runtime import RequestError, load
 
+pytestmark = pytest.mark.long
+
 SMALL: dict[str, Any] = {"channels": (6, 8), "hidden_dims": (12, 12), "latent_dim": 4, "epochs": 1}
 
 

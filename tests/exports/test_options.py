@@ -22,6 +22,8 @@ from gtk.exports.options import ExportOptions
 from gtk.exports.runtime import load
 from gtk.exports.subject import load_subject
 
+pytestmark = pytest.mark.long
+
 
 def session(path: Path) -> Any:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
