@@ -17,6 +17,7 @@ import gtk
 from gtk.cli.contract import contract_lines
 from gtk.core.errors import WorkFailed
 from gtk.exports import onnx as exporter
+from gtk.plugins.vae.model import VariationalAutoencoder
 
 Command = Callable[..., Any]
 
@@ -259,6 +260,29 @@ def test_a_part_that_cannot_be_exported_hides_no_other(
     assert json.loads(result.out)["parts"]["decoder"] == {"error": "it branches"}
     result = gtk_command("inspect", small_run.path, "--part", "decoder")
     assert (result.code, result.err) == (1, "gtk: error: it branches\n")
+
+
+def test_a_plugin_whose_parts_fail_is_named(
+    small_run: gtk.Run, gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exports(self: VariationalAutoencoder) -> dict[str, gtk.ExportPart]:
+        raise ZeroDivisionError("no parts today")
+
+    monkeypatch.setattr(VariationalAutoencoder, "exports", exports)
+    for command in ("inspect", "bench"):
+        result = gtk_command(command, small_run.path)
+        assert result.code == 2
+        assert result.err == (
+            "gtk: error: exports() of plugin 'cvae' fails: ZeroDivisionError: no parts today\n"
+        )
+
+
+def test_the_case_of_a_file_s_ending_does_not_matter(
+    exported: Path, gtk_command: Command, workplace: Path
+) -> None:
+    (workplace / "SMALL.ONNX").write_bytes(exported.read_bytes())
+    assert gtk_command("inspect", "SMALL.ONNX").code == 0
+    assert gtk_command("sample", "SMALL.ONNX", "--out", "a.png").code == 0
 
 
 def test_names_in_a_file_do_not_command_the_terminal(

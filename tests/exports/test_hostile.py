@@ -254,6 +254,22 @@ def test_what_gtk_never_writes_is_refused(exported: Path, unseen: None, case: st
 # Bytes --------------------------------------------------------------------------------------------
 
 
+def test_a_graph_of_too_many_nodes_is_refused(exported: Path, unseen: None) -> None:
+    def chain(proto: ModelProto) -> None:
+        names = [f"n{number}" for number in range(runtime.MOST_NODES)]
+        for before, after in zip(["z", *names], names, strict=False):
+            proto.graph.node.append(helper.make_node("Identity", [before], [after]))
+
+    refused(edited(exported, chain), "it holds more than 5000 nodes, which no file of gtk's does")
+
+
+def test_two_versions_of_the_operators_are_refused(exported: Path, unseen: None) -> None:
+    content = edited(
+        exported, lambda proto: proto.opset_import.append(helper.make_opsetid("ai.onnx", 17))
+    )
+    refused(content, "two versions of the operators")
+
+
 def varint(value: int) -> bytes:
     parts = []
     while value >= 128:
@@ -643,6 +659,12 @@ MISBEHAVED: dict[str, tuple[Edit, str]] = {
     "shapes that do not fit": (
         redirected(helper.make_node("Reshape", ["before", "a"], ["image"]), a=[-1, 1, 7, 7]),
         "it promises outputs {'image': .*8, 8.*, the graph has .*7, 7",
+    ),
+    "a batch axis of another name": (
+        lambda proto: setattr(
+            proto.graph.input[0].type.tensor_type.shape.dim[0], "dim_param", "other"
+        ),
+        "it promises batches of any size, z has other",
     ),
     "an unknown operator": (node("Launch"), "bad.onnx is not an ONNX file that onnxruntime can"),
     "an input that nothing makes": (
