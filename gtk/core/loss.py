@@ -34,11 +34,14 @@ class Update:
         loss: a scalar with a gradient.
         terms: named scalars to report beside it.
         part: which of the model's parts to train; None where it has only one.
+        statistics: of the batch, for what the model learns without gradients; after the step they
+            are handed to `Model.after_update`. Without a gradient.
     """
 
     loss: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
     part: str | None = None
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Loss(ABC):

@@ -1,13 +1,14 @@
 """The contract Model: networks, and how an image is drawn from them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from gtk.core.condition import ConditionSpec
+from gtk.core.errors import PluginError
 from gtk.core.noise import NoiseSpec
 
 #: What a model asks of a part's inputs to be like those that it was trained on.
@@ -69,6 +70,24 @@ class Model(nn.Module, ABC):
 
         A pure function of its inputs: it draws nothing.
         """
+
+    def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
+        """Learn what gradients do not teach, codebook averages for instance, into buffers.
+
+        Called without gradients after each optimizer step whose `Update` has statistics, and only
+        then: evaluation and sampling leave the model as it is.
+
+        Args:
+            part: which was trained.
+            statistics: as the update gave them.
+
+        Raises:
+            PluginError: the model learns nothing so, and the loss believes it does.
+        """
+        raise PluginError(
+            f"the loss hands statistics ({', '.join(statistics)}) to {type(self).__name__}, which "
+            "has no after_update() to take them."
+        )
 
     @abstractmethod
     def exports(self) -> dict[str, ExportPart]:

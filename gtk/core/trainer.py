@@ -163,6 +163,9 @@ class Trainer:
         for update in self._loss.updates(self._model, batch, self._context):
             part = self._part(update)
             self._optimizers.step(part, update.loss)
+            if update.statistics:
+                with torch.no_grad():
+                    self._model.after_update(part, update.statistics)
             self._pending.note(
                 "loss" if update.part is None else f"{part}_loss", update.loss, update.part
             )
