@@ -1,0 +1,13 @@
+"""The test kit for plugins: does what a package brings keep what gtk's contracts promise?
+
+In a test of a plugin's own:
+
+    from gtk.testing import plugin_checks
+
+    @plugin_checks("vqvae", kind="model")
+    def test_vqvae(check):
+        check()
+"""
+
+from gtk.testing.kit import CheckResult as CheckResult, check_plugin as check_plugin
+from gtk.testing.kit import plugin_checks as plugin_checks
