@@ -17,7 +17,8 @@ ALLOWED = {
     "pictures": {"core", "pictures"},
     "plugins": {"core", "plugins"},
     "exports": {"core", "exports"},
-    "cli": {"core", "plugins", "exports", "pictures", "cli"},
+    "testing": {"core", "plugins", "exports", "testing"},
+    "cli": {"core", "plugins", "exports", "pictures", "testing", "cli"},
 }
 TORCH_FREE = [
     "__init__.py",
@@ -29,6 +30,7 @@ TORCH_FREE = [
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
     *(f"core/{name}.py" for name in ("cache", "command", "comparison", "source")),
+    *(f"testing/{name}.py" for name in ("check", "kit")),
     "exports/options.py",
     "exports/runtime.py",
     *(f"exports/{name}.py" for name in ("bench", "inspection", "snippet", "timing")),

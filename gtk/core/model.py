@@ -56,9 +56,12 @@ class Model(nn.Module, ABC):
     noise: NoiseSpec
     condition: ConditionSpec | None = None
 
-    @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
-        """Return the networks by role: {"encoder": ..., "decoder": ...}; these are counted."""
+        """Return the networks by role, {"encoder": ..., "decoder": ...}; these are counted.
+
+        By default the modules that are its attributes, under these names.
+        """
+        return dict(self.named_children())
 
     def parts(self) -> dict[str, nn.Module]:
         """Return what each optimizer trains, by name; disjoint and complete; one by default."""
@@ -89,6 +92,26 @@ class Model(nn.Module, ABC):
             "has no after_update() to take them."
         )
 
-    @abstractmethod
     def exports(self) -> dict[str, ExportPart]:
-        """Return the modules worth exporting, by name; the first is what `gtk export` writes."""
+        """Return the modules worth exporting, by name; the first is what `gtk export` writes.
+
+        By default one, "generator", which maps noise "z" and the condition as `sample` does.
+        """
+        condition = () if self.condition is None else (self.condition.input_name,)
+        return {"generator": ExportPart(Sampling(self), ("z", *condition), ("image",))}
+
+
+class Sampling(nn.Module):
+    """What a model's `sample` computes, as a module.
+
+    Args:
+        model: whose.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map noise (B, *noise.shape) and a condition to images (B, C, H, W) in 0..1."""
+        return self.model.sample(z, condition)

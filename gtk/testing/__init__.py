@@ -9,5 +9,8 @@ In a test of a plugin's own:
         check()
 """
 
-from gtk.testing.kit import CheckResult as CheckResult, check_plugin as check_plugin
-from gtk.testing.kit import plugin_checks as plugin_checks
+from gtk.testing.kit import (
+    CheckResult as CheckResult,
+    check_plugin as check_plugin,
+    plugin_checks as plugin_checks,
+)

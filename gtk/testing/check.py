@@ -12,7 +12,7 @@ class CheckFailed(AssertionError):
     """A plugin does not keep a promise; the message names cause and remedy."""
 
 
-class CheckSkipped(Exception):  # noqa: N818 - named for what happened
+class CheckSkipped(Exception):
     """A check has nothing to look at in this plugin; the message says why."""
 
 
