@@ -13,6 +13,8 @@ from gtk.core.errors import InvalidValue
 from gtk.core.text import visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from gtk.exports.bench import Measurable
     from gtk.exports.timing import Timing
 
@@ -70,7 +72,7 @@ def bench(
     if as_json:
         _print_json(measurable, source, found, load)
     else:
-        _print_table(found, with_torch=measurable.eager is not None)
+        make_console().print(make_table(found, with_torch=measurable.eager is not None))
 
 
 def _print_head(measurable: "Measurable", source: str, load: float | None) -> None:
@@ -97,21 +99,21 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
         print_wrapped(console, visible(text), title)
 
 
-def _print_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> None:
-    """Print a line for each batch size."""
+def make_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> "Table":
+    """Return a table with two lines for each batch size: medians, and their quartiles."""
     from rich.table import Table
 
-    table = Table()
-    for title in ("batch", "onnxruntime, ms", "images/s"):
-        table.add_column(title, justify="right")
+    table = Table(box=None, padding=(0, 1, 0, 0))  # so that it fits into 60 columns
+    for title in ("batch", "onnxruntime\nms", "images/s"):
+        table.add_column(title, justify="right", overflow="fold")
     if with_torch:
-        for title in ("PyTorch, ms", "images/s", "ratio"):
-            table.add_column(title, justify="right")
+        for title in ("PyTorch\nms", "images/s", "ratio"):
+            table.add_column(title, justify="right", overflow="fold")
     for size, timings in found.items():
         cells = [cell for timing in timings for cell in _cells(size, timing)]
         ratio = _ratio(timings)
         table.add_row(str(size), *cells, *([] if ratio is None else [f"{ratio:.2f}"]))
-    make_console().print(table)
+    return table
 
 
 def _ratio(timings: "list[Timing]") -> float | None:
@@ -120,7 +122,7 @@ def _ratio(timings: "list[Timing]") -> float | None:
 
 
 def _cells(size: int, timing: "Timing") -> tuple[str, str]:
-    quartiles = f"({_milliseconds(timing.lower)}..{_milliseconds(timing.upper)})"
+    quartiles = f"{_milliseconds(timing.lower)}..{_milliseconds(timing.upper)}"
     return f"{_milliseconds(timing.median)}\n{quartiles}", f"{size / timing.median:,.0f}"
 
 

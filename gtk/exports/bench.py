@@ -101,7 +101,7 @@ class Measurable:
         return (
             f"for each batch size {seconds:g} s of blocks of {BLOCK:g} s, {turns}each after a "
             f"pause of {PAUSE:g} s and uncounted calls for {WARM_UP:g} s; a call is from arrays in "
-            "main memory to arrays in main memory; median (quartiles) of all calls"
+            "main memory to arrays in main memory; medians and quartiles of all calls"
         )
 
     def versions(self) -> dict[str, str]:

@@ -5,15 +5,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 from onnx import helper
+from rich.console import Console
 
 import gtk
+from gtk.cli.bench import make_table
 from gtk.exports import bench, timing
+from gtk.exports.timing import Timing
 
 Command = Callable[..., Any]
 
@@ -64,10 +68,21 @@ def test_a_run_is_measured_on_both_sides(small_run: gtk.Run, gtk_command: Comman
     assert lines[2].startswith("versions    onnxruntime ")
     assert ", torch " in lines[2]
     assert "onnxruntime and PyTorch in turns" in lines[3]
-    assert "PyTorch, ms" in result.out
-    cells = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
-    assert [cell for cell in cells if cell] == ["1", "16", "256"]
-    assert ".." in lines[-2], "quartiles are below the median"
+    *_, titles, units = (line.split() for line in lines[:-6])
+    assert titles == ["onnxruntime", "PyTorch"]
+    assert units == ["batch", "ms", "images/s", "ms", "images/s", "ratio"]
+    assert [line.split()[0] for line in lines[-6::2]] == ["1", "16", "256"]
+    assert all(line.count("..") == 2 for line in lines[-5::2]), "quartiles are below the median"
+
+
+def test_the_table_fits_into_sixty_columns() -> None:
+    timing = Timing(median=0.0000123456, lower=0.0000122222, upper=0.0000134444, calls=7)
+    shown = StringIO()
+    console = Console(width=60, file=shown, soft_wrap=True)
+    console.print(make_table({1: [timing, timing]}, with_torch=True))
+    lines = shown.getvalue().splitlines()
+    assert lines[3].split() == ["0.0122..0.0134"] * 2
+    assert max(len(line.rstrip()) for line in lines) <= 60
 
 
 def test_programs_are_told_the_protocol_too(
@@ -147,7 +162,7 @@ def alone(gtk_command: Command, *arguments: object) -> str:
     assert found["batch_sizes"][0]["ratio"] is None
     assert set(found["versions"]) == {"onnxruntime"}
     shown = gtk_command("bench", *arguments, "--batch-size", 2).out
-    assert "PyTorch, ms" not in shown
+    assert "PyTorch\n" not in shown
     why: str = found["no_pytorch"]
     assert f"no PyTorch  {why}" in shown
     return why
