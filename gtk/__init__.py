@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gtk.core.codes import Codes as Codes
     from gtk.core.condition import ConditionSpec as ConditionSpec
     from gtk.core.conditioner import (
         Conditioner as Conditioner,
@@ -58,6 +59,7 @@ _HOMES = {
     "AdversarialModel": "gtk.plugins.gan.protocol",
     "Batch": "gtk.core.store",
     "CallbackSpec": "gtk.core.spec",
+    "Codes": "gtk.core.codes",
     "ConditionSpec": "gtk.core.condition",
     "Conditioner": "gtk.core.conditioner",
     "ConditionerSpec": "gtk.core.spec",

@@ -99,7 +99,8 @@ def _image(image: Mapping[str, Any] | None) -> str:
 
 def _port(port: Mapping[str, Any], batch_size: int | None) -> str:
     rows = "batch" if batch_size is None else batch_size
-    return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))})"
+    codes = f", codes 0..{port['count'] - 1}" if port["kind"] == "codes" else ""
+    return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))}){codes}"
 
 
 def _form(contract: Mapping[str, Any]) -> str:
@@ -124,4 +125,15 @@ def _parity(parity: Mapping[str, Any]) -> list[str]:
             f"{name} is at most {largest:.2g} from PyTorch's (batches of {', '.join(sizes)}; "
             f"tolerance {parity['tolerance']:.2g}){pixels}"
         )
+    if parity.get("margin") is not None:
+        lines.append(undecided_rows(parity))
     return lines
+
+
+def undecided_rows(parity: Mapping[str, Any]) -> str:
+    """Say how many rows a proof left out because a choice was undecided."""
+    rows = parity["compared"] + parity["undecided"]
+    return (
+        f"{parity['undecided']:,} of {rows:,} rows undecided, and not compared: the two best "
+        f"candidates of a choice are less than {parity['margin']:g} apart"
+    )

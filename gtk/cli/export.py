@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gtk.cli.console import make_console
+from gtk.cli.contract import undecided_rows
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
 from gtk.cli.working import work_shown
 from gtk.core.command import sample_condition
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # these import torch
     from rich.console import Console
 
     from gtk.exports.onnx import Exported
-    from gtk.exports.proof import Difference
+    from gtk.exports.parity import Difference
 
 
 class BatchSize(click.ParamType[Any]):
@@ -172,11 +173,13 @@ def _print(console: "Console", item: "Exported") -> None:
     sizes = list(dict.fromkeys(size for by in item.parity.differences.values() for size in by))
     listed = ", ".join(map(str, sizes[:-1])) + " and " if len(sizes) > 1 else ""
     tolerance = f"{item.parity.tolerance:.2g}"
-    if set(item.parity.differences) - {"image"}:
+    if any(port["kind"] == "values" for port in contract["outputs"]):
         tolerance += f" + {tolerance} of each value"
     console.print(
         f"  tolerance {tolerance}, compared at batch {listed}{sizes[-1]}, in {item.seconds:.1f} s"
     )
+    if item.parity.margin is not None:
+        console.print(f"  {undecided_rows(contract['parity'])}")
     if not item.written:
         console.print("  not written, this is a dry run")
 

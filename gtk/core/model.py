@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from gtk.core.codes import Codes
 from gtk.core.condition import ConditionSpec
 from gtk.core.errors import PluginError
 from gtk.core.noise import NoiseSpec
@@ -20,8 +21,9 @@ class ExportPart:
     """A module worth exporting: what it takes and gives, and what it has to be equal to.
 
     An input called "image" is images (B, C, H, W) of the data in 0..1; one called as
-    `ConditionSpec.input_name` says is the condition; any other is a latent code (B, *noise.shape)
-    of the model's `NoiseSpec`. An output called "image" is images in 0..1, others have any values.
+    `ConditionSpec.input_name` says is the condition; one that is in `codes` is whole numbers; any
+    other is a latent code (B, *noise.shape) of the model's `NoiseSpec`. An output called "image" is
+    images in 0..1, one that is in `codes` is whole numbers, others have any values.
 
     Attributes:
         module: called with the inputs in order; gives a tensor, or a tuple of as many as `outputs`.
@@ -33,6 +35,13 @@ class ExportPart:
             `Model.sample`, which is also what a part from noise to images is always held against.
         prior: how the latent code is distributed where images are to be like the data: "normal",
             or "learned" by another part, so that this one alone cannot draw.
+        codes: which inputs and outputs are discrete, and how many entries they choose from. A graph
+            refuses codes out of range in any runtime.
+        margin: for a module that chooses by the largest or smallest of some numbers: called with
+            the model and the inputs, it returns (B,), how far the two best candidates of an image's
+            closest choice are apart, 0 or more. Where that is next to nothing, rounding may rightly
+            choose the other one: such rows are left out of the comparison with PyTorch, and
+            counted.
     """
 
     module: nn.Module
@@ -40,6 +49,8 @@ class ExportPart:
     outputs: tuple[str, ...]
     reference: Callable[..., Tensor | tuple[Tensor, ...]] | None = None
     prior: Prior = "normal"
+    codes: Mapping[str, Codes] = field(default_factory=dict)
+    margin: Callable[..., Tensor] | None = None
 
 
 class Model(nn.Module, ABC):

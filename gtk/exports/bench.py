@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # a file is measured without torch where there is none
 BATCH_SIZES = (1, 16, 256)
 #: More rows than this are no batch of an app, and may not fit into memory.
 MOST_ROWS = 8192
+#: So many rows show whether a run has a file's weights, also where some are undecided.
+COMPARED = 16
 #: Seconds for each batch size.
 SECONDS = 2.0
 
@@ -150,7 +152,7 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     """
     try:
         part = load_part(path, device)
-        rows = example_rows(part.contract, part.contract.get("batch_size") or 3)
+        rows = example_rows(part.contract, COMPARED)
         found = part.run(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
@@ -203,7 +205,7 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
 
 
 def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[Any]]:
-    """Return a batch of what an exported part takes: latents, images, and conditions in turn."""
+    """Return a batch of what a part takes: latents, images, codes, and conditions in turn."""
     generator = np.random.default_rng(0)
     rows: dict[str, NDArray[Any]] = {}
     for port in contract["inputs"]:
@@ -214,6 +216,8 @@ def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[A
             rows[port["name"]] = generator.integers(0, 256, shape, np.uint8)
         elif port["kind"] == "image":
             rows[port["name"]] = generator.random(shape, np.float32)
+        elif port["kind"] == "codes":
+            rows[port["name"]] = generator.integers(port["count"], size=shape)
         else:
             rows[port["name"]] = generator.standard_normal(shape, np.float32)
     return rows

@@ -9,7 +9,7 @@ import onnx
 from gtk.core.condition import ConditionSpec
 from gtk.core.run import Run
 from gtk.exports.options import ExportOptions
-from gtk.exports.proof import Parity
+from gtk.exports.parity import Parity
 from gtk.exports.runtime import SCHEMA
 from gtk.exports.subject import Subject
 
@@ -40,9 +40,9 @@ def describe(
     """
     document, part, condition = run.document, subject.part, subject.model.condition
     conditioned = condition is not None and condition.input_name in part.inputs
-    inputs = [_port(item, _kind(subject, item.name)) for item in graph.input]
+    inputs = [_port(item, subject.kind(item.name), subject) for item in graph.input]
     latents = [port for port in inputs if port["kind"] == "latent"]
-    outputs = [_port(item, "image" if item.name == "image" else "values") for item in graph.output]
+    outputs = [_port(item, _kind_of_output(subject, item.name), subject) for item in graph.output]
     makes_or_takes_images = "image" in (*part.inputs, *part.outputs)
     return {
         "schema": SCHEMA,
@@ -66,6 +66,9 @@ def describe(
         "image": _image(subject, options) if makes_or_takes_images else None,
         "parity": {
             "tolerance": parity.tolerance,
+            "margin": parity.margin,
+            "compared": parity.compared,
+            "undecided": parity.undecided,
             "differences": {
                 output: {str(size): _figures(asdict(found)) for size, found in sizes.items()}
                 for output, sizes in parity.differences.items()
@@ -74,19 +77,18 @@ def describe(
     }
 
 
-def _port(item: onnx.ValueInfoProto, kind: str) -> dict[str, Any]:
+def _port(item: onnx.ValueInfoProto, kind: str, subject: Subject) -> dict[str, Any]:
     """Describe an input or output; its shape is without the batch."""
     tensor = item.type.tensor_type
     shape = [axis.dim_value for axis in tensor.shape.dim[1:]]
-    return {"name": item.name, "kind": kind, "dtype": DTYPES[tensor.elem_type], "shape": shape}
+    dtype = DTYPES[tensor.elem_type]
+    port = {"name": item.name, "kind": kind, "dtype": dtype, "shape": shape}
+    return {**port, "count": subject.part.codes[item.name].count} if kind == "codes" else port
 
 
-def _kind(subject: Subject, name: str) -> str:
-    """Return what an input is."""
-    condition = subject.model.condition
-    if condition is not None and name == condition.input_name:
-        return "condition"
-    return "image" if name == "image" else "latent"
+def _kind_of_output(subject: Subject, name: str) -> str:
+    kind = subject.kind(name)
+    return kind if kind in ("image", "codes") else "values"
 
 
 def _condition(condition: ConditionSpec) -> dict[str, Any]:

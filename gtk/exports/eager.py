@@ -43,10 +43,7 @@ class Eager:
             inputs: rows, as the exported file takes them.
             image: how the file takes images: `dtype` and `layout` of its contract.
         """
-        rows = [
-            torch.from_numpy(np.ascontiguousarray(_as_trained(name, inputs[name], image)))
-            for name in self.part.inputs
-        ]
+        rows = self._rows(inputs, image)
 
         def on_the_cpu() -> object:
             return self._compute(rows)
@@ -56,6 +53,25 @@ class Eager:
             return [output.cpu() for output in ((given,) if isinstance(given, Tensor) else given)]
 
         return on_the_cpu if self.device.type == "cpu" else elsewhere
+
+    def clear(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        image: Mapping[str, Any] | None,
+        margin: float | None,
+    ) -> NDArray[np.bool_]:
+        """Say of which rows the choices are so clear that a file has to make them, too: (B,).
+
+        Args:
+            inputs: as in `call`.
+            image: as in `call`.
+            margin: what the file's proof asked for; None where all rows are clear.
+        """
+        rows = [row.to(self.device) for row in self._rows(inputs, image)]
+        if self.part.margin is None or margin is None:
+            return np.ones(len(rows[0]), np.bool_)
+        clear: NDArray[np.bool_] = (self.part.margin(self.model, *rows) >= margin).cpu().numpy()
+        return clear
 
     @contextmanager
     def working(self, threads: int) -> Iterator[None]:
@@ -68,6 +84,15 @@ class Eager:
             if self.device.type == "cuda":  # the file is run without TF32, too
                 stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
             yield
+
+    def _rows(
+        self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None
+    ) -> list[Tensor]:
+        """Return rows as the model takes them."""
+        return [
+            torch.from_numpy(np.ascontiguousarray(_as_trained(name, inputs[name], image)))
+            for name in self.part.inputs
+        ]
 
     def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
         if self.part.reference is None:
@@ -124,19 +149,30 @@ def _gives_the_same(
     rows: Mapping[str, NDArray[Any]],
     found: Mapping[str, NDArray[Any]],
 ) -> bool:
-    """Say whether a part gives what a file gives, within the tolerance that the file has."""
+    """Say whether a part gives what a file gives, within the tolerance that the file has.
+
+    Raises:
+        UserError: nothing of it can be compared.
+    """
     image, tolerance = contract["image"], float(contract["parity"]["tolerance"])
     with eager.working(1):
         given: Any = eager.call(rows, image)()
+        clear = eager.clear(rows, image, contract["parity"].get("margin"))
+    if not clear.any():
+        raise UserError(f"all choices of {len(clear)} rows are undecided, so it cannot be compared")
     outputs = (given,) if isinstance(given, Tensor) else given
     for (name, mine), tensor in zip(found.items(), outputs, strict=True):
         expected = tensor.cpu().numpy()
         allowed = tolerance * (1 + np.abs(expected)) if name != "image" else tolerance
+        if expected.dtype.kind == "i":
+            allowed = 0
         if name == "image" and image["layout"] == "NHWC":
             expected = expected.transpose(0, 2, 3, 1)
         if mine.dtype == np.uint8:  # the nearest level, or the next where it is near the middle
             expected, allowed = 255 * np.clip(expected, 0, 1), 0.5 + 255 * tolerance
-        if mine.shape != expected.shape or not (np.abs(mine - expected) <= allowed).all():
+        if mine.shape != expected.shape:
+            return False
+        if not (np.abs(mine - expected) <= allowed)[clear].all():
             return False
     return True
 

@@ -1,6 +1,5 @@
 """What is put into a part to see whether its file computes what PyTorch computes."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ BATCH_SIZES = (1, 2, 3, 16)
 SIGMA = 4.0
 
 
-def example_batches(subject: Subject, options: ExportOptions) -> Iterator[tuple[NDArray[Any], ...]]:
-    """Yield inputs at each batch size, until they have gone through all conditions there are."""
+def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
+    """Return sizes of batches, of each size that is compared, for all conditions there are."""
     condition = subject.model.condition
     examples = 0 if condition is None else len(condition.examples())
     sizes = list(BATCH_SIZES)
@@ -24,18 +23,23 @@ def example_batches(subject: Subject, options: ExportOptions) -> Iterator[tuple[
         sizes = [options.batch_size] * 2
     while sum(sizes) < max(examples, sum(BATCH_SIZES)):
         sizes.append(sizes[-1])
-    first = 0
-    for size in sizes:
-        inputs = example_inputs(subject, size, first)
-        yield tuple(
-            rounded(value) if name == "image" and options.image == "uint8" else value
-            for name, value in zip(subject.part.inputs, inputs, strict=True)
+    return sizes
+
+
+def example_batch(
+    subject: Subject, options: ExportOptions, size: int, first: int
+) -> tuple[NDArray[Any], ...]:
+    """Return a batch as `example_inputs` does, of images that the file can be given."""
+    return tuple(
+        rounded(value) if name == "image" and options.image == "uint8" else value
+        for name, value in zip(
+            subject.part.inputs, example_inputs(subject, size, first), strict=True
         )
-        first += size
+    )
 
 
 def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray[Any], ...]:
-    """Return a batch of latents out to 4 sigma, of images from black to white, of conditions.
+    """Return a batch of latents out to 4 sigma, images from black to white, codes, conditions.
 
     Args:
         subject: whose inputs they are.
@@ -45,10 +49,17 @@ def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray
     model = subject.model
     inputs: list[NDArray[Any]] = []
     for name in subject.part.inputs:
-        if model.condition is not None and name == model.condition.input_name:
+        kind = subject.kind(name)
+        if kind == "condition":
+            assert model.condition is not None  # noqa: S101 - else there is no such kind
             examples = model.condition.examples()[::-1]
             inputs.append(examples[np.arange(first, first + size) % len(examples)])
-        elif name == "image":
+        elif kind == "codes":
+            codes = subject.part.codes[name]
+            chosen = np.random.default_rng(first).integers(codes.count, size=(size, *codes.shape))
+            chosen.reshape(-1)[:2] = [codes.count - 1, 0][: chosen.size]
+            inputs.append(chosen)
+        elif kind == "image":
             generator = np.random.default_rng(first)
             images = generator.random((size, *subject.image_shape), dtype=np.float32)
             # Noise alone has no dark and no bright image.

@@ -5,6 +5,7 @@ from onnx import AttributeProto, TensorProto
 
 from gtk.core.errors import InvalidValue, WorkFailed
 from gtk.exports.options import ExportOptions, opsets_that_work
+from gtk.exports.runtime import MOST_NODES
 from gtk.exports.subject import Subject, one_line
 
 RANDOM = {
@@ -61,7 +62,12 @@ def check_form(proto: onnx.ModelProto, subject: Subject, options: ExportOptions)
 
 
 def _check_nodes(proto: onnx.ModelProto, subject: Subject) -> None:
-    """Refuse what is random, in training, in a graph of its own, or in a second file."""
+    """Refuse what is random, in training, in a graph of its own, in a second file, or too much."""
+    if len(proto.graph.node) > MOST_NODES:
+        raise WorkFailed(
+            f"{subject} has {len(proto.graph.node):,} nodes, gtk's runtime reads no more than "
+            f"{MOST_NODES:,}: what it does in a loop over positions should be done in fewer steps"
+        )
     for node in proto.graph.node:
         values = {item.name: item for item in node.attribute}
         if node.op_type in RANDOM:

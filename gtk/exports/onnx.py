@@ -18,8 +18,9 @@ from gtk.exports.edges import Edges
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.form import check_form
 from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
+from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
-from gtk.exports.proof import Candidate, Parity, compare
+from gtk.exports.proof import Candidate, compare
 from gtk.exports.runtime import METADATA_KEY, open_session
 from gtk.exports.subject import Subject, load_subject, load_subjects
 from gtk.exports.translate import translate
@@ -192,7 +193,7 @@ def _prepare(run: Run, step: int, subject: Subject, options: ExportOptions) -> P
     start = time.perf_counter()
     inside = translate(subject, options)
     if options.precision == "fp16":
-        inside = halve(inside, _in_raw_units(subject))
+        inside = halve(inside, _kept_in_float32(subject))
     proto = Edges(options).add(inside)
     check_form(proto, subject, options)
     gives_levels = options.image == "uint8" and "image" in subject.part.outputs
@@ -213,12 +214,13 @@ def _prepare(run: Run, step: int, subject: Subject, options: ExportOptions) -> P
     return Prepared(subject.name, content, contract, parity, time.perf_counter() - start)
 
 
-def _in_raw_units(subject: Subject) -> str | None:
-    """Return the name of the input that is in the data set's own units."""
-    condition = subject.model.condition
-    if condition is None or condition.kind != "continuous":
-        return None
-    return condition.input_name if condition.input_name in subject.part.inputs else None
+def _kept_in_float32(subject: Subject) -> set[str]:
+    """Return the inputs in the data set's own units, and noise that draws discrete codes."""
+    condition, names = subject.model.condition, subject.part.inputs
+    kept = {name for name in names if subject.part.margin and subject.kind(name) == "latent"}
+    if condition is not None and condition.kind == "continuous":
+        kept |= {condition.input_name} & set(names)
+    return kept
 
 
 def _open(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types

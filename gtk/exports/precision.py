@@ -1,30 +1,34 @@
 """A graph's weights and arithmetic in 16 bits, its inputs and outputs in 32 as before."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 import onnx
 import onnx_ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-#: Where numbers in a data set's own units have become features, which float16 can hold.
-MIXING = {"Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "MatMul"}
+#: Where numbers in a data set's own units, or noise, have become features, which float16 can hold.
+MIXING = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}
+#: These look something up, which mixes; or they only take a part of what they are given.
+LOOKING_UP = {"Gather", "GatherElements", "GatherND"}
 
 
-def halve(proto: onnx.ModelProto, raw: str | None) -> onnx.ModelProto:
+def halve(proto: onnx.ModelProto, raw: Set[str]) -> onnx.ModelProto:
     """Return the graph in float16, with float32 inputs and outputs.
 
     Args:
         proto: in float32.
-        raw: the name of an input in units of its own, None where there is none. Float16 rounds a
-            year to an even one, and 100,000 to infinity: it stays in float32 until it is scaled.
+        raw: the names of inputs that stay in float32 until they are mixed into features. Float16
+            rounds a year to an even one, and 100,000 to infinity; and in the tails of a
+            distribution, where discrete choices are drawn, it has few numbers.
     """
     with _own_path():
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    kept = set() if raw is None else _until_mixed(proto.graph, raw)
+    kept = _until_mixed(proto.graph, raw)
     halved = convert_float_to_float16(proto, keep_io_types=True, node_block_list=sorted(kept))
+    _drop_doubles(halved.graph)
     model = onnx_ir.from_proto(halved)
     _bypass(model.graph, kept, raw)
     model.graph.sort()  # the converter puts its casts last
@@ -34,23 +38,32 @@ def halve(proto: onnx.ModelProto, raw: str | None) -> onnx.ModelProto:
     return made
 
 
-def _until_mixed(graph: onnx.GraphProto, raw: str) -> set[str]:
-    """Return the names of the nodes that an input goes through before it is mixed into features."""
-    reached, nodes = {raw}, set()
+def _until_mixed(graph: onnx.GraphProto, raw: Set[str]) -> set[str]:
+    """Return the names of the nodes that inputs go through before they are mixed into features."""
+    reached, nodes = set(raw), set()
     for node in graph.node:  # which are in an order in which they can be computed
-        if node.op_type not in MIXING and reached & set(node.input):
+        inputs = node.input[:1] if node.op_type in LOOKING_UP else node.input
+        if node.op_type not in MIXING and reached & set(inputs):
             reached |= set(node.output)
             nodes.add(node.name)
     return nodes
 
 
-def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: str | None) -> None:
+def _drop_doubles(graph: onnx.GraphProto) -> None:
+    """Keep the first of casts that the converter adds once for each node that takes their value."""
+    first = {node.output[0]: node for node in reversed(graph.node)}
+    kept = [node for node in graph.node if first[node.output[0]] is node]
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: Set[str]) -> None:
     """Hand float32 values from node to node: the converter takes each through float16 and back.
 
     Args:
         graph: as converted.
         kept: the names of the nodes in float32.
-        raw: the name of an input in float32.
+        raw: the names of inputs in float32.
     """
     for node in graph:
         down = node.inputs[0].producer() if node.op_type == "Cast" and node.inputs[0] else None
@@ -59,7 +72,7 @@ def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: str | None) -> None:
         source, back = down.inputs[0], node.outputs[0]
         producer = source.producer() if source is not None else None
         exact = source is not None and (
-            source.name == raw if producer is None else producer.name in kept
+            source.name in raw if producer is None else producer.name in kept
         )
         to_float = node.attributes["to"].as_int() == onnx_ir.DataType.FLOAT
         if exact and to_float and source is not None and not back.is_graph_output():

@@ -11,68 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.errors import ExportMismatch, PluginError, WorkFailed
+from gtk.exports.choices import decided, fault_of_codes
 from gtk.exports.edges import Edges
-from gtk.exports.examples import as_levels, example_batches
+from gtk.exports.examples import as_levels, example_batch, example_sizes
 from gtk.exports.options import ExportOptions
+from gtk.exports.parity import Difference, Parity
 from gtk.exports.subject import Subject, one_line
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How an output differs from PyTorch's.
-
-    Attributes:
-        largest: the largest absolute difference; of 8-bit images before they are rounded.
-        mean: the mean absolute difference, likewise.
-        values: how many values were compared.
-        levels: the largest difference of 8-bit pixels; None where the output is no image.
-        pixels: how many 8-bit values differ at all; None where the output is no image.
-    """
-
-    largest: float
-    mean: float
-    values: int
-    levels: int | None = None
-    pixels: int | None = None
-
-    def joined(self, other: "Difference") -> "Difference":
-        """Return what both comparisons together have found."""
-        values = self.values + other.values
-        return Difference(
-            max(self.largest, other.largest),
-            (self.mean * self.values + other.mean * other.values) / values,
-            values,
-            None if self.levels is None else max(self.levels, other.levels or 0),
-            None if self.pixels is None else self.pixels + (other.pixels or 0),
-        )
-
-
-@dataclass(frozen=True)
-class Parity:
-    """What a comparison found.
-
-    Attributes:
-        tolerance: the largest absolute difference allowed; where an output is no image, as much
-            again of each value.
-        differences: by output and batch size.
-    """
-
-    tolerance: float
-    differences: dict[str, dict[int, Difference]]
-
-    @property
-    def largest(self) -> float:
-        """The largest difference of all."""
-        return max(found.largest for found in self.outputs.values())
-
-    @property
-    def outputs(self) -> dict[str, Difference]:
-        """The differences by output alone."""
-        joined: dict[str, Difference] = {}
-        for name, sizes in self.differences.items():
-            for found in sizes.values():
-                joined[name] = joined[name].joined(found) if name in joined else found
-        return joined
 
 
 @dataclass(frozen=True)
@@ -92,6 +36,9 @@ class Candidate:
 def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> Parity:
     """Compare a file with the model on several batch sizes.
 
+    Rows whose choices are undecided in PyTorch are left out; a batch of nothing else is followed by
+    another one of its size.
+
     Args:
         subject: the part, with a model that was loaded again from disk. Its module is not called:
             a wrong wrapper would agree with itself.
@@ -99,47 +46,101 @@ def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> P
         options: which images it has, and the tolerance.
 
     Raises:
-        ExportMismatch: a difference is over the tolerance, or not a number, or a shape differs.
+        ExportMismatch: a difference is over the tolerance, or not a number, or a shape or a code
+            differs; or too few rows could be compared.
         WorkFailed: onnxruntime cannot run the file, or PyTorch's own outputs are not numbers.
         PluginError: the plugin's own code fails, or gives something else than its part promises.
     """
-    part, edges = subject.part, Edges(options)
+    part = subject.part
     differences: dict[str, dict[int, Difference]] = {name: {} for name in part.outputs}
-    for inputs in example_batches(subject, options):
-        size = len(inputs[0])
-        wanted = expected(subject, inputs)
-        feeds = dict(zip(part.inputs, inputs, strict=True))
-        given = {
-            name: edges.given(value) if name == "image" else value for name, value in feeds.items()
-        }
-        found = [
-            edges.seen(value) if name == "image" else value
-            for name, value in zip(
-                part.outputs, _run(subject, candidate.session, given), strict=True
-            )
-        ]
-        values = found if candidate.values is None else _run(subject, candidate.values, feeds)
-        for name, mine, exact, theirs in zip(part.outputs, found, values, wanted, strict=True):
-            difference = measure(name, exact, theirs, options.allowed)
-            if mine.dtype == np.uint8:
-                difference = replace(difference, **_levels(mine, theirs, options.allowed))
+    sizes, rows, compared = example_sizes(subject, options), 0, 0
+    least = sum(sizes)
+    while sizes:
+        size = sizes.pop(0)
+        inputs = example_batch(subject, options, size, rows)
+        clear, found = compare_batch(subject, candidate, options, inputs)
+        rows, compared = rows + size, compared + clear
+        for name, difference in found.items():
             known = differences[name].get(size)
             differences[name][size] = difference if known is None else known.joined(difference)
-    return Parity(options.allowed, differences)
+        if not clear:
+            sizes.append(size)
+        if rows >= least and 2 * compared < rows:
+            raise ExportMismatch(
+                f"{subject} can be compared in {compared} of {rows} rows only: in the others the "
+                f"two best candidates of a choice are less than {options.margin:g} apart, so that "
+                "rounding may choose either. Half of them are needed; no file was written"
+            )
+    margin = None if part.margin is None else options.margin
+    return Parity(options.allowed, differences, compared, rows - compared, margin)
 
 
-def measure(name: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float) -> Difference:
-    """Return how an output of floats differs.
+def compare_batch(
+    subject: Subject, candidate: Candidate, options: ExportOptions, inputs: tuple[NDArray[Any], ...]
+) -> tuple[int, dict[str, Difference]]:
+    """Compare a file with the model on a batch.
+
+    Returns:
+        How many rows were compared, and how each output differs in these; if none was, nothing.
+
+    Raises:
+        GtkError: see `compare`.
+    """
+    part, edges = subject.part, Edges(options)
+    wanted = expected(subject, inputs)
+    with _one_thread():
+        clear = decided(subject, _tensors(inputs), options.margin)
+    feeds = dict(zip(part.inputs, inputs, strict=True))
+    given = {
+        name: edges.given(value) if name == "image" else value for name, value in feeds.items()
+    }
+    found = [
+        edges.seen(value) if name == "image" else value
+        for name, value in zip(part.outputs, _run(subject, candidate.session, given), strict=True)
+    ]
+    values = found if candidate.values is None else _run(subject, candidate.values, feeds)
+    differences: dict[str, Difference] = {}
+    for name, mine, exact, theirs in zip(part.outputs, found, values, wanted, strict=True):
+        for output in (mine, exact):
+            _check_shape(name, output, theirs)
+        if not clear.any():
+            continue
+        where, right = f"at batch {len(clear)}", theirs[clear]
+        difference = measure(name, exact[clear], right, options.allowed, where)
+        if mine.dtype == np.uint8:
+            difference = replace(difference, **_levels(mine[clear], right, options.allowed, where))
+        differences[name] = difference
+    return int(clear.sum()), differences
+
+
+def measure(
+    name: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float, where: str
+) -> Difference:
+    """Return how an output differs.
+
+    Args:
+        name: of the output.
+        found: what the file gives: codes, or floats.
+        expected: what PyTorch gives.
+        tolerance: of floats; codes have to be equal.
+        where: it was found, for messages.
 
     Raises:
         ExportMismatch: by more than is allowed.
     """
-    _check_shape(name, found, expected)
+    if expected.dtype.kind == "i":
+        differing = np.count_nonzero(found != expected)
+        if differing:
+            raise ExportMismatch(
+                f"{where} {name} of the exported file differs from PyTorch in {differing} of "
+                f"{expected.size} codes, which have to be equal; no file was written"
+            )
+        return Difference(0.0, 0.0, expected.size)
     distances = np.abs(found - expected)
     allowed = tolerance if name == "image" else tolerance * (1 + np.abs(expected))
     largest = float(distances.max())
     if not (distances <= allowed).all():  # so that NaN is refused, too
-        raise _mismatch(name, expected, f"differs from PyTorch by {largest:.3g}", tolerance)
+        raise _mismatch(name, f"differs from PyTorch by {largest:.3g}", tolerance, where)
     mean = float(distances.mean(dtype=np.float64))
     if name != "image":
         return Difference(largest, mean, distances.size)
@@ -149,18 +150,19 @@ def measure(name: str, found: NDArray[Any], expected: NDArray[Any], tolerance: f
     )
 
 
-def _levels(found: NDArray[np.uint8], expected: NDArray[Any], tolerance: float) -> dict[str, int]:
+def _levels(
+    found: NDArray[np.uint8], expected: NDArray[Any], tolerance: float, where: str
+) -> dict[str, int]:
     """Return how 8-bit images differ, of which each level is the nearest to a value allowed.
 
     Raises:
         ExportMismatch: one is not.
     """
-    _check_shape("image", found, expected)
     distances = np.abs(found - 255 * np.clip(expected, 0, 1).astype(np.float64))
     beyond = float(distances.max()) - 0.5
     if beyond > 255 * tolerance:
         what = f"differs from PyTorch by {beyond / 255:.3g} more than by rounding to 8 bits"
-        raise _mismatch("image", expected, what, tolerance)
+        raise _mismatch("image", what, tolerance, where)
     levels = np.abs(found.astype(np.int64) - as_levels(expected))
     return {"levels": int(levels.max()), "pixels": int(np.count_nonzero(levels))}
 
@@ -184,12 +186,10 @@ def _check_shape(name: str, found: NDArray[Any], expected: NDArray[Any]) -> None
         )
 
 
-def _mismatch(
-    name: str, expected: NDArray[Any], difference: str, tolerance: float
-) -> ExportMismatch:
+def _mismatch(name: str, difference: str, tolerance: float, where: str) -> ExportMismatch:
     return ExportMismatch(
-        f"at batch {len(expected)} {name} of the exported file {difference}, the tolerance is "
-        f"{tolerance:.3g}; no file was written"
+        f"{where} {name} of the exported file {difference}, the tolerance is {tolerance:.3g}; no "
+        "file was written"
     )
 
 
@@ -205,6 +205,11 @@ def _run(subject: Subject, session: Any, feeds: dict[str, NDArray[Any]]) -> list
     return found
 
 
+def _tensors(inputs: tuple[NDArray[Any], ...]) -> list[Tensor]:
+    """Return copies: a plugin may write to them."""
+    return [torch.from_numpy(value.copy()) for value in inputs]
+
+
 def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
     """Return what the model itself gives for a part's inputs.
 
@@ -213,7 +218,7 @@ def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray
         PluginError: see `compare`.
     """
     part, model = subject.part, subject.model
-    tensors = [torch.from_numpy(value.copy()) for value in inputs]  # a plugin may write to them
+    tensors = _tensors(inputs)
     by_sample = part.reference is None or subject.draws
     what = "Model.sample" if by_sample else "its reference"
     with subject.blamed(what), torch.no_grad(), _one_thread():
@@ -230,6 +235,10 @@ def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray
     for name, output in zip(part.outputs, outputs, strict=True):
         if not isinstance(output, Tensor):
             raise PluginError(f"{subject}: {what} gives {type(output).__name__} for {name}")
+        codes = part.codes.get(name)
+        fault = "" if codes is None else fault_of_codes(output, codes, len(inputs[0]))
+        if fault:
+            raise PluginError(f"{subject}: {what} gives {name} {fault}")
         if not torch.isfinite(output).all():
             raise WorkFailed(
                 f"PyTorch's own {name} of {subject} is not a number everywhere, so nothing can be "

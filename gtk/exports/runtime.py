@@ -232,6 +232,11 @@ class Part:
                     f"{self.path} is damaged: {port['name']} is {values.dtype} {values.shape}, its "
                     f"contract says {port['dtype']} {(count, *port['shape'])}"
                 )
+            if port["kind"] == "codes" and not 0 <= values.min() <= values.max() < port["count"]:
+                raise ExportFileError(
+                    f"{self.path} is damaged: {port['name']} is {values.min()}..{values.max()}, "
+                    f"its contract says 0..{port['count'] - 1}"
+                )
         return {port["name"]: values for port, values in zip(ports, found, strict=True)}
 
     def _labels(
@@ -337,7 +342,7 @@ class Generator(Part):
         takes, gives = (
             [port["kind"] for port in self.contract[side]] for side in ("inputs", "outputs")
         )
-        if takes.count("latent") != 1 or "image" in takes or gives != ["image"]:
+        if takes.count("latent") != 1 or {*takes} - {"latent", "condition"} or gives != ["image"]:
             raise ExportFileError(
                 f"{self.path} is the {self.contract['part']} of a model, which makes no images of "
                 "noise: open it with gtk.exports.runtime.load_part"
@@ -357,7 +362,8 @@ class Generator(Part):
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
         The noise is drawn as `gtk.core.noise.NoiseSpec.draw` does: a run and its exported file
-        give the same images for the same seed, to one level in 255.
+        give the same images for the same seed, to one level in 255; but a model that chooses codes
+        may choose another one where two are next to equally good.
 
         Args:
             labels: an image's condition each: class numbers or names, or a mapping from names of
@@ -463,19 +469,23 @@ class Generator(Part):
 
 
 def _rows(port: dict[str, Any], values: Any, image: dict[str, Any] | None) -> NDArray[Any]:  # noqa: ANN401 - an array or lists
-    """Return codes or images as the graph takes them: (N, *shape)."""
+    """Return latents, codes or images as the graph takes them: (N, *shape)."""
     name, shape, dtype = port["name"], tuple(port["shape"]), port["dtype"]
+    whole = dtype in ("uint8", "int64")
     wanted = f"{name} is {dtype} numbers of the shape ({', '.join(map(str, ('rows', *shape)))})"
     try:
         given = np.asarray(values)
     except ValueError as error:
         raise RequestError(f"{wanted}, not lists of different lengths") from error
-    if given.dtype.kind not in ("biu" if dtype == "uint8" else "biuf"):
+    if given.dtype.kind not in ("biu" if whole else "biuf"):
         raise RequestError(f"{wanted}, not {given.dtype}")
     if given.ndim == 0 or given.shape[1:] != shape or not len(given):
         raise RequestError(f"{wanted}, not {given.shape}")
+    ends = [0, port["count"] - 1] if port["kind"] == "codes" else None
     if port["kind"] == "image" and image is not None:
-        low, high = image["range"]
+        ends = image["range"]
+    if ends is not None:
+        low, high = ends
         if not (low <= given.min() and given.max() <= high):  # so that NaN is refused, too
             raise RequestError(
                 f"{name} has values in {low}..{high}, not {given.min():g}..{given.max():g}"
@@ -819,6 +829,7 @@ _DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 _DTYPES = {
     "latent": ("float32",),
     "condition": ("int64", "float32"),
+    "codes": ("int64",),
     "image": ("float32", "uint8"),
     "values": ("float32",),
 }
@@ -890,7 +901,7 @@ def _check_contract(contract: dict[str, Any]) -> None:
     image = contract["image"]
     if image is not None:
         _check_image(image)
-    for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "values"))):
+    for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "codes", "values"))):
         names = [_check_port(port, kinds, image) for port in contract[side]]
         _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
     _check_condition(contract)
@@ -911,7 +922,10 @@ def _check_origin(contract: dict[str, Any]) -> None:
 
 
 def _check_parity(parity: dict[str, Any]) -> None:
-    numbers = [parity["tolerance"]]
+    # Files of earlier versions left nothing out.
+    counts = [parity.get("compared", 0), parity.get("undecided", 0)]
+    _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "rows are counted")
+    numbers = [parity["tolerance"], 0 if parity.get("margin") is None else parity["margin"]]
     for sizes in parity["differences"].values():
         for found in sizes.values():
             _demand({"largest", "mean", "values"} <= found.keys(), "a difference has figures")
@@ -943,6 +957,8 @@ def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) 
         all(_is_whole(size, 1, MOST_VALUES) for size in shape) and math.prod(shape) <= MOST_VALUES,
         f"the shape {str(shape)[:100]} of {name} is absurd",
     )
+    if kind == "codes":
+        _demand(_is_whole(port["count"], 1, MOST_VALUES), f"{name} has a number of entries")
     if kind == "image":
         _demand(image is not None, "there is no word on images")
         channels, *sizes = (

@@ -79,7 +79,8 @@ def _makes_images(contract: Contract) -> bool:
     """Say whether `gtk.exports.runtime.load` opens the file."""
     kinds = [port["kind"] for port in contract["inputs"]]
     outputs = [port["kind"] for port in contract["outputs"]]
-    return outputs == ["image"] and kinds.count("latent") == 1 and "image" not in kinds
+    others = {*kinds} - {"latent", "condition"}
+    return outputs == ["image"] and kinds.count("latent") == 1 and not others
 
 
 def _python_part(contract: Contract, file: str) -> str:
@@ -105,6 +106,8 @@ def _python_input(port: Mapping[str, Any], contract: Contract) -> str:
     if port["kind"] == "image":
         yours = f"# yours, {_range(contract['image'])}"
         return f"{name}: np.zeros({shape}, np.{port['dtype']}),  {yours}"
+    if port["kind"] == "codes":
+        return f"{name}: np.zeros({shape}, np.int64),  # yours, 0..{port['count'] - 1}"
     return f"{name}: np.random.default_rng(7).standard_normal({shape}, np.float32),"
 
 
@@ -132,6 +135,8 @@ def _javascript_input(port: Mapping[str, Any], contract: Contract, rows: int) ->
     elif port["kind"] == "image":
         data = f"new {'Uint8' if port['dtype'] == 'uint8' else 'Float32'}Array({size})"
         comment = f" // yours, {_range(contract['image'])}"
+    elif port["kind"] == "codes":
+        data, comment = f"new BigInt64Array({size})", f" // yours, 0..{port['count'] - 1}"
     else:
         data, comment = _javascript_condition(contract["condition"], rows)
     return f'{name}: new ort.Tensor("{port["dtype"]}", {data}, [{axes}]),{comment}'

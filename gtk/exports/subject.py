@@ -1,13 +1,14 @@
 """A part of a run's model, asked of its plugin and found to be one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from torch import nn
 
+from gtk.core.codes import Codes
 from gtk.core.errors import GtkError, PluginError, unknown_name
 from gtk.core.model import ExportPart, Model, Prior
 from gtk.core.run import Run
@@ -43,6 +44,10 @@ class Subject:
         """Whether it makes images of noise, as `Model.sample` does."""
         return draws(self.part, self.model)
 
+    def kind(self, name: str) -> str:
+        """Return what an input is: "condition", "image", "codes" or "latent"."""
+        return _kind(name, self.part, self.model)
+
     @contextmanager
     def blamed(self, what: str) -> Iterator[None]:
         """Turn what the plugin's own code raises into one line that names it.
@@ -63,10 +68,17 @@ class Subject:
 
 def draws(part: ExportPart, model: Model) -> bool:
     """Say whether a part of a model makes images of noise, as `Model.sample` does."""
-    latent, *others = part.inputs
-    condition = [] if model.condition is None else [model.condition.input_name]
-    takes_noise = latent not in ("image", *condition) and others in ([], condition)
+    kinds = [_kind(name, part, model) for name in part.inputs]
+    takes_noise = kinds in (["latent"], ["latent", "condition"])
     return takes_noise and part.outputs == ("image",) and part.prior == "normal"
+
+
+def _kind(name: str, part: ExportPart, model: Model) -> str:
+    if model.condition is not None and name == model.condition.input_name:
+        return "condition"
+    if name == "image":
+        return "image"
+    return "codes" if name in part.codes else "latent"
 
 
 def load_subject(run: Run, name: str | None, step: int) -> Subject:
@@ -138,8 +150,30 @@ def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whateve
     double = sorted({item for item in ports if ports.count(item) > 1})
     if double:
         return f"has more than one input or output called '{double[0]}': ONNX tells them by name"
+    fault = _fault_of_codes(part, model)
+    if fault:
+        return fault
+    margin: Any = part.margin
+    if margin is not None and not callable(margin):
+        return f"has margin {margin!r}: it should be a function"
     if part.reference is None and not draws(part, model):
         return "needs a reference: it does not make images of noise, as Model.sample does"
+    return ""
+
+
+def _fault_of_codes(part: ExportPart, model: Model) -> str:
+    """Return what is wrong with what a part says of its codes, an empty text if nothing is."""
+    codes: Any = part.codes
+    if not isinstance(codes, Mapping):
+        return f"has codes {codes!r}: they should be a dict of Codes by name"
+    taken = {"image"} if model.condition is None else {"image", model.condition.input_name}
+    for name, value in codes.items():
+        if name not in (*part.inputs, *part.outputs):
+            return f"has codes {name!r}, which is none of its inputs and outputs"
+        if name in taken:
+            return f"has codes {name!r}, which means something else: choose another name"
+        if not isinstance(value, Codes):
+            return f"has {type(value).__name__} for its codes {name!r}: it should be Codes"
     return ""
 
 

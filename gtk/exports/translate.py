@@ -4,7 +4,7 @@ import gc
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import onnx
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gtk.core.errors import PluginError, WorkFailed
+from gtk.exports.choices import fault_of_codes
 from gtk.exports.examples import example_inputs
 from gtk.exports.form import check_opset
 from gtk.exports.options import ExportOptions
@@ -21,32 +22,32 @@ from gtk.exports.subject import Subject, one_line
 EXAMPLE_SIZE = 2
 
 
-class CheckedLabels(nn.Module):
-    """Hands labels on so that one outside 0..n-1 is an error in any runtime.
+class CheckedChoices(nn.Module):
+    """Hands labels and codes on so that one outside 0..n-1 is an error in any runtime.
 
     ONNX's Gather refuses an index past the end, but counts negative ones from the end; and a model
     may compare labels instead of looking them up, which makes zeros of a wrong one.
 
     Args:
-        module: takes the labels.
-        classes: n.
-        position: of the labels among its inputs.
+        module: takes them.
+        counts: n, by their position among its inputs.
     """
 
-    known: Tensor
-
-    def __init__(self, module: nn.Module, classes: int, position: int) -> None:
+    def __init__(self, module: nn.Module, counts: Mapping[int, int]) -> None:
         super().__init__()
         self.module = module
-        self.position = position
-        self.register_buffer("known", torch.arange(classes))
+        self.counts = dict(counts)
+        for position, count in counts.items():
+            self.register_buffer(f"known_{position}", torch.arange(count))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Map the part's inputs to what it gives."""
-        label = inputs[self.position]
-        label = self.known.index_select(0, torch.where(label < 0, len(self.known), label))
-        before, after = inputs[: self.position], inputs[self.position + 1 :]
-        given: Tensor | tuple[Tensor, ...] = self.module(*before, label, *after)
+        checked = list(inputs)
+        for position, count in self.counts.items():
+            chosen, known = inputs[position], self.get_buffer(f"known_{position}")
+            index = torch.where(chosen < 0, count, chosen).flatten()
+            checked[position] = known.index_select(0, index).reshape(chosen.shape)
+        given: Tensor | tuple[Tensor, ...] = self.module(*checked)
         return given
 
 
@@ -58,12 +59,13 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
         InvalidValue: the exporter cannot reach the opset.
         WorkFailed: it cannot translate the module.
     """
-    part, condition = subject.part, subject.model.condition
+    part = subject.part
     module = part.module.eval()
     examples = tuple(torch.from_numpy(value) for value in example_inputs(subject, EXAMPLE_SIZE))
     _try(subject, module, examples)
-    if condition is not None and condition.kind == "classes" and "label" in part.inputs:
-        module = CheckedLabels(module, condition.count, part.inputs.index("label")).eval()
+    counts = _counts(subject)
+    if counts:
+        module = CheckedChoices(module, counts).eval()
     axes = tuple({0: "batch"} for _ in part.inputs)
     with _quiet(), _uncollected():
         try:
@@ -72,7 +74,7 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
                 examples,
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
-                dynamic_shapes=(axes,) if isinstance(module, CheckedLabels) else axes,
+                dynamic_shapes=(axes,) if counts else axes,
                 opset_version=options.opset,
                 dynamo=True,
                 verbose=False,
@@ -87,6 +89,15 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
     proto.producer_name = "gtk"
     proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def _counts(subject: Subject) -> dict[int, int]:
+    """Return how many there are to choose from, by the positions of inputs that are choices."""
+    condition = subject.model.condition
+    counts = {name: codes.count for name, codes in subject.part.codes.items()}
+    if condition is not None and condition.kind == "classes":
+        counts[condition.input_name] = condition.count
+    return {at: counts[name] for at, name in enumerate(subject.part.inputs) if name in counts}
 
 
 def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
@@ -106,7 +117,12 @@ def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> N
         number = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
         raise PluginError(f"{subject}: its module gives {number} outputs for {wanted}")
     for name, output in zip(subject.part.outputs, outputs, strict=True):
-        if not isinstance(output, Tensor) or output.dtype != torch.float32:
+        codes = subject.part.codes.get(name)
+        if codes is not None and isinstance(output, Tensor):
+            fault = fault_of_codes(output, codes, EXAMPLE_SIZE)
+            if fault:
+                raise PluginError(f"{subject}: its module gives {name} {fault}")
+        elif not isinstance(output, Tensor) or output.dtype != torch.float32:
             kind = output.dtype if isinstance(output, Tensor) else type(output).__name__
             raise PluginError(f"{subject}: its module gives {kind} for {name}, not float32")
         shape = tuple(output.shape)

@@ -16,7 +16,7 @@ import torch
 
 import gtk
 from gtk.core.errors import ExportMismatch, InvalidValue
-from gtk.exports.examples import BATCH_SIZES, example_batches
+from gtk.exports.examples import BATCH_SIZES, example_batch, example_sizes
 from gtk.exports.onnx import Exported, prepare
 from gtk.exports.options import ExportOptions
 from gtk.exports.runtime import load
@@ -179,8 +179,12 @@ def test_the_proof_goes_through_all_classes_more_than_one_batch_and_all_sigmas(
     small_run: gtk.Run, size: int | None
 ) -> None:
     subject = load_subject(small_run, None, 440)
-    batches = list(example_batches(subject, ExportOptions(batch_size=size)))
-    sizes = [len(z) for z, _ in batches]
+    options = ExportOptions(batch_size=size)
+    sizes = example_sizes(subject, options)
+    batches = [
+        example_batch(subject, options, rows, sum(sizes[:at])) for at, rows in enumerate(sizes)
+    ]
+    assert [len(z) for z, _ in batches] == sizes
     assert sizes == (list(BATCH_SIZES) if size is None else [size] * len(sizes))
     assert len(sizes) > 1
     assert {int(label) for _, labels in batches for label in labels} == set(range(10))
