@@ -1,0 +1,40 @@
+"""The tensors of a module, to see what has changed."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+#: How many names a message lists.
+LISTED = 3
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return copies of all parameters and buffers by name, also of buffers that are not saved."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def differing(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[str]:
+    """Return the names whose tensors have not the same bits, or are in one of the two alone."""
+    return [
+        name
+        for name in {**first, **second}
+        if name not in first or name not in second or not same_bits(first[name], second[name])
+    ]
+
+
+def same_bits(first: Tensor, second: Tensor) -> bool:
+    """Say whether two tensors are equal in type, shape and bits; NaN equals itself."""
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    return torch.equal(
+        first.contiguous().view(-1).view(torch.uint8),
+        second.contiguous().view(-1).view(torch.uint8),
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
