@@ -74,7 +74,7 @@ class Game:
         optimizers = Optimizers(model, TrainConfig())
         moves: list[Move] = []
         with (
-            _GlobalSeeds(global_seed),
+            GlobalSeeds(global_seed),
             _closed(self.loss.updates(model, self.batch, context(seed))) as updates,
         ):
             for number, update in enumerate(updates, 1):
@@ -156,7 +156,7 @@ def expect_sound_evaluation(game: Game) -> None:
     loss, model = game.loss, copy.deepcopy(game.model).eval()
     name, before, found = type(loss).__name__, weights_of(model), []
     for global_seed in (0, 1):
-        with _GlobalSeeds(global_seed), torch.no_grad():
+        with GlobalSeeds(global_seed), torch.no_grad():
             found.append(loss.evaluate(model, game.batch, context(0)))
     terms, again = found
     if not isinstance(terms, dict) or not terms:
@@ -202,7 +202,7 @@ def _closed(updates: Iterator[Update]) -> Iterator[Iterator[Update]]:
         getattr(updates, "close", lambda: None)()
 
 
-class _GlobalSeeds:
+class GlobalSeeds:
     """Seed the global generators for a while, and give them back as they were.
 
     Args:

@@ -6,8 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from gtk.core.discovery import KINDS, Kind
-from gtk.core.errors import unknown_name
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen
+from gtk.core.errors import GtkError, unknown_name
+from gtk.testing.check import (
+    Check,
+    CheckFailed,
+    CheckSkipped,
+    Specimen,
+    check_name,
+    outcome,
+)
 
 if TYPE_CHECKING:
     import pytest
@@ -38,11 +45,7 @@ def checks_of(kind: Kind[Any]) -> dict[str, Check]:
     `check_...(specimen)`; what follows `check_` is the name.
     """
     modules = (import_module(f"gtk.testing.{name}") for name in ("package", kind.name))
-    return {
-        check.__name__.removeprefix("check_"): check
-        for module in modules
-        for check in module.CHECKS
-    }
+    return {check_name(check): check for module in modules for check in module.CHECKS}
 
 
 def check_plugin(
@@ -73,31 +76,26 @@ def check_plugin(
 
 
 def run_check(check: Check, specimen: Specimen, expected: str | None = None) -> CheckResult:
-    """Run one check.
+    """Run one check, once: a second call says what the first has found.
 
     Args:
         check: which.
         specimen: what it looks at.
         expected: why it is to fail, None where it is to pass.
     """
-    name = check.__name__.removeprefix("check_")
-    try:
-        check(specimen)
-    except CheckSkipped as reason:
-        return CheckResult(name, "skipped", str(reason))
-    except CheckFailed as failure:
-        message = str(failure)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        message = f"{type(error).__name__}: {error}"
-    else:
-        if expected is None:
-            return CheckResult(name, "passed")
-        return CheckResult(name, "failed", f"it passes, and was to fail: {expected}")
-    return (
-        CheckResult(name, "failed", message)
-        if expected is None
-        else CheckResult(name, "expected", f"{expected}: {message}")
-    )
+    name, found = check_name(check), outcome(check, specimen)
+    if isinstance(found, CheckSkipped):
+        return CheckResult(name, "skipped", str(found))
+    if found is None and expected is None:
+        return CheckResult(name, "passed")
+    if found is None:
+        message = f"it passes, and was to fail: {expected}. Take it out of expected_failures"
+        return CheckResult(name, "failed", message)
+    known = isinstance(found, CheckFailed | GtkError)  # these say what is wrong in a line
+    message = str(found) if known else f"{type(found).__name__}: {found}"
+    if expected is not None:
+        return CheckResult(name, "expected", f"{expected}: {message}")
+    return CheckResult(name, "failed", message)
 
 
 def plugin_checks(

@@ -1,0 +1,8 @@
+"""The checks of a model. Each tries it as it wants to be, and without a condition."""
+
+from gtk.testing.check import Check
+from gtk.testing.model_sampling import SAMPLING_CHECKS
+from gtk.testing.model_structure import STRUCTURE_CHECKS
+from gtk.testing.model_training import TRAINING_CHECKS
+
+CHECKS: tuple[Check, ...] = (*STRUCTURE_CHECKS, *TRAINING_CHECKS, *SAMPLING_CHECKS)

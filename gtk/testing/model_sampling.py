@@ -1,0 +1,212 @@
+"""Checks of a model: what it draws, and that it can be saved and exported."""
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gtk.core.model import Model
+from gtk.exports.onnx import export, export_all
+from gtk.testing.check import Check, CheckFailed, Specimen, needs
+from gtk.testing.game import GlobalSeeds
+from gtk.testing.model_training import check_learning
+from gtk.testing.trial import Trial, create_run, for_each_trial
+from gtk.testing.weights import differing, listed, same_bits, weights_of
+
+#: Images of a draw.
+COUNT = 24
+#: How far images may differ that were drawn in batches of another size: sums are rounded.
+ROUNDING = 1e-3
+
+
+@needs(check_learning)
+def check_state(specimen: Specimen) -> None:
+    """What the model computes with is in its state, which goes through a safetensors file."""
+    for_each_trial(specimen, lambda trial: _state(specimen, trial))
+
+
+def _state(specimen: Specimen, trial: Trial) -> None:
+    model, name = trial.model, type(trial.model).__name__
+    state = model.state_dict()
+    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise CheckFailed(
+            f"the state of {name} has {listed(strange)}, which is no tensor and cannot be saved: "
+            "keep it in a buffer"
+        )
+    file = specimen.folder / "state.safetensors"
+    save_file({key: value.contiguous().clone() for key, value in state.items()}, file)
+    other, _ = trial.build(seed=1)
+    try:
+        other.load_state_dict(load_file(file))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckFailed(
+            f"the state of {name} cannot be loaded again: {reason:.200}. Let the constructor make "
+            "all modules and buffers, of the shapes that they keep"
+        ) from error
+    lost = differing(weights_of(model), weights_of(other))
+    if lost:
+        raise CheckFailed(
+            f"{listed(lost)} of {name} not in its state: save the buffer, persistent=True, or "
+            "derive it from the options alone"
+        )
+    if not same_bits(_draw(trial), _draw(trial, model=other.eval())):
+        raise CheckFailed(
+            f"{name} samples other images when its state is loaded into another: keep everything "
+            "that is drawn or learned in parameters or buffers (register_buffer), not in attributes"
+        )
+
+
+@needs(check_learning)
+def check_samples(specimen: Specimen) -> None:
+    """Samples are finite float32 images of the data's shape, in 0..1."""
+    for_each_trial(specimen, _samples)
+
+
+def _samples(trial: Trial) -> None:
+    name, shape = type(trial.model).__name__, trial.dataset.spec.image_shape
+    for count in (COUNT, 1):
+        images: object = _draw(trial, count)
+        if not isinstance(images, Tensor):
+            raise CheckFailed(f"sample() of {name} gives {type(images).__name__}, not a tensor")
+        if tuple(images.shape) != (count, *shape):
+            raise CheckFailed(
+                f"sample() of {name} gives {tuple(images.shape)} for {count} rows of noise: images "
+                f"of {trial.dataset.spec.name} are {(count, *shape)}, (B, *data_spec.image_shape)"
+            )
+        if images.dtype != torch.float32:
+            raise CheckFailed(f"sample() of {name} gives {images.dtype}: give float32")
+        if not images.isfinite().all():
+            raise CheckFailed(
+                f"sample() of {name} gives pixels that are not finite: look for log(0) and 1/0"
+            )
+        low, high = images.min().item(), images.max().item()
+        if low < 0 or high > 1:
+            raise CheckFailed(
+                f"sample() of {name} gives pixels in {low:.3g}..{high:.3g}: map them to 0..1, with "
+                "torch.sigmoid for instance, or (x + 1) / 2 after tanh"
+            )
+
+
+@needs(check_samples)
+def check_pure_samples(specimen: Specimen) -> None:
+    """Sampling draws nothing and changes nothing; an image does not depend on its batch."""
+    for_each_trial(specimen, _pure_samples)
+
+
+def _pure_samples(trial: Trial) -> None:
+    model, name = trial.model, type(trial.model).__name__
+    before, noise, condition = weights_of(model), trial.noise(COUNT), trial.conditions(COUNT)
+    given = noise.clone(), None if condition is None else condition.clone()
+    images = _draw(trial, noise=noise, condition=condition)
+    changed = differing(before, weights_of(model))
+    if changed:
+        raise CheckFailed(
+            f"sampling changes {listed(changed)} of {name}: what a model learns, it learns in "
+            "training, by gradients or in after_update()"
+        )
+    if not torch.equal(noise, given[0]) or (
+        condition is not None and given[1] is not None and not torch.equal(condition, given[1])
+    ):
+        raise CheckFailed(
+            f"sample() of {name} writes to the noise or condition that it is given: work on a copy"
+        )
+    if not same_bits(images, _draw(trial, global_seed=1)):
+        raise CheckFailed(
+            f"sample() of {name} gives other images for the same noise and condition: let it draw "
+            "nothing; what is drawn, it takes from the noise"
+        )
+    apart = [
+        _draw(trial, noise=noise[rows], condition=None if condition is None else condition[rows])
+        for rows in (slice(0, 1), slice(1, 6), slice(6, COUNT))
+    ]
+    if (torch.cat(apart) - images).abs().max() > ROUNDING:
+        raise CheckFailed(
+            f"an image of {name} depends on the others of its batch: compute each row by itself, "
+            "without means over the batch (batch normalization in eval mode has none)"
+        )
+
+
+@needs(check_samples)
+def check_noise_matters(specimen: Specimen) -> None:
+    """Other noise gives other images."""
+    for_each_trial(specimen, _noise_matters)
+
+
+def _noise_matters(trial: Trial) -> None:
+    condition = trial.conditions(1)
+    if condition is not None:
+        condition = condition.expand(COUNT, *condition.shape[1:])
+    images = _draw(trial, noise=trial.noise(COUNT), condition=condition)
+    if (images == images[:1]).all():
+        raise CheckFailed(
+            f"sample() of {type(trial.model).__name__} gives the same image for all noise: make it "
+            "of the noise, or look where its network has come to give the same for everything"
+        )
+
+
+@needs(check_samples)
+def check_condition_matters(specimen: Specimen) -> None:
+    """With the same noise each condition has an image of its own."""
+    for_each_trial(specimen, _condition_matters)
+
+
+def _condition_matters(trial: Trial) -> None:
+    spec = trial.model.condition
+    if spec is None:
+        return
+    examples = torch.from_numpy(spec.examples())
+    noise = trial.noise(1)
+    images = _draw(
+        trial, noise=noise.expand(len(examples), *noise.shape[1:]).clone(), condition=examples
+    )
+    names = spec.example_names()
+    for number, image in enumerate(images):
+        for other in range(number):
+            if torch.equal(image, images[other]):
+                raise CheckFailed(
+                    f"sample() of {type(trial.model).__name__} gives the same image for "
+                    f"{names[other]} and {names[number]}: hand the condition to the layers that "
+                    "the conditioner has made"
+                )
+
+
+@needs(check_samples)
+def check_export(specimen: Specimen) -> None:
+    """Every part for export is translated to ONNX and equals PyTorch at several batch sizes."""
+    for_each_trial(specimen, lambda trial: _export(specimen, trial))
+
+
+def _export(specimen: Specimen, trial: Trial) -> None:
+    run = create_run(specimen, trial, "trained")
+    run.checkpoints.save(trial.trained.state(run, None))
+    if not trial.name:
+        export_all(run, dry_run=True)
+    else:  # the parts are the same modules, and each takes seconds
+        export(run, dry_run=True)
+
+
+def _draw(
+    trial: Trial,
+    count: int = COUNT,
+    *,
+    model: Model | None = None,
+    noise: Tensor | None = None,
+    condition: Tensor | None = None,
+    global_seed: int = 0,
+) -> Tensor:
+    """Sample as gtk does: in eval mode, without gradients, whatever the global generators say."""
+    if noise is None:
+        noise, condition = trial.noise(count), trial.conditions(count)
+    with GlobalSeeds(global_seed), torch.no_grad():
+        return (model or trial.model).sample(noise, condition)
+
+
+SAMPLING_CHECKS: tuple[Check, ...] = (
+    check_state,
+    check_samples,
+    check_pure_samples,
+    check_noise_matters,
+    check_condition_matters,
+    check_export,
+)

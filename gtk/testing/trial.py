@@ -1,0 +1,195 @@
+"""A model with a conditioner and a loss on a few images: what the checks of models try."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gtk.core.assembly import Choice, Settings
+from gtk.core.build import build
+from gtk.core.conditioner import Conditioner, ConditioningRecord
+from gtk.core.data import Dataset, Split, spread
+from gtk.core.engine import fork_random_state
+from gtk.core.errors import GtkError
+from gtk.core.loss import Loss
+from gtk.core.model import Model
+from gtk.core.run import Run
+from gtk.core.store import ImageStore
+from gtk.core.trainer import Trainer
+from gtk.core.training import load_dataset
+from gtk.testing.check import CheckFailed, Specimen
+from gtk.testing.game import CPU, Game
+
+#: Images of a step of each batch that the loss takes; of the training; of the test.
+BATCH_SIZE, TRAIN, TEST = 16, 160, 32
+#: The steps that a trained model has behind it.
+STEPS = 20
+#: So many that no warm-up is longer; only the first steps are ever taken.
+EPOCHS = 10_000
+#: What a training takes over from the plugin's own settings.
+KEPT = ("learning_rate", "adam_beta1", "adam_beta2", "clip_norm", "average_decay")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way in which a model is tried.
+
+    Attributes:
+        name: "" for the model's own conditioner and loss, else what is different, for messages.
+        settings: of a training.
+        dataset: with few images.
+    """
+
+    name: str
+    settings: Settings
+    dataset: Dataset
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a condition acts."""
+        conditioner: Any = self.settings.choice.conditioner.spec.resolve()
+        return bool(conditioner.conditional)
+
+    def construct(self, seed: int = 0) -> tuple[Model, ConditioningRecord]:
+        """Construct the model alone, and what its conditioner was asked for."""
+        choice, configs = self.settings.choice, self.settings.configs
+        strategy: Conditioner = choice.conditioner.spec.resolve()(
+            configs["conditioner"], self.dataset.spec.condition
+        )
+        record = ConditioningRecord(strategy)
+        with fork_random_state(CPU):
+            torch.default_generator.manual_seed(seed)
+            model = choice.model.spec.resolve()(configs["model"], self.dataset.spec, record)
+            if torch.initial_seed() != seed:
+                raise CheckFailed(
+                    f"constructing {type(model).__name__} seeds torch's global generator: leave it "
+                    "out, or every --seed begins with the same weights"
+                )
+        return model, record
+
+    def build(self, seed: int = 0) -> tuple[Model, Loss]:
+        """Build model and loss as a training with this seed does."""
+        train = replace(self.settings.train, seed=seed)
+        return build(replace(self.settings, train=train), self.dataset.spec)
+
+    def trainer(self, seed: int = 0) -> Trainer:
+        """Return a trainer before its first step."""
+        model, loss = self.build(seed)
+        return Trainer(model, loss, self.dataset, replace(self.settings.train, seed=seed), CPU)
+
+    def game(self) -> Game:
+        """Return the loss with the model before its first step, and a batch."""
+        model, loss = self.build()
+        conditional = self.dataset.spec.condition is not None
+        store = ImageStore(self.dataset.train, conditional=conditional, device=CPU)
+        return Game(model, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches)))
+
+    @cached_property
+    def trained(self) -> Trainer:
+        """A trainer after `STEPS` steps, its model in eval mode; not to be trained on."""
+        trainer = self.trainer()
+        take_steps(trainer, STEPS)
+        trainer.published.eval()
+        return trainer
+
+    @property
+    def model(self) -> Model:
+        """The trained model, as it would be saved, in eval mode."""
+        return self.trained.published
+
+    def conditions(self, count: int) -> Tensor | None:
+        """Return conditions for so many images, going through the examples; None if none acts."""
+        condition = self.model.condition
+        if condition is None:
+            return None
+        examples = torch.from_numpy(condition.examples())
+        return examples[torch.arange(count) % len(examples)]
+
+    def noise(self, count: int, seed: int = 0) -> Tensor:
+        """Return noise (count, *noise.shape) for the model."""
+        return torch.from_numpy(self.model.noise.draw(count, seed))
+
+
+def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
+    """Take so many steps from wherever the trainer stands, and return each one's terms."""
+    terms = []
+    with fork_random_state(CPU):
+        batches = trainer.schedule.batches(trainer.step)
+        for _ in range(count):
+            trainer._pending.clear()  # noqa: SLF001 - the trainer reports means of many steps alone
+            trainer.train_step(next(batches))
+            terms.append(trainer._pending.means())  # noqa: SLF001 - as above
+    return terms
+
+
+def trials(specimen: Specimen) -> list[Trial]:
+    """Return the ways in which a model is tried: as it wants to be, and without a condition.
+
+    The second is left out where the model refuses it with a ValueError, as one may that is
+    nothing without a condition.
+    """
+    return specimen.once("trials", lambda: list(_trials(specimen)))
+
+
+def for_each_trial(specimen: Specimen, look: Callable[[Trial], None]) -> None:
+    """Look at each trial of a model; a failure says in which it was found."""
+    for trial in trials(specimen):
+        try:
+            look(trial)
+        except (CheckFailed, GtkError) as error:
+            if not trial.name:
+                raise
+            raise CheckFailed(f"{trial.name}: {error}") from error
+
+
+def create_run(specimen: Specimen, trial: Trial, name: str) -> Run:
+    """Return a run of the trial without a checkpoint, in a new folder."""
+    name = "-".join([name, *trial.name.split()])
+    path = specimen.folder / name
+    return Run.create(path, trial.settings, trial.dataset, device="cpu", threads=1)
+
+
+def _trials(specimen: Specimen) -> Iterator[Trial]:
+    own = _trial(specimen, "", None)
+    yield own
+    if not own.conditional:
+        return
+    plain = _trial(specimen, "with --conditioner unconditional", "generative-toolkit/unconditional")
+    try:
+        plain.construct()
+    except ValueError:  # InvalidValue is one
+        return
+    except Exception:  # noqa: BLE001, S110 - `check_construction` will meet it again, and tell
+        pass
+    yield plain
+
+
+def _trial(specimen: Specimen, name: str, conditioner: str | None) -> Trial:
+    choice = Choice.by_name(specimen.name, specimen.data, conditioner)
+    presets = {table: dict(values) for table, values in choice.presets.items()}
+    train = {key: value for key, value in presets["train"].items() if key in KEPT}
+    presets["train"] = {**train, "epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    presets["model"] |= specimen.options
+    settings = choice.settle_tables(presets, None)
+    dataset = specimen.once("dataset", lambda: load_dataset(settings))
+    batches = build_loss(settings).batches
+    few = replace(
+        dataset,
+        train=_some(dataset.train, max(TRAIN, 2 * BATCH_SIZE * batches)),
+        test=_some(dataset.test, TEST),
+    )
+    return Trial(name, settings, few)
+
+
+def build_loss(settings: Settings) -> Loss:
+    """Return the loss that settings name."""
+    loss: Loss = settings.choice.loss.spec.resolve()(settings.configs["loss"])
+    return loss
+
+
+def _some(split: Split, count: int) -> Split:
+    rows = spread(len(split), count)
+    return Split(split.images[rows], split.labels[rows])
