@@ -47,7 +47,7 @@ print(json.dumps(before.changes()))
 
 def check_owner(specimen: Specimen) -> None:
     """One distribution alone has a plugin of this kind and name."""
-    name = specimen.name.rpartition("/")[2]
+    package, _, name = specimen.name.rpartition("/")
     owners = sorted({str(item) for item in installed(specimen.kind) if item.name == name})
     if not owners:
         raise CheckFailed(
@@ -55,9 +55,11 @@ def check_owner(specimen: Specimen) -> None:
             f'[project.entry-points."{specimen.kind.group}"] and install it again (pip install .)'
         )
     if len(owners) > 1:
+        message = f"{' and '.join(owners)} both have a {specimen.kind.name} '{name}'"
+        if package:
+            raise CheckSkipped(f"{message}; that of {package} is the one that is looked at")
         raise CheckFailed(
-            f"{' and '.join(owners)} both have a {specimen.kind.name} '{name}', and users have to "
-            "say which: choose another name"
+            f"{message}, and users have to say which: choose another name, or uninstall one"
         )
 
 

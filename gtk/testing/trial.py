@@ -29,6 +29,8 @@ BATCH_SIZE, TRAIN, TEST = 16, 160, 32
 STEPS = 20
 #: So many that no warm-up is longer; only the first steps are ever taken.
 EPOCHS = 10_000
+#: Of the global generator while a model is constructed: one that nobody else has chosen.
+SEED = 3_141_592_653
 #: What a training takes over from the plugin's own settings.
 KEPT = ("learning_rate", "adam_beta1", "adam_beta2", "clip_norm", "average_decay")
 
@@ -53,17 +55,21 @@ class Trial:
         conditioner: Any = self.settings.choice.conditioner.spec.resolve()
         return bool(conditioner.conditional)
 
-    def construct(self, seed: int = 0) -> tuple[Model, ConditioningRecord]:
-        """Construct the model alone, and what its conditioner was asked for."""
+    def construct(self) -> tuple[Model, ConditioningRecord]:
+        """Construct the model alone, and what its conditioner was asked for.
+
+        Raises:
+            CheckFailed: that seeds torch's global generator.
+        """
         choice, configs = self.settings.choice, self.settings.configs
         strategy: Conditioner = choice.conditioner.spec.resolve()(
             configs["conditioner"], self.dataset.spec.condition
         )
         record = ConditioningRecord(strategy)
         with fork_random_state(CPU):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(SEED)
             model = choice.model.spec.resolve()(configs["model"], self.dataset.spec, record)
-            if torch.initial_seed() != seed:
+            if torch.initial_seed() != SEED:
                 raise CheckFailed(
                     f"constructing {type(model).__name__} seeds torch's global generator: leave it "
                     "out, or every --seed begins with the same weights"

@@ -1,0 +1,30 @@
+"""gtk's own models keep what they promise."""
+
+from pathlib import Path
+
+import pytest
+
+from gtk.testing import check_plugin, plugin_checks
+
+
+@plugin_checks("cvae")
+def test_cvae(check: object) -> None:
+    check()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("vae", "digits", {}),
+        ("cvae", "digits", {"network": "conv", "normalization": "batch", "prior": "learned"}),
+        ("cvae", "marks", {}),
+        ("cvae", "ramps", {"likelihood": "learned-gaussian"}),
+        ("gan", "digits", {}),
+        ("cgan", "digits", {"network": "mlp"}),
+    ],
+)
+def test_model(outside: Path, name: str, data: str, options: dict[str, object]) -> None:
+    found = check_plugin(f"generative-toolkit/{name}", data=data, options=options)
+    assert {item.check for item in found if item.status == "skipped"} <= {"owner"}
+    assert not {item.check: item.message for item in found if item.status == "failed"}

@@ -1,0 +1,101 @@
+"""Every check of the kit finds the model that breaks its promise, and it alone."""
+
+from pathlib import Path
+
+import pytest
+
+from gtk.core.discovery import MODEL
+from gtk.testing.check import Specimen
+from gtk.testing.kit import CheckResult, check_plugin, checks_of, run_check
+
+#: These start a process or translate to ONNX, which takes seconds.
+SLOW = {"thin_import", "import_globals", "export"}
+
+#: A wrong model, the check that is meant for it, and words of what it says.
+WRONG = {
+    "wrong-wish": ("spec", "its spec wants loss 'wrong-wish'"),
+    "wrong-chatty": ("spec", "write one line"),
+    "wrong-defaults": ("spec", "learning_rate must be more than 0"),
+    "wrong-heavy": ("thin_import", "imports torch"),
+    "wrong-meddler": ("import_globals", "changes the environment variables"),
+    "wrong-endless": ("config", "use a finite default"),
+    "wrong-unexplained": ("config", "Unexplained.strength has no help"),
+    "wrong-refusing": ("config", "refuses its own defaults"),
+    "wrong-stranger": ("construction", "derive it from gtk.Model"),
+    "wrong-no-noise": ("construction", "set self.noise = gtk.NoiseSpec"),
+    "wrong-seeding": ("construction", "seeds torch's global generator"),
+    "wrong-misfit": ("construction", "is for models that are Sound, and Misfit is none"),
+    "wrong-deaf": ("conditioning", "acts nowhere in frame of Deaf"),
+    "wrong-misnamed": ("conditioning", "a layer in 'paintre', and networks() has only painter"),
+    "wrong-partial": ("parts", "tone of Partial in no part"),
+    "wrong-shared": ("parts", "painter.layer.weight of Shared is in the parts painter and layer"),
+    "wrong-hollow": ("parts", "part 'frame' of Hollow has no parameter"),
+    "wrong-leak": ("yields", "inside torch.no_grad()"),
+    "wrong-unused": ("updates", "does not reach painter.spare.weight, painter.spare.bias"),
+    "wrong-each": ("updates", "its loss has shape (16,): take the mean"),
+    "wrong-dice": ("seeds", "two trainings with the same seed have other losses"),
+    "wrong-stubborn": ("other_seeds", "begin with the same weights"),
+    "wrong-loud": ("own_noise", "depend on a global generator"),
+    "wrong-watched": ("evaluation", "changes average of the model"),
+    "wrong-frozen": ("learning", "part 'tone' of Frozen is as it was after 20 steps"),
+    "wrong-greedy": ("globals", "changes the environment variables"),
+    "wrong-reseeding": ("globals", "changes numpy's global generator"),
+    "wrong-forgetful": ("resume", "step 4 has other losses"),
+    "wrong-drawn": ("state", "samples other images when its state is loaded into another"),
+    "wrong-dark": ("samples", "map them to 0..1"),
+    "wrong-flat": ("samples", "images of digits are (24, 1, 8, 8)"),
+    "wrong-double": ("samples", "gives torch.float64: give float32"),
+    "wrong-whimsical": ("pure_samples", "let it draw nothing"),
+    "wrong-sociable": ("pure_samples", "depends on the others of its batch"),
+    "wrong-learner": ("pure_samples", "sampling changes average"),
+    "wrong-dull": ("noise_matters", "the same image for all noise"),
+    "wrong-heedless": ("condition_matters", "the same image for 0 and 1"),
+    "wrong-bleached": ("export", "differs from PyTorch"),
+    "wrong-paired": ("export", "batch"),
+}
+
+
+def results(name: str, checks: set[str] | None = None) -> list[CheckResult]:
+    """Run the checks of a model that are quick, and those named."""
+    specimen = Specimen(MODEL, name)
+    return [
+        run_check(check, specimen)
+        for key, check in checks_of(MODEL).items()
+        if key not in SLOW or (checks and key in checks)
+    ]
+
+
+def failures(found: list[CheckResult]) -> dict[str, str]:
+    return {item.check: item.message for item in found if item.status == "failed"}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_model_fails_the_check_that_is_meant_for_it_alone(outside: Path, name: str) -> None:
+    check, words = WRONG[name]
+    failed = failures(results(name, {check}))
+    assert list(failed) == [check]
+    assert words in failed[check]
+    assert "\n" not in failed[check]
+
+
+def test_the_sound_one_passes_all(outside: Path) -> None:
+    found = results("wrong-nothing", SLOW)
+    assert {item.status for item in found} == {"passed"}, failures(found)
+    assert [item.check for item in found] == list(checks_of(MODEL))
+
+
+def test_every_check_has_a_model_that_fails_it() -> None:
+    meant = {check for check, _ in WRONG.values()} | {"owner"}
+    assert meant == set(checks_of(MODEL))
+
+
+def test_a_name_that_another_package_has_is_told_and_nothing_else_tried(outside: Path) -> None:
+    found = check_plugin("cvae")
+    assert list(failures(found)) == ["owner"]
+    assert "gtk-plugin-twin 0.3" in found[0].message
+    assert {item.status for item in found[1:]} == {"skipped"}
+    assert found[1].message == "it builds on 'owner', which failed"
+    specimen = Specimen(MODEL, "gtk-plugin-twin/cvae")
+    first, second = (run_check(checks_of(MODEL)[name], specimen) for name in ("owner", "spec"))
+    assert (first.status, second.status) == ("skipped", "passed")
+    assert first.message.endswith("that of gtk-plugin-twin is the one that is looked at")
