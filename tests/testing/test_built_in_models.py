@@ -19,7 +19,6 @@ def test_cvae(check: object) -> None:
         ("vae", "digits", {}),
         ("cvae", "digits", {"network": "conv", "normalization": "batch", "prior": "learned"}),
         ("cvae", "marks", {}),
-        ("cvae", "ramps", {"likelihood": "learned-gaussian"}),
         ("gan", "digits", {}),
         ("cgan", "digits", {"network": "mlp"}),
     ],
