@@ -147,7 +147,7 @@ def _noise_matters(trial: Trial) -> None:
 
 @needs(check_samples)
 def check_condition_matters(specimen: Specimen) -> None:
-    """With the same noise each condition has an image of its own."""
+    """With the same noise each condition has images of its own."""
     for_each_trial(specimen, _condition_matters)
 
 
@@ -156,16 +156,18 @@ def _condition_matters(trial: Trial) -> None:
     if spec is None:
         return
     examples = torch.from_numpy(spec.examples())
-    noise = trial.noise(1)
-    images = _draw(
-        trial, noise=noise.expand(len(examples), *noise.shape[1:]).clone(), condition=examples
-    )
+    # Some noise each: where codes are chosen, another condition need not change every choice.
+    noise = trial.noise(COUNT)
+    images = [
+        _draw(trial, noise=noise, condition=example.expand(COUNT, *example.shape).clone())
+        for example in examples
+    ]
     names = spec.example_names()
     for number, image in enumerate(images):
         for other in range(number):
             if torch.equal(image, images[other]):
                 raise CheckFailed(
-                    f"sample() of {type(trial.model).__name__} gives the same image for "
+                    f"sample() of {type(trial.model).__name__} gives the same images for "
                     f"{names[other]} and {names[number]}: hand the condition to the layers that "
                     "the conditioner has made"
                 )
