@@ -49,7 +49,7 @@ WRONG = {
     "wrong-sociable": ("pure_samples", "depends on the others of its batch"),
     "wrong-learner": ("pure_samples", "sampling changes average"),
     "wrong-dull": ("noise_matters", "the same image for all noise"),
-    "wrong-heedless": ("condition_matters", "the same image for 0 and 1"),
+    "wrong-heedless": ("condition_matters", "the same images for 0 and 1"),
     "wrong-bleached": ("export", "differs from PyTorch"),
     "wrong-paired": ("export", "batch"),
 }
