@@ -50,7 +50,7 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
                 f"model '{choice.model.spec.name}' cannot be built for {data_spec.name}: {reason}"
             ) from error
     model.condition = data_spec.condition if conditioner_class.conditional else None
-    idle = record.idle_networks(model.networks())
+    idle = record.idle_networks(model.networks(), model.unconditioned)
     if idle:
         raise InvalidValue(
             f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}; "

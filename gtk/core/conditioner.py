@@ -4,6 +4,7 @@ A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes o
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -194,10 +195,22 @@ class ConditioningRecord(Conditioner):
         self.acted.append(site)
         return self._strategy.embed(site, features, scale)
 
-    def idle_networks(self, networks: dict[str, nn.Module]) -> list[str]:
-        """Return the networks that ought to be conditioned and are not."""
+    def idle_networks(
+        self, networks: dict[str, nn.Module], unconditioned: Collection[str] = ()
+    ) -> list[str]:
+        """Return the networks that ought to be conditioned and are not.
+
+        Args:
+            networks: of the model.
+            unconditioned: those that need not be, as long as another one is.
+        """
         reached = {site.role for site in self.acted}
-        return [name for name in networks if self.conditional and name not in reached]
+        spared = unconditioned if reached else ()
+        return [
+            name
+            for name in networks
+            if self.conditional and name not in reached and name not in spared
+        ]
 
     def _noted(self, site: Site, layer: LayerType) -> LayerType:
         if layer.acts:

@@ -61,11 +61,15 @@ class Model(nn.Module, ABC):
         noise: what sampling starts from.
         condition: what samples are conditioned on, None where no condition acts; set by gtk after
             construction.
+        unconditioned: networks, by their names in `networks()`, that the condition is kept from by
+            design, such as an autoencoder whose prior takes it. Any other network in which no
+            condition acts, though one should, is refused: it would be ignored there.
     """
 
     config: Any
     noise: NoiseSpec
     condition: ConditionSpec | None = None
+    unconditioned: tuple[str, ...] = ()
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the networks by role, {"encoder": ..., "decoder": ...}; these are counted.

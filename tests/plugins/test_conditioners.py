@@ -63,6 +63,15 @@ def test_the_record_knows_where_a_strategy_acted() -> None:
     assert record.idle_networks(networks) == ["decoder"]
 
 
+def test_a_network_may_be_left_out_as_long_as_another_is_conditioned() -> None:
+    record = ConditioningRecord(OneHot(NoConfig(), CLASSES))
+    networks: dict[str, nn.Module] = {"encoder": nn.Identity(), "prior": nn.Identity()}
+    assert record.idle_networks(networks, ("encoder", "prior")) == ["encoder", "prior"]
+    record.input(Site("prior", "input"), 5)
+    assert record.idle_networks(networks, ("encoder",)) == []
+    assert record.idle_networks(networks) == ["encoder"]
+
+
 def test_the_unconditional_acts_nowhere_and_need_not() -> None:
     record = ConditioningRecord(Unconditional(NoConfig(), None))
     assert record.input(SITE, 5)(torch.ones(2, 5), None).tolist() == [[1] * 5] * 2
