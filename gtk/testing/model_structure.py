@@ -73,7 +73,7 @@ def _conditioning(trial: Trial) -> None:
             f"{name} asks its conditioner for a layer in '{strange[0]}', and networks() has only "
             f"{', '.join(networks)}: use one of these as the role of its gtk.Site"
         )
-    idle = record.idle_networks(networks)
+    idle = record.idle_networks(networks, model.unconditioned)
     if idle:
         conditioner = trial.settings.choice.conditioner.spec.name
         raise CheckFailed(
