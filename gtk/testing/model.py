@@ -2,7 +2,13 @@
 
 from gtk.testing.check import Check
 from gtk.testing.model_sampling import SAMPLING_CHECKS
+from gtk.testing.model_state import STATE_CHECKS
 from gtk.testing.model_structure import STRUCTURE_CHECKS
 from gtk.testing.model_training import TRAINING_CHECKS
 
-CHECKS: tuple[Check, ...] = (*STRUCTURE_CHECKS, *TRAINING_CHECKS, *SAMPLING_CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *STRUCTURE_CHECKS,
+    *TRAINING_CHECKS,
+    *STATE_CHECKS,
+    *SAMPLING_CHECKS,
+)

@@ -1,60 +1,19 @@
-"""Checks of a model: what it draws, and that it can be saved and exported."""
+"""Checks of a model: what it draws, and that it can be exported."""
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gtk.core.model import Model
-from gtk.exports.onnx import export, export_all
+from gtk.exports.examples import example_inputs
+from gtk.exports.onnx import export_all
+from gtk.exports.proof import expected
+from gtk.exports.subject import load_subjects
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.game import GlobalSeeds
 from gtk.testing.model_training import check_learning
-from gtk.testing.trial import Trial, create_run, for_each_trial
+from gtk.testing.trial import COUNT, Trial, create_run, for_each_trial
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
-#: Images of a draw.
-COUNT = 24
 #: How far images may differ that were drawn in batches of another size: sums are rounded.
 ROUNDING = 1e-3
-
-
-@needs(check_learning)
-def check_state(specimen: Specimen) -> None:
-    """What the model computes with is in its state, which goes through a safetensors file."""
-    for_each_trial(specimen, lambda trial: _state(specimen, trial))
-
-
-def _state(specimen: Specimen, trial: Trial) -> None:
-    model, name = trial.model, type(trial.model).__name__
-    state = model.state_dict()
-    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if strange:
-        raise CheckFailed(
-            f"the state of {name} has {listed(strange)}, which is no tensor and cannot be saved: "
-            "keep it in a buffer"
-        )
-    file = specimen.folder / "state.safetensors"
-    save_file({key: value.contiguous().clone() for key, value in state.items()}, file)
-    other, _ = trial.build(seed=1)
-    try:
-        other.load_state_dict(load_file(file))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckFailed(
-            f"the state of {name} cannot be loaded again: {reason:.200}. Let the constructor make "
-            "all modules and buffers, of the shapes that they keep"
-        ) from error
-    lost = differing(weights_of(model), weights_of(other))
-    if lost:
-        raise CheckFailed(
-            f"{listed(lost)} of {name} not in its state: save the buffer, persistent=True, or "
-            "derive it from the options alone"
-        )
-    if not same_bits(_draw(trial), _draw(trial, model=other.eval())):
-        raise CheckFailed(
-            f"{name} samples other images when its state is loaded into another: keep everything "
-            "that is drawn or learned in parameters or buffers (register_buffer), not in attributes"
-        )
 
 
 @needs(check_learning)
@@ -66,7 +25,7 @@ def check_samples(specimen: Specimen) -> None:
 def _samples(trial: Trial) -> None:
     name, shape = type(trial.model).__name__, trial.dataset.spec.image_shape
     for count in (COUNT, 1):
-        images: object = _draw(trial, count)
+        images: object = trial.draw(count)
         if not isinstance(images, Tensor):
             raise CheckFailed(f"sample() of {name} gives {type(images).__name__}, not a tensor")
         if tuple(images.shape) != (count, *shape):
@@ -98,7 +57,7 @@ def _pure_samples(trial: Trial) -> None:
     model, name = trial.model, type(trial.model).__name__
     before, noise, condition = weights_of(model), trial.noise(COUNT), trial.conditions(COUNT)
     given = noise.clone(), None if condition is None else condition.clone()
-    images = _draw(trial, noise=noise, condition=condition)
+    images = trial.draw(noise=noise, condition=condition)
     changed = differing(before, weights_of(model))
     if changed:
         raise CheckFailed(
@@ -111,13 +70,13 @@ def _pure_samples(trial: Trial) -> None:
         raise CheckFailed(
             f"sample() of {name} writes to the noise or condition that it is given: work on a copy"
         )
-    if not same_bits(images, _draw(trial, global_seed=1)):
+    if not same_bits(images, trial.draw(global_seed=1)):
         raise CheckFailed(
             f"sample() of {name} gives other images for the same noise and condition: let it draw "
             "nothing; what is drawn, it takes from the noise"
         )
     apart = [
-        _draw(trial, noise=noise[rows], condition=None if condition is None else condition[rows])
+        trial.draw(noise=noise[rows], condition=None if condition is None else condition[rows])
         for rows in (slice(0, 1), slice(1, 6), slice(6, COUNT))
     ]
     if (torch.cat(apart) - images).abs().max() > ROUNDING:
@@ -137,7 +96,7 @@ def _noise_matters(trial: Trial) -> None:
     condition = trial.conditions(1)
     if condition is not None:
         condition = condition.expand(COUNT, *condition.shape[1:])
-    images = _draw(trial, noise=trial.noise(COUNT), condition=condition)
+    images = trial.draw(noise=trial.noise(COUNT), condition=condition)
     if (images == images[:1]).all():
         raise CheckFailed(
             f"sample() of {type(trial.model).__name__} gives the same image for all noise: make it "
@@ -159,7 +118,7 @@ def _condition_matters(trial: Trial) -> None:
     # Some noise each: where codes are chosen, another condition need not change every choice.
     noise = trial.noise(COUNT)
     images = [
-        _draw(trial, noise=noise, condition=example.expand(COUNT, *example.shape).clone())
+        trial.draw(noise=noise, condition=example.expand(COUNT, *example.shape).clone())
         for example in examples
     ]
     names = spec.example_names()
@@ -184,28 +143,23 @@ def _export(specimen: Specimen, trial: Trial) -> None:
     run.checkpoints.save(trial.trained.state(run, None))
     if not trial.name:
         export_all(run, dry_run=True)
-    else:  # the parts are the same modules, and each takes seconds
-        export(run, dry_run=True)
-
-
-def _draw(
-    trial: Trial,
-    count: int = COUNT,
-    *,
-    model: Model | None = None,
-    noise: Tensor | None = None,
-    condition: Tensor | None = None,
-    global_seed: int = 0,
-) -> Tensor:
-    """Sample as gtk does: in eval mode, without gradients, whatever the global generators say."""
-    if noise is None:
-        noise, condition = trial.noise(count), trial.conditions(count)
-    with GlobalSeeds(global_seed), torch.no_grad():
-        return (model or trial.model).sample(noise, condition)
+        return
+    # Without a condition the parts are the same modules, and translating each takes seconds: that
+    # they take and give what they should is enough.
+    for subject in load_subjects(run, run.checkpoints.choose(None)):
+        inputs = example_inputs(subject, 2)
+        with subject.blamed("its module"), torch.no_grad():
+            given = subject.part.module.eval()(*(torch.from_numpy(value) for value in inputs))
+        found = [given] if isinstance(given, Tensor) else list(given)
+        wanted = expected(subject, inputs)
+        if [tuple(item.shape) for item in found] != [item.shape for item in wanted]:
+            raise CheckFailed(
+                f"{subject} gives {[tuple(item.shape) for item in found]}, and it should give "
+                f"{[item.shape for item in wanted]}: let its module do what its reference does"
+            )
 
 
 SAMPLING_CHECKS: tuple[Check, ...] = (
-    check_state,
     check_samples,
     check_pure_samples,
     check_noise_matters,

@@ -4,9 +4,7 @@ import numpy as np
 import torch
 
 from gtk.core.engine import fork_random_state
-from gtk.core.run import Run
 from gtk.core.seeding import derive_seed
-from gtk.core.trainer import Trainer
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
 from gtk.testing.game import (
     CPU,
@@ -19,10 +17,10 @@ from gtk.testing.game import (
 )
 from gtk.testing.model_structure import check_parts
 from gtk.testing.surroundings import Surroundings
-from gtk.testing.trial import STEPS, Trial, create_run, for_each_trial, take_steps
+from gtk.testing.trial import STEPS, Trial, for_each_trial, take_steps
 from gtk.testing.weights import differing, listed, weights_of
 
-#: Steps before and after a stop, and of other short trainings.
+#: Steps of the shortest trainings.
 FEW = 3
 
 
@@ -146,40 +144,6 @@ def _globals(trial: Trial) -> None:
         )
 
 
-@needs(check_seeds)
-def check_resume(specimen: Specimen) -> None:
-    """A training that goes on from a checkpoint gives the bits of one that was never stopped."""
-    for_each_trial(specimen, lambda trial: _resume(create_run(specimen, trial, "stopped"), trial))
-
-
-def _resume(run: Run, trial: Trial) -> None:
-    whole = trial.trainer()
-    take_steps(whole, FEW)
-    run.checkpoints.save(whole.state(run, None))
-    terms = take_steps(whole, FEW)
-    resumed = trial.trainer()
-    resumed.restore(run.checkpoints.load(FEW))
-    again = take_steps(resumed, FEW)
-    for number, (wanted, found) in enumerate(zip(terms, again, strict=True), FEW + 1):
-        if wanted != found:
-            raise CheckFailed(
-                f"after going on from step {FEW}, step {number} has other losses ({found} instead "
-                f"of {wanted}): keep what changes from step to step in parameters or in buffers "
-                "that are saved (register_buffer), not in attributes"
-            )
-    changed = differing(_state(whole, run), _state(resumed, run))
-    if changed:
-        raise CheckFailed(
-            f"{listed(changed)} differ after going on from step {FEW}, with the same losses: keep "
-            "what changes from step to step in buffers that are saved"
-        )
-
-
-def _state(trainer: Trainer, run: Run) -> dict[str, torch.Tensor]:
-    state = trainer.state(run, None)
-    return {**state.training, **state.model, **weights_of(trainer.published)}
-
-
 TRAINING_CHECKS: tuple[Check, ...] = (
     check_yields,
     check_updates,
@@ -189,5 +153,4 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     check_evaluation,
     check_learning,
     check_globals,
-    check_resume,
 )

@@ -21,10 +21,12 @@ from gtk.core.store import ImageStore
 from gtk.core.trainer import Trainer
 from gtk.core.training import load_dataset
 from gtk.testing.check import CheckFailed, Specimen
-from gtk.testing.game import CPU, Game
+from gtk.testing.game import CPU, Game, GlobalSeeds
 
 #: Images of a step of each batch that the loss takes; of the training; of the test.
 BATCH_SIZE, TRAIN, TEST = 16, 160, 32
+#: Images of a draw.
+COUNT = 24
 #: The steps that a trained model has behind it.
 STEPS = 20
 #: So many that no warm-up is longer; only the first steps are ever taken.
@@ -117,6 +119,29 @@ class Trial:
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Return noise (count, *noise.shape) for the model."""
         return torch.from_numpy(self.model.noise.draw(count, seed))
+
+    def draw(
+        self,
+        count: int = COUNT,
+        *,
+        model: Model | None = None,
+        noise: Tensor | None = None,
+        condition: Tensor | None = None,
+        global_seed: int = 0,
+    ) -> Tensor:
+        """Sample as gtk does: in eval mode, without gradients.
+
+        Args:
+            count: how many images, where no noise is given.
+            model: the trained one unless another is given.
+            noise: with the condition that belongs to it.
+            condition: of each image.
+            global_seed: of the global generators, which sampling should not ask.
+        """
+        if noise is None:
+            noise, condition = self.noise(count), self.conditions(count)
+        with GlobalSeeds(global_seed), torch.no_grad():
+            return (model or self.model).sample(noise, condition)
 
 
 def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:

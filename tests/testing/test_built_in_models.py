@@ -7,6 +7,7 @@ import pytest
 from gtk.testing import check_plugin, plugin_checks
 
 
+@pytest.mark.long
 @plugin_checks("cvae")
 def test_cvae(check: object) -> None:
     check()

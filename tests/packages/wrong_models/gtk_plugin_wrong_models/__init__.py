@@ -46,6 +46,11 @@ MODELS = {
     "reseeding": ("Sound", "reseeding"),
     "forgetful": ("Forgetful", "fading"),
     "drawn": ("Drawn", "likeness"),
+    "diary": ("Diary", "likeness"),
+    "unsaved": ("Unsaved", "likeness"),
+    "growing": ("Growing", "likeness"),
+    "broken": ("Broken", "likeness"),
+    "careless": ("Careless", "likeness"),
     "dark": ("Dark", "likeness"),
     "flat": ("Flat", "likeness"),
     "double": ("Double", "likeness"),
@@ -56,6 +61,7 @@ MODELS = {
     "heedless": ("Heedless", "likeness"),
     "bleached": ("Bleached", "likeness"),
     "paired": ("Paired", "likeness"),
+    "labelled": ("Labelled", "likeness"),
 }
 LOSSES = ("Leak", "Each", "Watching", "Fading", "Reseeding", "Both")
 

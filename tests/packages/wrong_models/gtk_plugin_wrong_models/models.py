@@ -182,6 +182,51 @@ class Drawn(Sound):
         return super().paint(noise * self.direction, condition)
 
 
+class Diary(Sound):
+    """Has something in its state that is no tensor."""
+
+    def get_extra_state(self):
+        return {"painted": "much"}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class Unsaved(Sound):
+    """Draws a direction into a buffer that is not saved."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        self.register_buffer("direction", torch.randn(3), persistent=False)
+
+
+class Growing(Sound):
+    """Has a buffer that is another size when it has been trained."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        self.register_buffer("seen", torch.zeros(1))
+
+    def paint(self, noise, condition):
+        if self.training:
+            self.seen = torch.zeros(2)
+        return super().paint(noise, condition)
+
+
+class Broken(Sound):
+    """Samples pixels that are not numbers."""
+
+    def sample(self, noise, condition):
+        return self.paint(noise, condition) / 0 * 0
+
+
+class Careless(Sound):
+    """Writes to the noise that it is given."""
+
+    def sample(self, noise, condition):
+        return self.paint(noise.clamp_(-1, 1), condition)
+
+
 class Dark(Sound):
     """Samples in -1..1."""
 
@@ -272,6 +317,14 @@ class Paired(Sound):
     def exports(self):
         part = super().exports()["generator"]
         return {"generator": gtk.ExportPart(Pair(self), part.inputs, part.outputs)}
+
+
+class Labelled(Sound):
+    """Exports a part that takes a label also where there are none."""
+
+    def exports(self):
+        part = super().exports()["generator"]
+        return {"generator": gtk.ExportPart(part.module, ("z", "label"), ("image",))}
 
 
 class Leak(Likeness):
