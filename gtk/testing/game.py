@@ -1,18 +1,13 @@
 """A loss played on a model for one step, as the trainer plays it: what both are judged by."""
 
 import copy
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 
-from gtk.core.engine import fork_random_state
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.model import Model
 from gtk.core.noise import Noise
@@ -20,30 +15,13 @@ from gtk.core.optimizer import Optimizers
 from gtk.core.settings import TrainConfig
 from gtk.core.store import Batch
 from gtk.testing.check import CheckFailed
+from gtk.testing.move import Move, left_on, take
+from gtk.testing.surroundings import GlobalSeeds
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 CPU = torch.device("cpu")
 #: The training that a step is said to be the first of: longer than any warm-up.
 TOTAL_STEPS = 100_000
-
-
-@dataclass(frozen=True)
-class Move:
-    """One update of a step, as it was found.
-
-    Attributes:
-        number: which of the step's, from 1.
-        part: the part it trains, "" where that cannot be said.
-        value: of its loss, None where that is no scalar.
-        leak: what was on while it was yielded and should not be, as "torch.no_grad()"; else "".
-        fault: what is wrong with it and how to mend it, "" if nothing is.
-    """
-
-    number: int
-    part: str
-    value: Tensor | None
-    leak: str
-    fault: str
 
 
 @dataclass(frozen=True)
@@ -78,9 +56,9 @@ class Game:
             _closed(self.loss.updates(model, self.batch, context(seed))) as updates,
         ):
             for number, update in enumerate(updates, 1):
-                leak = _leak()
+                leak = left_on()
                 with torch.inference_mode(False), torch.enable_grad():
-                    moves.append(_move(number, update, leak, model, optimizers))
+                    moves.append(take(number, update, leak, model, optimizers))
                 if moves[-1].fault:
                     break
         return moves
@@ -200,129 +178,6 @@ def _closed(updates: Iterator[Update]) -> Iterator[Iterator[Update]]:
         yield updates
     finally:
         getattr(updates, "close", lambda: None)()
-
-
-class GlobalSeeds:
-    """Seed the global generators for a while, and give them back as they were.
-
-    Args:
-        seed: of all three; torch has its low 32 bits, as its CPU generator takes no more.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def __enter__(self) -> None:
-        self._states = np.random.get_state(), random.getstate()  # noqa: NPY002 - what a plugin may draw from
-        self._fork = fork_random_state(CPU)
-        self._fork.__enter__()
-        torch.default_generator.manual_seed(self._seed % (1 << 32))
-        np.random.seed(self._seed % 65_521)  # noqa: NPY002 - as above
-        random.seed(self._seed)
-
-    def __exit__(self, *error: object) -> None:
-        self._fork.__exit__(None, None, None)
-        np.random.set_state(self._states[0])  # noqa: NPY002 - as above
-        random.setstate(self._states[1])
-
-
-def _leak() -> str:
-    """Return what a generator that has just yielded has left switched on."""
-    if torch.is_inference_mode_enabled():
-        return "torch.inference_mode()"
-    if not torch.is_grad_enabled():
-        return "torch.no_grad()"
-    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-        return "torch.autocast()"
-    return ""
-
-
-def _move(
-    number: int,
-    update: object,
-    leak: str,
-    model: Model,
-    optimizers: Optimizers,
-) -> Move:
-    """Take an update, if it can be taken."""
-    if not isinstance(update, Update):
-        fault = f"it is {type(update).__name__}: yield gtk.Update(loss)"
-        return Move(number, "", None, leak, fault)
-    part = update.part
-    if part is None and len(optimizers.parts) == 1:
-        part = optimizers.parts[0]
-    if part not in optimizers.parts:
-        names = ", ".join(f"'{name}'" for name in optimizers.parts)
-        known = f"the model's parts are {names}: say gtk.Update(loss, part=...)"
-        fault = "it names no part, and " if part is None else f"there is no part '{part}': "
-        return Move(number, "", None, leak, fault + known)
-    fault = _loss_fault(update) or _terms_fault(update)
-    value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
-    if not fault:
-        fault = _step_fault(update, part, model, optimizers)
-    return Move(number, part, value, leak, fault)
-
-
-def _loss_fault(update: Update) -> str:
-    loss: Any = update.loss
-    if not isinstance(loss, Tensor):
-        return f"its loss is {type(loss).__name__}: it should be a tensor with a gradient"
-    if loss.shape:
-        return f"its loss has shape {tuple(loss.shape)}: take the mean over the batch"
-    if not loss.isfinite():
-        return f"its loss is {loss.item()} before anything was learned: look for log(0) or 1/0"
-    if not loss.requires_grad:
-        return (
-            "its loss has no gradient: compute it outside of torch.no_grad(), from tensors that "
-            "are not detached"
-        )
-    return ""
-
-
-def _terms_fault(update: Update) -> str:
-    value: Any
-    for name, value in update.terms.items():
-        if not isinstance(value, Tensor) or value.shape:
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            return f"its term '{name}' is {given}: it should be a scalar tensor, as a mean is"
-        if not value.isfinite():
-            return f"its term '{name}' is {value.item()} before anything was learned"
-    for name, value in update.statistics.items():
-        if not isinstance(value, Tensor):
-            return f"its statistic '{name}' is {type(value).__name__}: it should be a tensor"
-        if value.requires_grad:
-            return f"its statistic '{name}' has a gradient: detach() it, or memory grows"
-    return ""
-
-
-def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers) -> str:
-    """Take the step as the trainer does, and say what is wrong with it."""
-    try:
-        optimizers.step(part, update.loss)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        return (
-            f"its gradient cannot be computed ({reason}): compute each loss after the yield before "
-            "it, when the trainer has changed the weights"
-        )
-    parameters = dict(model.parts()[part].named_parameters())
-    # Fused Adam does not say that it has changed weights, and a gradient through older ones would
-    # be wrong without an error.
-    increment_version(list(parameters.values()))
-    unreached = [
-        name
-        for name, parameter in parameters.items()
-        if parameter.requires_grad and parameter.grad is None
-    ]
-    if unreached:
-        return (
-            f"its loss does not reach {listed(unreached)}: use them, take them out of part "
-            f"'{part}', or make them buffers"
-        )
-    if update.statistics:
-        with torch.no_grad():
-            model.after_update(part, update.statistics)
-    return ""
 
 
 def _evaluated_fault(values: object, count: int) -> str:

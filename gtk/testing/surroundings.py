@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from gtk.core.engine import fork_random_state
+
 
 @dataclass(frozen=True)
 class Facet:
@@ -120,3 +122,27 @@ def restored_surroundings() -> Iterator[Surroundings]:
         yield surroundings
     finally:
         surroundings.restore()
+
+
+class GlobalSeeds:
+    """Seed the global generators for a while, and give them back as they were.
+
+    Args:
+        seed: of all three; torch has its low 32 bits, as its CPU generator takes no more.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def __enter__(self) -> None:
+        self._states = np.random.get_state(), random.getstate()  # noqa: NPY002 - what a plugin may draw from
+        self._fork = fork_random_state(torch.device("cpu"))
+        self._fork.__enter__()
+        torch.default_generator.manual_seed(self._seed % (1 << 32))
+        np.random.seed(self._seed % 65_521)  # noqa: NPY002 - as above
+        random.seed(self._seed)
+
+    def __exit__(self, *error: object) -> None:
+        self._fork.__exit__(None, None, None)
+        np.random.set_state(self._states[0])  # noqa: NPY002 - as above
+        random.setstate(self._states[1])

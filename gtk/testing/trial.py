@@ -21,7 +21,8 @@ from gtk.core.store import ImageStore
 from gtk.core.trainer import Trainer
 from gtk.core.training import load_dataset
 from gtk.testing.check import CheckFailed, Specimen
-from gtk.testing.game import CPU, Game, GlobalSeeds
+from gtk.testing.game import CPU, Game
+from gtk.testing.surroundings import GlobalSeeds
 
 #: Images of a step of each batch that the loss takes; of the training; of the test.
 BATCH_SIZE, TRAIN, TEST = 16, 160, 32
