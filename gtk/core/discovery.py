@@ -4,6 +4,7 @@ Reading entry points imports nothing. A plugin's module is imported when one of 
 used, so a slow or broken package cannot touch a run that does not name it.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -16,7 +17,7 @@ import pluggy
 
 from gtk.core.config import check_config
 from gtk.core.errors import PluginError, unknown_name
-from gtk.core.hooks import PluginHooks
+from gtk.core.hooks import PluginHooks, misfit
 from gtk.core.settings import RESERVED_NAMES, TrainConfig
 from gtk.core.spec import (
     API_VERSION,
@@ -27,6 +28,9 @@ from gtk.core.spec import (
     ModelSpec,
     Spec,
 )
+
+#: The package that gtk itself is, as entry points name it.
+OWN_PACKAGE = "generative-toolkit"
 
 SpecType = TypeVar("SpecType", bound=Spec)
 
@@ -124,8 +128,25 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
         raise PluginError(f"{kind.name} '{bare}' of {chosen}: {error}") from error
 
 
+def owner(module: str) -> Installed | None:
+    """Return the plugin whose package a module is in, None if that is gtk itself or no plugin's.
+
+    Args:
+        module: its full name. Where packages share their first names, as in a namespace, the one
+            with most names in common has it.
+    """
+    names, best, shared = module.split("."), None, 0
+    for item in (item for kind in KINDS for item in installed(kind)):
+        same = [a == b for a, b in zip(names, item.module.split("."), strict=False)]
+        common = [*same, False].index(False)
+        if common > shared:
+            best, shared = item, common
+    return None if best is None or _same_package(best.package, OWN_PACKAGE) else best
+
+
 def _same_package(first: str, second: str) -> bool:
-    return first.lower().replace("_", "-") == second.lower().replace("_", "-")
+    """Compare two names of packages as package indices do."""
+    return re.sub(r"[-_.]+", "-", first).lower() == re.sub(r"[-_.]+", "-", second).lower()
 
 
 @cache
@@ -174,8 +195,8 @@ def _register(module_name: str) -> ModuleType:
     except pluggy.PluginValidationError as error:
         if manager.has_plugin(module_name):
             manager.unregister(name=module_name)
-        reason = " ".join(str(error).split())
-        raise PluginError(f"{reason}. Hooks are listed in docs/plugins.md.") from error
+        reason = misfit(error, PluginHooks)
+        raise PluginError(f"{reason} Hooks are listed in docs/hooks.md.") from error
     return module
 
 

@@ -1,12 +1,14 @@
 """The events of a training, and how callbacks are told: one that fails does not end it."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pluggy
 
 from gtk.core.data import Dataset
-from gtk.core.hooks import hookspec
+from gtk.core.discovery import owner
+from gtk.core.errors import PluginError
+from gtk.core.hooks import hookspec, misfit
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
@@ -48,6 +50,14 @@ class EventHooks:
         """
 
     @hookspec
+    def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
+        """Hear the figures of held-out images, which metrics.jsonl has by then.
+
+        `split` is "validation", with each checkpoint where there are such images, or "test", once
+        at the end; `terms` are means over all of them, and `step` is that of the weights.
+        """
+
+    @hookspec
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Hear that the training is over: finished, stopped early, interrupted or failed.
 
@@ -63,15 +73,33 @@ class Events:
         callbacks: objects whose methods, marked with `gtk.hookimpl`, implement event hooks.
 
     Raises:
-        pluggy.PluginValidationError: a method has the name of no event, or takes what is not given.
+        PluginError: one implements none, or a method has the name of no event, takes what is not
+            given, or is marked as a wrapper or with an order, which events have not.
     """
 
     def __init__(self, callbacks: Iterable[object]) -> None:
         self._manager = pluggy.PluginManager("gtk")
         self._manager.add_hookspecs(EventHooks)
         for callback in callbacks:
-            self._manager.register(callback)
-        self._manager.check_pending()
+            try:
+                self._manager.register(callback)
+                self._manager.check_pending()
+            except pluggy.PluginValidationError as error:
+                raise _refused(callback, misfit(error, EventHooks)) from error
+            self._check(callback)
+
+    def _check(self, callback: object) -> None:
+        """Refuse what pluggy would take and nobody would ever call, or call otherwise."""
+        callers = self._manager.get_hookcallers(callback) or []
+        if not callers:
+            raise _refused(callback, "no method of it is marked with @gtk.hookimpl.")
+        for implementation in (item for caller in callers for item in caller.get_hookimpls()):
+            options = ("wrapper", "hookwrapper", "tryfirst", "trylast")
+            if any(getattr(implementation, name) for name in options):
+                reason = (
+                    f"{implementation.function.__name__}() takes more than a plain @gtk.hookimpl."
+                )
+                raise _refused(implementation.plugin, reason)
 
     def tell(self, event: str, **facts: object) -> None:
         """Call every callback that implements `event`, in the order they were given.
@@ -87,5 +115,17 @@ class Events:
                 self._manager.unregister(implementation.plugin)
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s: %s",
-                    type(implementation.plugin).__name__, event, type(error).__name__, error,
+                    _name(implementation.plugin), event, type(error).__name__, error,
                 )  # fmt: skip
+
+
+def _refused(callback: object, reason: str) -> PluginError:
+    return PluginError(
+        f"callback {_name(callback)} cannot be used: {reason} Events are listed in docs/hooks.md."
+    )
+
+
+def _name(callback: object) -> str:
+    """Return what messages call a callback: its class, and the package it comes from."""
+    package = owner(type(callback).__module__)
+    return f"{type(callback).__name__}{'' if package is None else f' of {package}'}"

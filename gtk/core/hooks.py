@@ -1,9 +1,11 @@
 """The hooks that a plugin's module implements, and the markers for them and for events."""
 
+import re
 from collections.abc import Iterable
 
 import pluggy
 
+from gtk.core.errors import did_you_mean
 from gtk.core.spec import CallbackSpec, ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 
 hookspec = pluggy.HookspecMarker("gtk")
@@ -32,3 +34,17 @@ class PluginHooks:
     @hookspec
     def gtk_callbacks(self) -> Iterable[CallbackSpec]:  # type: ignore[empty-body]
         """Return the callbacks that this module brings."""
+
+
+def misfit(error: pluggy.PluginValidationError, hooks: type) -> str:
+    """Say in one sentence why pluggy refused an implementation, with the nearest hook's name.
+
+    Args:
+        error: what pluggy raised.
+        hooks: the class that specifies the hooks.
+    """
+    lines = str(error).splitlines()
+    # The first of several lines, and what follows " in plugin ", name the plugin by its address.
+    reason = " ".join(lines[1:] or lines).partition(" in plugin ")[0]
+    unknown = re.search(r"unknown hook '(\w+)'", reason)
+    return f"{reason}.{did_you_mean(unknown[1], vars(hooks)) if unknown else ''}"

@@ -255,7 +255,7 @@ class Trainer:
         if checkpoint_due or save:
             validation = None
             if checkpoint_due and self._config.validated:
-                validation = self._validate(run)
+                validation = self._validate(run, events)
             run.checkpoints.save(self.state(run, validation))
             run.checkpoints.prune(self._config.keep_checkpoints)
 
@@ -272,7 +272,7 @@ class Trainer:
         progress = self._progress(terms, self._clock.take_speed())
         events.tell("gtk_step_end", run=run, progress=progress)
 
-    def _validate(self, run: Run) -> float:
+    def _validate(self, run: Run, events: Events) -> float:
         """Evaluate the weights that would be saved now, and return the monitored term."""
         facts: dict[str, Any] = {"monitor": self._monitor}
         if self._config.validate_on_test:
@@ -281,6 +281,7 @@ class Trainer:
             run, "validation", self.published, self._validation, self.step, facts
         )
         self._early_stop.note(line)
+        _tell_figures(run, events, line)
         value: float = line["terms"][self._monitor]
         return value
 
@@ -293,7 +294,8 @@ class Trainer:
             # Images that chose the weights are no independent judge of them, and the line says so.
             facts = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
             model = run.load_model(step).to(self._device)
-            self._reporter.report_held_out(run, "test", model, self._test, step, facts)
+            line = self._reporter.report_held_out(run, "test", model, self._test, step, facts)
+            _tell_figures(run, events, line)
 
     def _progress(self, terms: Mapping[str, float], speed: float) -> Progress:
         return Progress(
@@ -306,3 +308,9 @@ class Trainer:
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
             stopped=str(self._early_stop) if self._stopped_early else "",
         )
+
+
+def _tell_figures(run: Run, events: Events, line: Mapping[str, Any]) -> None:
+    """Tell the figures of held-out images, by now in metrics.jsonl."""
+    facts = {name: line[name] for name in ("split", "terms", "step")}
+    events.tell("gtk_evaluated", run=run, **facts)

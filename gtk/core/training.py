@@ -12,10 +12,10 @@ from gtk.core.assembly import Choice, Settings
 from gtk.core.build import build
 from gtk.core.config import as_table, make_config
 from gtk.core.data import Dataset
-from gtk.core.discovery import CALLBACK, find
+from gtk.core.discovery import CALLBACK, Plugin, find
 from gtk.core.early_stop import EarlyStop
 from gtk.core.engine import resolve_device
-from gtk.core.errors import InvalidValue, UserError
+from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.recipe import NO_RECIPE, find_recipe
@@ -23,6 +23,7 @@ from gtk.core.run import Run, image_counts
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.source import load_data
+from gtk.core.spec import CallbackSpec
 from gtk.core.trainer import Trainer
 from gtk.core.work import heard_by
 
@@ -53,7 +54,7 @@ class Training:
 
     Raises:
         GtkError: something does not exist or does not fit.
-        pluggy.PluginValidationError: a callback has a hook that does not exist.
+        PluginError: a callback has a hook that does not exist.
     """
 
     def __init__(self, settings: Settings, device: str | None, callbacks: Iterable[object]) -> None:
@@ -232,6 +233,7 @@ def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[objec
 
     Raises:
         UnknownName: nothing installed goes by a name.
+        PluginError: one cannot be made, or lacks a package that is not gtk's own need.
     """
     own = PICTURES if quiet else (DISPLAY, *PICTURES)
     chosen = list(chosen)
@@ -239,7 +241,19 @@ def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[objec
     names += [item for item in chosen if isinstance(item, str)]
     plugins = {plugin.installed: plugin for plugin in (find(CALLBACK, name) for name in names)}
     objects = [item for item in chosen if not isinstance(item, str)]
-    return [*(plugin.spec.resolve()() for plugin in plugins.values()), *objects]
+    return [*(_make_callback(plugin) for plugin in plugins.values()), *objects]
+
+
+def _make_callback(plugin: Plugin[CallbackSpec]) -> object:
+    try:
+        return plugin.spec.resolve()()
+    except GtkError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"callback '{plugin.spec.name}' of {plugin.installed} failed with "
+            f"{type(error).__name__}: {error}."
+        ) from error
 
 
 def refuse_changes(names: Iterable[str]) -> None:

@@ -1,12 +1,15 @@
 """Callbacks are told one at a time; every hook has a test and a page."""
 
+import inspect
 import logging
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pluggy
 import pytest
 
 import gtk
+from gtk.core.errors import PluginError
 from gtk.core.events import EventHooks, Events
 from gtk.core.hooks import PluginHooks
 from gtk.core.spec import NoConfig
@@ -55,13 +58,34 @@ def test_one_that_fails_is_reported_once_and_left_out(caplog: pytest.LogCaptureF
     )
 
 
-def test_a_misspelt_event_is_refused() -> None:
+def test_what_pluggy_would_not_call_is_refused() -> None:
     class Misspelt:
         @gtk.hookimpl
         def gtk_step_ends(self) -> None: ...
 
-    with pytest.raises(pluggy.PluginValidationError, match="gtk_step_ends"):
-        Events([Misspelt()])
+    class Greedy:
+        @gtk.hookimpl
+        def gtk_step_end(self, weather: str) -> None: ...
+
+    class Unmarked:
+        def gtk_step_end(self) -> None: ...
+
+    class Wrapper:
+        @gtk.hookimpl(wrapper=True)
+        def gtk_step_end(self) -> Iterator[None]:
+            yield
+
+    for callback, reason in (
+        (Misspelt(), "Misspelt cannot be used: unknown hook 'gtk_step_ends'. Did you mean 'gtk_st"),
+        (Greedy(), "Greedy cannot be used: .*Argument(s) {'weather'} are declared"),
+        (Unmarked(), "Unmarked cannot be used: no method of it is marked with @gtk.hookimpl."),
+        (Wrapper(), "Wrapper cannot be used: gtk_step_end() takes more than a plain @gtk.hookimp"),
+    ):
+        with pytest.raises(PluginError) as error:
+            Events([callback])
+        assert reason.split(".*")[-1] in str(error.value)
+        assert str(error.value).endswith("Events are listed in docs/hooks.md.")
+        assert "\n" not in str(error.value)
 
 
 def test_a_training_tells_the_events_in_order() -> None:
@@ -100,13 +124,59 @@ def test_a_training_tells_the_events_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_figures_of_held_out_images_are_told_as_they_are_written() -> None:
+    heard: list[tuple[str, int, Mapping[str, float]]] = []
+
+    class Judge:
+        @gtk.hookimpl
+        def gtk_evaluated(
+            self, run: gtk.Run, split: str, terms: Mapping[str, float], step: int
+        ) -> None:
+            assert run.metrics()[-1]["split"] == split
+            heard.append((split, step, terms))
+
+        @gtk.hookimpl
+        def gtk_train_end(self) -> None:
+            heard.append(("end", 0, {}))
+
+    options = {"epochs": 2, "batch_size": 140, "validation": 40, "checkpoint_every": 10}
+    run = gtk.train(plugin="cvae", quiet=True, callbacks=[Judge()], **options)  # type: ignore[arg-type]
+    assert heard == [
+        *(
+            (line["split"], line["step"], line["terms"])
+            for line in run.metrics()
+            if line["split"] != "train"
+        ),
+        ("end", 0, {}),
+    ]
+    assert [split for split, _, _ in heard] == ["validation", "validation", "test", "end"]
+
+
 @pytest.mark.parametrize("hooks", [PluginHooks, EventHooks])
-def test_every_hook_has_a_test_and_a_page(hooks: type) -> None:
+def test_every_hook_has_a_test_and_an_entry_with_its_exact_arguments(hooks: type) -> None:
     tests = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("*.py"))
-    page = (DOCS / "plugins.md").read_text()
-    for name in (name for name in vars(hooks) if name.startswith("gtk_")):
-        assert f"def {name}(" in tests or f'"{name}"' in tests, f"{name} has no test"
-        assert f"`{name}" in page, f"{name} is not in docs/plugins.md"
+    page = (DOCS / "hooks.md").read_text()
+    for name, hook in vars(hooks).items():
+        if name.startswith("gtk_"):
+            assert f"def {name}(" in tests or f'"{name}"' in tests, f"{name} has no test"
+            arguments = [item for item in inspect.signature(hook).parameters if item != "self"]
+            entry = f"`{name}({', '.join(arguments)})`"
+            (found,) = re.findall(rf"^(?:### |\| ){re.escape(entry)}(.*?)$", page, re.MULTILINE)
+            assert found or re.search(rf"### {re.escape(entry)}\n\nSince \d", page), name
+
+
+def test_the_page_of_hooks_lists_none_that_there_is_not() -> None:
+    page = (DOCS / "hooks.md").read_text()
+    known = {name for hooks in (PluginHooks, EventHooks) for name in vars(hooks)}
+    assert set(re.findall(r"\bgtk_[a-z_]+\b", page)) - {"gtk_plugin_slump"} <= known
+
+
+def test_the_diagram_of_a_training_has_every_event_in_the_order_of_the_page() -> None:
+    page = (DOCS / "hooks.md").read_text()
+    diagram = page[page.index("```mermaid") : page.index("Where several are due")]
+    drawn = list(dict.fromkeys(re.findall(r"gtk_[a-z_]+", diagram)))
+    assert drawn == [name for name in vars(EventHooks) if name.startswith("gtk_")]
+    assert re.findall(r"^### `(\w+)\(", page, re.MULTILINE) == drawn
 
 
 def test_callbacks_hear_how_far_the_data_are_before_the_training_starts(
