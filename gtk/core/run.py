@@ -1,6 +1,7 @@
 """A run folder: the only state there is. Only asking for its weights imports torch."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # reading a run's description must not import torch
     from gtk.core.checkpoint import CheckpointFolder
     from gtk.core.model import Model
 
-#: What gtk puts into a run folder, beside exported files.
+#: What gtk puts into a run folder, beside exported files and folders of callbacks.
 LOCK = ".lock"
 REPORT = "report.html"
 ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", REPORT, LOCK})
@@ -72,7 +73,7 @@ class Run:
                 _ = document[table]["name"], document["packages"][table]["package"]
             _ = document["train"]["epochs"], document["data"]["root"]
             _ = str(document["device"]), int(document["threads"])
-            _ = self.data_spec
+            _ = self.data_spec, "".join(document.get("folders", ()))
         except (LookupError, TypeError, ValueError) as error:
             raise UserError(f"{file} is damaged: {type(error).__name__} {error}") from error
 
@@ -130,7 +131,7 @@ class Run:
             for end in ("onnx", "json")
             for path in self.path.glob(f"{escape(self.name)}-*.{end}")
         }
-        ours = {self.path / name for name in ENTRIES} | exported
+        ours = {self.path / name for name in (*ENTRIES, *self._folders)} | exported
         strangers = sorted(item.name for item in self.path.iterdir() if item not in ours)
         if strangers or self.path.is_symlink():
             what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
@@ -179,6 +180,38 @@ class Run:
     def report(self) -> Path:
         """The report, a page that opens anywhere; written at the end of a training."""
         return self.path / REPORT
+
+    def folder(self, name: str) -> Path:
+        """Return a folder in the run for a callback's own files, made when first asked for.
+
+        It is noted in run.json, and so belongs to the run: `--overwrite` replaces it, too.
+
+        Args:
+            name: the folder's, best the callback's.
+
+        Raises:
+            InvalidValue: it could not be a folder's name, or is gtk's own.
+            UserError: there is such a folder, and it is somebody else's.
+        """
+        if name in ENTRIES or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise InvalidValue(
+                f"'{name}' cannot be a callback's folder in a run: use letters, digits, '_' and "
+                f"'-', and none of {', '.join(sorted(ENTRIES))}"
+            )
+        path = self.path / name
+        if name not in self._folders:
+            if path.exists() or path.is_symlink():
+                raise UserError(f"{path} is in the way: it is not gtk's, so move it elsewhere")
+            self.document["folders"] = [*self._folders, name]
+            write_json(self.path / "run.json", self.document)
+        path.mkdir(exist_ok=True)
+        return path
+
+    @property
+    def _folders(self) -> list[str]:
+        """The names of callbacks' folders."""
+        names: list[str] = self.document.get("folders", [])
+        return names
 
     @cached_property
     def metrics_file(self) -> MetricsFile:
