@@ -38,4 +38,9 @@ def gtk_callbacks() -> list[CallbackSpec]:
             summary="The whole run on one page, report.html, at the end.",
             target="gtk.plugins.callbacks.report:RunReport",
         ),
+        CallbackSpec(
+            name="tensorboard",
+            summary="Event files for TensorBoard: figures, speed, samples and settings.",
+            target="gtk.plugins.callbacks.tensorboard:TensorBoard",
+        ),
     ]

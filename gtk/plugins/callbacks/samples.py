@@ -1,6 +1,7 @@
 """Draw samples as the training goes on, always from the same noise, so that epochs compare."""
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from gtk.core.data import Dataset
 from gtk.core.model import Model
@@ -19,12 +20,19 @@ class SamplePictures(EpochPicture):
     """Writes pictures/samples-0030.png and the like: a column for every class."""
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw some images for each class, or for each example of another condition."""
-        condition = model.condition
-        columns = len(condition.examples()) if condition else UNCONDITIONAL_COLUMNS
-        labels, count = choose_labels(condition, None, ROWS * columns)
-        device = next(model.parameters()).device
-        images = sample(
-            model, labels=labels, count=count, seed=0, batch_size=256, device=torch.device(device)
-        )
-        write_png(image_grid(images, columns), picture_path(run, "samples", progress))
+        """Draw them."""
+        write_png(sample_grid(model), picture_path(run, "samples", progress))
+
+
+def sample_grid(model: Model) -> NDArray[np.uint8]:
+    """Draw some images for each class, or for each example of another condition, in a grid.
+
+    Returns:
+        (H, W) if grey, (H, W, 3) in colour.
+    """
+    condition = model.condition
+    columns = len(condition.examples()) if condition else UNCONDITIONAL_COLUMNS
+    labels, count = choose_labels(condition, None, ROWS * columns)
+    device = next(model.parameters()).device
+    images = sample(model, labels=labels, count=count, seed=0, batch_size=256, device=device)
+    return image_grid(images, columns)

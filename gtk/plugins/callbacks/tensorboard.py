@@ -1,0 +1,154 @@
+"""Write a training's figures and samples as TensorBoard reads them."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gtk.core.errors import InvalidValue
+from gtk.core.hooks import hookimpl
+from gtk.core.model import Model
+from gtk.core.progress import Progress
+from gtk.core.run import Run
+from gtk.plugins.callbacks.picture import picture_due
+from gtk.plugins.callbacks.samples import sample_grid
+
+FOLDER = "tensorboard"
+#: Where samples and settings go. Figures go into a folder for each split: one chart has them all.
+ROOT = "."
+LEARNING_RATE = "training/learning_rate"
+
+
+class TensorBoard:
+    """Writes RUN/tensorboard: event files for settings and samples, and below it for each split.
+
+    All is on its way to disk before the checkpoint of its step is, so that a training that goes on
+    from there, whatever stopped it, loses no point; those after it are purged and written again.
+
+    Raises:
+        InvalidValue: the package tensorboard is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InvalidValue(
+                "--callback tensorboard needs the package tensorboard, which is not installed: "
+                "pip install tensorboard"
+            ) from error
+        self._make_writer: Any = SummaryWriter
+        self._writers: dict[str, Any] = {}
+        self._next = 1
+
+    @hookimpl
+    def gtk_train_start(self, run: Run, progress: Progress) -> None:
+        """Write the settings, and what the run's metrics have and the event files lack."""
+        self._next = progress.step + 1
+        folder = run.folder(FOLDER)
+        if (folder / "test").is_dir():  # evaluated anew at the end, maybe of the same weights
+            self._open(run, "test", purge_step=0)
+        for split in ("train", "validation"):
+            self._complete(run, split)
+        self._write_settings(run)
+
+    @hookimpl
+    def gtk_step_end(self, run: Run, progress: Progress) -> None:
+        """Write the terms, the speed and the learning rate."""
+        facts = {
+            "training/images_per_second": progress.images_per_second,
+            LEARNING_RATE: progress.learning_rate,
+        }
+        self._write(run, "train", {**progress.terms, **facts}, progress.step)
+
+    @hookimpl
+    def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
+        """Write the figures of held-out images."""
+        self._write(run, split, terms, step)
+
+    @hookimpl
+    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
+        """Write samples, as often as pictures are drawn."""
+        if picture_due(run, progress):
+            picture = sample_grid(model)
+            layout = "HW" if picture.ndim == 2 else "HWC"
+            writer = self._writer(run, ROOT)
+            writer.add_image("samples", picture, progress.step, dataformats=layout)
+            writer.flush()
+
+    @hookimpl
+    def gtk_train_end(self) -> None:
+        """Close the files."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def _complete(self, run: Run, split: str) -> None:
+        """Write from the metrics what was trained while nobody watched, if anything was."""
+        lines = [line for line in run.metrics() if line["split"] == split]
+        known = _steps(run.folder(FOLDER) / split) if lines else set()
+        first = min((line["step"] for line in lines if line["step"] not in known), default=None)
+        if first is None and not known:
+            return
+        self._open(run, split, purge_step=self._next if first is None else first)
+        for line in lines if first is not None else ():
+            if line["step"] >= first:
+                rate = {LEARNING_RATE: line["learning_rate"]} if split == "train" else {}
+                self._write(run, split, {**line["terms"], **rate}, line["step"])
+
+    def _write(self, run: Run, split: str, figures: Mapping[str, float], step: int) -> None:
+        writer = self._writer(run, split)
+        for name, value in figures.items():
+            writer.add_scalar(name, value, step)
+        writer.flush()
+
+    def _write_settings(self, run: Run) -> None:
+        """Write the settings to read, and to sort runs by among TensorBoard's hyperparameters."""
+        from torch.utils.tensorboard.summary import hparams
+
+        document = run.settings.as_document()
+        settings = {
+            f"{table}.{name}": value
+            for table in ("train", "data", "model", "conditioner", "loss")
+            for name, value in document[table].items()
+        }
+        rows = [f"| {name} | {_plain(value)} |" for name, value in settings.items()]
+        text = "\n".join(["| setting | value |", "| --- | --- |", *rows])
+        writer = self._writer(run, ROOT)
+        # From the step to come on; what is written at an earlier one stays when it goes on again.
+        writer.add_text("settings", text, self._next)
+        # Without an experiment's description TensorBoard finds the metrics, in all folders, itself.
+        _, session, _ = hparams(  # type: ignore[no-untyped-call]
+            {name: _plain(value) for name, value in settings.items()}, {}
+        )
+        writer.file_writer.add_summary(session)
+        writer.flush()
+
+    def _writer(self, run: Run, split: str) -> Any:  # noqa: ANN401 - torch's writer is not typed
+        """Return the writer of a split."""
+        if split not in self._writers:
+            self._open(run, split, purge_step=self._next)
+        return self._writers[split]
+
+    def _open(self, run: Run, split: str, *, purge_step: int) -> None:
+        """Begin a file that hides what older ones have of this step and those after it."""
+        folder = run.folder(FOLDER) / split
+        self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
+
+
+def _steps(folder: Path) -> set[int]:
+    """Return the steps that a folder's event files have figures of."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    logger = logging.getLogger("tensorboard")
+    before, logger.disabled = logger.disabled, True  # it warns of points that are purged by intent
+    if folder.is_dir():
+        events.Reload()
+    logger.disabled = before
+    return {point.step for tag in events.Tags()["scalars"] for point in events.Scalars(tag)}
+
+
+def _plain(value: object) -> bool | int | float | str:
+    """Return a setting as TensorBoard holds it."""
+    return value if isinstance(value, bool | int | float | str) else str(value)
