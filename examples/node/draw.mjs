@@ -29,8 +29,9 @@ async function openFile(path) {
   }
   if (contract.schema !== 2) throw new Mistake(`${path} has another schema than 2`);
   const { inputs, outputs, latent } = contract;
-  if (!latent || inputs.some((port) => port.kind === "image") || outputs[0].kind !== "image") {
-    throw new Mistake(`${path} is the ${contract.part} of a model: it makes no images`);
+  const draws = latent && !inputs.some((port) => ["image", "codes"].includes(port.kind));
+  if (!draws || outputs[0].kind !== "image") {
+    throw new Mistake(`${path} is the ${contract.part} of a model: it makes no images of noise`);
   }
   return { contract, session: await ort.InferenceSession.create(bytes) };
 }

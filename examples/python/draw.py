@@ -27,8 +27,10 @@ def open_file(path):
     if contract.get("schema") != 2:
         raise SystemExit(f"{path} was not written by gtk export, or by another version of it")
     kinds = [port["kind"] for port in contract["inputs"]]
-    if contract["latent"] is None or "image" in kinds or contract["outputs"][0]["kind"] != "image":
-        raise SystemExit(f"{path} is the {contract['part']} of a model: it makes no images")
+    draws = contract["latent"] is not None and not {"image", "codes"} & set(kinds)
+    if not draws or contract["outputs"][0]["kind"] != "image":
+        part = contract["part"]
+        raise SystemExit(f"{path} is the {part} of a model: it makes no images of noise")
     return session, contract
 
 

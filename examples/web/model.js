@@ -29,10 +29,11 @@ async function readContract(name) {
   }
   const outputs = contract.outputs.map((output) => output.kind);
   const inputs = contract.inputs.map((input) => input.kind);
-  if (!contract.latent || inputs.includes("image") || outputs.join() !== "image") {
+  const draws = contract.latent && !inputs.includes("image") && !inputs.includes("codes");
+  if (!draws || outputs.join() !== "image") {
     throw new Error(
-      `${name}.onnx holds the ${contract.part}, which draws nothing: ` +
-        "export a decoder, a sampler or a generator.",
+      `${name}.onnx holds the ${contract.part}, which makes no images of noise: ` +
+        "export a sampler, a generator or a decoder that does.",
     );
   }
   if (![1, 3].includes(contract.image.channels)) {

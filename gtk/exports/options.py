@@ -14,9 +14,9 @@ Layout = Literal["nchw", "nhwc"]
 #: fp32: ten times what its rounding was measured to make. fp16: five times, of values near 1.
 TOLERANCES: dict[Precision, float] = {"fp32": 1e-5, "fp16": 5e-3}
 #: How far the two best candidates of a choice have to be apart for it to be compared. fp32: what
-#: the tolerance lets two logits of 50 differ by. fp16: twenty times what its rounding was measured
-#: to change choices at, with logits of 3.
-MARGINS: dict[Precision, float] = {"fp32": 1e-3, "fp16": 2e-2}
+#: the tolerance lets two logits of 50 differ by. fp16: three times the largest at which its
+#: rounding was measured to change a choice, in 42,000 rows of two models.
+MARGINS: dict[Precision, float] = {"fp32": 1e-3, "fp16": 5e-3}
 #: Versions of ONNX's operators that every model can be written in.
 OPSETS = range(18, 27)
 #: Below this one the exporter has reached none; from it on to `OPSETS` it depends on the model.

@@ -66,10 +66,11 @@ def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> P
         if not clear:
             sizes.append(size)
         if rows >= least and 2 * compared < rows:
+            which = "" if options.precision == "fp32" else ", and fp32 rounds less"
             raise ExportMismatch(
                 f"{subject} can be compared in {compared} of {rows} rows only: in the others the "
                 f"two best candidates of a choice are less than {options.margin:g} apart, so that "
-                "rounding may choose either. Half of them are needed; no file was written"
+                f"rounding may choose either. Half of them are needed{which}; no file was written"
             )
     margin = None if part.margin is None else options.margin
     return Parity(options.allowed, differences, compared, rows - compared, margin)

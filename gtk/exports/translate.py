@@ -63,9 +63,7 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
     module = part.module.eval()
     examples = tuple(torch.from_numpy(value) for value in example_inputs(subject, EXAMPLE_SIZE))
     _try(subject, module, examples)
-    counts = _counts(subject)
-    if counts:
-        module = CheckedChoices(module, counts).eval()
+    module = CheckedChoices(module, _counts(subject)).eval()
     axes = tuple({0: "batch"} for _ in part.inputs)
     with _quiet(), _uncollected():
         try:
@@ -74,7 +72,7 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
                 examples,
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
-                dynamic_shapes=(axes,) if counts else axes,
+                dynamic_shapes=(axes,),  # of `*inputs`, which is one argument
                 opset_version=options.opset,
                 dynamo=True,
                 verbose=False,

@@ -48,7 +48,7 @@ class Tiles(gtk.Model):
             logits = self.after[found[-1].argmax(1)]
         return torch.stack(found, 1)
 
-    def sample(self, noise, condition):
+    def sample(self, noise, condition=None):
         return self.decode(self.draw(noise, condition).argmax(2).unflatten(1, (SIDE, SIDE)))
 
     def find(self, images):
@@ -96,10 +96,8 @@ class Part(nn.Module):
         self.model = model
         self.method = method
 
-    def forward(self, given, condition=None):
-        if self.method is Tiles.sample:
-            return self.method(self.model, given, condition)
-        return self.method(self.model, given)
+    def forward(self, *inputs):
+        return self.method(self.model, *inputs)
 
 
 class Fit(gtk.Loss):
