@@ -9,6 +9,6 @@ from gtk.testing.model_training import TRAINING_CHECKS
 CHECKS: tuple[Check, ...] = (
     *STRUCTURE_CHECKS,
     *TRAINING_CHECKS,
-    *STATE_CHECKS,
     *SAMPLING_CHECKS,
+    *STATE_CHECKS,
 )

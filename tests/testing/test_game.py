@@ -98,6 +98,18 @@ def bare(model: Any, batch: Batch, context: Context) -> Iterator[Any]:
     yield score(model, batch).mean()
 
 
+def number(model: Any, batch: Batch, context: Context) -> Iterator[Any]:
+    yield Update(0.5, part="first")
+
+
+def endless_term(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+    yield Update(score(model, batch).mean(), {"far": torch.tensor(torch.inf)}, part="first")
+
+
+def number_statistic(model: Any, batch: Batch, context: Context) -> Iterator[Any]:
+    yield Update(score(model, batch).mean(), part="first", statistics={"count": 3})
+
+
 def nothing(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
     return iter(())
 
@@ -115,6 +127,9 @@ def nothing(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
         (learning_statistic, "its statistic 'mean' has a gradient: detach() it"),
         (in_advance, "compute each loss after the yield before it"),
         (bare, "it is Tensor: yield gtk.Update(loss)"),
+        (number, "its loss is float: it should be a tensor with a gradient"),
+        (endless_term, "its term 'far' is inf before anything was learned"),
+        (number_statistic, "its statistic 'count' is int: it should be a tensor"),
         (nothing, "yields nothing"),
     ],
     ids=lambda item: getattr(item, "__name__", ""),

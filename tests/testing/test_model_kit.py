@@ -7,6 +7,7 @@ import pytest
 from gtk.core.discovery import MODEL
 from gtk.testing.check import Specimen
 from gtk.testing.kit import CheckResult, check_plugin, checks_of, run_check
+from gtk.testing.package import check_thin_import
 
 #: These start a process or translate to ONNX, which takes seconds.
 SLOW = {"thin_import", "import_globals", "export"}
@@ -22,6 +23,17 @@ WRONG = {
     "wrong-unexplained": ("config", "Unexplained.strength has no help"),
     "wrong-refusing": ("config", "refuses its own defaults"),
     "wrong-stranger": ("construction", "derive it from gtk.Model"),
+    "wrong-drifting": ("config", "Drifting.strength is 2.0 and 3.0 after it went through run.json"),
+    "wrong-number": ("spec", "is int: it should be a class or function"),
+    "wrong-unborn": ("construction", "call super().__init__() first"),
+    "wrong-nameless": ("construction", "a dict of one network or more by role"),
+    "wrong-counted": ("construction", "network 'layers' of Counted is int"),
+    "wrong-partless": ("parts", "it should be a dict of one module or more"),
+    "wrong-blank": ("other_seeds", "trainings with other seeds have the same losses"),
+    "wrong-hasty": ("learning", "not finite after 20 steps"),
+    "wrong-sowing": ("globals", "a step seeds torch's global generator"),
+    "wrong-absent": ("resume", "count differ after going on from step 3, with the same losses"),
+    "wrong-boxed": ("samples", "gives tuple, not a tensor"),
     "wrong-no-noise": ("construction", "set self.noise = gtk.NoiseSpec"),
     "wrong-seeding": ("construction", "seeds torch's global generator"),
     "wrong-misfit": ("construction", "is for models that are Sound, and Misfit is none"),
@@ -92,6 +104,21 @@ def test_the_sound_one_passes_all(outside: Path) -> None:
     found = results("wrong-nothing", SLOW)
     assert {item.status for item in found} == {"passed"}, failures(found)
     assert [item.check for item in found] == list(checks_of(MODEL))
+
+
+def test_a_plugin_in_one_file_may_import_torch_and_is_told_what_it_costs(outside: Path) -> None:
+    found = run_check(check_thin_import, Specimen(MODEL, "painter"))
+    assert found.status == "skipped"
+    assert "gtk_plugin_painter holds the target itself" in found.message
+
+
+def test_an_import_of_very_many_modules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gtk.testing.package.MOST_MODULES", 20)
+    found = run_check(check_thin_import, Specimen(MODEL, "cvae"))
+    assert (found.status, "every command that names the plugin waits" in found.message) == (
+        "failed",
+        True,
+    )
 
 
 def test_every_check_has_a_model_that_fails_it() -> None:

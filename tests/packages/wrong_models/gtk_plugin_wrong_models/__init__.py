@@ -24,8 +24,24 @@ class Refusing:
             raise ValueError(f"strength must be 0 or more, not {self.strength}")
 
 
+@dataclass(frozen=True)
+class Drifting:
+    strength: float = field(default=1.0, metadata={"help": "More each time it is read."})
+
+    def __post_init__(self):
+        object.__setattr__(self, "strength", self.strength + 1)
+
+
 #: Name of the model, its class, and where it is not the sound one's, its loss.
 MODELS = {
+    "unborn": ("Unborn", "likeness"),
+    "nameless": ("Nameless", "likeness"),
+    "counted": ("Counted", "likeness"),
+    "partless": ("Partless", "likeness"),
+    "blank": ("Blank", "blind"),
+    "absent": ("Absent", "telling"),
+    "boxed": ("Boxed", "likeness"),
+    "sowing": ("Sound", "sowing"),
     "no-noise": ("NoNoise", "likeness"),
     "seeding": ("Seeding", "likeness"),
     "misfit": ("Misfit", "likeness"),
@@ -63,7 +79,9 @@ MODELS = {
     "paired": ("Paired", "likeness"),
     "labelled": ("Labelled", "likeness"),
 }
-LOSSES = ("Leak", "Each", "Watching", "Fading", "Reseeding", "Both")
+LOSSES = (
+    "Leak", "Each", "Watching", "Fading", "Reseeding", "Both", "Blind", "Sowing", "Telling",
+)  # fmt: skip
 
 
 def spec(name, target, loss="likeness", **values):
@@ -89,6 +107,9 @@ def gtk_models():
     yield spec("endless", sound, config=Endless)
     yield spec("unexplained", sound, config=Unexplained)
     yield spec("refusing", sound, config=Refusing)
+    yield spec("drifting", sound, config=Drifting)
+    yield spec("hasty", sound, defaults={"learning_rate": 1e38})
+    yield spec("number", "models:NUMBER")
     yield spec("meddler", "meddler:Meddler")
     yield spec("stranger", "sound:Painted")
     for name, (target, loss) in MODELS.items():

@@ -10,12 +10,38 @@ from torch import nn
 from gtk_plugin_wrong_models.sound import Likeness, Painted, Sound
 
 
+#: No model.
+NUMBER = 3
+
+
 class NoNoise(Sound):
     """Does not say what sampling starts from."""
 
     def __init__(self, config, data_spec, conditioner):
         super().__init__(config, data_spec, conditioner)
         del self.noise
+
+
+class Unborn(Sound):
+    """Makes a layer before it is a module."""
+
+    def __init__(self, config, data_spec, conditioner):
+        self.frame = nn.Linear(3, 3)
+        super().__init__(config, data_spec, conditioner)
+
+
+class Nameless(Sound):
+    """Has no network."""
+
+    def networks(self):
+        return {}
+
+
+class Counted(Sound):
+    """Has a network that is none."""
+
+    def networks(self):
+        return {"painter": self.painter, "layers": 1}
 
 
 class Seeding(Sound):
@@ -56,6 +82,42 @@ class Misnamed(Sound):
     def __init__(self, config, data_spec, conditioner):
         super().__init__(config, data_spec, conditioner)
         self.painter = Painted(conditioner, "paintre", 3, self.pixels)
+
+
+class Partless(Sound):
+    """Has no part to train."""
+
+    def parts(self):
+        return {}
+
+
+class Blank(Sound):
+    """Begins with zeros everywhere."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+
+class Absent(Sound):
+    """Copies a count from an attribute into a buffer, which going on begins anew."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        self.steps = 0
+        self.register_buffer("count", torch.zeros(()))
+
+    def after_update(self, part, statistics):
+        self.steps += 1
+        self.count.fill_(self.steps)
+
+
+class Boxed(Sound):
+    """Samples images in a tuple."""
+
+    def sample(self, noise, condition):
+        return (self.paint(noise, condition),)
 
 
 class Partial(Sound):
@@ -374,3 +436,29 @@ class Both(Likeness):
     def updates(self, model, batch, context):
         for part in model.parts():
             yield gtk.Update(self.distances(model, batch, context).mean(), part=part)
+
+
+class Blind(Likeness):
+    """Looks at no image and draws no noise."""
+
+    def distances(self, model, batch, context):
+        noise = torch.ones(len(batch), 3)
+        labels = torch.arange(len(batch)) % 10
+        painted = model.paint(noise, None if model.condition is None else labels)
+        return (painted - labels[:, None, None, None] / 10).square().mean((1, 2, 3))
+
+
+class Sowing(Likeness):
+    """Seeds torch's generator in every step."""
+
+    def updates(self, model, batch, context):
+        torch.manual_seed(3)
+        yield from super().updates(model, batch, context)
+
+
+class Telling(Likeness):
+    """Has statistics for the model."""
+
+    def updates(self, model, batch, context):
+        loss = self.distances(model, batch, context).mean()
+        yield gtk.Update(loss, statistics={"loss": loss.detach()})
