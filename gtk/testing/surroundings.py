@@ -28,9 +28,13 @@ class Facet:
     restore: Callable[[Any], object]
 
 
+#: Variables that belong to others: pytest says which test is running, and torch's compiler and
+#: scikit-learn set some for themselves when they are first imported.
+OTHERS = ("PYTEST_", "TORCHINDUCTOR_", "KMP_")
+
+
 def _environment() -> dict[str, str]:
-    # pytest says here which test is running.
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
 
 
 def _restore_environment(wanted: dict[str, str]) -> None:
