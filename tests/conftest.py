@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from gtk.core.cache import CACHE_VARIABLE
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 DATA_ROOT = os.environ.get(DATA_VARIABLE)
 PACKAGES = Path(__file__).parent / "packages"
+#: A package that takes names from gtk's own plugins; only tests of that have it installed.
+RIVAL = "rival"
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +79,20 @@ def default_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outside packages of tests/packages, really installed into a folder of their own."""
     folder = tmp_path_factory.mktemp("packages")
+    return install_packages(folder, [path for path in PACKAGES.iterdir() if path.name != RIVAL])
+
+
+@pytest.fixture(scope="session")
+def rival(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of names that others have, installed into a folder of its own."""
+    return install_packages(tmp_path_factory.mktemp("rival"), [PACKAGES / RIVAL])
+
+
+def install_packages(folder: Path, packages: Iterable[Path]) -> Path:
+    """Install packages from copies of their folders, and return where they are."""
     sources = folder / "sources"
-    shutil.copytree(PACKAGES, sources)
+    for path in packages:
+        shutil.copytree(path, sources / path.name)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
     target = folder / "site"

@@ -30,6 +30,7 @@ TORCH_FREE = [
         for name in ("assembly", "data", "run", "runs", "output", "progress", "recipe")
     ),
     *(f"core/{name}.py" for name in ("cache", "command", "comparison", "source")),
+    *(f"core/{name}.py" for name in ("entry_points", "failure", "importing")),
     *(f"testing/{name}.py" for name in ("check", "kit")),
     "exports/options.py",
     "exports/runtime.py",

@@ -9,8 +9,8 @@ from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.options import HeadedCommand, PluginName, click_option
 from gtk.cli.working import work_shown
 from gtk.core.config import Option, make_config, options_of
-from gtk.core.discovery import DATASET, Plugin, find, installed
-from gtk.core.errors import PluginError, UserError
+from gtk.core.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
+from gtk.core.errors import UserError
 from gtk.core.output import check_output_file
 from gtk.core.source import find_dataset, find_root, load_data, split_reference
 
@@ -162,10 +162,9 @@ def _list_installed() -> None:
 
     table = Table("name", "summary")
     for item in installed(DATASET):
-        try:
+        summary = f"of {item}"  # a package from outside may be slow to import, or broken
+        if item.package == OWN_PACKAGE:
             summary = find(DATASET, f"{item.package}/{item.name}").spec.summary
-        except PluginError as error:
-            summary = str(error)
         table.add_row(item.name, summary)
     console = make_console()
     console.print(table)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gtk.core.errors import GtkError
+from gtk.core.failure import plugin_failure
 from gtk.core.hooks import hookimpl
 from gtk.core.progress import Progress
 from gtk.core.run import Run
@@ -104,6 +105,8 @@ class JsonLines:
         traceback: TracebackType | None,
     ) -> None:
         """Print what ends the block as the command will end it, which standard error has, too."""
+        if error is not None:
+            error = plugin_failure(error) or error
         if isinstance(error, GtkError):
             _print("failed", {"message": str(error), "exit_code": error.exit_code})
         elif isinstance(error, KeyboardInterrupt):

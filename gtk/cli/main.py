@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import NoReturn
 import click
 
 from gtk.core.errors import GtkError, did_you_mean
+from gtk.core.failure import TRACEBACK_VARIABLE, plugin_failure
 from gtk.core.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -108,15 +110,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in HEAVY:
-            raise
+            failure = plugin_failure(error)
+            if failure is None:
+                raise
+            return _fail(str(failure), failure.exit_code)
         return _fail(
             f"this needs {missing}, which is not installed here: what is for exported files alone "
             "lacks torch and more. Install gtk with everything it needs, by the first command "
             "of its README",
             EXIT_USAGE,
         )
-    except OSError as error:  # the disk is full, a file vanished
-        return _fail(str(error), EXIT_FAILED)
+    except Exception as error:
+        failure = plugin_failure(error)
+        if failure is not None:
+            return _fail(str(failure), failure.exit_code)
+        if isinstance(error, OSError):  # the disk is full, a file vanished
+            return _fail(str(error), EXIT_FAILED)
+        raise
     return result if isinstance(result, int) else 0
 
 
@@ -126,6 +136,8 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exc()
     # A message may hold names from somebody's data, which a terminal must not interpret.
     click.echo(f"gtk: error: {visible(' '.join(message.split()))}", err=True)
     return code

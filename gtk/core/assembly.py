@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.config import Option, as_table, make_config, options_of
-from gtk.core.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, Plugin, SpecType, find
+from gtk.core.discovery import (
+    CONDITIONER,
+    DATASET,
+    LOSS,
+    MODEL,
+    OWN_PACKAGE,
+    Kind,
+    Plugin,
+    SpecType,
+    find,
+    find_default,
+)
 from gtk.core.errors import InvalidValue, PluginError, UnknownName, unknown_name
 from gtk.core.recipe import NO_RECIPE, Recipe, run_tables
 from gtk.core.settings import TrainConfig
@@ -17,6 +28,8 @@ from gtk.core.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 
 #: What is trained on when nothing is said.
 DEFAULT_DATA = "digits"
+#: The kinds that a model has defaults of, by table.
+KIND_OF: dict[str, Kind[Any]] = {"conditioner": CONDITIONER, "loss": LOSS}
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ class Choice:
             dataset=(
                 find_dataset(dataset)
                 if dataset is not None
-                else _named(DATASET, None, recipe) or find(DATASET, DEFAULT_DATA)
+                else _named(DATASET, None, recipe) or find_default(DATASET, DEFAULT_DATA)
             ),
             recipe=recipe,
             path=path,
@@ -114,16 +127,18 @@ class Choice:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
         if not self.recipe.tables[table].keys() - {"name"}:
             return False
-        plugin = self.plugins[table]
-        named = self.recipe.plugin(table)
-        if named is None and table == "data":
-            named = DEFAULT_DATA
-        elif named is None and table != "model":  # then it is the default of the recipe's model
-            own = self.recipe.plugin("model")
+        plugin, meant = self.plugins[table], None
+        named = _wanted(table, self.recipe)
+        if named is not None:
+            return plugin.installed.goes_by(named)
+        if table == "data":
+            meant = find_default(DATASET, DEFAULT_DATA)
+        elif table != "model":  # then it is the default of the recipe's model
+            own = _wanted("model", self.recipe)
             same = own is None or self.model.installed.goes_by(own)
             model = self.model if same else _named(MODEL, None, self.recipe)
-            named = getattr(model.spec, table) if model is not None else None
-        return named is None or plugin.installed.goes_by(named)
+            meant = None if model is None else _default(KIND_OF[table], model)
+        return meant is None or plugin.installed == meant.installed
 
     def check_recipe(self) -> None:
         """Refuse a recipe with an impossible value, whatever else is asked for.
@@ -183,7 +198,7 @@ class Choice:
 def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:
     """Find what the user named, or the recipe, whose mistake it then is; None if neither did."""
     table = "data" if kind is DATASET else kind.name
-    wanted = recipe.plugin(table)
+    wanted = _wanted(table, recipe)
     if name is not None:
         return find(kind, name)
     if wanted is None:
@@ -192,10 +207,16 @@ def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[Spe
         return find(kind, wanted)
 
 
+def _wanted(table: str, recipe: Recipe) -> str | None:
+    """Return the name that a recipe has for a plugin; gtk's own recipes mean gtk's own plugins."""
+    name = recipe.plugin(table)
+    return f"{OWN_PACKAGE}/{name}" if name is not None and recipe.built_in else name
+
+
 def _default(kind: Kind[SpecType], model: Plugin[ModelSpec]) -> Plugin[SpecType]:
     """Find what the model's spec names, whose mistake it is if that is not there."""
     try:
-        return find(kind, getattr(model.spec, kind.name))
+        return find_default(kind, getattr(model.spec, kind.name), model.installed.package)
     except UnknownName as error:
         raise PluginError(
             f"model '{model.spec.name}' of {model.installed} wants a {kind.name} that is not "

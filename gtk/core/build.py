@@ -61,10 +61,10 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
 
 
 def _target(plugin: Plugin[Any], expected: type) -> Any:  # noqa: ANN401 - a subclass of `expected`
-    target = plugin.spec.resolve()
+    target = plugin.resolve()
     if not (isinstance(target, type) and issubclass(target, expected)):
         raise PluginError(
-            f"'{plugin.spec.name}' of {plugin.installed}: {plugin.spec.target} is not a "
-            f"{expected.__name__}."
+            f"{plugin.installed.kind} '{plugin.spec.name}' of {plugin.installed}: its target "
+            f"{plugin.spec.target} is not a {expected.__name__}."
         )
     return target

@@ -5,19 +5,19 @@ used, so a slow or broken package cannot touch a run that does not name it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
 from gtk.core.config import check_config
+from gtk.core.entry_points import UNREADABLE, read_entry_points
 from gtk.core.errors import PluginError, unknown_name
 from gtk.core.hooks import PluginHooks, misfit
+from gtk.core.importing import import_plugin
 from gtk.core.settings import RESERVED_NAMES, TrainConfig
 from gtk.core.spec import (
     API_VERSION,
@@ -76,6 +76,11 @@ class Installed:
         """Name the package as error messages do."""
         return f"{self.package} {self.version}"
 
+    @property
+    def title(self) -> str:
+        """What messages call the plugin itself."""
+        return f"{self.kind} '{self.name}'"
+
     def goes_by(self, name: str) -> bool:
         """Say whether "name" or "package/name" means this plugin."""
         package, _, bare = name.rpartition("/") if name.strip("/") == name else ("", "", name)
@@ -89,16 +94,24 @@ class Plugin(Generic[SpecType]):
     spec: SpecType
     installed: Installed
 
+    def resolve(self) -> Callable[..., Any]:
+        """Return what does the work, as `Spec.resolve` does.
+
+        Raises:
+            PluginError: it cannot be imported; the message names the package.
+        """
+        try:
+            return self.spec.resolve()
+        except PluginError as error:
+            raise _blamed(self.installed, error) from error
+
 
 @cache
 def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
     """List the plugins of a kind, by name; imports none of them."""
     found = {
-        Installed(
-            kind.name, point.name, point.dist.metadata["Name"], point.dist.version, point.module
-        )
-        for point in entry_points(group=kind.group)
-        if point.dist is not None
+        Installed(kind.name, entry.name, entry.package, entry.version, entry.module)
+        for entry in read_entry_points(kind.group)
     }
     return tuple(sorted(found))
 
@@ -111,6 +124,8 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
         PluginError: several packages claim it, or the one that does is broken or incompatible.
     """
     candidates = [item for item in installed(kind) if item.goes_by(name)]
+    # What cannot be used in any case is in nobody's way.
+    candidates = [item for item in candidates if item.package != UNREADABLE] or candidates
     if not candidates:
         raise unknown_name(kind.name, name, (item.name for item in installed(kind)))
     bare = candidates[0].name
@@ -122,10 +137,30 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
             f"Say which: {choices}."
         )
     chosen = candidates[0]
+    if chosen.package == UNREADABLE:
+        raise PluginError(
+            f"{kind.name} '{bare}' is brought by a package whose metadata cannot be read: "
+            f"reinstall or remove what brings the module {chosen.module}."
+        )
     try:
         return Plugin(_load(kind, chosen), chosen)
     except PluginError as error:
-        raise PluginError(f"{kind.name} '{bare}' of {chosen}: {error}") from error
+        raise _blamed(chosen, error) from error
+
+
+def find_default(kind: Kind[SpecType], name: str, package: str = OWN_PACKAGE) -> Plugin[SpecType]:
+    """Load what a package, and not the user, means by a name: its own, else gtk's, else any.
+
+    So packages that bring a name again do not get in the way of those who never asked for them.
+
+    Raises:
+        UnknownName: nothing installed has that name.
+        PluginError: several packages claim it, or the one that does is broken or incompatible.
+    """
+    for qualified in (f"{package}/{name}", f"{OWN_PACKAGE}/{name}"):
+        if any(item.goes_by(qualified) for item in installed(kind)):
+            return find(kind, qualified)
+    return find(kind, name)
 
 
 def owner(module: str) -> Installed | None:
@@ -142,6 +177,16 @@ def owner(module: str) -> Installed | None:
         if common > shared:
             best, shared = item, common
     return None if best is None or _same_package(best.package, OWN_PACKAGE) else best
+
+
+def describe(thing: object) -> str:
+    """Return what messages call an object: its class, and the plugin's package it comes from."""
+    package = owner(type(thing).__module__)
+    return f"{type(thing).__name__}{'' if package is None else f' of {package}'}"
+
+
+def _blamed(item: Installed, error: PluginError) -> PluginError:
+    return PluginError(f"{item.title} of {item}: {error}")
 
 
 def _same_package(first: str, second: str) -> bool:
@@ -182,13 +227,7 @@ def _register(module_name: str) -> ModuleType:
     manager = _manager()
     if manager.has_plugin(module_name):
         return cast("ModuleType", manager.get_plugin(module_name))
-    try:
-        module = import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"importing {module_name} failed with {type(error).__name__}: {error}. "
-            "Mend, update or uninstall it."
-        ) from error
+    module = import_plugin(module_name)
     try:
         manager.register(module, module_name)
         manager.check_pending()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pluggy
 
 from gtk.core.data import Dataset
-from gtk.core.discovery import owner
+from gtk.core.discovery import describe
 from gtk.core.errors import PluginError
 from gtk.core.hooks import hookspec, misfit
 from gtk.core.model import Model
@@ -115,17 +115,12 @@ class Events:
                 self._manager.unregister(implementation.plugin)
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s: %s",
-                    _name(implementation.plugin), event, type(error).__name__, error,
+                    describe(implementation.plugin), event, type(error).__name__, error,
                 )  # fmt: skip
 
 
 def _refused(callback: object, reason: str) -> PluginError:
     return PluginError(
-        f"callback {_name(callback)} cannot be used: {reason} Events are listed in docs/hooks.md."
+        f"callback {describe(callback)} cannot be used: {reason} Events are listed in "
+        "docs/hooks.md."
     )
-
-
-def _name(callback: object) -> str:
-    """Return what messages call a callback: its class, and the package it comes from."""
-    package = owner(type(callback).__module__)
-    return f"{type(callback).__name__}{'' if package is None else f' of {package}'}"

@@ -355,7 +355,7 @@ class Run:
     @property
     def condition(self) -> ConditionSpec | None:
         """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
-        conditioner: Any = self.settings.choice.conditioner.spec.resolve()
+        conditioner: Any = self.settings.choice.conditioner.resolve()
         return self.data_spec.condition if conditioner.conditional else None
 
 

@@ -82,7 +82,7 @@ def load_data(plugin: Plugin[DatasetSpec], config: Any, root: Path | None) -> "D
     from gtk.core.data import Dataset
 
     try:
-        dataset = plugin.spec.resolve()(config, root)
+        dataset = plugin.resolve()(config, root)
     except GtkError:
         raise
     except Exception as error:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal
 
 from gtk.core.errors import PluginError
+from gtk.core.importing import import_plugin
 
 #: The version of the contracts. A spec made for another one is refused.
 API_VERSION = 1
@@ -45,15 +45,14 @@ class Spec:
         """
         if not isinstance(self.target, str):
             return self.target
-        module, _, attribute = self.target.partition(":")
+        name, _, attribute = self.target.partition(":")
+        module = import_plugin(name)
         try:
-            target: Callable[..., Any] = getattr(import_module(module), attribute)
-        except (Exception, SystemExit) as error:
-            if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-                raise  # that is gtk's to need, not the plugin's fault
+            target: Callable[..., Any] = getattr(module, attribute)
+        except AttributeError as error:
             raise PluginError(
-                f"'{self.name}' cannot be used: importing {self.target} failed with "
-                f"{type(error).__name__}: {error}. Mend or reinstall its package."
+                f"its target is {self.target}, and the module {name} has no '{attribute}'. Mend, "
+                "update or uninstall it."
             ) from error
         return target
 

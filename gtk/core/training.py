@@ -246,7 +246,7 @@ def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[objec
 
 def _make_callback(plugin: Plugin[CallbackSpec]) -> object:
     try:
-        return plugin.spec.resolve()()
+        return plugin.resolve()()
     except GtkError:
         raise
     except Exception as error:

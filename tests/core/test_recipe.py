@@ -153,7 +153,7 @@ def test_options_without_a_name_belong_to_the_recipes_models_own(
     def find_vae_without_elbo(kind: Any, name: str) -> Any:
         plugin = find(kind, name)
         if name == "vae":
-            return replace(plugin, spec=replace(plugin.spec, loss="another"))
+            return replace(plugin, spec=replace(plugin.spec, loss="iwae"))
         return plugin
 
     monkeypatch.setattr(assembly, "find", find_vae_without_elbo)

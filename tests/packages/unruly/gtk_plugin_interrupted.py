@@ -1,0 +1,5 @@
+"""The user presses Ctrl-C while it is imported."""
+
+import signal
+
+signal.raise_signal(signal.SIGINT)
