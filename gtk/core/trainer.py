@@ -11,6 +11,7 @@ from gtk.core.average import averaged_model
 from gtk.core.checkpoint import Checkpoint
 from gtk.core.clock import Clock
 from gtk.core.data import Dataset
+from gtk.core.discovery import describe
 from gtk.core.early_stop import EarlyStop
 from gtk.core.engine import fork_random_state, global_generators
 from gtk.core.errors import InvalidValue, PluginError
@@ -161,6 +162,8 @@ class Trainer:
         self._optimizers.set_learning_rate(self.schedule.learning_rate(self.step))
         self._pending.steps += 1
         for update in self._loss.updates(self._model, batch, self._context):
+            if not _trainable(update):
+                raise _untrainable(self._loss, update)
             part = self._part(update)
             self._optimizers.step(part, update.loss)
             if update.statistics:
@@ -225,7 +228,7 @@ class Trainer:
         if update.part in parts:
             return update.part
         raise PluginError(
-            f"{type(self._loss).__name__} updates part '{update.part}', the model's parts are "
+            f"{describe(self._loss)} updates part '{update.part}', the model's parts are "
             f"{', '.join(parts)}."
         )
 
@@ -308,6 +311,25 @@ class Trainer:
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
             stopped=str(self._early_stop) if self._stopped_early else "",
         )
+
+
+def _trainable(update: object) -> bool:
+    """Say whether an update has what a step needs: a scalar with a gradient."""
+    return isinstance(update, Update) and update.loss.numel() == 1 and update.loss.requires_grad
+
+
+def _untrainable(loss: Loss, update: object) -> PluginError:
+    """Make the error for it: torch's own would name neither the loss nor what to do."""
+    name = describe(loss)
+    if not isinstance(update, Update):
+        return PluginError(f"{name} yields {type(update).__name__}: yield gtk.Update(loss).")
+    if update.loss.numel() != 1:
+        shape = tuple(update.loss.shape)
+        return PluginError(f"{name} yields a loss of shape {shape}: yield its mean, a scalar.")
+    return PluginError(
+        f"{name} yields a loss without a gradient: compute it from the model's parameters, outside "
+        "torch.no_grad() and without detach() or item()."
+    )
 
 
 def _tell_figures(run: Run, events: Events, line: Mapping[str, Any]) -> None:
