@@ -10,7 +10,7 @@ import pytest
 
 from gtk.core import discovery, training
 
-ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\nvae = gtk_plugin_{name}\n"
+ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
 #: What installers have left behind: a package's name, its METADATA and its entry points.
 DAMAGED = {
     "hollow": (None, ENTRY.format(name="hollow")),

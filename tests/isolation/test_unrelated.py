@@ -90,6 +90,8 @@ def test_what_can_be_read_is_found_beside_what_cannot() -> None:
         entry_points(group="gtk.models")
     assert {item.name for item in installed(MODEL)} >= {"vae", "painter", "hollow"}
     assert find(MODEL, "gtk-plugin-rival/painter").spec.summary == "Another one."
+    assert len([item for item in installed(MODEL) if item.name == "gan"]) > 1
+    assert find(MODEL, "gan").installed.package == "generative-toolkit"
 
 
 @pytest.mark.usefixtures("surroundings")
