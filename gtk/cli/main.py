@@ -4,13 +4,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
 import click
 
-from gtk.core.errors import GtkError, did_you_mean
+from gtk.cli.group import LazyGroup
+from gtk.core.errors import GtkError
 from gtk.core.failure import TRACEBACK_VARIABLE, plugin_failure
 from gtk.core.text import visible
 
@@ -45,41 +45,14 @@ COMMANDS = {
     "report": "Write a run's report, one page that opens anywhere.",
     "compare": "Show how runs differ: settings, last figures, curves, samples.",
     "runs": "List runs: plugin, data, how far they came, last loss and age.",
-    "plugins": "List installed plugins by kind, name, package and version.",
+    "plugins": "List installed plugins, check one, or begin one of your own.",
     "recipes": "List recipes by name, data, model and summary, or print one.",
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for, not to list it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which they are used."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(import_module(f"gtk.cli.{cmd_name}"), cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is named; a misspelt one gets the nearest."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"No such command '{name}'.{did_you_mean(name, COMMANDS)}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, listed=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(version("generative-toolkit"), prog_name="gtk")
 def gtk() -> None:
     """Train generative image models, look at what they make, and export them to ONNX.

@@ -58,7 +58,7 @@ def write_file(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             elif path not in replaced:
                 path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         raise
     finally:
         for path in files:
@@ -105,6 +105,7 @@ def _beside(path: Path, what: str) -> Path:
     return path.with_name(f".{path.name[:50]}.{number:08x}.{os.getpid()}.{what}")
 
 
-def _unwritable(path: Path, error: OSError) -> GtkError:
+def unwritable(path: Path, error: OSError) -> GtkError:
+    """Make the error for what cannot be written: the request's fault, or the disk's."""
     kind = WorkFailed if error.errno in DISK else UserError
     return kind(f"{path} cannot be written: {error.strerror}")

@@ -1,0 +1,151 @@
+"""`gtk plugins new`: write a package with a plugin that works, to begin one of your own."""
+
+import re
+import shlex
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import click
+
+from gtk.cli.console import make_console
+from gtk.core.discovery import KINDS, Kind, installed
+from gtk.core.errors import InvalidValue, UserError
+from gtk.core.output import check_writable_folder, unwritable
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+LONGEST_NAME = 40
+PREFIX = "gtk-plugin-"
+
+#: How each kind of plugin is used.
+USAGE = {
+    "model": "gtk train --plugin {}",
+    "conditioner": "gtk train --plugin cvae --conditioner {}",
+    "loss": "gtk train --plugin cvae --loss {}",
+    "dataset": "gtk train --plugin cvae --data {}",
+    "callback": "gtk train --plugin cvae --callback {}",
+}
+
+
+@click.command(name="new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    required=True,
+    type=click.Choice([kind.name for kind in KINDS]),
+    help="What it is.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The folder to make it in; by default this one.",
+)
+def plugins_new(*, name: str, kind: str, out: Path) -> None:
+    """Write a package with a plugin that works, to begin one of your own.
+
+    The folder gtk-plugin-NAME: a module, a test, pyproject.toml, README and a CI file.
+
+    gtk plugins new my-model --kind model
+    """
+    chosen = next(item for item in KINDS if item.name == kind)
+    check_name(chosen, name)
+    folder = out / f"{PREFIX}{name}"
+    write_package(folder, package_files(chosen, name))
+    console = make_console()
+    console.print(f"{folder} has a {kind} that works. Go on with")
+    for command in (
+        f"cd {shlex.quote(str(folder))}",
+        "pip install -e '.[test]'",
+        f"gtk plugins check {name} --kind {kind}",
+        USAGE[kind].format(name),
+    ):
+        console.print(f"  {command}")
+    console.print(f"and write what you want into {module_name(name)}.py")
+
+
+def check_name(kind: Kind[Any], name: str) -> None:
+    """Refuse a name that a plugin cannot have.
+
+    Raises:
+        InvalidValue: it is none, or a plugin of another package has it.
+    """
+    if name.startswith(PREFIX):
+        raise InvalidValue(
+            f"'{name}' is the name of a package: say what its {kind.name} is called, "
+            f"gtk plugins new {name.removeprefix(PREFIX) or 'NAME'}"
+        )
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise InvalidValue(
+            f"'{name}' is no name for a plugin: take at most {LONGEST_NAME} small letters and "
+            "digits, a letter first, words joined by single hyphens, such as my-model"
+        )
+    for item in installed(kind):
+        if item.name == name and item.package != f"{PREFIX}{name}":
+            raise InvalidValue(
+                f"{kind.name} '{name}' is there already, from {item}: choose another name, or "
+                "everybody has to say which they mean"
+            )
+
+
+def package_files(kind: Kind[Any], name: str) -> dict[str, str]:
+    """Return the text of each file of the package, by its path in it.
+
+    Args:
+        kind: of the plugin.
+        name: of the plugin, as `check_name` wants it.
+    """
+    values = {
+        "name": name,
+        # Of two words at least, so that it is none of the module's other names.
+        "class_name": f"{name.title().replace('-', '')}{kind.name.title()}",
+        "kind": kind.name,
+        "group": kind.group,
+        "package": f"{PREFIX}{name}",
+        "module": module_name(name),
+        "usage": USAGE[kind.name].format(name),
+        "version": version("generative-toolkit"),
+    }
+    paths = {
+        "pyproject.toml": "pyproject.toml",
+        f"{module_name(name)}.py": f"{kind.name}.py",
+        "test_plugin.py": "test_plugin.py",
+        "README.md": "README.md",
+        ".gitignore": "gitignore",
+        ".github/workflows/test.yml": "test.yml",
+    }
+    return {
+        path: Template((TEMPLATES / f"{template}.template").read_text("utf-8")).substitute(values)
+        for path, template in paths.items()
+    }
+
+
+def module_name(name: str) -> str:
+    """Return what the package's one module is called."""
+    return f"{PREFIX}{name}".replace("-", "_")
+
+
+def write_package(folder: Path, files: dict[str, str]) -> None:
+    """Make a folder with these files, whole or not at all.
+
+    Raises:
+        UserError: something is there already, or it cannot be written.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder} exists, and nothing in it is replaced: choose another --out")
+    check_writable_folder(folder, folder.absolute().parent)
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        partial.mkdir()
+        for path, text in files.items():
+            (partial / path).parent.mkdir(parents=True, exist_ok=True)
+            (partial / path).write_text(text, "utf-8")
+        partial.rename(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
