@@ -61,7 +61,8 @@ def check_plugin(
     Args:
         name: of the plugin, or "package/name".
         kind: "model", "conditioner", "loss", "dataset" or "callback".
-        data: the data set it is tried with; ignored for a data set.
+        data: the data set it is tried with; for a data set of files NAME:PATH, its own name and
+            where some are.
         options: values of the plugin's own options, by name.
         expected_failures: names of checks that fail, each with the reason.
 

@@ -1,0 +1,134 @@
+"""Losses that are wrong in one way each, to see that the test kit says in which."""
+
+import random
+
+import gtk
+import torch
+
+
+class Right(gtk.Loss):
+    """How far the mean of a reconstruction is from the image: the others differ in one thing."""
+
+    requires = gtk.LatentVariableModel
+    unit = "squares"
+
+    def __init__(self, config):
+        pass
+
+    def noise(self, like, context):
+        return context.noise.normal(*like.shape)
+
+    def evaluate(self, model, batch, context):
+        posterior = model.encode(batch.images, batch.condition)
+        z = posterior.transform(self.noise(posterior.mean, context))
+        image = model.expected_image(model.decode(z, batch.condition))
+        return {"loss": (image - batch.images).square().sum((1, 2, 3))}
+
+    def updates(self, model, batch, context):
+        yield gtk.Update(self.evaluate(model, batch, context)["loss"].mean())
+
+
+class Rows(Right):
+    """Its loss is one of every image."""
+
+    def updates(self, model, batch, context):
+        yield gtk.Update(self.evaluate(model, batch, context)["loss"])
+
+
+class Counting(Right):
+    """Counts its steps by itself."""
+
+    def __init__(self, config):
+        self.steps = 0
+
+    def updates(self, model, batch, context):
+        self.steps += 1
+        loss = self.evaluate(model, batch, context)["loss"].mean()
+        yield gtk.Update(loss * min(1.0, self.steps / 1000))
+
+
+class Drawing(Right):
+    """Draws from torch's own generator."""
+
+    def noise(self, like, context):
+        return torch.randn_like(like)
+
+    def evaluate(self, model, batch, context):
+        self.noise = super().noise
+        terms = super().evaluate(model, batch, context)
+        del self.noise
+        return terms
+
+    def updates(self, model, batch, context):
+        yield gtk.Update(super().evaluate(model, batch, context)["loss"].mean())
+
+
+class Misnamed(Right):
+    """Chooses the best checkpoint by a term that it does not evaluate."""
+
+    criterion = "distance"
+
+
+class Labelled(Right):
+    """Takes it that all images have labels."""
+
+    def updates(self, model, batch, context):
+        weights = 1.0 + 0 * batch.condition
+        yield gtk.Update((weights * self.evaluate(model, batch, context)["loss"]).mean())
+
+
+class Scaling(Right):
+    """Turns the batch's images over in place."""
+
+    def updates(self, model, batch, context):
+        batch.images.neg_().add_(1)
+        yield from super().updates(model, batch, context)
+
+
+class Leaking(Right):
+    """Yields where no gradients are computed."""
+
+    def updates(self, model, batch, context):
+        loss = self.evaluate(model, batch, context)["loss"].mean()
+        with torch.no_grad():
+            yield gtk.Update(loss)
+
+
+class Unmet(Right):
+    """Requires what is no protocol."""
+
+    requires = ("encode", "decode")
+
+
+class Bored(Right):
+    """Takes no batch."""
+
+    batches = 0
+
+
+class Rolling(Right):
+    """Draws from Python's generator."""
+
+    def updates(self, model, batch, context):
+        loss = self.evaluate(model, batch, context)["loss"].mean()
+        yield gtk.Update(loss * random.random())  # noqa: S311 - that is what is wrong with it
+
+
+class Hiding(Right):
+    """Hides in the model how many steps there were, where no checkpoint looks."""
+
+    def updates(self, model, batch, context):
+        model.steps = getattr(model, "steps", 0) + 1
+        yield gtk.Update(self.evaluate(model, batch, context)["loss"].mean() / model.steps)
+
+
+@gtk.hookimpl
+def gtk_losses():
+    kinds = (
+        Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
+        Hiding,
+    )  # fmt: skip
+    return [
+        gtk.LossSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
+        for kind in kinds
+    ]

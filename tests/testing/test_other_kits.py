@@ -1,0 +1,225 @@
+"""The kit's checks of conditioners, losses, data sets and callbacks: they pass, and they fail."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import write_images
+from published_files import (
+    celeba_lists,
+    cifar100_files,
+    idx_files,
+    md5,
+    pixels,
+    write,
+    write_face,
+)
+
+from gtk.core.discovery import KINDS, installed
+from gtk.core.source import DATA_VARIABLE
+from gtk.testing import CheckResult, check_plugin
+from gtk.testing.check import Check, Specimen
+from gtk.testing.kit import run_check
+from gtk.testing.package import check_config, check_owner, check_spec
+
+OURS = "generative-toolkit"
+
+WRONG = {
+    "conditioner": {
+        "refusing": "constructs",
+        "plain": "layers",
+        "idle": "acts",
+        "deaf": "acts",
+        "modest": "acts",
+        "narrow": "widths",
+        "crowded": "images_alone",
+        "hasty": "leaves_inputs",
+        "spare": "gradients",
+        "classes": "runs",
+        "shared": "own_weights",
+        "untraced": "exports",
+    },
+    "loss": {
+        "bored": "model",
+        "rows": "updates",
+        "rolling": "seeds",
+        "hiding": "resume",
+        "counting": "keeps_no_state",
+        "drawing": "own_noise",
+        "misnamed": "evaluation",
+        "labelled": "without_labels",
+        "scaling": "reads_only",
+        "leaking": "yields",
+        "unmet": "described",
+    },
+    "dataset": {
+        "dark": "images_differ",
+        "fresh": "repeatable",
+        "kept": "repeatable",
+        "counted": "loads",
+        "foreign": "description",
+        "absent": "labels_differ",
+        "mirrored": "trains",
+        "tidy": "files_are_only_read",
+        "abrupt": "missing_files",
+    },
+    "callback": {
+        "wanting": "constructs",
+        "silent": "hooks",
+        "unmarked": "hooks",
+        "misspelt": "hooks",
+        "latent": "raises_nothing",
+        "meddling": "same_bits",
+        "seeding": "globals",
+        "littering": "writes_into_the_run",
+        "squatting": "writes_into_the_run",
+    },
+}
+
+
+def results_of(kind: str, name: str, data: str = "digits") -> list[CheckResult]:
+    """Run the checks of a kind; of every plugin those that start no process."""
+    checks = check_owner, check_spec, check_config, *checks_of_kind(kind)
+    specimen = Specimen(next(item for item in KINDS if item.name == kind), name, data)
+    return [run_check(check, specimen) for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "check"),
+    [
+        pytest.param(kind, name, check, marks=pytest.mark.long if check == "exports" else [])
+        for kind, names in WRONG.items()
+        for name, check in names.items()
+    ],
+)
+def test_what_is_wrong_is_found_by_the_check_for_it(
+    outside: Path, tmp_path: Path, kind: str, name: str, check: str
+) -> None:
+    (tmp_path / "file").write_text("1")
+    path = tmp_path if name == "tidy" else tmp_path / "file"
+    data = f"wrong-{name}:{path}" if name in ("tidy", "abrupt") else "digits"
+    results = results_of(kind, f"wrong-{name}", data)
+    failed = {result.check: result.message for result in results if result.status == "failed"}
+    assert list(failed) == [check], failed
+    assert ": " in failed[check], "a message says what is wrong: how to mend it"
+    assert "\n" not in failed[check]
+
+
+def built_in(*kinds: str) -> list[object]:
+    """Return kind and name of every plugin of gtk's."""
+    short = {"elbo", "samples"}  # conditioners are exported
+    return [
+        pytest.param(item.kind, item.name, marks=[] if item.name in short else pytest.mark.long)
+        for kind in KINDS
+        if kind.name in kinds
+        for item in installed(kind)
+        if item.package == OURS
+    ]
+
+
+@pytest.mark.parametrize(("kind", "name"), built_in("conditioner", "loss", "callback"))
+def test_everything_built_in_passes(kind: str, name: str) -> None:
+    results = results_of(kind, name)
+    assert not [result for result in results if result.status != "passed"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("kind", "name"), [("loss", "minimax"), ("dataset", "digits"), ("callback", "progress")]
+)
+def test_the_whole_kit_passes(kind: str, name: str) -> None:
+    results = check_plugin(name, kind)
+    assert not [result for result in results if result.status == "failed"]
+    assert {"owner", "thin_import", "import_globals"} <= {result.check for result in results}
+
+
+#: Of the published data sets the files below have too few images for all of their labels.
+FEW = {"cifar100", "celeba", "emnist", "svhn"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["digits", "npz", "folder", "mnist", "fashion-mnist", "kmnist", "emnist", "cifar100",
+     "svhn", "celeba", pytest.param("cifar10", marks=[pytest.mark.real_data, pytest.mark.long])],
+)  # fmt: skip
+def test_every_data_set_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, name: str
+) -> None:
+    if name == "cifar10":
+        root = request.getfixturevalue("cifar10_root")
+    else:
+        root = write_files(tmp_path / "files", monkeypatch, name)
+    results = results_of("dataset", name, "digits" if root is None else f"{name}:{root}")
+    found = {result.check: result for result in results if result.status != "passed"}
+    failed = {check: one.message for check, one in found.items() if one.status == "failed"}
+    assert list(failed) == (["labels_differ"] if name in FEW else []), failed
+    own = name in ("npz", "folder")
+    skipped = {check for check, one in found.items() if one.status == "skipped"}
+    assert ("missing_files" in skipped) == (not own)
+    assert ("files_are_only_read" in skipped) == (root is None)
+
+
+def write_files(root: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Path | None:
+    """Write small files as the data set has them, and return where."""
+    if name == "digits":
+        return None
+    if name == "npz":
+        root.mkdir()
+        images, labels = pixels(0, 40, 8, 8), np.arange(40) % 3
+        np.savez(root / "own.npz", images=images, labels=labels)
+        return root / "own.npz"
+    if name == "folder":
+        return write_images(root, [f"{i % 2}/{i}.png" for i in range(40)])
+    if name == "cifar100":
+        write(root / "cifar-100-python", cifar100_files(monkeypatch))
+    elif name == "celeba":
+        write(root / "celeba", celeba_lists(monkeypatch, [0, 2, 0, 2]))
+        for number in range(1, 5):
+            write_face(root / "celeba" / "img_align_celeba" / f"{number:06}.jpg", number)
+    elif name == "svhn":
+        write_svhn(root, monkeypatch)
+    elif name == "emnist":
+        files = idx_files(0, ("train", "test"))
+        named = {f"emnist-balanced-{path}": content for path, content in files.items()}
+        write(root / "EMNIST" / "raw", named)
+    else:
+        folder = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}[name]
+        write(root / folder / "raw", idx_files())
+    return root
+
+
+def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scipy.io import savemat
+    from torchvision.datasets import SVHN
+
+    root.mkdir()
+    listed = {"extra": ["", "", ""]}
+    for seed, (split, count) in enumerate({"train": 9, "test": 2}.items()):
+        path = root / f"{split}_32x32.mat"
+        images = pixels(seed, count, 3, 32, 32).transpose(2, 3, 1, 0)
+        savemat(path, {"X": images, "y": np.arange(1, count + 1, dtype=np.uint8)[:, None]})
+        listed[split] = ["", path.name, md5(path.read_bytes())]
+    monkeypatch.setattr(SVHN, "split_list", listed)
+
+
+def test_files_that_nobody_gave_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = {result.check: result for result in results_of("dataset", "folder")}
+    assert results["loads"].status == "skipped"
+    assert "--data folder:PATH" in results["loads"].message
+    assert results["missing_files"].status == "passed"
+    monkeypatch.setenv(DATA_VARIABLE, "nowhere")
+    found = {result.check: result for result in results_of("dataset", "mnist")}
+    assert found["loads"].status == "skipped"
+    assert "its files cannot be had" in found["loads"].message
+
+
+def checks_of_kind(kind: str) -> tuple[Check, ...]:
+    checks: tuple[Check, ...] = import_module(f"gtk.testing.{kind}").CHECKS
+    return checks
+
+
+@pytest.mark.parametrize("kind", ["conditioner", "loss", "dataset", "callback"])
+def test_every_check_can_fail(kind: str) -> None:
+    names = {check.__name__.removeprefix("check_") for check in checks_of_kind(kind)}
+    assert names == set(WRONG[kind].values())
