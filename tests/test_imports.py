@@ -115,6 +115,8 @@ def modules_after(*arguments: str) -> set[str]:
         (),
         ("--help",),
         ("plugins",),
+        ("plugins", "check", "--help"),
+        ("plugins", "new", "tiny", "--kind", "model"),
         ("recipes",),
         ("data",),
         ("data", "mnist", "--help"),

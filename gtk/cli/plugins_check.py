@@ -1,0 +1,123 @@
+"""`gtk plugins check`: run the test kit on a plugin."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.cli.console import make_console
+from gtk.core.assembly import DEFAULT_DATA
+from gtk.core.discovery import DATASET, KINDS, Kind, find, installed
+from gtk.core.errors import InvalidValue, PluginError, WorkFailed, unknown_name
+from gtk.core.source import find_dataset, split_reference
+from gtk.core.text import visible
+
+if TYPE_CHECKING:
+    from gtk.testing.kit import CheckResult
+
+#: How the terminal shows what a check found.
+COLORS = {"passed": "green", "skipped": "yellow", "expected": "yellow", "failed": "red"}
+
+
+@click.command(name="check")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.name for kind in KINDS]),
+    help="What it is, where plugins of several kinds have the name.",
+)
+@click.option(
+    "--data",
+    metavar="NAME[:PATH]",
+    help="The data set it is tried with; of a data set of files, itself and where some are. "
+    "[default: digits]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+def plugins_check(*, name: str, kind: str | None, data: str | None, as_json: bool) -> None:
+    """Run the test kit on a plugin: does it keep what the contracts promise?
+
+    NAME is a plugin's, or PACKAGE/NAME. It ends with exit code 1 if a check fails.
+
+    gtk plugins check vae
+    """
+    chosen = find_kind(name, kind)
+    if chosen is not DATASET:
+        find_dataset(split_reference(data)[0] or DEFAULT_DATA)
+    elif data is not None and not _names(data, name):
+        raise InvalidValue(f"--data {data} is another data set: say where files are, {name}:PATH")
+    title = f"{chosen.name} '{name}'{_origin(chosen, name)}"
+    if not as_json:
+        click.echo(visible(title))
+    results = []
+    for result in _results(chosen, name, data or DEFAULT_DATA):
+        results.append(result)
+        if not as_json:
+            _print(result)
+    counts = Counter(result.status for result in results)
+    if as_json:
+        checks = [vars(result) for result in results]
+        document = {"kind": chosen.name, "name": name, "checks": checks}
+        click.echo(json.dumps({**document, "passed": not counts["failed"]}))
+    if counts["failed"]:
+        raise WorkFailed(f"{counts['failed']} of {len(results)} checks failed for {title}")
+    if not as_json:
+        skipped = f", {counts['skipped']} had nothing to look at" if counts["skipped"] else ""
+        click.echo(f"{counts['passed']} of {len(results)} checks passed{skipped}")
+
+
+def _names(data: str, name: str) -> bool:
+    """Say whether NAME:PATH names the data set that is checked."""
+    return (split_reference(data)[0] or "").rpartition("/")[2] == name.rpartition("/")[2]
+
+
+def find_kind(name: str, kind: str | None) -> Kind[Any]:
+    """Return the kind that is meant: the one given, or the one that has a plugin of that name.
+
+    Raises:
+        UnknownName: no plugin has that name.
+        InvalidValue: plugins of several kinds have it.
+    """
+    kinds = [item for item in KINDS if kind in (None, item.name)]
+    having = [item for item in kinds if any(one.goes_by(name) for one in installed(item))]
+    if not having:
+        known = {one.name for item in kinds for one in installed(item)}
+        raise unknown_name(kind or "plugin", name, known, "An entry point brings it: pip install .")
+    if len(having) > 1:
+        choices = " or ".join(f"--kind {item.name}" for item in having)
+        raise InvalidValue(f"plugins of several kinds are called '{name}': say {choices}")
+    return having[0]
+
+
+def _origin(kind: Kind[Any], name: str) -> str:
+    try:
+        return f" of {find(kind, name).installed}"
+    except PluginError:  # which the checks will tell
+        return ""
+
+
+def _results(kind: Kind[Any], name: str, data: str) -> "Iterator[CheckResult]":
+    """Yield what each check finds, as soon as it has."""
+    from gtk.testing.check import Specimen
+    from gtk.testing.kit import checks_of, run_check
+
+    specimen = Specimen(kind, name, data)
+    for check in checks_of(kind).values():
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+            result = run_check(check, specimen)
+        yield result
+
+
+def _print(result: "CheckResult") -> None:
+    from rich.text import Text
+
+    line = Text(f"{result.status:<8} ", style=COLORS[result.status])
+    line.append(result.check, style="default")
+    console = make_console()
+    console.print(line)
+    if result.message:
+        message = visible(" ".join(result.message.split()))
+        console.print(Text(f"         {message}"), soft_wrap=False)
