@@ -124,3 +124,29 @@ def test_a_failure_leaves_nothing(
     result = gtk_command("plugins", "new", "own", "--kind", "model")
     assert (result.code, list(workplace.iterdir())) == (1, [])
     assert "No space left on device" in result.err
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", NAMES)
+def test_it_is_installed_and_passes_its_own_test(
+    gtk_command: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    assert gtk_command("plugins", "new", "own", "--kind", kind).code == 0
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", "site"]
+    install += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
+    python(*install, "./gtk-plugin-own")
+    monkeypatch.setenv("PYTHONPATH", str(workplace / "site"))
+    monkeypatch.chdir("gtk-plugin-own")
+    output = python("-m", "pytest", "-q", "-rs", "-W", "error", "-p", "no:cacheprovider")
+    skipped = [line for line in output.splitlines() if line.startswith("SKIPPED")]
+    # The class is in the entry point's module; the images are drawn, and not read from files.
+    assert len(skipped) == {"dataset": 2, "callback": 0}.get(kind, 1), skipped
+
+
+def python(*arguments: str) -> str:
+    """Run Python, and return what it prints."""
+    result = subprocess.run(
+        [sys.executable, *arguments], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout

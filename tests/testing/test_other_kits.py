@@ -125,12 +125,9 @@ def test_everything_built_in_passes(kind: str, name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("kind", "name"), [("loss", "minimax"), ("dataset", "digits"), ("callback", "progress")]
-)
-def test_the_whole_kit_passes(kind: str, name: str) -> None:
-    results = check_plugin(name, kind)
-    assert not [result for result in results if result.status == "failed"]
+def test_the_whole_kit_passes() -> None:
+    results = check_plugin("progress", "callback")
+    assert not [result for result in results if result.status != "passed"]
     assert {"owner", "thin_import", "import_globals"} <= {result.check for result in results}
 
 
