@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gtk.core.hooks import hookimpl as hookimpl
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.model import ExportPart as ExportPart, Model as Model
-    from gtk.core.noise import NoiseSpec as NoiseSpec
+    from gtk.core.noise import Noise as Noise, NoiseSpec as NoiseSpec
     from gtk.core.normalization import Normalization as Normalization
     from gtk.core.progress import Progress as Progress
     from gtk.core.run import Run as Run
@@ -78,6 +78,7 @@ _HOMES = {
     "Model": "gtk.core.model",
     "ModelSpec": "gtk.core.spec",
     "NoConfig": "gtk.core.spec",
+    "Noise": "gtk.core.noise",
     "NoiseSpec": "gtk.core.noise",
     "Normalization": "gtk.core.normalization",
     "PassThrough": "gtk.core.conditioner",
