@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     )
     from gtk.core.hooks import hookimpl as hookimpl
     from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
-    from gtk.core.model import ExportPart as ExportPart, Model as Model
+    from gtk.core.model import (
+        ExportPart as ExportPart,
+        Model as Model,
+        ReconstructingModel as ReconstructingModel,
+    )
     from gtk.core.noise import Noise as Noise, NoiseSpec as NoiseSpec
     from gtk.core.normalization import Normalization as Normalization
     from gtk.core.progress import Progress as Progress
@@ -84,6 +88,7 @@ _HOMES = {
     "PassThrough": "gtk.core.conditioner",
     "PlainNormalization": "gtk.core.conditioner",
     "Progress": "gtk.core.progress",
+    "ReconstructingModel": "gtk.core.model",
     "Run": "gtk.core.run",
     "ScoreLayer": "gtk.core.conditioner",
     "Site": "gtk.core.conditioner",

@@ -55,7 +55,7 @@ def reconstruct(
 
     from gtk.cli.inputs import read_files
     from gtk.core.sampler import to_pixels
-    from gtk.plugins.vae.latent import LatentSpace
+    from gtk.plugins.vae.reconstruction import Reconstruction
 
     picture.check(".png")
     source = picture.open_run(run, "no encoder")
@@ -63,7 +63,7 @@ def reconstruct(
         raise InvalidValue("-n and --seed choose test images: give them or files, not both")
     if len(files) > MOST:
         raise InvalidValue(f"{len(files)} files are too many for a picture: give up to {MOST}")
-    latent = LatentSpace(source.model)
+    left = Reconstruction(source.model)
     if files:
         inputs = read_files(source, files, label, conditions)
     elif label is not None or conditions:
@@ -71,7 +71,7 @@ def reconstruct(
     else:
         inputs = _test_images(source, count, picture.seed)
     images = inputs.images / 255
-    expected = latent.decode(latent.encode(inputs.images, inputs.labels), inputs.labels)
+    expected = left(inputs.images, inputs.labels)
     error = float(np.mean((expected - images) ** 2))
     layout = Layout(
         np.concatenate([inputs.pixels, to_pixels(expected)]),
@@ -82,10 +82,10 @@ def reconstruct(
     one = len(images) == 1
     noun = "image" if one else "images"
     what = noun if files else f"test {noun} of {source.run.data_spec.name}"
-    left = "its reconstruction" if one else "their reconstructions"
+    theirs = "its reconstruction" if one else "their reconstructions"
     picture.show(
         layout,
-        f"{len(images)} {what} and {left}, mean squared error {error:.4f} per pixel in 0..1",
+        f"{len(images)} {what} and {theirs}, mean squared error {error:.4f} per pixel in 0..1",
     )
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -114,6 +114,14 @@ class Model(nn.Module, ABC):
         """
         condition = () if self.condition is None else (self.condition.input_name,)
         return {"generator": ExportPart(Sampling(self), ("z", *condition), ("image",))}
+
+
+@runtime_checkable
+class ReconstructingModel(Protocol):
+    """A model that encodes images, and says itself what is left of them."""
+
+    def reconstruct(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        """Send images (B, C, H, W) in 0..1 through the model's code and back: the same shape."""
 
 
 class Sampling(nn.Module):

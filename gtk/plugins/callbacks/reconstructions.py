@@ -11,7 +11,7 @@ from gtk.core.sampler import to_pixels
 from gtk.core.store import ImageStore
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
-from gtk.plugins.vae.protocol import LatentVariableModel
+from gtk.plugins.vae.reconstruction import reconstruction_of
 
 #: Images side by side.
 COLUMNS = 10
@@ -20,20 +20,20 @@ COLUMNS = 10
 class ReconstructionPictures(EpochPicture):
     """Writes pictures/reconstructions-0030.png and the like: images above, what is left below.
 
-    Models without a latent code to go through have none.
+    Models that encode no images have none.
     """
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw some test images, evenly chosen."""
-        if not isinstance(model, LatentVariableModel) or not len(dataset.test):
+        reconstruct = reconstruction_of(model)
+        if reconstruct is None or not len(dataset.test):
             return
         device = next(model.parameters()).device
         conditional = dataset.spec.condition is not None
         store = ImageStore(dataset.test, conditional=conditional, device=device)
         batch = store.batch(torch.from_numpy(spread(len(store), COLUMNS)).to(device))
         with torch.no_grad():
-            means = model.encode(batch.images, batch.condition).mean
-            expected = model.expected_image(model.decode(means, batch.condition))
+            expected = reconstruct(batch.images, batch.condition)
         rows = [to_pixels(images.cpu().numpy()) for images in (batch.images, expected)]
         picture = image_grid(np.concatenate(rows), columns=len(rows[0]))
         write_png(picture, picture_path(run, "reconstructions", progress))

@@ -1,0 +1,73 @@
+"""What is left of images on their way through a model's code and back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gtk.core.errors import InvalidValue
+from gtk.core.model import Model, ReconstructingModel
+from gtk.plugins.vae.protocol import LatentVariableModel
+
+#: Images in one pass.
+BATCH = 256
+
+Reconstruct = Callable[[Tensor, Tensor | None], Tensor]
+
+
+def reconstruction_of(model: Model) -> Reconstruct | None:
+    """Return what maps images (B, C, H, W) and a condition to what is left of them.
+
+    The model's own `reconstruct`; or by way of the posterior's mean, where there is a posterior;
+    None where the model encodes no images.
+    """
+    if isinstance(model, ReconstructingModel):
+        return model.reconstruct
+    if not isinstance(model, LatentVariableModel):
+        return None
+    latent: LatentVariableModel = model
+
+    def reconstruct(images: Tensor, condition: Tensor | None) -> Tensor:
+        mean = latent.encode(images, condition).mean
+        return latent.expected_image(latent.decode(mean, condition))
+
+    return reconstruct
+
+
+class Reconstruction:
+    """What is left of images, as numpy arrays.
+
+    Args:
+        model: in eval mode, on its device.
+
+    Raises:
+        InvalidValue: the model encodes no images.
+    """
+
+    def __init__(self, model: Model) -> None:
+        reconstruct = reconstruction_of(model)
+        if reconstruct is None:
+            raise InvalidValue(
+                "this model encodes no images: use a run of one that does, such as vae or cvae"
+            )
+        self._reconstruct = reconstruct
+        self._device = next(model.parameters()).device
+
+    def __call__(
+        self, images: NDArray[np.uint8], labels: NDArray[Any] | None
+    ) -> NDArray[np.float32]:
+        """Map images (N, C, H, W) and their conditions to as many in 0..1."""
+        left = []
+        with torch.no_grad():
+            for start in range(0, len(images), BATCH):
+                rows = slice(start, start + BATCH)
+                batch = self._on_device(images[rows]).to(torch.float32).div_(255)
+                condition = None if labels is None else self._on_device(labels[rows])
+                left.append(self._reconstruct(batch, condition).cpu().numpy())
+        return np.concatenate(left)
+
+    def _on_device(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)

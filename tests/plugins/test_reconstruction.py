@@ -1,0 +1,55 @@
+"""A model says itself what is left of an image, or its posterior's mean does."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import gtk
+from gtk.plugins.vae.model import VariationalAutoencoder
+from gtk.plugins.vae.reconstruction import Reconstruction
+
+
+def negative(model: VariationalAutoencoder, images: Tensor, condition: Tensor | None) -> Tensor:
+    assert condition is not None
+    return 1 - images
+
+
+def test_of_a_posterior_it_is_the_image_of_its_mean(small_run: gtk.Run) -> None:
+    model = small_run.load_model()
+    images = np.random.default_rng(0).integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)
+    labels = np.arange(300) % 10
+    found = Reconstruction(model)(images, labels)
+    with torch.no_grad():
+        condition = torch.from_numpy(labels)
+        mean = model.encode(torch.from_numpy(images) / 255, condition).mean
+        expected = model.expected_image(model.decode(mean, condition))
+    assert found.shape == images.shape
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+
+
+def test_what_a_model_says_itself_goes_before(
+    small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VariationalAutoencoder, "reconstruct", negative, raising=False)
+    assert isinstance(small_run.load_model(), gtk.ReconstructingModel)
+    images = np.array([[[[0, 51], [204, 255]]]], np.uint8)
+    found = Reconstruction(small_run.load_model())(images, np.array([3]))
+    np.testing.assert_allclose(found, 1 - images / 255, atol=1e-6)
+
+
+def test_pictures_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VariationalAutoencoder, "reconstruct", negative, raising=False)
+    run = gtk.train(plugin="cvae", epochs=1, quiet=True)
+    with Image.open(run.pictures / "reconstructions-0001.png") as picture:
+        pixels = np.asarray(picture).astype(int)
+    above, below = (pixels[row * 72 : row * 72 + 64 : 8, 0:64:8] for row in (0, 1))
+    assert abs(255 - above - below).max() <= 1
+
+
+def test_a_model_that_encodes_nothing_is_refused() -> None:
+    run = gtk.train(plugin="gan", epochs=1, quiet=True)
+    with pytest.raises(gtk.InvalidValue, match="encodes no images"):
+        Reconstruction(run.load_model())
+    assert not list(run.pictures.glob("reconstructions-*.png"))
