@@ -17,9 +17,9 @@ class VQVAEConfig:
         ValueError: a size below 1, or a rate outside its range.
     """
 
-    codes: int = field(default=64, metadata={"help": "Vectors in the codebook."})
+    codes: int = field(default=32, metadata={"help": "Vectors in the codebook."})
     code_dim: int = field(default=16, metadata={"help": "Width of each of them."})
-    channels: int = field(default=64, metadata={"help": "Of the encoder's and decoder's maps."})
+    channels: int = field(default=32, metadata={"help": "Of the encoder's and decoder's maps."})
     halvings: int = field(
         default=0,
         metadata={

@@ -10,6 +10,7 @@ import gtk
 from gtk_plugin_vqvae import VQVAEConfig
 from gtk_plugin_vqvae.autoencoder import Decoder, Encoder, map_sizes, straight_through
 from gtk_plugin_vqvae.codebook import Codebook
+from gtk_plugin_vqvae.exports import export_parts
 from gtk_plugin_vqvae.prior import Prior, gumbel_noise
 
 
@@ -101,6 +102,10 @@ class VQVAE(gtk.Model):
         """Map codes (B, h, w), int64, to images (B, C, H, W) in 0..1."""
         return torch.sigmoid(self.decoder(self.codebook.look_up(codes)))
 
+    def reconstruct(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        """Send images (B, C, H, W) in 0..1 through their codes and back; all conditions alike."""
+        return self.decode(self.encode(images))
+
     def draw(self, noise: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Map noise (B, hw, K, 2) and a condition to codes and scores: see `Prior.draw`."""
         return self.prior.draw(gumbel_noise(noise), condition)
@@ -109,3 +114,7 @@ class VQVAE(gtk.Model):
         """Map noise (B, hw, K, 2) and a condition to images (B, C, H, W) in 0..1."""
         codes, _ = self.draw(noise, condition)
         return self.decode(codes)
+
+    def exports(self) -> dict[str, gtk.ExportPart]:
+        """Return sampler, decoder and encoder: see `export_parts`."""
+        return export_parts(self)

@@ -46,10 +46,10 @@ class Prior(nn.Module):
         """Map codes (B, h, w) and a condition to logits of each, given those before: (B, hw, K)."""
         length, width = len(self.position), self.size[1]
         before = pad(codes.flatten(1), (width, 0), value=self.count)
-        inputs = self._inputs(
-            before[:, width - 1 : width - 1 + length], before[:, :length], condition
-        )
-        hidden, _ = self.recurrent(self.dropout(inputs + self.position))
+        left = self.left(before[:, width - 1 : width - 1 + length])
+        above = self.above(before[:, :length])
+        inputs = left + above + self.position + self._condition(condition)[:, None]
+        hidden, _ = self.recurrent(self.dropout(inputs))
         logits: Tensor = self.head(self.dropout(hidden))
         return logits
 
@@ -68,26 +68,34 @@ class Prior(nn.Module):
         Returns:
             codes (B, h, w), int64, and the sums that they are the largest of: (B, hw, K).
         """
-        width = self.size[1]
-        none = torch.full_like(gumbel[:, :1, 0], self.count, dtype=torch.int64)  # (B, 1)
+        width, recurrent = self.size[1], self.recurrent
+        none = torch.full_like(gumbel[:, 0, 0], self.count, dtype=torch.int64)  # (B,)
         codes: list[Tensor] = [none] * width  # what is above the first line
         sums: list[Tensor] = []
-        state = torch.zeros_like(none, dtype=gumbel.dtype).expand(-1, self.recurrent.hidden_size)
-        state = state[None]
-        for index in range(len(self.position)):
-            inputs = self._inputs(codes[-1], codes[-width], condition) + self.position[index]
-            hidden, state = self.recurrent(inputs, state)
-            sums.append(self.head(hidden)[:, 0] + gumbel[:, index])
-            codes.append(sums[-1].argmax(1, keepdim=True))
-        drawn = torch.cat(codes[width:], 1)
+        state = torch.zeros_like(gumbel[:, 0, :1]).expand(-1, recurrent.hidden_size)
+        code = self._condition(condition)
+        for index, position in enumerate(self.position):
+            inputs = self.left(codes[-1]) + self.above(codes[-width]) + position + code
+            # What nn.GRU does in a step, for the exporter without a loop around it.
+            state = torch.gru_cell(
+                inputs,
+                state,
+                recurrent.weight_ih_l0,
+                recurrent.weight_hh_l0,
+                recurrent.bias_ih_l0,
+                recurrent.bias_hh_l0,
+            )
+            sums.append(self.head(state) + gumbel[:, index])
+            codes.append(sums[-1].argmax(1))
+        drawn = torch.stack(codes[width:], 1)
         return drawn.unflatten(1, self.size), torch.stack(sums, 1)
 
-    def _inputs(self, left: Tensor, above: Tensor, condition: Tensor | None) -> Tensor:
-        """Map codes (B, n) and a condition to (B, n, features)."""
-        inputs: Tensor = self.left(left) + self.above(above)
-        if self.condition is not None:
-            inputs = inputs + self.condition(condition)[:, None]
-        return inputs
+    def _condition(self, condition: Tensor | None) -> Tensor:
+        """Map a condition to what it adds to every input: (B, features), zeros (1, features)."""
+        if self.condition is None:
+            return torch.zeros_like(self.position[:1])
+        code: Tensor = self.condition(condition)
+        return code
 
 
 def gumbel_noise(normal: Tensor) -> Tensor:
