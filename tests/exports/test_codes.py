@@ -106,6 +106,11 @@ def test_a_sampler_chooses_what_the_run_chooses(
     assert abs(found - expected)[clear].max() <= 1
 
 
+def test_noise_that_decides_choices_stays_in_float32(files: dict[str, Path]) -> None:
+    nodes = onnx.load(files["sampler"]).graph.node
+    assert not [node.name for node in nodes if node.op_type == "Cast" and "noise" in node.input]
+
+
 @pytest.mark.parametrize("wrong", [-1, 8, -9, 2**40])
 def test_a_code_out_of_range_is_an_error_in_any_runtime(files: dict[str, Path], wrong: int) -> None:
     part = load_part(files["decoder"])
