@@ -47,8 +47,12 @@ class Update:
 class Loss(ABC):
     """A loss. It keeps no state, and is constructed with (config).
 
+    Args:
+        config: the plugin's options.
+
     Attributes:
-        requires: the protocol of what it calls on a model; methods only.
+        requires: the protocol of what it calls on a model, methods only; or the class of the
+            models it is for.
         unit: what its numbers are in.
         criterion: the evaluated term, lower is better, that chooses the best checkpoint; None
             where none of its terms says which weights are better, as in adversarial games.
@@ -59,6 +63,9 @@ class Loss(ABC):
     unit: ClassVar[str]
     criterion: ClassVar[str | None] = "loss"
     batches: int = 1
+
+    def __init__(self, config: Any) -> None:  # noqa: ANN401 - the plugin's own class
+        self.config = config
 
     @abstractmethod
     def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - of type `requires`
