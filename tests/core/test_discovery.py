@@ -125,4 +125,3 @@ def test_the_page_for_plugin_authors_shows_a_package_that_works() -> None:
     package = Path(__file__).parents[1] / "packages" / "shift"
     module = (package / "gtk_plugin_shift.py").read_text().split('"""\n\n', 1)[1]
     assert f"```python\n{module}```" in page
-    assert f"```toml\n{(package / 'pyproject.toml').read_text()}```" in page

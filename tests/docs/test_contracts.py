@@ -1,0 +1,70 @@
+"""The signatures on the page of contracts are those of the code."""
+
+import ast
+import inspect
+import textwrap
+
+import pages
+import pytest
+
+import gtk
+from gtk.core.noise import Noise
+
+PAGE = pages.ROOT / "docs" / "contracts.md"
+CLASSES = {
+    node.name: node
+    for block in pages.blocks(PAGE)
+    if block.language == "python"
+    for node in ast.parse(block.text).body
+    if isinstance(node, ast.ClassDef)
+}
+#: What gtk itself calls, and the data records' way to JSON and back.
+INTERNAL = {
+    "Noise": {"seed"},
+    "DataSpec": {"image_shape", "as_json", "from_json"},
+    "ConditionSpec": {
+        "count", "input_name", "encode", "label", "examples", "example_names", "check",
+    },
+}  # fmt: skip
+
+
+def methods(node: ast.ClassDef) -> dict[str, str]:
+    """Return the public methods with their arguments and results."""
+    return {
+        item.name: f"({ast.unparse(item.args)}) -> {ast.unparse(item.returns)}"
+        for item in node.body
+        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and item.returns
+    }
+
+
+def attributes(node: ast.ClassDef) -> dict[str, str]:
+    """Return the annotated attributes with their types, and defaults that are not texts."""
+    return {
+        item.target.id: ast.unparse(item.annotation)
+        + (f" = {ast.unparse(item.value)}" if item.value and item.target.id != "acts_on" else "")
+        for item in node.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    }
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_signatures_are_the_code_s(name: str) -> None:
+    real = Noise if name == "Noise" else getattr(gtk, name)
+    source = ast.parse(textwrap.dedent(inspect.getsource(real))).body[0]
+    assert isinstance(source, ast.ClassDef)
+    internal = INTERNAL.get(name, set())
+    public = {key: value for key, value in methods(source).items() if key not in internal}
+    assert methods(CLASSES[name]) == public
+    assert attributes(CLASSES[name]) == attributes(source)
+
+
+def test_the_three_contracts_are_there() -> None:
+    assert {"Model", "Conditioner", "Loss"} <= CLASSES.keys()
+
+
+def test_every_public_class_of_the_contracts_is_named() -> None:
+    text = PAGE.read_text(encoding="utf-8") + (pages.ROOT / "docs" / "plugins.md").read_text()
+    spoken_of = set(gtk.__all__) - {"GtkError", "UserError", "WorkFailed", "export", "export_all",
+                                    "load", "train", "Run", "Progress"}  # fmt: skip
+    missing = {name for name in spoken_of if f"{name}" not in text}
+    assert not missing
