@@ -4,11 +4,16 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grad_norm_
 
+from gtk.core.errors import PluginError
 from gtk.core.model import Model
 from gtk.core.parts import part_parameters
 from gtk.core.settings import TrainConfig
+
+#: What torch says of a graph that was made before an update, or that one has used already.
+_TOO_EARLY = ("modified by an inplace operation", "backward through the graph a second time")
 
 
 class Optimizers:
@@ -51,16 +56,30 @@ class Optimizers:
 
         A gradient longer than `clip_norm` is shortened to it, over all the part's parameters at
         once: Pascanu, Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
+
+        Raises:
+            PluginError: the loss was computed before weights that it needs were changed.
         """
         parameters = self._parameters[part]
         for parameter in parameters:
             parameter.grad = None  # what zero_grad does, without its 30 microseconds of care
         # Of several parts only the one that steps gets gradients: no toggling, less work.
         inputs = parameters if len(self.parts) > 1 else None
-        loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
+        try:
+            loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            if not any(words in str(error) for words in _TOO_EARLY):
+                raise
+            raise PluginError(
+                f"the loss of part '{part}' was computed before the update that was yielded first "
+                "changed the weights: compute each loss after the yield before it."
+            ) from error
         if self._clip_norm:
             clip_grad_norm_(parameters, self._clip_norm)
         self._adams[part].step()
+        # Fused Adam does not say that it has changed weights: a loss computed with those before
+        # would get a wrong gradient without an error.
+        increment_version(parameters)
 
     def state(self) -> dict[str, Tensor]:
         """Return their tensors as "part/parameter/key", whatever order Adam keeps them in."""

@@ -171,6 +171,7 @@ def check_without_labels(specimen: Specimen) -> None:
 def check_resume(specimen: Specimen) -> None:
     """A training with it that is resumed ends in the same bits as one that is not."""
     settings, _ = specimen.once("settings", lambda: _settings(specimen))
+    settings = replace(settings, train=replace(settings.train, decay="constant"))
     shorter = replace(settings, train=replace(settings.train, epochs=EPOCHS - 1))
     whole = Training(settings, "cpu", []).start(_place(specimen, "whole"))
     part = Training(shorter, "cpu", []).start(_place(specimen, "resumed"))

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 
+from gtk.core.errors import PluginError
 from gtk.core.loss import Update
 from gtk.core.model import Model
 from gtk.core.optimizer import Optimizers
@@ -113,16 +113,12 @@ def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers)
     """Take the step as the trainer does, and say what is wrong with it."""
     try:
         optimizers.step(part, update.loss)
+    except PluginError as error:
+        return str(error).rstrip(".")
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        return (
-            f"its gradient cannot be computed ({reason}): compute each loss after the yield before "
-            "it, when the trainer has changed the weights"
-        )
+        return f"its gradient cannot be computed: {reason}"
     parameters = dict(model.parts()[part].named_parameters())
-    # Fused Adam does not say that it has changed weights, and a gradient through older ones would
-    # be wrong without an error.
-    increment_version(list(parameters.values()))
     unreached = [
         name
         for name, parameter in parameters.items()

@@ -296,6 +296,21 @@ def test_a_loss_that_updates_an_unknown_part_is_named() -> None:
         trainer.train_step(next(rows(trainer)))
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_loss_computed_before_the_weights_changed_is_refused(shared: bool) -> None:
+    class Hasty(toys.Game):
+        def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+            flat = batch.images.flatten(1)
+            first, second = (model.second(model.first(flat)).square().mean() for _ in range(2))
+            yield Update(first, part="second")
+            # Its gradient needs the weights of before the step; or it is a graph that is used up.
+            yield Update(first + 1 if shared else second, part="first")
+
+    trainer = toys.trainer(Hasty())
+    with pytest.raises(PluginError, match="'first' was computed before .* after the yield"):
+        trainer.train_step(next(rows(trainer)))
+
+
 def test_a_loss_must_say_which_of_several_parts(tmp_path: Any) -> None:
     class Vague(toys.Game):
         def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
