@@ -10,6 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and torch reads it at once
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 import gtk
