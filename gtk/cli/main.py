@@ -10,8 +10,7 @@ from typing import NoReturn
 import click
 
 from gtk.cli.group import LazyGroup
-from gtk.core.errors import GtkError
-from gtk.core.failure import TRACEBACK_VARIABLE, plugin_failure
+from gtk.core.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -83,10 +82,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in HEAVY:
-            failure = plugin_failure(error)
-            if failure is None:
+            failed = _plugin_failed(error)
+            if failed is None:
                 raise
-            return _fail(str(failure), failure.exit_code)
+            return failed
         return _fail(
             f"this needs {missing}, which is not installed here: what is for exported files alone "
             "lacks torch and more. Install gtk with everything it needs, by the first command "
@@ -94,9 +93,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             EXIT_USAGE,
         )
     except Exception as error:
-        failure = plugin_failure(error)
-        if failure is not None:
-            return _fail(str(failure), failure.exit_code)
+        failed = _plugin_failed(error)
+        if failed is not None:
+            return failed
         if isinstance(error, OSError):  # the disk is full, a file vanished
             return _fail(str(error), EXIT_FAILED)
         raise
@@ -106,6 +105,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
     sys.exit(run())
+
+
+def _plugin_failed(error: Exception) -> int | None:
+    """Say so where a plugin's own code has failed, and return the exit code; else None."""
+    if "gtk.core.discovery" not in sys.modules:  # no plugin was ever looked for, nor is pluggy here
+        return None
+    from gtk.core.failure import plugin_failure
+
+    failure = plugin_failure(error)
+    return None if failure is None else _fail(str(failure), failure.exit_code)
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: The environment variable that has the command line show tracebacks, too.
+TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
+
 
 class GtkError(Exception):
     """Root of everything gtk raises on purpose; `exit_code` is what the command line ends with."""

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.discovery import KINDS, Installed, Plugin, find, installed, owner
-from gtk.core.errors import GtkError, PluginError
+from gtk.core.errors import TRACEBACK_VARIABLE, GtkError, PluginError
 from gtk.core.spec import Spec
-
-#: The environment variable that has the command line show tracebacks, too.
-TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
 
 
 def plugin_failure(error: BaseException) -> PluginError | None:
