@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from gtk.core.store import Batch as Batch
     from gtk.core.training import train as train
+    from gtk.core.work import track as track
     from gtk.exports.onnx import export as export, export_all as export_all
     from gtk.plugins.gan.protocol import AdversarialModel as AdversarialModel
     from gtk.plugins.vae.gaussian import (
@@ -101,6 +102,7 @@ _HOMES = {
     "export_all": "gtk.exports.onnx",
     "hookimpl": "gtk.core.hooks",
     "load": "gtk.core.runs:find_run",
+    "track": "gtk.core.work",
     "train": "gtk.core.training",
 }
 

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import textwrap
 
 import pages
@@ -11,13 +12,14 @@ import gtk
 from gtk.core.noise import Noise
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
-CLASSES = {
-    node.name: node
+NODES = [
+    node
     for block in pages.blocks(PAGE)
     if block.language == "python"
     for node in ast.parse(block.text).body
-    if isinstance(node, ast.ClassDef)
-}
+]
+CLASSES = {node.name: node for node in NODES if isinstance(node, ast.ClassDef)}
+FUNCTIONS = {node.name: node for node in NODES if isinstance(node, ast.FunctionDef)}
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
@@ -28,10 +30,16 @@ INTERNAL = {
 }  # fmt: skip
 
 
+def signature(node: ast.FunctionDef) -> str:
+    """Return a function's arguments and result."""
+    assert node.returns is not None
+    return f"({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}"
+
+
 def methods(node: ast.ClassDef) -> dict[str, str]:
     """Return the public methods with their arguments and results."""
     return {
-        item.name: f"({ast.unparse(item.args)}) -> {ast.unparse(item.returns)}"
+        item.name: signature(item)
         for item in node.body
         if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and item.returns
     }
@@ -58,6 +66,13 @@ def test_signatures_are_the_code_s(name: str) -> None:
     assert attributes(CLASSES[name]) == attributes(source)
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_the_code_s(name: str) -> None:
+    source = ast.parse(inspect.getsource(getattr(gtk, name))).body[0]
+    assert isinstance(source, ast.FunctionDef)
+    assert signature(FUNCTIONS[name]) == signature(source)
+
+
 def test_the_three_contracts_are_there() -> None:
     assert {"Model", "Conditioner", "Loss"} <= CLASSES.keys()
 
@@ -68,3 +83,10 @@ def test_every_public_class_of_the_contracts_is_named() -> None:
                                     "load", "train", "Run", "Progress"}  # fmt: skip
     missing = {name for name in spoken_of if f"{name}" not in text}
     assert not missing
+
+
+def test_pages_send_nobody_to_what_may_move() -> None:
+    """Only `gtk` itself, `gtk.testing` and `gtk.exports.runtime` are promised to stay."""
+    for path in pages.pages():
+        found = re.findall(r"\bgtk\.(?:core|plugins|cli|pictures)\.\w+", path.read_text("utf-8"))
+        assert not found, f"{pages.page_name(path)} speaks of {found[0]}"
