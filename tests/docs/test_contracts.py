@@ -9,7 +9,9 @@ import pages
 import pytest
 
 import gtk
+from gtk.core import condition, model, normalization
 from gtk.core.noise import Noise
+from gtk.core.spec import Spec
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
 NODES = [
@@ -20,6 +22,14 @@ NODES = [
 ]
 CLASSES = {node.name: node for node in NODES if isinstance(node, ast.ClassDef)}
 FUNCTIONS = {node.name: node for node in NODES if isinstance(node, ast.FunctionDef)}
+TYPES = {
+    ast.unparse(node.targets[0]): ast.unparse(node.value)
+    for node in NODES
+    if isinstance(node, ast.Assign)
+}
+#: Classes on the page that have no public name, and where its types are.
+UNNAMED = {"Noise": Noise, "Spec": Spec}
+HOMES = {"Kind": condition, "NormalizationName": normalization, "Prior": model}
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
@@ -27,6 +37,7 @@ INTERNAL = {
     "ConditionSpec": {
         "count", "input_name", "encode", "label", "examples", "example_names", "check",
     },
+    "Spec": {"resolve"},
 }  # fmt: skip
 
 
@@ -57,13 +68,15 @@ def attributes(node: ast.ClassDef) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_signatures_are_the_code_s(name: str) -> None:
-    real = Noise if name == "Noise" else getattr(gtk, name)
+    real = UNNAMED.get(name) or getattr(gtk, name)
     source = ast.parse(textwrap.dedent(inspect.getsource(real))).body[0]
     assert isinstance(source, ast.ClassDef)
     internal = INTERNAL.get(name, set())
     public = {key: value for key, value in methods(source).items() if key not in internal}
     assert methods(CLASSES[name]) == public
     assert attributes(CLASSES[name]) == attributes(source)
+    for base in CLASSES[name].bases:
+        assert ast.unparse(base) in [kind.__name__ for kind in real.__mro__]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -71,6 +84,22 @@ def test_functions_are_the_code_s(name: str) -> None:
     source = ast.parse(inspect.getsource(getattr(gtk, name))).body[0]
     assert isinstance(source, ast.FunctionDef)
     assert signature(FUNCTIONS[name]) == signature(source)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_types_have_the_code_s_values(name: str) -> None:
+    assert TYPES[name] == ast.unparse(
+        ast.parse(repr(getattr(HOMES[name], name)).replace("typing.", ""))
+    )
+
+
+def test_every_type_that_lists_its_values_is_on_the_page() -> None:
+    assert TYPES.keys() == HOMES.keys()
+
+
+def test_every_spec_and_all_that_the_contracts_hand_over_have_signatures() -> None:
+    specs = {name for name in gtk.__all__ if name.endswith("Spec")}
+    assert specs | {"DiagonalGaussian", "StandardGaussian", "Normalization"} <= CLASSES.keys()
 
 
 def test_the_three_contracts_are_there() -> None:
