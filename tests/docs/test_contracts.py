@@ -1,4 +1,4 @@
-"""The signatures on the page of contracts are those of the code."""
+"""The signatures on the pages of contracts and hooks are those of the code."""
 
 import ast
 import inspect
@@ -14,10 +14,12 @@ from gtk.core.noise import Noise
 from gtk.core.spec import Spec
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
+HOOKS = pages.ROOT / "docs" / "hooks.md"
 NODES = [
     node
-    for block in pages.blocks(PAGE)
-    if block.language == "python"
+    for page in (PAGE, HOOKS)
+    for block in pages.blocks(page)
+    if any("signatures, which a test compares" in comment for comment in block.comments)
     for node in ast.parse(block.text).body
 ]
 CLASSES = {node.name: node for node in NODES if isinstance(node, ast.ClassDef)}
@@ -38,6 +40,10 @@ INTERNAL = {
         "count", "input_name", "encode", "label", "examples", "example_names", "check",
     },
     "Spec": {"resolve"},
+    "Run": {
+        "create", "check_removable", "remove", "locked", "metrics_file", "checkpoints",
+        "replace_settings",
+    },
 }  # fmt: skip
 
 
@@ -99,7 +105,10 @@ def test_every_type_that_lists_its_values_is_on_the_page() -> None:
 
 def test_every_spec_and_all_that_the_contracts_hand_over_have_signatures() -> None:
     specs = {name for name in gtk.__all__ if name.endswith("Spec")}
-    assert specs | {"DiagonalGaussian", "StandardGaussian", "Normalization"} <= CLASSES.keys()
+    assert (
+        specs | {"DiagonalGaussian", "StandardGaussian", "Normalization", "Progress", "Run"}
+        <= CLASSES.keys()
+    )
 
 
 def test_the_three_contracts_are_there() -> None:
