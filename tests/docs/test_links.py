@@ -52,3 +52,12 @@ def test_the_page_of_commands_is_what_the_commands_say(monkeypatch: pytest.Monke
     assert commands.PAGE.read_text(encoding="utf-8") == commands.page(), (
         "write it anew: python docs/commands.py"
     )
+
+
+@pytest.mark.parametrize("page", ["examples/README.md", "docs/plugins.md", "docs/tutorial.md"])
+def test_every_example_of_a_package_is_linked(page: str) -> None:
+    path = pages.ROOT / page
+    linked = {(path.parent / link).resolve() for link in pages.links(path) if ":" not in link}
+    packages = {file.parent for file in pages.ROOT.glob("examples/*/pyproject.toml")}
+    assert len(packages) >= 2
+    assert packages <= linked
