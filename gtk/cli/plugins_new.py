@@ -2,10 +2,10 @@
 
 import re
 import shlex
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -138,14 +138,16 @@ def write_package(folder: Path, files: dict[str, str]) -> None:
     if folder.exists() or folder.is_symlink():
         raise UserError(f"{folder} exists, and nothing in it is replaced: choose another --out")
     check_writable_folder(folder, folder.absolute().parent)
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        partial.mkdir()
-        for path, text in files.items():
-            (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            (partial / path).write_text(text, "utf-8")
-        partial.rename(folder)
+        # Of a name that nobody else has, as it is removed with all that is in it. The package is
+        # in a folder of its own there, since only its user may open a temporary one.
+        with TemporaryDirectory(
+            prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
+        ) as temporary:
+            partial = Path(temporary) / folder.name
+            for path, text in files.items():
+                (partial / path).parent.mkdir(parents=True, exist_ok=True)
+                (partial / path).write_text(text, "utf-8")
+            partial.rename(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -126,6 +126,26 @@ def test_a_failure_leaves_nothing(
     assert "No space left on device" in result.err
 
 
+def test_only_what_this_call_has_made_is_removed(
+    gtk_command: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = workplace / ".gtk-plugin-own.partial" / "mine.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("precious")
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        assert gtk_command("plugins", "new", "own", "--kind", "model").code == 1
+    assert list(workplace.iterdir()) == [theirs.parent]
+    assert gtk_command("plugins", "new", "own", "--kind", "model").code == 0
+    assert theirs.read_text() == "precious"
+    package = workplace / "gtk-plugin-own"
+    assert package.stat().st_mode == theirs.parent.stat().st_mode, "others may read it, too"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", NAMES)
 def test_it_is_installed_and_passes_its_own_test(
