@@ -12,6 +12,7 @@ from gtk.core.hooks import hookspec, misfit
 from gtk.core.model import Model
 from gtk.core.progress import Progress
 from gtk.core.run import Run
+from gtk.core.text import visible
 
 logger = logging.getLogger("gtk")
 
@@ -104,18 +105,20 @@ class Events:
     def tell(self, event: str, **facts: object) -> None:
         """Call every callback that implements `event`, in the order they were given.
 
-        One that raises is reported and left out from then on: pluggy's own call would stop at the
-        first that raises, and the others would not hear.
+        One that raises, or would end the program, is reported and left out from then on: pluggy's
+        own call would stop at the first that raises, and the others would not hear.
         """
         for implementation in list(getattr(self._manager.hook, event).get_hookimpls()):
             arguments = {name: facts[name] for name in implementation.argnames}
             try:
                 implementation.function(**arguments)
-            except Exception as error:  # noqa: BLE001 - whatever an observer raises is not ours to die of
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an observer raises is not ours to die of
                 self._manager.unregister(implementation.plugin)
+                # It may quote what a terminal must not interpret, names of files for instance.
+                reason = visible(" ".join(f"{type(error).__name__}: {error}".split()))
                 logger.warning(
-                    "callback %s failed in %s and is left out from here on: %s: %s",
-                    describe(implementation.plugin), event, type(error).__name__, error,
+                    "callback %s failed in %s and is left out from here on: %s",
+                    describe(implementation.plugin), event, reason,
                 )  # fmt: skip
 
 

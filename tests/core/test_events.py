@@ -3,6 +3,7 @@
 import inspect
 import logging
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -56,6 +57,24 @@ def test_one_that_fails_is_reported_once_and_left_out(caplog: pytest.LogCaptureF
         "callback Failing failed in gtk_step_end and is left out from here on: "
         "RuntimeError: no more ink"
     )
+
+
+class Leaving(Failing):
+    @gtk.hookimpl
+    def gtk_step_end(self) -> None:
+        self.calls += 1
+        sys.exit("enough\n of \x1b[31mthis")
+
+
+def test_one_that_would_end_the_program_is_left_out_too(caplog: pytest.LogCaptureFixture) -> None:
+    leaving, listener = Leaving(), Listener()
+    events = Events([leaving, listener])
+    for step in ("one", "two"):
+        events.tell("gtk_step_end", run=None, progress=step)
+    assert (leaving.calls, listener.heard) == (1, ["one", "two"])
+    (record,) = caplog.records
+    assert record.getMessage().startswith("callback Leaving failed in gtk_step_end")
+    assert record.getMessage().endswith(r": SystemExit: enough of \x1b[31mthis")
 
 
 def test_what_pluggy_would_not_call_is_refused() -> None:
