@@ -92,7 +92,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             "of its README",
             EXIT_USAGE,
         )
-    except Exception as error:
+    except BaseException as error:  # a plugin that would end the program has failed, too
         failed = _plugin_failed(error)
         if failed is not None:
             return failed
@@ -107,7 +107,7 @@ def main() -> NoReturn:
     sys.exit(run())
 
 
-def _plugin_failed(error: Exception) -> int | None:
+def _plugin_failed(error: BaseException) -> int | None:
     """Say so where a plugin's own code has failed, and return the exit code; else None."""
     if "gtk.core.discovery" not in sys.modules:  # no plugin was ever looked for, nor is pluggy here
         return None

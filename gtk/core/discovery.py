@@ -245,11 +245,20 @@ def _specs(kind: Kind[SpecType], module: ModuleType) -> Iterable[Any]:
     for implementation in caller.get_hookimpls():
         if implementation.plugin is module:
             try:
-                return list(implementation.function())
-            except (Exception, SystemExit) as error:
+                found = implementation.function()
+                specs = list(found) if isinstance(found, Iterable) else None
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:  # as where plugins are imported
                 raise PluginError(
                     f"{kind.hook}() failed with {type(error).__name__}: {error}."
                 ) from error
+            if specs is None:
+                raise PluginError(
+                    f"{kind.hook}() must return a list of gtk.{kind.spec.__name__}, not "
+                    f"{type(found).__name__}."
+                )
+            return specs
     raise PluginError(f"{module.__name__} has no {kind.hook}() marked with @gtk.hookimpl.")
 
 

@@ -21,7 +21,7 @@ def plugin_failure(error: BaseException) -> PluginError | None:
     Returns:
         None where no such plugin's code had a part in it, or the error says itself what to do.
     """
-    if isinstance(error, GtkError) or not isinstance(error, Exception):
+    if isinstance(error, GtkError | KeyboardInterrupt | GeneratorExit):
         return None
     frames = [
         (item, frame.f_code, line)
@@ -38,8 +38,8 @@ def plugin_failure(error: BaseException) -> PluginError | None:
     reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
     return PluginError(
         f"{' and '.join(names)}{' of ' if names else ''}{item} failed in {code.co_qualname} "
-        f"({Path(code.co_filename).name}, line {line}) with {reason}. Update it, or tell its "
-        f"author; {TRACEBACK_VARIABLE}=1 shows the traceback."
+        f"({Path(code.co_filename).name}, line {line}) with {reason}. {TRACEBACK_VARIABLE}=1 shows "
+        "the traceback; mend or update the package, or tell its author."
     )
 
 

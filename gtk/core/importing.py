@@ -18,7 +18,9 @@ def import_plugin(module: str) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):
             return import_module(module)
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # some libraries derive their own from it, SystemExit does
         if isinstance(error, ModuleNotFoundError) and error.name == "torch":
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())

@@ -26,6 +26,8 @@ wrong_spec: model 'wrong_spec' of gtk-plugin-wrong-spec 0.3: gtk_models() must r
   not dict.
 exiting: model 'exiting' {UNRULY}: importing gtk_plugin_exiting failed with SystemExit: this
   package has moved. Mend, update or uninstall it.
+escaping: model 'escaping' {UNRULY}: importing gtk_plugin_escaping failed with Escape: over the
+  wall. Mend, update or uninstall it.
 nowhere: model 'nowhere' {UNRULY}: importing gtk_plugin_nowhere failed with ModuleNotFoundError:
   No module named 'gtk_plugin_nowhere'. Mend, update or uninstall it.
 refusing: model 'refusing' {UNRULY}: gtk_models() failed with RuntimeError: not today.
@@ -50,6 +52,9 @@ BOTH = f"is claimed by generative-toolkit {GTK} and gtk-plugin-rival 0.3. Say wh
 OTHERS = f"""
 loss newer: loss 'newer' of gtk-plugin-newer 0.3: it was written for version 2 of gtk's
   contracts, this is 1. Update gtk.
+conditioner never: conditioner 'never' {UNRULY}: gtk_conditioners() failed with BaseException:
+  never.
+loss alone: loss 'alone' {UNRULY}: gtk_losses() must return a list of gtk.LossSpec, not LossSpec.
 data leaving: dataset 'leaving' {UNRULY}: gtk_datasets() failed with SystemExit: 1.
 callback unbuilt: callback 'unbuilt' {UNRULY} failed with RuntimeError: no ink at all.
 callback misheard: callback Misheard {UNRULY} cannot be used: unknown hook 'gtk_step_ends'. Did
@@ -66,8 +71,10 @@ RAISING = f"""
 raising: loss 'raising' {UNRULY} failed in Raising.updates (gtk_plugin_raising.py, line LINE) with
   RuntimeError:
 late: loss 'late' {UNRULY} failed in Late.evaluate (gtk_plugin_raising.py, line LINE) with KeyError:
-  'losses\\nand more'. Update it, or tell its author; GENERATIVE_TOOLKIT_TRACEBACK=1 shows the
-  traceback.
+  'losses\\nand more'. GENERATIVE_TOOLKIT_TRACEBACK=1 shows the traceback; mend or update the
+  package, or tell its author.
+leaving: loss 'leaving' {UNRULY} failed in Leaving.updates (gtk_plugin_raising.py, line LINE) with
+  SystemExit: 0.
 """
 
 
@@ -155,7 +162,9 @@ def test_a_name_that_several_have_is_refused_in_a_recipe_with_its_line(
 def test_one_that_raises_in_the_middle_of_a_training(
     packages: Path, capsys: pytest.CaptureFixture[str], loss: str, line: str
 ) -> None:
-    guilty = {"raising": "torch.zeros(2, 3) @", "late": "raise KeyError"}[loss]
+    guilty = {"raising": "torch.zeros(2, 3) @", "late": "raise KeyError", "leaving": "sys.exit(0)"}[
+        loss
+    ]
     source = (packages / "gtk_plugin_raising.py").read_text()
     number = source[: source.index(guilty)].count("\n") + 1
     command = ["train", "--plugin", "generative-toolkit/vae", "--loss", loss, "--epochs", "1"]
@@ -174,8 +183,9 @@ def test_the_traceback_is_shown_to_those_who_ask_for_it(
     assert shown.splitlines()[-1].startswith("gtk: error: loss 'raising' of")
 
 
-def test_programs_hear_of_it_too(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["train", "--plugin", "generative-toolkit/vae", "--loss", "late", "--epochs", "1"]
+@pytest.mark.parametrize("loss", ["late", "leaving"])
+def test_programs_hear_of_it_too(capsys: pytest.CaptureFixture[str], loss: str) -> None:
+    command = ["train", "--plugin", "generative-toolkit/vae", "--loss", loss, "--epochs", "1"]
     assert run_gtk([*command, "--json"]) == 2
     captured = capsys.readouterr()
     failed = json.loads(captured.out.splitlines()[-1])

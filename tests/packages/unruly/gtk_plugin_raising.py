@@ -1,5 +1,7 @@
 """Raises in the middle of a training, or after it."""
 
+import sys
+
 import gtk
 import torch
 from gtk.plugins.vae import VAEConfig
@@ -34,6 +36,11 @@ class Late(Raising):
         return super().evaluate(model, batch, context)
 
 
+class Leaving(Raising):
+    def updates(self, model, batch, context):
+        sys.exit(0)
+
+
 class Unsampled(VariationalAutoencoder):
     def sample(self, noise, condition):
         raise NotImplementedError
@@ -58,4 +65,5 @@ def gtk_losses():
     return [
         gtk.LossSpec(name="raising", summary="Raises.", target=Raising),
         gtk.LossSpec(name="late", summary="Raises when it is evaluated.", target=Late),
+        gtk.LossSpec(name="leaving", summary="Ends the program.", target=Leaving),
     ]
