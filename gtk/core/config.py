@@ -38,7 +38,7 @@ def check_config(config: type) -> None:
     """Refuse a config class that cannot become options.
 
     Raises:
-        PluginError: it is not a frozen dataclass, or a field has no default or an unusable type.
+        PluginError: it is not a frozen dataclass, or a field has an unusable type or no default.
     """
     parameters = getattr(config, "__dataclass_params__", None)
     if parameters is None or not parameters.frozen:
@@ -48,13 +48,16 @@ def check_config(config: type) -> None:
     except NameError as error:
         raise PluginError(f"a type of {config.__name__} cannot be resolved: {error}") from error
     for item in fields(config):
-        if item.default is MISSING:
-            raise PluginError(f"{config.__name__}.{item.name} has no default")
-        if not _usable(hints[item.name]):
+        name, kind = f"{config.__name__}.{item.name}", hints[item.name]
+        if not _usable(kind):
+            written = kind.__name__ if type(kind) is type else kind
             raise PluginError(
-                f"{config.__name__}.{item.name} has type {hints[item.name]}; options are int, "
-                "float, bool, str, Literal of texts or tuple[int, ...]"
+                f"{name} has type {written}; options are int, float, bool, str, Literal of texts "
+                "or tuple[int, ...]"
             )
+        if item.default is MISSING:
+            what = "no default" if item.default_factory is MISSING else "a default_factory"
+            raise PluginError(f"{name} has {what}: write the value itself, {item.name} = ...")
 
 
 def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> list[Option]:

@@ -1,5 +1,6 @@
 """The hooks that a plugin's module implements, and the markers for them and for events."""
 
+import inspect
 import re
 from collections.abc import Iterable
 
@@ -37,7 +38,7 @@ class PluginHooks:
 
 
 def misfit(error: pluggy.PluginValidationError, hooks: type) -> str:
-    """Say in one sentence why pluggy refused an implementation, with the nearest hook's name.
+    """Say in one sentence why pluggy refused an implementation, with the nearest name there is.
 
     Args:
         error: what pluggy raised.
@@ -47,4 +48,15 @@ def misfit(error: pluggy.PluginValidationError, hooks: type) -> str:
     # The first of several lines, and what follows " in plugin ", name the plugin by its address.
     reason = " ".join(lines[1:] or lines).partition(" in plugin ")[0]
     unknown = re.search(r"unknown hook '(\w+)'", reason)
-    return f"{reason}.{did_you_mean(unknown[1], vars(hooks)) if unknown else ''}"
+    if unknown:
+        return f"{reason}.{did_you_mean(unknown[1], vars(hooks))}"
+    greedy = re.search(r"definition: (\w+)\(.*Argument\(s\) {(.*)} are declared", reason)
+    return f"{reason}." if greedy is None else _too_many(hooks, greedy[1], greedy[2])
+
+
+def _too_many(hooks: type, hook: str, quoted: str) -> str:
+    """Say which arguments a hook has, and has not."""
+    known = [name for name in inspect.signature(getattr(hooks, hook)).parameters if name != "self"]
+    wrong = ", ".join(sorted(quoted.split(", ")))
+    may = f"it may take {', '.join(known)}" if known else "it takes none"
+    return f"{hook}() has no argument {wrong}; {may}."

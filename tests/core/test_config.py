@@ -111,6 +111,14 @@ def test_unusable_config_classes_are_refused() -> None:
         width: int
 
     @dataclass(frozen=True)
+    class Listed:
+        widths: list = field(default_factory=list)  # type: ignore[type-arg]
+
+    @dataclass(frozen=True)
+    class Made:
+        widths: tuple[int, ...] = field(default_factory=tuple)
+
+    @dataclass(frozen=True)
     class Odd:
         width: complex = 1j
 
@@ -120,7 +128,11 @@ def test_unusable_config_classes_are_refused() -> None:
 
     with pytest.raises(PluginError, match="cannot be resolved"):
         check_config(Lost)
-    for config, message in ((Thawed, "frozen"), (Needy, "no default"), (Odd, "complex")):
+    for config, message in (
+        (Thawed, "frozen"), (Odd, "complex"), (Needy, "Needy.width has no default: write"),
+        (Listed, "Listed.widths has type list; options are int, float, "),
+        (Made, "Made.widths has a default_factory: write the value itself, widths = ..."),
+    ):  # fmt: skip
         with pytest.raises(PluginError, match=message):
             check_config(config)
 

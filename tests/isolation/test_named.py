@@ -26,6 +26,8 @@ wrong_spec: model 'wrong_spec' of gtk-plugin-wrong-spec 0.3: gtk_models() must r
   not dict.
 exiting: model 'exiting' {UNRULY}: importing gtk_plugin_exiting failed with SystemExit: this
   package has moved. Mend, update or uninstall it.
+curious: model 'curious' {UNRULY}: gtk_models() has no argument 'config'; it takes none. Hooks are
+  listed in docs/hooks.md.
 escaping: model 'escaping' {UNRULY}: importing gtk_plugin_escaping failed with Escape: over the
   wall. Mend, update or uninstall it.
 nowhere: model 'nowhere' {UNRULY}: importing gtk_plugin_nowhere failed with ModuleNotFoundError:
