@@ -12,9 +12,10 @@ import click
 from gtk.cli.console import make_console
 from gtk.core.assembly import DEFAULT_DATA
 from gtk.core.discovery import DATASET, KINDS, Kind, find, installed
-from gtk.core.errors import InvalidValue, PluginError, WorkFailed, unknown_name
+from gtk.core.errors import InvalidValue, PluginError, WorkFailed
 from gtk.core.source import find_dataset, split_reference
 from gtk.core.text import visible
+from gtk.core.unknown_plugin import unknown_plugin
 
 if TYPE_CHECKING:
     from gtk.testing.kit import CheckResult
@@ -85,7 +86,7 @@ def find_kind(name: str, kind: str | None) -> Kind[Any]:
     having = [item for item in kinds if any(one.goes_by(name) for one in installed(item))]
     if not having:
         known = {one.name for item in kinds for one in installed(item)}
-        raise unknown_name(kind or "plugin", name, known, "An entry point brings it: pip install .")
+        raise unknown_plugin(kind or "plugin", name, known, [item.group for item in kinds])
     if len(having) > 1:
         choices = " or ".join(f"--kind {item.name}" for item in having)
         raise InvalidValue(f"plugins of several kinds are called '{name}': say {choices}")

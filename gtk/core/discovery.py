@@ -15,7 +15,7 @@ import pluggy
 
 from gtk.core.config import check_config
 from gtk.core.entry_points import UNREADABLE, read_entry_points
-from gtk.core.errors import PluginError, unknown_name
+from gtk.core.errors import PluginError
 from gtk.core.hooks import PluginHooks, misfit
 from gtk.core.importing import import_plugin
 from gtk.core.settings import RESERVED_NAMES, TrainConfig
@@ -28,6 +28,7 @@ from gtk.core.spec import (
     ModelSpec,
     Spec,
 )
+from gtk.core.unknown_plugin import unknown_plugin
 
 #: The package that gtk itself is, as entry points name it.
 OWN_PACKAGE = "generative-toolkit"
@@ -127,7 +128,8 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
     # What cannot be used in any case is in nobody's way.
     candidates = [item for item in candidates if item.package != UNREADABLE] or candidates
     if not candidates:
-        raise unknown_name(kind.name, name, (item.name for item in installed(kind)))
+        known = {item.name for item in installed(kind)}
+        raise unknown_plugin(kind.name, name, known, [kind.group])
     bare = candidates[0].name
     owners = sorted({item.package for item in candidates})
     if len(owners) > 1:

@@ -14,27 +14,29 @@ class PackageEntry:
     """An entry point.
 
     Attributes:
+        group: it is in, such as "gtk.models".
         name: its own.
         package: whose it is, or `UNREADABLE`.
         version: of the package, "?" where that is unreadable.
         module: what it names.
     """
 
+    group: str
     name: str
     package: str
     version: str
     module: str
 
 
-def read_entry_points(group: str) -> Iterator[PackageEntry]:
-    """Yield the entry points of a group, of each package that can be read; imports none."""
-    for point in _entry_points(group):
+def read_entry_points(group: str | None = None) -> Iterator[PackageEntry]:
+    """Yield the entry points, of a group or all, of each package that can be read; imports none."""
+    for point in _readable_entry_points() if group is None else _entry_points(group):
         try:
             module = point.module
         except AttributeError:  # its value is not of the form module:name
             module = point.value
         package, version = _package(point)
-        yield PackageEntry(point.name, package, version, module)
+        yield PackageEntry(point.group, point.name, package, version, module)
 
 
 def _entry_points(group: str) -> list[EntryPoint]:

@@ -100,7 +100,9 @@ def test_the_data_are_handed_on(gtk_command: Command, checks: list[Check]) -> No
     ("arguments", "message"),
     [
         (("cvea",), "unknown plugin 'cvea'. Did you mean 'cvae'?"),
-        (("cvae", "--kind", "loss"), "unknown loss 'cvae'"),
+        (("cvae", "--kind", "loss"), "unknown loss 'cvae'. generative-toolkit 0.1.0 has it under"),
+        (("mine",), "If 'mine' is your own, install it again (pip install -e .)"),
+        (("quite-new",), "(pip install -e .). gtk plugins lists all."),
         (("cvae", "--kind", "lose"), "'lose' is not one of"),
         (("cvae", "--data", "digitz"), "unknown dataset 'digitz'. Did you mean 'digits'?"),
         (("cvae", "--data", "npz:"), "npz: says no path"),
@@ -134,6 +136,12 @@ def test_the_list_of_commands_says_what_each_says_of_itself(gtk_command: Command
         assert f"{name} {summary}" in listing
         assert f" {summary}" in " ".join(gtk_command("plugins", name, "--help").out.split())
     assert "Did you mean 'check'?" in gtk_command("plugins", "chekc").err
+
+
+def test_a_plugin_in_a_group_that_is_not_read_is_told(gtk_command: Command, outside: Path) -> None:
+    result = gtk_command("plugins", "check", "misplaced")
+    assert (result.code, result.out) == (2, "")
+    assert "gtk-plugin-misplaced 0.3 has it under 'gtk.model', not 'gtk.models': if" in result.err
 
 
 def test_a_plugin_that_cannot_be_loaded_is_checked_all_the_same(

@@ -35,6 +35,35 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         find(MODEL, "cvea")
 
 
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("misplaced", "gtk.model"), ("gtk-plugin-misplaced/misplaced", "gtk.model"),
+        ("cvae-like", "gtk.losses"),
+    ],
+)  # fmt: skip
+def test_a_name_in_another_group_is_told(outside: Path, name: str, group: str) -> None:
+    with pytest.raises(UnknownName) as error:
+        find(MODEL, name)
+    assert str(error.value) == (
+        f"unknown model '{name}'. gtk-plugin-misplaced 0.3 has it under '{group}', not "
+        "'gtk.models': if it is your own, change that in its pyproject.toml and install it again "
+        "(pip install -e .)."
+    )
+    assert "gtk_plugin_misplaced" not in sys.modules
+
+
+def test_an_author_is_told_to_install_again() -> None:
+    with pytest.raises(UnknownName) as error:
+        find(MODEL, "quite-new")
+    again, known = str(error.value).split(" Known: ")
+    assert again == (
+        "unknown model 'quite-new'. If 'quite-new' is your own, install it again (pip install -e "
+        ".)."
+    )
+    assert known == "cgan, cvae, gan, vae."
+
+
 def test_an_outside_package_is_found_and_imported_only_when_named(outside: Path) -> None:
     assert "shift" in {item.name for item in installed(CONDITIONER)}
     find(CONDITIONER, "onehot")
