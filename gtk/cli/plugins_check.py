@@ -50,6 +50,9 @@ def plugins_check(*, name: str, kind: str | None, data: str | None, as_json: boo
         find_dataset(split_reference(data)[0] or DEFAULT_DATA)
     elif data is not None and not _names(data, name):
         raise InvalidValue(f"--data {data} is another data set: say where files are, {name}:PATH")
+    path = split_reference(data)[1]
+    if path is not None and not path.exists():  # what no check could tell from a plugin's failure
+        raise InvalidValue(f"--data {data}: there is no {path}; say where the files are")
     title = f"{chosen.name} '{name}'{_origin(chosen, name)}"
     if not as_json:
         click.echo(visible(title))
@@ -102,13 +105,17 @@ def _origin(kind: Kind[Any], name: str) -> str:
 
 def _results(kind: Kind[Any], name: str, data: str) -> "Iterator[CheckResult]":
     """Yield what each check finds, as soon as it has."""
-    from gtk.testing.check import Specimen
+    from gtk.testing.check import Specimen, check_name
     from gtk.testing.kit import checks_of, run_check
 
     specimen = Specimen(kind, name, data)
     for check in checks_of(kind).values():
-        with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-            result = run_check(check, specimen)
+        try:
+            with redirect_stdout(sys.stderr):  # what a plugin prints is no result
+                result = run_check(check, specimen)
+        except KeyboardInterrupt:  # Ctrl-C, or the plugin raises it
+            click.echo(f"Stopped by KeyboardInterrupt in the check '{check_name(check)}'", err=True)
+            raise
         yield result
 
 

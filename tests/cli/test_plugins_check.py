@@ -83,6 +83,8 @@ def test_results_for_programs(gtk_command: Command, checks: list[Check]) -> None
 
 
 def test_the_data_are_handed_on(gtk_command: Command, checks: list[Check]) -> None:
+    Path("own.npz").touch()
+    Path("photos").mkdir()
     seen = []
     checks.append(lambda specimen: seen.append(specimen.data))
     checks[-1].__name__ = "check_data"
@@ -107,6 +109,8 @@ def test_the_data_are_handed_on(gtk_command: Command, checks: list[Check]) -> No
         (("cvae", "--data", "digitz"), "unknown dataset 'digitz'. Did you mean 'digits'?"),
         (("cvae", "--data", "npz:"), "npz: says no path"),
         (("folder", "--data", "npz:own.npz"), "is another data set: say where files are"),
+        (("folder", "--data", "folder:nowhere"), "folder:nowhere: there is no nowhere; say where"),
+        (("elbo", "--data", "npz:nowhere.npz"), "there is no nowhere.npz; say where the files are"),
         ((), "Missing argument 'NAME'"),
     ],
 )
@@ -117,6 +121,18 @@ def test_mistakes(
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def check_endless(specimen: Specimen) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_interrupted_says_in_which_check(gtk_command: Command, checks: list[Check]) -> None:
+    checks.append(check_endless)
+    result = gtk_command("plugins", "check", "cvae")
+    assert result.code == 130
+    assert "passed   fine\n" in result.out
+    assert result.err.splitlines()[1:-1] == ["Stopped by KeyboardInterrupt in the check 'endless'"]
 
 
 def test_a_name_of_several_kinds_is_asked_about(
