@@ -1,12 +1,15 @@
 """Run all checks of a plugin: for a program, or as tests."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gtk.core.discovery import KINDS, Kind
 from gtk.core.errors import GtkError, unknown_name
+from gtk.core.text import visible
 from gtk.testing.check import (
     Check,
     CheckFailed,
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     import pytest
 
 Status = Literal["passed", "failed", "skipped", "expected"]
+
+#: Errors that say themselves what is wrong and how to mend it.
+SELF_EXPLAINING = (CheckFailed, GtkError)
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,7 @@ def run_check(check: Check, specimen: Specimen, expected: str | None = None) -> 
     if found is None:
         message = f"it passes, and was to fail: {expected}. Take it out of expected_failures"
         return CheckResult(name, "failed", message)
-    known = isinstance(found, CheckFailed | GtkError)  # these say what is wrong in a line
-    message = str(found) if known else f"{type(found).__name__}: {found}"
+    message = str(found) if isinstance(found, SELF_EXPLAINING) else _located(found, specimen)
     if expected is not None:
         return CheckResult(name, "expected", f"{expected}: {message}")
     return CheckResult(name, "failed", message)
@@ -135,10 +140,41 @@ def _as_test(check: Check, specimen: Specimen, expected: str | None) -> Callable
             pytest.skip(result.message)
         if result.status == "expected":
             pytest.xfail(result.message)
+        found = outcome(check, specimen)
         if result.status == "failed":
-            pytest.fail(result.message, pytrace=False)
+            if found is None or isinstance(found, SELF_EXPLAINING):
+                pytest.fail(visible(result.message), pytrace=False)
+            raise CheckFailed(result.message) from found  # its traceback is of use
 
     return run
+
+
+def _located(found: BaseException, specimen: Specimen) -> str:
+    """Return what to say of an error that nobody has foreseen: where it is from, and what it is.
+
+    The place is the plugin's line nearest to where it was raised: what that called did as it was
+    told.
+    """
+    frames = [
+        (str(frame.f_globals.get("__name__")), frame.f_code, line)
+        for frame, line in traceback.walk_tb(found.__traceback__)
+    ]
+    try:
+        package = specimen.plugin.installed.module.partition(".")[0]
+    except GtkError:
+        package = ""
+    own = [
+        item
+        for item in frames
+        if item[0].partition(".")[0] == package and not item[0].startswith("gtk.testing.")
+    ]
+    _, code, line = (own or frames)[-1]
+    reason = visible(" ".join(str(found).split())).rstrip(".")
+    return (
+        f"{code.co_qualname} ({visible(Path(code.co_filename).name)}, line {line}) raises "
+        f"{type(found).__name__}: {reason}. Mend it there; in pytest the check "
+        "shows the traceback"
+    )
 
 
 def _prepare(

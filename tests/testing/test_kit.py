@@ -60,9 +60,31 @@ def test_what_a_check_found() -> None:
         CheckResult("good", "passed"),
         CheckResult("bad", "failed", "it is bad: make it good"),
         CheckResult("idle", "skipped", "it has none"),
-        CheckResult("rude", "failed", "ZeroDivisionError: by nothing"),
-        CheckResult("leaving", "failed", "SystemExit: 3"),
+        CheckResult("rude", "failed", unforeseen("check_rude", "ZeroDivisionError: by nothing")),
+        CheckResult("leaving", "failed", unforeseen("check_leaving", "SystemExit: 3")),
     ]
+
+
+def unforeseen(name: str, error: str) -> str:
+    """Return what is said of an error that one of the checks above raises in its last line."""
+    code = globals()[name].__code__
+    line = max(line for _, _, line in code.co_lines() if line is not None)
+    return (
+        f"{name} (test_kit.py, line {line}) raises {error}. Mend it there; in pytest the check "
+        "shows the traceback"
+    )
+
+
+def test_an_error_of_the_plugin_is_one_line_that_names_its_nearest_line_of_code(
+    outside: Path,
+) -> None:
+    found = run_check(checks_of(MODEL)["construction"], Specimen(MODEL, "wrong-stumbling"))
+    assert found.status == "failed"
+    assert re.fullmatch(
+        r"Stumbling\.__init__ \(models\.py, line \d+\) raises RuntimeError: shapes do not fit: "
+        r"\\x1b\[31m3 and 4\. Mend it there; in pytest the check shows the traceback",
+        found.message,
+    )
 
 
 def test_a_failure_that_is_expected_is_none_and_a_pass_is_one() -> None:
@@ -169,6 +191,10 @@ def test_hollow(check):
 @plugin_checks("wrong-unexplained", kind="model", expected_failures={"config": "help is overrated"})
 def test_unexplained(check):
     check()
+
+@plugin_checks("wrong-stumbling")
+def test_stumbling(check):
+    check()
 """
 
 
@@ -190,7 +216,9 @@ def test_in_pytest_each_check_is_a_test_that_goes_by_its_name(
     assert "part 'frame' of Hollow has no parameter" in text
     assert "it passes, and was to fail: to see what happens" in text
     assert "it builds on 'parts', which failed" in text
-    assert "gtk/testing" not in text.partition("short test summary")[0]  # no traceback of ours
+    told = text.partition("short test summary")[0].split("test_stumbling")
+    assert "gtk/testing" not in told[0]  # no traceback of ours
+    assert 'raise RuntimeError("shapes do not fit' in told[1]  # and all of the plugin's own
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"

@@ -35,6 +35,7 @@ class Drifting:
 #: Name of the model, its class, and where it is not the sound one's, its loss.
 MODELS = {
     "unborn": ("Unborn", "likeness"),
+    "stumbling": ("Stumbling", "likeness"),
     "nameless": ("Nameless", "likeness"),
     "counted": ("Counted", "likeness"),
     "partless": ("Partless", "likeness"),

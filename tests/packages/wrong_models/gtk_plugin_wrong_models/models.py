@@ -30,6 +30,14 @@ class Unborn(Sound):
         super().__init__(config, data_spec, conditioner)
 
 
+class Stumbling(Sound):
+    """Raises an error of several lines, with what a terminal would act on."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        raise RuntimeError("shapes do not fit:\n\x1b[31m3 and 4")
+
+
 class Nameless(Sound):
     """Has no network."""
 
