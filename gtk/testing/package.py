@@ -27,11 +27,13 @@ MOST_MODULES = 700
 #: What the longest line of a listing has room for.
 LONGEST_SUMMARY = 100
 
+#: Begins the line that says what was found: a plugin may print before it, and after it.
+_FOUND = "gtk.testing found: "
 _IMPORT = """
 import json, sys
 import {module}
 print()
-print(json.dumps(sorted(sys.modules)))
+print({found!r} + json.dumps(sorted(sys.modules)))
 """
 #: What a library draws from Python's generator when it is imported, as rich does, harms nobody: of
 #: the generator, its keys are compared, which seeding changes and some draws after a first do not.
@@ -44,11 +46,11 @@ keys = random.getstate()[1][:-1]
 before = Surroundings()
 kind = next(item for item in KINDS if item.name == {kind!r})
 find(kind, {name!r}).spec.resolve()
-print()
 changes = before.changes()
 if random.getstate()[1][:-1] == keys:
     changes = [change for change in changes if change != "the generator of random"]
-print(json.dumps(changes))
+print()
+print({found!r} + json.dumps(changes))
 """
 
 
@@ -108,7 +110,7 @@ def _check_model_spec(spec: ModelSpec) -> None:
 def check_thin_import(specimen: Specimen) -> None:
     """The entry point's module imports nothing that takes long, so that help is shown at once."""
     chosen = specimen.plugin.installed
-    modules = set(_in_new_process(_IMPORT.format(module=chosen.module)))
+    modules = set(_in_new_process(_IMPORT.format(module=chosen.module, found=_FOUND)))
     heavy = sorted({name.partition(".")[0] for name in modules} & HEAVY)
     if "torch" in heavy and _in_one_file(specimen, chosen):
         # Subclassing gtk's contracts takes torch, and torch takes sympy.
@@ -138,7 +140,8 @@ def check_import_globals(specimen: Specimen) -> None:
     """Importing the plugin changes nothing that is the whole process's."""
     chosen = specimen.plugin.installed
     name = f"{chosen.package}/{chosen.name}"
-    changes = _in_new_process(_RESOLVE.format(kind=specimen.kind.name, name=name))
+    code = _RESOLVE.format(kind=specimen.kind.name, name=name, found=_FOUND)
+    changes = _in_new_process(code)
     if changes:
         raise CheckFailed(
             f"importing it changes {', '.join(changes)} for the whole process: leave it alone, or "
@@ -148,7 +151,7 @@ def check_import_globals(specimen: Specimen) -> None:
 
 @needs(check_spec)
 def check_config(specimen: Specimen) -> None:
-    """The options construct by default, go through JSON and back, and become flags with help."""
+    """The options construct by default, go through JSON and back, and become flags."""
     config = specimen.plugin.spec.config
     try:
         default = config()
@@ -175,6 +178,13 @@ def check_config(specimen: Specimen) -> None:
             "after it went through run.json: give it a default of the type it is said to have, and "
             "change nothing in __post_init__"
         )
+    options_of({"train": TrainConfig, specimen.kind.name: config})  # which refuses what is no flag
+
+
+@needs(check_config)
+def check_help(specimen: Specimen) -> None:
+    """Every option says what it does, for `gtk train --plugin NAME --help`."""
+    config = specimen.plugin.spec.config
     for option in options_of({"train": TrainConfig, specimen.kind.name: config}):
         if option.table != "train" and not option.help.strip():
             raise CheckFailed(
@@ -192,10 +202,10 @@ def _in_one_file(specimen: Specimen, chosen: Installed) -> bool:
 
 
 def _in_new_process(code: str) -> list[str]:
-    """Run a program and return the list that its last line holds.
+    """Run a program and return the list in the last line that begins as `_FOUND`.
 
     Raises:
-        CheckFailed: it ends with an error.
+        CheckFailed: it ends with an error, or before it has said anything.
     """
     path = os.pathsep.join(item for item in sys.path if item)
     result = subprocess.run(  # noqa: S603 - this Python and a program of ours
@@ -208,7 +218,13 @@ def _in_new_process(code: str) -> list[str]:
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
         raise CheckFailed(f"it cannot be imported in a process of its own: {reason}")
-    found: list[str] = json.loads(result.stdout.splitlines()[-1])
+    lines = [line for line in result.stdout.splitlines() if line.startswith(_FOUND)]
+    if not lines:
+        raise CheckFailed(
+            "importing it in a process of its own ends that process: leave sys.exit() and "
+            "os._exit() to the program that imports it"
+        )
+    found: list[str] = json.loads(lines[-1].removeprefix(_FOUND))
     return found
 
 
@@ -218,4 +234,5 @@ CHECKS: tuple[Check, ...] = (
     check_thin_import,
     check_import_globals,
     check_config,
+    check_help,
 )

@@ -7,7 +7,7 @@ import pytest
 from gtk.core.discovery import MODEL
 from gtk.testing.check import Specimen
 from gtk.testing.kit import CheckResult, check_plugin, checks_of, run_check
-from gtk.testing.package import check_thin_import
+from gtk.testing.package import check_import_globals, check_thin_import
 
 #: These start a process or translate to ONNX, which takes seconds.
 SLOW = {"thin_import", "import_globals", "export"}
@@ -20,7 +20,7 @@ WRONG = {
     "wrong-heavy": ("thin_import", "imports torch"),
     "wrong-meddler": ("import_globals", "changes the environment variables"),
     "wrong-endless": ("config", "use a finite default"),
-    "wrong-unexplained": ("config", "Unexplained.strength has no help"),
+    "wrong-unexplained": ("help", "Unexplained.strength has no help"),
     "wrong-refusing": ("config", "refuses its own defaults"),
     "wrong-stranger": ("construction", "derive it from gtk.Model"),
     "wrong-drifting": ("config", "Drifting.strength is 2.0 and 3.0 after it went through run.json"),
@@ -110,6 +110,14 @@ def test_a_plugin_in_one_file_may_import_torch_and_is_told_what_it_costs(outside
     found = run_check(check_thin_import, Specimen(MODEL, "painter"))
     assert found.status == "skipped"
     assert "gtk_plugin_painter holds the target itself" in found.message
+
+
+def test_what_a_plugin_prints_when_the_process_ends_is_not_taken_for_an_answer(
+    outside: Path,
+) -> None:
+    specimen = Specimen(MODEL, "wrong-parting")
+    found = [run_check(check, specimen) for check in (check_thin_import, check_import_globals)]
+    assert [item.status for item in found] == ["passed", "passed"], found
 
 
 def test_an_import_of_very_many_modules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
