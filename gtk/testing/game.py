@@ -1,9 +1,9 @@
 """A loss played on a model for one step, as the trainer plays it: what both are judged by."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +22,12 @@ from gtk.testing.weights import differing, listed, same_bits, weights_of
 CPU = torch.device("cpu")
 #: The training that a step is said to be the first of: longer than any warm-up.
 TOTAL_STEPS = 100_000
+#: A batch of twice as many images has about so many times the loss where it sums over them.
+SUMMED = (1.7, 2.3)
+#: Noise with which it has to be so before it is told, since a loss may come near it by chance.
+SUMMED_SEEDS = 4
+#: How far an image's term may move, as a share of it, where others of the batch are changed.
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Game:
     loss: Loss
     batch: Batch
 
-    def play(self, *, seed: int = 0, global_seed: int = 0, training: bool = True) -> list[Move]:
+    def play(
+        self, *, seed: int = 0, global_seed: int = 0, training: bool = True, step: int = 0
+    ) -> list[Move]:
         """Take the updates of one step, each before the next is asked for.
 
         It ends with the first that cannot be taken.
@@ -47,13 +55,14 @@ class Game:
             seed: of `context.noise`.
             global_seed: of the global generators of torch, numpy and Python.
             training: whether the model is in train mode.
+            step: which of the training it is said to be.
         """
         model = copy.deepcopy(self.model).train(training)
         optimizers = Optimizers(model, TrainConfig())
         moves: list[Move] = []
         with (
             GlobalSeeds(global_seed),
-            _closed(self.loss.updates(model, self.batch, context(seed))) as updates,
+            _closed(self.loss.updates(model, self.batch, context(seed, step))) as updates,
         ):
             for number, update in enumerate(updates, 1):
                 leak = left_on()
@@ -85,6 +94,30 @@ def expect_sound_updates(game: Game) -> None:
     Raises:
         CheckFailed: it says which has not, and how to mend it.
     """
+    expect_steps(game)
+    expect_reached_parameters(game)
+
+
+def expect_reached_parameters(game: Game) -> None:
+    """Every update's loss reaches all parameters of its part.
+
+    Raises:
+        CheckFailed: it says which it does not, and how to mend it.
+    """
+    for move in game.play():
+        if move.unreached:
+            raise CheckFailed(
+                f"update {move.number} (part '{move.part}') of {type(game.loss).__name__}: "
+                f"{move.unreached}"
+            )
+
+
+def expect_steps(game: Game) -> None:
+    """Every update can be taken: it has a part and a finite scalar loss, the mean of a batch.
+
+    Raises:
+        CheckFailed: it says which cannot, and how to mend it.
+    """
     name, moves = type(game.loss).__name__, game.play()
     if not moves:
         raise CheckFailed(f"updates() of {name} yields nothing: yield a gtk.Update or more a step")
@@ -92,6 +125,13 @@ def expect_sound_updates(game: Game) -> None:
         if move.fault:
             part = f" (part '{move.part}')" if move.part else ""
             raise CheckFailed(f"update {move.number}{part} of {name}: {move.fault}")
+    summed = _summed(game)
+    if summed is not None:
+        raise CheckFailed(
+            f"the loss of update {summed} of {name} is about twice as large for a batch of twice "
+            "as many images: take the mean over the batch, not the sum, or the learning rate means "
+            "something else with each --batch-size"
+        )
 
 
 def expect_repeatable_updates(game: Game) -> None:
@@ -151,6 +191,13 @@ def expect_sound_evaluation(game: Game) -> None:
                 f"evaluate() of {name} gives another '{term}' when it is asked again: draw from "
                 "context.noise, and keep nothing from call to call"
             )
+    mixed = _mixed_term(game, model, terms)
+    if mixed:
+        raise CheckFailed(
+            f"evaluate() of {name} gives the same '{mixed}' for every image of a batch, and "
+            "another one when a single image is changed: give each image its own, without the "
+            "mean over the batch"
+        )
     if loss.criterion is not None and loss.criterion not in terms:
         raise CheckFailed(
             f"the criterion of {name} is '{loss.criterion}' and evaluate() gives only "
@@ -164,11 +211,11 @@ def expect_sound_evaluation(game: Game) -> None:
         )
 
 
-def context(seed: int) -> Context:
-    """Return what a loss may know in the first step of a long training."""
+def context(seed: int, step: int = 0) -> Context:
+    """Return what a loss may know in a step of a long training."""
     noise = Noise(CPU)
     noise.seed(seed)
-    return Context(noise, torch.zeros((), dtype=torch.int64), TOTAL_STEPS)
+    return Context(noise, torch.tensor(step, dtype=torch.int64), TOTAL_STEPS)
 
 
 @contextmanager
@@ -189,6 +236,53 @@ def _evaluated_fault(values: object, count: int) -> str:
     if not values.isfinite().all():
         return "that is not finite everywhere: look for log(0) or 1/0"
     return ""
+
+
+def _summed(game: Game) -> int | None:
+    """Return the number of an update whose loss grows as the batch does, whatever the noise."""
+    batch = game.batch
+    labels = batch.condition
+    images = batch.images.repeat_interleave(2, 0)  # so that `Batch.split` gives twice of each
+    doubled = Batch(images, None if labels is None else labels.repeat_interleave(2, 0))
+    larger = replace(game, batch=doubled)
+    suspects: list[int] = []
+    for seed in range(SUMMED_SEEDS):
+        pairs = zip(_values(game.play(seed=seed)), _values(larger.play(seed=seed)), strict=False)
+        suspects = [
+            number
+            for number, (one, two) in enumerate(pairs, 1)
+            if one and two and SUMMED[0] < two / one < SUMMED[1]
+            if seed == 0 or number in suspects
+        ]
+        if not suspects:  # nearly always at once
+            return None
+    return suspects[0]
+
+
+def _mixed_term(game: Game, model: Model, terms: Mapping[str, Tensor]) -> str:
+    """Return the name of a term that is one number of the whole batch, "" if none is.
+
+    That it is the same for all alone says little, as a prior's may be; that it moves with another
+    image says the rest. A term of each image's own that moves with the batch, as one behind
+    minibatch statistics does, is no mistake.
+    """
+    constant = [name for name, values in terms.items() if len(values) > 1 and _equal(values)]
+    if not constant:
+        return ""
+    images = game.batch.images.clone()
+    images[0] = 1 - images[0]
+    changed = Batch(images, game.batch.condition)
+    with GlobalSeeds(0), torch.no_grad():
+        again = game.loss.evaluate(model, changed, context(0))
+    for name in constant:
+        value, other = terms[name][-1], again[name][-1]
+        if (value - other).abs() > ROUNDING * value.abs():
+            return name
+    return ""
+
+
+def _equal(values: Tensor) -> bool:
+    return bool((values == values[0]).all())
 
 
 def _values(moves: list[Move]) -> list[float | None]:

@@ -8,7 +8,7 @@ from gtk.exports.onnx import export_all
 from gtk.exports.proof import expected
 from gtk.exports.subject import load_subjects
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.model_training import check_learning
+from gtk.testing.model_training import check_finite_weights
 from gtk.testing.trial import COUNT, Trial, create_run, for_each_trial
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
@@ -16,9 +16,9 @@ from gtk.testing.weights import differing, listed, same_bits, weights_of
 ROUNDING = 1e-3
 
 
-@needs(check_learning)
+@needs(check_finite_weights)
 def check_samples(specimen: Specimen) -> None:
-    """Samples are finite float32 images of the data's shape, in 0..1."""
+    """Samples are finite float32 images of the data's shape."""
     for_each_trial(specimen, _samples)
 
 
@@ -39,12 +39,22 @@ def _samples(trial: Trial) -> None:
             raise CheckFailed(
                 f"sample() of {name} gives pixels that are not finite: look for log(0) and 1/0"
             )
-        low, high = images.min().item(), images.max().item()
-        if low < 0 or high > 1:
-            raise CheckFailed(
-                f"sample() of {name} gives pixels in {low:.3g}..{high:.3g}: map them to 0..1, with "
-                "torch.sigmoid for instance, or (x + 1) / 2 after tanh"
-            )
+
+
+@needs(check_samples)
+def check_pixels(specimen: Specimen) -> None:
+    """Samples have pixels in 0..1."""
+    for_each_trial(specimen, _pixels)
+
+
+def _pixels(trial: Trial) -> None:
+    images = trial.draw()
+    low, high = images.min().item(), images.max().item()
+    if low < 0 or high > 1:
+        raise CheckFailed(
+            f"sample() of {type(trial.model).__name__} gives pixels in {low:.3g}..{high:.3g}: map "
+            "them to 0..1, with torch.sigmoid for instance, or (x + 1) / 2 after tanh"
+        )
 
 
 @needs(check_samples)
@@ -161,6 +171,7 @@ def _export(specimen: Specimen, trial: Trial) -> None:
 
 SAMPLING_CHECKS: tuple[Check, ...] = (
     check_samples,
+    check_pixels,
     check_pure_samples,
     check_noise_matters,
     check_condition_matters,

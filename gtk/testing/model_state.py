@@ -62,6 +62,7 @@ def _resume(run: Run, trial: Trial) -> None:
     whole = trial.trainer()
     take_steps(whole, FEW)
     run.checkpoints.save(whole.state(run, None))
+    counts = _counts(whole)
     terms = take_steps(whole, FEW)
     resumed = trial.trainer()
     resumed.restore(run.checkpoints.load(FEW))
@@ -79,6 +80,27 @@ def _resume(run: Run, trial: Trial) -> None:
             f"{listed(changed)} differ after going on from step {FEW}, with the same losses: keep "
             "what changes from step to step in buffers that are saved"
         )
+    # What such a count does, it may do only after more steps than these.
+    counted = [name for name, value in _counts(whole).items() if counts.get(name, value) != value]
+    if counted:
+        raise CheckFailed(
+            f"{listed(counted)} changes from step to step and is an attribute, which no checkpoint "
+            "has, so that a training that goes on begins to count anew: keep it in a buffer "
+            "(register_buffer), take context.step in the loss, or leave it out"
+        )
+
+
+def _counts(trainer: Trainer) -> dict[str, int]:
+    """Return the whole numbers that are attributes of the model's modules, by name.
+
+    Other attributes may change: what was computed last is often kept to be looked at.
+    """
+    found = {}
+    for path, module in trainer._model.named_modules():  # noqa: SLF001 - what is trained, no average
+        for name, value in vars(module).items():
+            if isinstance(value, int):
+                found[f"{path}.{name}" if path else name] = value
+    return found
 
 
 def _everything(trainer: Trainer, run: Run) -> dict[str, torch.Tensor]:

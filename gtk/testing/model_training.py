@@ -1,22 +1,27 @@
 """Checks of a model: what its loss does to it."""
 
+import copy
+
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from gtk.core.engine import fork_random_state
 from gtk.core.seeding import derive_seed
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
 from gtk.testing.game import (
     CPU,
+    TOTAL_STEPS,
     context,
     expect_clean_yields,
     expect_own_noise,
+    expect_reached_parameters,
     expect_repeatable_updates,
     expect_sound_evaluation,
-    expect_sound_updates,
+    expect_steps,
 )
 from gtk.testing.model_structure import check_parts
-from gtk.testing.surroundings import Surroundings
+from gtk.testing.surroundings import GlobalSeeds, Surroundings
 from gtk.testing.trial import STEPS, Trial, for_each_trial, take_steps
 from gtk.testing.weights import differing, listed, weights_of
 
@@ -32,8 +37,41 @@ def check_yields(specimen: Specimen) -> None:
 
 @needs(check_parts, check_yields)
 def check_updates(specimen: Specimen) -> None:
-    """Every update's loss is a finite scalar that reaches all parameters of a part."""
-    for_each_trial(specimen, lambda trial: expect_sound_updates(trial.game()))
+    """Every update names a part, and its loss is a finite scalar, the mean of the batch."""
+    for_each_trial(specimen, lambda trial: expect_steps(trial.game()))
+
+
+@needs(check_updates)
+def check_reached(specimen: Specimen) -> None:
+    """Every update's loss reaches all parameters of its part."""
+    for_each_trial(specimen, lambda trial: expect_reached_parameters(trial.game()))
+
+
+@needs(check_updates)
+def check_condition_used(specimen: Specimen) -> None:
+    """Every layer in which the conditioner acts is handed the condition."""
+    for_each_trial(specimen, _condition_used)
+
+
+def _condition_used(trial: Trial) -> None:
+    model, record = trial.construct()
+    game = trial.game(model)
+    game.play()
+    with GlobalSeeds(0), torch.no_grad():
+        game.loss.evaluate(copy.deepcopy(model).eval(), game.batch, context(0))
+    if record.unused:
+        trial.draw(model=copy.deepcopy(model).eval())
+    if record.unused:  # perhaps of use late in a training alone, as a game that begins then is
+        game.play(step=TOTAL_STEPS - 1)
+    if record.unused:
+        site = record.unused[0]
+        conditioner = trial.settings.choice.conditioner.spec.name
+        raise CheckFailed(
+            f"{type(model).__name__} asks conditioner '{conditioner}' for a layer at "
+            f"'{site.place}' of '{site.role}', and neither training nor sampling hands it a "
+            "condition: call the layer in forward() as layer(hidden, condition), or do not ask for "
+            "it"
+        )
 
 
 @needs(check_updates)
@@ -91,8 +129,24 @@ def check_evaluation(specimen: Specimen) -> None:
 
 
 @needs(check_updates)
+def check_finite_weights(specimen: Specimen) -> None:
+    """Twenty steps leave all weights finite."""
+    for_each_trial(specimen, _finite_weights)
+
+
+def _finite_weights(trial: Trial) -> None:
+    trained = trial.trained.published
+    broken = [name for name, value in weights_of(trained).items() if not value.isfinite().all()]
+    if broken:
+        raise CheckFailed(
+            f"{listed(broken)} of {type(trained).__name__} not finite after {STEPS} steps: look "
+            "for log(0), 1/0 and overflow, or give the spec a smaller learning_rate in its defaults"
+        )
+
+
+@needs(check_finite_weights)
 def check_learning(specimen: Specimen) -> None:
-    """Twenty steps move every part, and leave all weights finite."""
+    """Twenty steps move every part."""
     for_each_trial(specimen, _learning)
 
 
@@ -100,18 +154,16 @@ def _learning(trial: Trial) -> None:
     begun, _ = trial.build()
     trained = trial.trained.published
     for part, module in trained.parts().items():
-        moved = differing(weights_of(begun.parts()[part]), weights_of(module))
-        if not moved:
+        # Not the buffers: an average moves without anything learned.
+        if not differing(_parameters(begun.parts()[part]), _parameters(module)):
             raise CheckFailed(
                 f"part '{part}' of {type(trained).__name__} is as it was after {STEPS} steps: "
                 "yield updates of it, and look where its gradient is 0"
             )
-    broken = [name for name, value in weights_of(trained).items() if not value.isfinite().all()]
-    if broken:
-        raise CheckFailed(
-            f"{listed(broken)} of {type(trained).__name__} not finite after {STEPS} steps: look "
-            "for log(0), 1/0 and overflow, or give the spec a smaller learning_rate in its defaults"
-        )
+
+
+def _parameters(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach() for name, value in module.named_parameters()}
 
 
 @needs(check_seeds, check_own_noise)
@@ -147,10 +199,13 @@ def _globals(trial: Trial) -> None:
 TRAINING_CHECKS: tuple[Check, ...] = (
     check_yields,
     check_updates,
+    check_reached,
+    check_condition_used,
     check_seeds,
     check_other_seeds,
     check_own_noise,
     check_evaluation,
+    check_finite_weights,
     check_learning,
     check_globals,
 )

@@ -23,6 +23,8 @@ class Move:
         value: of its loss, None where that is no scalar.
         leak: what was on while it was yielded and should not be, as "torch.no_grad()"; else "".
         fault: what is wrong with it and how to mend it, "" if nothing is.
+        unreached: what its loss does not reach and how to mend it, "" if it reaches all; the step
+            can be taken all the same.
     """
 
     number: int
@@ -30,6 +32,7 @@ class Move:
     value: Tensor | None
     leak: str
     fault: str
+    unreached: str = ""
 
 
 def left_on() -> str:
@@ -74,7 +77,8 @@ def take(
     value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
     if not fault:
         fault = _step_fault(update, part, model, optimizers)
-    return Move(number, part, value, leak, fault)
+    unreached = "" if fault else _unreached(part, model)
+    return Move(number, part, value, leak, fault, unreached)
 
 
 def _loss_fault(update: Update) -> str:
@@ -118,18 +122,22 @@ def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         return f"its gradient cannot be computed: {reason}"
-    parameters = dict(model.parts()[part].named_parameters())
-    unreached = [
-        name
-        for name, parameter in parameters.items()
-        if parameter.requires_grad and parameter.grad is None
-    ]
-    if unreached:
-        return (
-            f"its loss does not reach {listed(unreached)}: use them, take them out of part "
-            f"'{part}', or make them buffers"
-        )
     if update.statistics:
         with torch.no_grad():
             model.after_update(part, update.statistics)
     return ""
+
+
+def _unreached(part: str, model: Model) -> str:
+    """Say which parameters the gradient of the step just taken has not come to."""
+    unreached = [
+        name
+        for name, parameter in model.parts()[part].named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
+    if not unreached:
+        return ""
+    return (
+        f"its loss does not reach {listed(unreached)}: use them, take them out of part '{part}', "
+        "or make them buffers"
+    )

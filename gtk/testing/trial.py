@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gtk.core.assembly import Choice, Settings
 from gtk.core.build import build
-from gtk.core.conditioner import Conditioner, ConditioningRecord
+from gtk.core.conditioner import Conditioner
 from gtk.core.data import Dataset, Split, spread
 from gtk.core.engine import fork_random_state
 from gtk.core.errors import GtkError
@@ -23,6 +23,7 @@ from gtk.core.training import load_dataset
 from gtk.testing.check import CheckFailed, Specimen
 from gtk.testing.game import CPU, Game
 from gtk.testing.surroundings import GlobalSeeds
+from gtk.testing.watched import WatchedConditioner
 
 #: Images of a step of each batch that the loss takes; of the training; of the test.
 BATCH_SIZE, TRAIN, TEST = 16, 160, 32
@@ -58,7 +59,7 @@ class Trial:
         conditioner: Any = self.settings.choice.conditioner.spec.resolve()
         return bool(conditioner.conditional)
 
-    def construct(self) -> tuple[Model, ConditioningRecord]:
+    def construct(self) -> tuple[Model, WatchedConditioner]:
         """Construct the model alone, and what its conditioner was asked for.
 
         Raises:
@@ -68,7 +69,7 @@ class Trial:
         strategy: Conditioner = choice.conditioner.spec.resolve()(
             configs["conditioner"], self.dataset.spec.condition
         )
-        record = ConditioningRecord(strategy)
+        record = WatchedConditioner(strategy)
         with fork_random_state(CPU):
             torch.default_generator.manual_seed(SEED)
             model = choice.model.spec.resolve()(configs["model"], self.dataset.spec, record)
@@ -77,6 +78,7 @@ class Trial:
                     f"constructing {type(model).__name__} seeds torch's global generator: leave it "
                     "out, or every --seed begins with the same weights"
                 )
+        model.condition = self.dataset.spec.condition if self.conditional else None
         return model, record
 
     def build(self, seed: int = 0) -> tuple[Model, Loss]:
@@ -89,12 +91,12 @@ class Trial:
         model, loss = self.build(seed)
         return Trainer(model, loss, self.dataset, replace(self.settings.train, seed=seed), CPU)
 
-    def game(self) -> Game:
-        """Return the loss with the model before its first step, and a batch."""
-        model, loss = self.build()
+    def game(self, model: Model | None = None) -> Game:
+        """Return the loss with a model, one before its first step unless given, and a batch."""
+        built, loss = self.build()
         conditional = self.dataset.spec.condition is not None
         store = ImageStore(self.dataset.train, conditional=conditional, device=CPU)
-        return Game(model, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches)))
+        return Game(model or built, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches)))
 
     @cached_property
     def trained(self) -> Trainer:

@@ -59,6 +59,11 @@ MODELS = {
     "loud": ("Loud", "likeness"),
     "watched": ("Restless", "watching"),
     "frozen": ("Frozen", "both"),
+    "numb": ("Numb", "both"),
+    "polite": ("Polite", "likeness"),
+    "patient": ("Patient", "fading"),
+    "summed": ("Sound", "summed"),
+    "mixed": ("Sound", "mixed"),
     "greedy": ("Greedy", "likeness"),
     "reseeding": ("Sound", "reseeding"),
     "forgetful": ("Forgetful", "fading"),
@@ -82,6 +87,7 @@ MODELS = {
 }
 LOSSES = (
     "Leak", "Each", "Watching", "Fading", "Reseeding", "Both", "Blind", "Sowing", "Telling",
+    "Summed", "Mixed",
 )  # fmt: skip
 
 

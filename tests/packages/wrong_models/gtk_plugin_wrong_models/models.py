@@ -84,6 +84,14 @@ class Deaf(Sound):
         return torch.sigmoid(self.frame(painted)).unflatten(1, self.shape)
 
 
+class Polite(Deaf):
+    """Asks for a layer in its second network, and never calls it."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        self.frame.entrance = conditioner.input(gtk.Site("frame", "input"), self.pixels)
+
+
 class Misnamed(Sound):
     """Asks for a layer in a network that there is not."""
 
@@ -221,6 +229,14 @@ class Frozen(Sound):
         return torch.sigmoid(logits).unflatten(1, self.shape)
 
 
+class Numb(Frozen):
+    """Has a part whose gradient is 0, and an average in it that moves all the same."""
+
+    def __init__(self, config, data_spec, conditioner):
+        super().__init__(config, data_spec, conditioner)
+        self.tone = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, self.pixels))
+
+
 class Greedy(Sound):
     """Takes threads and sets a variable for everybody."""
 
@@ -239,6 +255,13 @@ class Forgetful(Sound):
     def strength(self):
         self.steps += 1
         return 1 / self.steps
+
+
+class Patient(Forgetful):
+    """Counts steps in an attribute, and does something about it after more than the kit takes."""
+
+    def strength(self):
+        return 1.0 if super().strength() > 1e-3 else 0.5
 
 
 class Drawn(Sound):
@@ -412,6 +435,21 @@ class Each(Likeness):
 
     def updates(self, model, batch, context):
         yield gtk.Update(self.distances(model, batch, context))
+
+
+class Summed(Likeness):
+    """Sums over the batch."""
+
+    def updates(self, model, batch, context):
+        yield gtk.Update(self.distances(model, batch, context).sum())
+
+
+class Mixed(Likeness):
+    """Gives every image the mean of the batch."""
+
+    def evaluate(self, model, batch, context):
+        distances = self.distances(model, batch, context)
+        return {"loss": distances.mean().expand(len(batch))}
 
 
 class Watching(Likeness):

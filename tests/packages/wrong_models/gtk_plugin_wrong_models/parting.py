@@ -6,7 +6,7 @@ import gtk
 
 from gtk_plugin_wrong_models import spec
 
-atexit.register(print, "goodbye")
+atexit.register(print)
 
 
 @gtk.hookimpl
