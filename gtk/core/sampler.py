@@ -1,16 +1,27 @@
 """Draw images from a model: noise from numpy, in image order."""
 
+import logging
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue
+from gtk.core.discovery import describe
+from gtk.core.errors import InvalidValue, PluginError
 from gtk.core.model import Model
+
+logger = logging.getLogger("gtk")
+
+#: Pixels may be so far outside 0..1: rounded to 255 levels they are the same.
+TOLERANCE = 0.5 / 255
+#: The models that a warning was given of: a training draws from the same one again and again.
+_warned: "WeakSet[Model]" = WeakSet()
 
 
 def choose_labels(
@@ -88,6 +99,7 @@ def generate(
 
     Raises:
         InvalidValue: a batch size out of range, or noise of another shape or not finite.
+        PluginError: the model gives something else than an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
     noise = check_noise(noise, model.noise.shape)
@@ -98,10 +110,39 @@ def generate(
         for start in range(0, len(noise), batch_size):
             rows = slice(start, start + batch_size)
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
-            images = model.sample(torch.from_numpy(noise[rows]).to(device), condition)
+            given = torch.from_numpy(noise[rows]).to(device)
+            images = _check_images(model, model.sample(given, condition), len(given))
             batches.append(images.cpu().numpy())
     model.train(training)
-    return to_pixels(np.concatenate(batches))
+    drawn = np.concatenate(batches)
+    _warn_of_range(model, drawn)
+    return to_pixels(drawn)
+
+
+def _check_images(model: Model, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
+    """Return what a model's `sample` gives, if that can be `count` images."""
+    if not isinstance(images, Tensor):
+        found = type(images).__name__
+    elif images.dim() != 4 or len(images) != count:
+        found = f"shape {tuple(images.shape)} for {count} rows of noise"
+    else:
+        return images
+    raise PluginError(
+        f"sample() of {describe(model)} gives {found}: return images (B, C, H, W) in 0..1."
+    )
+
+
+def _warn_of_range(model: Model, images: NDArray[np.float32]) -> None:
+    """Warn, once for each model, of pixels that a picture cannot show."""
+    low, high = images.min(), images.max()
+    if (low >= -TOLERANCE and high <= 1 + TOLERANCE) or model in _warned:  # nan is neither
+        return
+    _warned.add(model)
+    logger.warning(
+        "sample() of %s gives %.2f..%.2f and pictures show 0..1, so they are cut off there: "
+        "return 0..1",
+        describe(model), low, high,
+    )  # fmt: skip
 
 
 def check_noise(noise: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
