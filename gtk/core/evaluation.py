@@ -1,14 +1,18 @@
 """Evaluate a loss on held-out images, the same figure whatever the batch size of the training."""
 
-import torch
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from gtk.core.discovery import describe
 from gtk.core.engine import fork_random_state
 from gtk.core.errors import InvalidValue, PluginError, unknown_name
 from gtk.core.loss import Context, Loss
 from gtk.core.model import Model
 from gtk.core.noise import Noise
 from gtk.core.seeding import derive_seed
-from gtk.core.store import ImageStore
+from gtk.core.store import Batch, ImageStore
 
 #: Rows of the data that share one draw of noise; fixed, so that no setting changes a figure.
 BLOCK = 256
@@ -25,6 +29,9 @@ def evaluate(
         store: the images, on the model's device.
         context: of the training, for its step.
         seed: of the training; the noise of block k is drawn from (seed, "evaluate", k).
+
+    Raises:
+        PluginError: a term is not one number for each image.
     """
     device = context.step.device
     noise = Noise(device)
@@ -36,7 +43,7 @@ def evaluate(
         for block, start in enumerate(range(0, len(store), BLOCK)):
             noise.seed(derive_seed(seed, "evaluate", block))
             rows = torch.arange(start, min(start + BLOCK, len(store)), device=device)
-            for name, values in loss.evaluate(model, store.batch(rows), context).items():
+            for name, values in _terms(model, loss, store.batch(rows), context).items():
                 total = values.to(torch.float64).sum().item()
                 totals[name] = totals.get(name, 0.0) + total
     model.train(training)
@@ -60,7 +67,8 @@ def monitored_term(
     Raises:
         InvalidValue: no term is named, and the loss itself has none to choose by.
         UnknownName: the loss evaluates no term of that name.
-        PluginError: the loss evaluates no term of its own criterion's name.
+        PluginError: the loss evaluates no term of its own criterion's name, or one that is not one
+            number for each image.
     """
     device = context.step.device
     rows = torch.arange(min(2, len(store)), device=device)
@@ -70,7 +78,7 @@ def monitored_term(
     model.eval()
     with fork_random_state(device), torch.no_grad():
         context = Context(noise, context.step, context.total_steps)
-        known = list(loss.evaluate(model, store.batch(rows), context))
+        known = list(_terms(model, loss, store.batch(rows), context))
     model.train(training)
     if not wanted and loss.criterion is None:
         raise InvalidValue(
@@ -86,3 +94,25 @@ def monitored_term(
             f"{', '.join(known)}."
         )
     return term
+
+
+def _terms(model: Model, loss: Loss, batch: Batch, context: Context) -> dict[str, Tensor]:
+    """Return the loss's terms of a batch, (B,) each; a mean of the batch would count as one image.
+
+    Raises:
+        PluginError: it names what is something else.
+    """
+    terms: Any = loss.evaluate(model, batch, context)
+    if not isinstance(terms, dict):
+        raise PluginError(
+            f"evaluate() of {describe(loss)} gives {type(terms).__name__}: return a dict of terms, "
+            "(B,) each."
+        )
+    for name, values in terms.items():
+        if not isinstance(values, Tensor) or values.shape != (len(batch),):
+            found = "shape " + str(tuple(values.shape)) if isinstance(values, Tensor) else values
+            raise PluginError(
+                f"evaluate() of {describe(loss)} gives '{name}' as {found!s:.40} for {len(batch)} "
+                "images: return one number for each, (B,)."
+            )
+    return terms

@@ -89,3 +89,25 @@ def test_asking_for_the_terms_leaves_no_trace() -> None:
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(noise, CONTEXT.noise._generator.get_state())
     assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("terms", "found"),
+    [
+        ({"loss": torch.ones(())}, "gives 'loss' as shape () for {} images: return one number"),
+        ({"loss": torch.ones(2, 1)}, "gives 'loss' as shape (2, 1) for {} images: return one nu"),
+        ({"loss": 1.5}, "gives 'loss' as 1.5 for {} images: return one number for each, (B,)."),
+        (torch.ones(2), "evaluate() of Mean gives Tensor: return a dict of terms, (B,) each."),
+    ],
+)
+def test_a_term_is_one_number_for_each_image(terms: Any, found: str) -> None:
+    class Mean(toys.Game):
+        def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+            return terms  # type: ignore[no-any-return]
+
+    with pytest.raises(PluginError) as error:
+        evaluate(toys.model(), Mean(), store(30), CONTEXT, seed=0)
+    assert found.format(30) in str(error.value)
+    with pytest.raises(PluginError) as error:
+        monitored(Mean(), "")
+    assert found.format(2) in str(error.value)

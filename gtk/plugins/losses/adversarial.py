@@ -13,6 +13,7 @@ from gtk.core.model import Model
 from gtk.core.noise import Noise
 from gtk.core.store import Batch
 from gtk.plugins.gan.protocol import AdversarialModel
+from gtk.plugins.losses.answers import per_image
 
 
 class AdversarialLoss(Loss):
@@ -56,7 +57,7 @@ class AdversarialLoss(Loss):
         generated = model.generate(draw(model, len(batch), context.noise), condition)
         real = model.to_network_range(batch.images)
         yield self._discriminator_update(model, batch, real, generated.detach(), condition)
-        scores = model.discriminate(generated, condition)
+        scores = scores_of(model, generated, condition)
         yield Update(self.generator_loss(scores).mean(), part="generator")
 
     def _discriminator_update(
@@ -68,8 +69,8 @@ class AdversarialLoss(Loss):
         condition: Tensor | None,
     ) -> Update:
         real.requires_grad_(bool(self._r1))
-        real_scores = model.discriminate(real, batch.condition)
-        generated_scores = model.discriminate(generated, condition)
+        real_scores = scores_of(model, real, batch.condition)
+        generated_scores = scores_of(model, generated, condition)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
         terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
         if self._r1:
@@ -82,8 +83,8 @@ class AdversarialLoss(Loss):
         """Return both losses and scores of every image, (B,) each, without penalties."""
         condition = other_condition(model, batch, context.noise)
         generated = model.generate(draw(model, len(batch), context.noise), condition)
-        real = model.discriminate(model.to_network_range(batch.images), batch.condition)
-        scores = model.discriminate(generated, condition)
+        real = scores_of(model, model.to_network_range(batch.images), batch.condition)
+        scores = scores_of(model, generated, condition)
         return {
             "discriminator_loss": self.discriminator_loss(real, scores),
             "generator_loss": self.generator_loss(scores),
@@ -95,6 +96,16 @@ class AdversarialLoss(Loss):
 def draw(model: Model, count: int, noise: Noise) -> Tensor:
     """Draw what sampling starts from: (count, *noise.shape)."""
     return noise.normal(count, *model.noise.shape)
+
+
+def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None) -> Tensor:
+    """Return the discriminator's score of each image: (B,).
+
+    Raises:
+        PluginError: it gives something else.
+    """
+    scores = model.discriminate(images, condition)
+    return per_image(model, "discriminate", scores, len(images))
 
 
 def other_condition(model: Model, batch: Batch, noise: Noise) -> Tensor | None:

@@ -10,6 +10,7 @@ from gtk.core.errors import InvalidValue
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.store import Batch
 from gtk.plugins.losses import ELBOConfig
+from gtk.plugins.losses.answers import per_image, posterior
 from gtk.plugins.vae.protocol import LatentVariableModel
 
 
@@ -71,8 +72,9 @@ class ELBO(Loss):
     @staticmethod
     def _terms(model: LatentVariableModel, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
         """Return every image's reconstruction (B,), and divergence by dimension (B, D)."""
-        posterior = model.encode(batch.images, batch.condition)
-        z = posterior.transform(context.noise.normal(*posterior.mean.shape))
+        encoded = posterior(model, model.encode(batch.images, batch.condition))
+        z = encoded.transform(context.noise.normal(*encoded.mean.shape))
         parameters = model.decode(z, batch.condition)
-        reconstruction = -model.log_likelihood(parameters, batch.images)
-        return reconstruction, model.prior(batch.condition).divergence(posterior)
+        log_likelihood = model.log_likelihood(parameters, batch.images)
+        reconstruction = -per_image(model, "log_likelihood", log_likelihood, len(batch))
+        return reconstruction, model.prior(batch.condition).divergence(encoded)

@@ -10,6 +10,7 @@ from torch import Tensor
 from gtk.core.loss import Context, Loss, Update
 from gtk.core.store import Batch
 from gtk.plugins.losses import IWAEConfig
+from gtk.plugins.losses.answers import per_image, posterior
 from gtk.plugins.vae.gaussian import DiagonalGaussian
 from gtk.plugins.vae.protocol import LatentVariableModel
 
@@ -48,15 +49,20 @@ class IWAE(Loss):
     def _log_weights(self, model: LatentVariableModel, batch: Batch, context: Context) -> Tensor:
         """Return the log importance weights in nats: (k, B)."""
         count, size = self._samples, len(batch)
-        posterior = model.encode(batch.images, batch.condition)
+        encoded = posterior(model, model.encode(batch.images, batch.condition))
         many = DiagonalGaussian(
-            posterior.mean.repeat(count, 1), posterior.log_variance.repeat(count, 1)
+            encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1)
         )
         z = many.transform(context.noise.normal(*many.mean.shape))
         condition = batch.condition
         if condition is not None:
             condition = condition.repeat(count, *[1] * (condition.dim() - 1))
         images = batch.images.repeat(count, 1, 1, 1)
-        log_likelihood = model.log_likelihood(model.decode(z, condition), images)
+        log_likelihood = per_image(
+            model,
+            "log_likelihood",
+            model.log_likelihood(model.decode(z, condition), images),
+            len(images),
+        )
         log_prior = model.prior(condition).log_prob(z)
         return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)

@@ -17,6 +17,7 @@ from gtk.plugins.losses.adversarial import (
     draw,
     other_condition,
     score_gradient,
+    scores_of,
 )
 
 
@@ -59,7 +60,7 @@ class WassersteinGP(AdversarialLoss):
             yield self._critic_update(model, part, context.noise)
         condition = other_condition(model, parts[-1], context.noise)
         generated = model.generate(draw(model, len(parts[-1]), context.noise), condition)
-        scores = model.discriminate(generated, condition)
+        scores = scores_of(model, generated, condition)
         yield Update(self.generator_loss(scores).mean(), part="generator")
 
     def _critic_update(self, model: Any, batch: Batch, noise: Noise) -> Update:  # noqa: ANN401 - an `AdversarialModel`
@@ -92,7 +93,7 @@ def gradient_penalty(
     """
     place = noise.uniform(len(real), 1, 1, 1)
     between = torch.lerp(generated, real, place).requires_grad_()
-    gradient = score_gradient(model.discriminate(between, condition), between)
+    gradient = score_gradient(scores_of(model, between, condition), between)
     length = torch.linalg.vector_norm(gradient, dim=1)
     penalty: Tensor = (length - 1).square().mean()
     return penalty
