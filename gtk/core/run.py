@@ -270,10 +270,8 @@ class Run:
         try:
             model.load_state_dict(self.checkpoints.load_model(step))
         except RuntimeError as error:
-            raise UserError(
-                f"the weights in {self.checkpoints.folder(step)} do not fit the model that "
-                f"{self.path / 'run.json'} describes"
-            ) from error
+            weights = f"the weights in {self.checkpoints.folder(step)} do"
+            raise UserError(f"{weights} not {fitting(self)}") from error
         return model.eval()
 
     def sample(
@@ -357,6 +355,16 @@ class Run:
         """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
         conditioner: Any = self.settings.choice.conditioner.resolve()
         return self.data_spec.condition if conditioner.conditional else None
+
+
+def fitting(run: Run) -> str:
+    """Return the end of the message that something does not fit a run's model, and why."""
+    package = run.document["packages"]["model"]
+    author = f"{package['package']} {package.get('version', '')}".rstrip()
+    return (
+        f"fit the model that {run.path / 'run.json'} describes: the code of {author}, or that "
+        "file, has changed since the training, so train anew"
+    )
 
 
 def image_counts(dataset: Dataset) -> dict[str, int]:

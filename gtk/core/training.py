@@ -19,7 +19,7 @@ from gtk.core.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.events import Events
 from gtk.core.output import check_writable_folder
 from gtk.core.recipe import NO_RECIPE, find_recipe
-from gtk.core.run import Run, image_counts
+from gtk.core.run import Run, fitting, image_counts
 from gtk.core.runs import RunPlace, find_run
 from gtk.core.settings import TrainConfig
 from gtk.core.source import load_data
@@ -144,10 +144,8 @@ class Training:
             try:
                 self.trainer.restore(checkpoint)
             except (RuntimeError, LookupError) as error:
-                raise UserError(
-                    f"{run.checkpoints.folder(steps[-1])} does not fit the model that "
-                    f"{run.path / 'run.json'} describes: remove it to go on from the one before"
-                ) from error
+                folder = run.checkpoints.folder(steps[-1])
+                raise UserError(f"{folder} does not {fitting(run)}") from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
         run.metrics_file.truncate(metrics_bytes)
         run.checkpoints.prune(self.settings.train.keep_checkpoints)

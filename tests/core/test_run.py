@@ -197,7 +197,10 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         ({"data_spec": {"name": "x"}}, "run.json is damaged: KeyError 'condition'"),
         ({"threads": "many"}, "run.json is damaged: ValueError"),
         ({"model": {"name": "cvae", "latent_dim": "x"}}, "run.json is damaged: latent_dim takes"),
-        ({"model": {"name": "cvae", "latent_dim": 17}}, "do not fit the model that .*run.json"),
+        (
+            {"model": {"name": "cvae", "latent_dim": 17}},
+            "do not fit the model that .*run.json describes: the code of generative-toolkit .*anew",
+        ),
     ],
 )
 def test_a_damaged_run_is_named(
