@@ -102,14 +102,15 @@ def _misfit(
         if callable(value) and not method.startswith("_")
     ]
     missing = [method for method in wanted if not hasattr(model_class, method)]
+    own_loss = loss.installed.goes_by(model.spec.loss)
     lacks = ""
-    if missing:
+    if missing and (own_loss or len(missing) < len(wanted)):  # else it was never meant to be one
         *others, last = [f"{method}()" for method in missing]
         lacks = f": {name} lacks {', '.join(others)}{' and ' if others else ''}{last}"
         own = [word for word in vars(model_class) if word not in wanted and word[0] != "_"]
         near = get_close_matches(missing[0], own, n=1)
         lacks += f", and has {near[0]}()" if near else ""
-    if not loss.installed.goes_by(model.spec.loss):
+    if not own_loss:
         remedy = f" Use --loss {model.spec.loss}."
     elif missing:  # its own loss: the model is not finished
         remedy = f" Write what {name} lacks, or use another --loss."

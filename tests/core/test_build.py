@@ -99,9 +99,17 @@ def test_a_missing_method_is_named_and_the_refused_loss_is_not_advised(
 
 
 def test_another_loss_gives_way_to_the_models_own() -> None:
-    message = refused(loss="hinge")
-    assert "lacks to_network_range(), generate(), discriminate() and scores_alone()" in message
-    assert message.endswith(" Use --loss elbo.")
+    assert refused(loss="hinge").endswith("and 'cvae' is none. Use --loss elbo.")
+
+
+def test_what_is_nearly_there_is_told_from_what_was_never_meant(
+    unfinished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "generate", print, raising=False)
+    monkeypatch.setattr(unfinished, "discriminate", print, raising=False)
+    assert refused(loss="hinge").endswith(
+        "none: Unfinished lacks to_network_range() and scores_alone(). Use --loss elbo."
+    )
 
 
 def test_a_class_that_is_required_is_derived_from(monkeypatch: pytest.MonkeyPatch) -> None:
