@@ -111,7 +111,7 @@ def generate(
             rows = slice(start, start + batch_size)
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
             given = torch.from_numpy(noise[rows]).to(device)
-            images = _check_images(model, model.sample(given, condition), len(given))
+            images = check_images(model, "sample", model.sample(given, condition), len(given))
             batches.append(images.cpu().numpy())
     model.train(training)
     drawn = np.concatenate(batches)
@@ -119,16 +119,20 @@ def generate(
     return to_pixels(drawn)
 
 
-def _check_images(model: Model, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
-    """Return what a model's `sample` gives, if that can be `count` images."""
+def check_images(model: object, method: str, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
+    """Return what a model's method gives, if that can be `count` images.
+
+    Raises:
+        PluginError: it is something else.
+    """
     if not isinstance(images, Tensor):
         found = type(images).__name__
     elif images.dim() != 4 or len(images) != count:
-        found = f"shape {tuple(images.shape)} for {count} rows of noise"
+        found = f"shape {tuple(images.shape)} where {count} images are asked for"
     else:
         return images
     raise PluginError(
-        f"sample() of {describe(model)} gives {found}: return images (B, C, H, W) in 0..1."
+        f"{method}() of {describe(model)} gives {found}: return images (B, C, H, W) in 0..1."
     )
 
 

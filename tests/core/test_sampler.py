@@ -34,8 +34,8 @@ def draw(model: gtk.Model) -> Any:
     ("images", "found"),
     [
         (lambda: None, "gives NoneType: return images"),
-        (lambda: torch.ones(3, 16), r"gives shape \(3, 16\) for 3 rows of noise: return images"),
-        (lambda: torch.ones(1, 1, 4, 4), r"gives shape \(1, 1, 4, 4\) for 3 rows of noise"),
+        (lambda: torch.ones(3, 16), r"gives shape \(3, 16\) where 3 images are asked for: return"),
+        (lambda: torch.ones(1, 1, 4, 4), r"gives shape \(1, 1, 4, 4\) where 3 im"),
     ],
 )
 def test_what_is_no_images_is_named(images: Any, found: str) -> None:

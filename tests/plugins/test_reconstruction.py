@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 import gtk
+from gtk.core.errors import PluginError
 from gtk.plugins.vae.model import VariationalAutoencoder
 from gtk.plugins.vae.reconstruction import Reconstruction
 
@@ -53,3 +54,20 @@ def test_a_model_that_encodes_nothing_is_refused() -> None:
     with pytest.raises(gtk.InvalidValue, match="encodes no images"):
         Reconstruction(run.load_model())
     assert not list(run.pictures.glob("reconstructions-*.png"))
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "found"),
+    [
+        ("reconstruct", None, "gives NoneType: return images"),
+        ("expected_image", torch.ones(2, 1, 8, 8), "gives shape (2, 1, 8, 8) where 3 images are"),
+        ("encode", (torch.ones(3, 2),) * 2, "gives tuple: return gtk.DiagonalGaussian(mean"),
+    ],
+)
+def test_what_is_none_is_named(
+    small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch, method: str, wrong: object, found: str
+) -> None:
+    monkeypatch.setattr(VariationalAutoencoder, method, lambda *given: wrong, raising=False)
+    with pytest.raises(PluginError) as error:
+        Reconstruction(small_run.load_model())(np.zeros((3, 1, 8, 8), np.uint8), np.arange(3))
+    assert str(error.value).startswith(f"{method}() of VariationalAutoencoder {found}")

@@ -1,6 +1,7 @@
 """What is left of images on their way through a model's code and back."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from gtk.core.errors import InvalidValue
 from gtk.core.model import Model, ReconstructingModel
+from gtk.core.sampler import check_images
+from gtk.plugins.losses.answers import posterior
 from gtk.plugins.vae.protocol import LatentVariableModel
 
 #: Images in one pass.
@@ -25,16 +28,21 @@ def reconstruction_of(model: Model) -> Reconstruct | None:
     None where the model encodes no images.
     """
     if isinstance(model, ReconstructingModel):
-        return model.reconstruct
-    if not isinstance(model, LatentVariableModel):
-        return None
-    latent: LatentVariableModel = model
+        return partial(_reconstruct, model)
+    if isinstance(model, LatentVariableModel):
+        return partial(_expect, model)
+    return None
 
-    def reconstruct(images: Tensor, condition: Tensor | None) -> Tensor:
-        mean = latent.encode(images, condition).mean
-        return latent.expected_image(latent.decode(mean, condition))
 
-    return reconstruct
+def _reconstruct(model: ReconstructingModel, images: Tensor, condition: Tensor | None) -> Tensor:
+    given = model.reconstruct(images, condition)
+    return check_images(model, "reconstruct", given, len(images))
+
+
+def _expect(model: LatentVariableModel, images: Tensor, condition: Tensor | None) -> Tensor:
+    mean = posterior(model, model.encode(images, condition)).mean
+    given = model.expected_image(model.decode(mean, condition))
+    return check_images(model, "expected_image", given, len(images))
 
 
 class Reconstruction:
