@@ -72,6 +72,7 @@ WRONG = {
         "latent": "raises_nothing",
         "meddling": "same_bits",
         "seeding": "globals",
+        "marking": "globals",
         "littering": "writes_into_the_run",
         "squatting": "writes_into_the_run",
     },

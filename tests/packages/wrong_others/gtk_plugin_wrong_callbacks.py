@@ -1,5 +1,6 @@
 """Callbacks that are wrong in one way each, to see that the test kit says in which."""
 
+import os
 from pathlib import Path
 
 import gtk
@@ -69,6 +70,18 @@ class Seeding:
         np.random.seed(progress.epoch)  # noqa: NPY002 - that is what is wrong with it
 
 
+class Marking:
+    """Sets an environment variable when it first hears of a training, and never again."""
+
+    done = False
+
+    @gtk.hookimpl
+    def gtk_train_start(self, run):
+        if not Marking.done:
+            os.environ["GTK_PLUGIN_WRONG"] = "1"
+        Marking.done = True
+
+
 class Littering:
     """Writes wherever the user happens to be."""
 
@@ -88,7 +101,8 @@ class Squatting:
 @gtk.hookimpl
 def gtk_callbacks():
     kinds = (
-        Wanting, Silent, Unmarked, Misspelt, Latent, Meddling, Seeding, Littering, Squatting,
+        Wanting, Silent, Unmarked, Misspelt, Latent, Meddling, Seeding, Marking, Littering,
+        Squatting,
     )  # fmt: skip
     return [
         gtk.CallbackSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
