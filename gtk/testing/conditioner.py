@@ -19,6 +19,7 @@ from gtk.core.runs import RunPlace
 from gtk.core.source import load_data
 from gtk.core.training import Training
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
+from gtk.testing.surroundings import Surroundings
 from gtk.testing.weights import same_bits
 
 #: One condition of each kind.
@@ -30,6 +31,8 @@ CONDITIONS = (
 ROLES = ("encoder", "decoder", "generator", "discriminator")
 #: Features of a layer under test, and the sides of its maps.
 FEATURES, SIDES = 8, (3, 5)
+#: Of the global generator while layers are made: one that nobody else has chosen.
+SEED = 3_141_592_653
 #: Alone and in a batch, sums may be rounded otherwise.
 TOLERANCE = 1e-5
 #: Models of gtk's own that a conditioner is tried in; the first that it acts in is taken.
@@ -268,6 +271,25 @@ def check_leaves_inputs(specimen: Specimen) -> None:
             )
 
 
+@needs(check_runs)
+def check_globals(specimen: Specimen) -> None:
+    """Its layers, made and run, change nothing that is the whole process's."""
+    surroundings = Surroundings()
+    for trial in _trials(specimen):
+        trial(_rows(trial.condition))
+        if torch.initial_seed() != SEED:  # which is put back with the draws of the layers
+            raise CheckFailed(
+                f"its {trial.where} seeds torch's global generator: leave that out, or every "
+                "--seed begins with the same weights"
+            )
+    changes = surroundings.changes()
+    if changes:
+        raise CheckFailed(
+            f"making and running its layers changes {', '.join(changes)} for the whole process: "
+            "leave it alone, and draw weights from torch's generator, as its layers do"
+        )
+
+
 @needs(  # since it takes longest
     check_widths,
     check_acts,
@@ -275,6 +297,7 @@ def check_leaves_inputs(specimen: Specimen) -> None:
     check_gradients,
     check_images_alone,
     check_leaves_inputs,
+    check_globals,
 )
 def check_exports(specimen: Specimen) -> None:
     """A model of gtk's that uses it can be trained, and exported with the proof."""
@@ -301,6 +324,7 @@ CHECKS: tuple[Check, ...] = (
     check_gradients,
     check_images_alone,
     check_leaves_inputs,
+    check_globals,
     check_exports,
 )
 
@@ -334,7 +358,7 @@ def _trials(specimen: Specimen) -> Iterator[Trial]:
 def _layers(strategy: Conditioner, condition: ConditionSpec, role: str) -> Iterator[Trial]:
     """Ask for a layer at every place of a network."""
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+        torch.default_generator.manual_seed(SEED)
         for spatial in (False, True):
             count = len(_rows(condition))
             shape = (count, FEATURES, *(SIDES if spatial else ()))

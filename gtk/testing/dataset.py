@@ -17,6 +17,7 @@ from gtk.core.errors import GtkError, InvalidValue, PluginError
 from gtk.core.source import find_root, load_data, split_reference
 from gtk.core.trainer import Trainer
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, needs
+from gtk.testing.surroundings import Surroundings, working_in
 
 #: Images that a model is tried on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3
@@ -141,7 +142,7 @@ def check_missing_files(specimen: Specimen) -> None:
         raise CheckSkipped("it can do without files of the user's own")
     nowhere = specimen.folder / "nowhere"
     try:
-        load_data(specimen.plugin, _config(specimen), nowhere)
+        _read(specimen, nowhere)
     except PluginError as error:
         raise CheckFailed(
             f"{error} That was for a path where nothing is: raise gtk.InvalidValue, which says "
@@ -172,6 +173,32 @@ def check_files_are_only_read(specimen: Specimen) -> None:
         raise CheckFailed(
             f"loading changes {changed[0]}, which is the user's: write elsewhere, such as "
             "platformdirs.user_cache_path"
+        )
+
+
+@needs(check_loads)
+def check_working_folder(specimen: Specimen) -> None:
+    """It writes nothing into the folder that the user happens to be in."""
+    loaded(specimen)
+    stray = sorted(item.name for item in _place(specimen).iterdir())
+    if stray:
+        raise CheckFailed(
+            f"it writes {stray[0]} into the folder that the user is in: write into a folder of its "
+            "own, such as platformdirs.user_cache_path, or a temporary one"
+        )
+
+
+@needs(check_loads)
+def check_globals(specimen: Specimen) -> None:
+    """Loading changes nothing that is the whole process's."""
+    loaded(specimen)  # by now all is imported: what libraries do then is not its doing
+    surroundings = Surroundings()
+    load(specimen)
+    changes = surroundings.changes()
+    if changes:
+        raise CheckFailed(
+            f"loading it changes {', '.join(changes)} for the whole process: draw from "
+            "np.random.default_rng(0), and put all else back before it returns"
         )
 
 
@@ -208,6 +235,8 @@ CHECKS: tuple[Callable[[Specimen], None], ...] = (
     check_description,
     check_missing_files,
     check_files_are_only_read,
+    check_working_folder,
+    check_globals,
     check_trains,
 )
 
@@ -224,13 +253,27 @@ def load(specimen: Specimen) -> Dataset:
     if path is None and spec.root == "required":
         raise CheckSkipped(f"it reads files of the user's own: {say}")
     try:
-        return load_data(specimen.plugin, _config(specimen), find_root(spec, None, path))
+        return _read(specimen, find_root(spec, None, path))
     except PluginError:
         raise
     except GtkError as error:
         if path is None and spec.root == "optional":
             raise CheckSkipped(f"its files cannot be had ({error}): {say}") from error
         raise
+
+
+def _read(specimen: Specimen, root: Path | None) -> Dataset:
+    """Load what is at a path, in a folder where nothing is: files come by `root` alone."""
+    place, root = _place(specimen), root and root.absolute()
+    with working_in(place):
+        return load_data(specimen.plugin, _config(specimen), root)
+
+
+def _place(specimen: Specimen) -> Path:
+    """Return the folder that the user is said to be in."""
+    place = specimen.folder / "user"
+    place.mkdir(exist_ok=True)
+    return place
 
 
 def loaded(specimen: Specimen) -> Dataset:

@@ -10,11 +10,14 @@ from gtk.core.assembly import Choice, Settings
 from gtk.core.build import build
 from gtk.core.data import Dataset
 from gtk.core.discovery import MODEL, Installed, find, installed
+from gtk.core.engine import fork_random_state
 from gtk.core.errors import GtkError, InvalidValue
 from gtk.core.loss import Loss
 from gtk.core.run import Run
 from gtk.core.runs import RunPlace
+from gtk.core.seeding import derive_seed
 from gtk.core.store import Batch, ImageStore
+from gtk.core.trainer import Trainer
 from gtk.core.training import Training, load_dataset, resumed_training
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
 from gtk.testing.game import (
@@ -27,6 +30,7 @@ from gtk.testing.game import (
     expect_sound_evaluation,
     expect_sound_updates,
 )
+from gtk.testing.surroundings import Surroundings
 from gtk.testing.weights import same_bits
 
 #: Options that keep gtk's own models small; other models are as they are by default.
@@ -138,6 +142,28 @@ def check_own_noise(specimen: Specimen) -> None:
     expect_own_noise(played(specimen))
 
 
+@needs(check_seeds, check_own_noise)
+def check_globals(specimen: Specimen) -> None:
+    """Its steps and its evaluation change nothing that is the whole process's."""
+    settings, dataset = specimen.once("settings", lambda: _settings(specimen))
+    surroundings = Surroundings()
+    model, loss = build(settings, dataset.spec)
+    trainer = Trainer(model, loss, dataset, settings.train, CPU)
+    with fork_random_state(CPU):
+        for step, rows in zip(range(2), trainer.schedule.batches(0), strict=False):
+            trainer.train_step(rows)
+            _expect_seed(derive_seed(settings.train.seed, "layers", step))
+        with torch.no_grad():
+            loss.evaluate(trainer.published.eval(), _batch(dataset, loss), context(0))
+        _expect_seed(derive_seed(settings.train.seed, "layers", step))
+    changes = surroundings.changes()
+    if changes:
+        raise CheckFailed(
+            f"a step or evaluate() changes {', '.join(changes)} for the whole process: leave it "
+            "alone, or put it back before the next yield; draw from context.noise"
+        )
+
+
 @needs(check_model, check_reads_only)
 def check_evaluation(specimen: Specimen) -> None:
     """`evaluate` gives a finite number for each image, its criterion among them."""
@@ -193,10 +219,20 @@ CHECKS: tuple[Check, ...] = (
     check_updates,
     check_seeds,
     check_own_noise,
+    check_globals,
     check_evaluation,
     check_without_labels,
     check_resume,
 )
+
+
+def _expect_seed(seed: int) -> None:
+    """Refuse another seed of torch's global generator than the trainer has set."""
+    if torch.initial_seed() != seed:
+        raise CheckFailed(
+            "a step or evaluate() seeds torch's global generator, which makes dropout alike in "
+            "every step: leave that out, and draw from context.noise"
+        )
 
 
 def _same(first: Any, second: Any) -> bool:  # noqa: ANN401 - whatever a loss has

@@ -38,6 +38,8 @@ WRONG = {
         "spare": "gradients",
         "classes": "runs",
         "shared": "own_weights",
+        "seeding": "globals",
+        "starting": "globals",
         "untraced": "exports",
     },
     "loss": {
@@ -52,6 +54,9 @@ WRONG = {
         "scaling": "reads_only",
         "leaking": "yields",
         "unmet": "described",
+        "threading": "globals",
+        "seeding": "globals",
+        "starting": "globals",
     },
     "dataset": {
         "dark": "images_differ",
@@ -63,6 +68,9 @@ WRONG = {
         "mirrored": "trains",
         "tidy": "files_are_only_read",
         "abrupt": "missing_files",
+        "seeding": "globals",
+        "setting": "globals",
+        "stray": "working_folder",
     },
     "callback": {
         "wanting": "constructs",
@@ -210,6 +218,13 @@ def test_files_that_nobody_gave_are_not_looked_for(monkeypatch: pytest.MonkeyPat
     found = {result.check: result for result in results_of("dataset", "mnist")}
     assert found["loads"].status == "skipped"
     assert "its files cannot be had" in found["loads"].message
+
+
+def test_a_path_is_looked_for_from_where_the_user_is(workplace: Path) -> None:
+    (workplace / "files").mkdir()
+    np.savez(workplace / "files" / "own.npz", images=pixels(0, 40, 8, 8), labels=np.arange(40) % 3)
+    results = results_of("dataset", "npz", "npz:files/own.npz")
+    assert not [result for result in results if result.status != "passed"]
 
 
 def checks_of_kind(kind: str) -> tuple[Check, ...]:

@@ -1,6 +1,7 @@
 """Conditioners that are wrong in one way each, to see that the test kit says in which."""
 
 import gtk
+import numpy as np
 import torch
 from torch import nn
 
@@ -137,6 +138,22 @@ class Shifted(gtk.ScoreLayer):
         return score + torch.linalg.vecdot(features, self.code(condition))
 
 
+class Seeding(Acting):
+    """Seeds numpy's generator for everybody."""
+
+    def hidden(self, site, features):
+        np.random.seed(features)  # noqa: NPY002 - that is what is wrong with it
+        return super().hidden(site, features)
+
+
+class Starting(Acting):
+    """Seeds torch's generator for everybody."""
+
+    def hidden(self, site, features):
+        torch.manual_seed(features)
+        return super().hidden(site, features)
+
+
 class Refusing(Acting):
     """Takes no condition at all."""
 
@@ -155,7 +172,7 @@ class Plain(gtk.Conditioner):
 def gtk_conditioners():
     kinds = (
         Idle, Deaf, Narrow, Crowded, Hasty, Spare, Classes, Shared, Untraced, Modest,
-        Refusing, Plain,
+        Seeding, Starting, Refusing, Plain,
     )  # fmt: skip
     return [
         gtk.ConditionerSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)

@@ -1,5 +1,8 @@
 """Data sets that are wrong in one way each, to see that the test kit says in which."""
 
+import os
+from pathlib import Path
+
 import gtk
 import numpy as np
 
@@ -75,9 +78,30 @@ def mirrored(config, root):
     return gtk.Dataset(data.spec, gtk.Split(images, data.train.labels), data.test)
 
 
+def seeding(config, root):
+    """Seeds numpy's generator for everybody."""
+    np.random.seed(0)  # noqa: NPY002 - that is what is wrong with it
+    return made()
+
+
+def setting(config, root):
+    """Sets an environment variable."""
+    os.environ["GTK_PLUGIN_WRONG"] = "1"
+    return made()
+
+
+def stray(config, root):
+    """Writes wherever the user happens to be."""
+    Path("stray.txt").write_text("here")
+    return made()
+
+
 @gtk.hookimpl
 def gtk_datasets():
-    kinds = (dark, fresh, kept, counted, foreign, absent, tidy, abrupt, mirrored)
+    kinds = (
+        dark, fresh, kept, counted, foreign, absent, tidy, abrupt, mirrored, seeding, setting,
+        stray,
+    )  # fmt: skip
     return [
         gtk.DatasetSpec(
             name=f"wrong-{kind.__name__}",

@@ -3,6 +3,7 @@
 import random
 
 import gtk
+import numpy as np
 import torch
 
 
@@ -114,6 +115,30 @@ class Rolling(Right):
         yield gtk.Update(loss * random.random())  # noqa: S311 - that is what is wrong with it
 
 
+class Threading(Right):
+    """Sets the number of threads for everybody."""
+
+    def updates(self, model, batch, context):
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        yield from super().updates(model, batch, context)
+
+
+class Seeding(Right):
+    """Seeds numpy's generator for everybody."""
+
+    def evaluate(self, model, batch, context):
+        np.random.seed(0)  # noqa: NPY002 - that is what is wrong with it
+        return super().evaluate(model, batch, context)
+
+
+class Starting(Right):
+    """Seeds torch's generator for everybody."""
+
+    def updates(self, model, batch, context):
+        torch.manual_seed(0)
+        yield from super().updates(model, batch, context)
+
+
 class Hiding(Right):
     """Hides in the model how many steps there were, where no checkpoint looks."""
 
@@ -126,7 +151,7 @@ class Hiding(Right):
 def gtk_losses():
     kinds = (
         Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
-        Hiding,
+        Hiding, Threading, Seeding, Starting,
     )  # fmt: skip
     return [
         gtk.LossSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
