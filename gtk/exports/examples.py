@@ -27,24 +27,27 @@ def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
 
 
 def example_batch(
-    subject: Subject, options: ExportOptions, size: int, first: int
+    subject: Subject, options: ExportOptions, size: int, first: int, only: int | None = None
 ) -> tuple[NDArray[Any], ...]:
     """Return a batch as `example_inputs` does, of images that the file can be given."""
     return tuple(
         rounded(value) if name == "image" and options.image == "uint8" else value
         for name, value in zip(
-            subject.part.inputs, example_inputs(subject, size, first), strict=True
+            subject.part.inputs, example_inputs(subject, size, first, only), strict=True
         )
     )
 
 
-def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray[Any], ...]:
+def example_inputs(
+    subject: Subject, size: int, first: int = 0, only: int | None = None
+) -> tuple[NDArray[Any], ...]:
     """Return a batch of latents out to 4 sigma, images from black to white, codes, conditions.
 
     Args:
         subject: whose inputs they are.
         size: of the batch.
-        first: which of the conditions' examples comes first, from the last one downwards.
+        first: how many rows come before it: another number, another draw.
+        only: as in `example_conditions`.
     """
     model = subject.model
     inputs: list[NDArray[Any]] = []
@@ -52,13 +55,13 @@ def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray
         kind = subject.kind(name)
         if kind == "condition":
             assert model.condition is not None  # noqa: S101 - else there is no such kind
-            examples = model.condition.examples()[::-1]
-            inputs.append(examples[np.arange(first, first + size) % len(examples)])
+            chosen = example_conditions(subject, size, first, only)
+            inputs.append(model.condition.examples()[chosen])
         elif kind == "codes":
             codes = subject.part.codes[name]
-            chosen = np.random.default_rng(first).integers(codes.count, size=(size, *codes.shape))
-            chosen.reshape(-1)[:2] = [codes.count - 1, 0][: chosen.size]
-            inputs.append(chosen)
+            drawn = np.random.default_rng(first).integers(codes.count, size=(size, *codes.shape))
+            drawn.reshape(-1)[:2] = [codes.count - 1, 0][: drawn.size]
+            inputs.append(drawn)
         elif kind == "image":
             generator = np.random.default_rng(first)
             images = generator.random((size, *subject.image_shape), dtype=np.float32)
@@ -71,6 +74,26 @@ def example_inputs(subject: Subject, size: int, first: int = 0) -> tuple[NDArray
             ends[:] = [SIGMA, -SIGMA][: len(ends)]
             inputs.append(np.clip(noise, -SIGMA, SIGMA))
     return tuple(inputs)
+
+
+def example_conditions(
+    subject: Subject, size: int, first: int, only: int | None = None
+) -> NDArray[np.int64]:
+    """Return which of the conditions' examples the rows of a batch have.
+
+    Args:
+        subject: whose conditions they are.
+        size: of the batch.
+        first: how many rows come before it; examples take turns, from the last one downwards.
+        only: the one that all rows have instead.
+
+    Returns:
+        (B,); 0 where the part takes no condition.
+    """
+    condition = subject.condition
+    count = 1 if condition is None else len(condition.examples())
+    rows = np.arange(first, first + size, dtype=np.int64)
+    return count - 1 - rows % count if only is None else np.full_like(rows, only)
 
 
 def as_levels(images: NDArray[Any]) -> NDArray[np.int64]:

@@ -17,6 +17,10 @@ from gtk.exports.examples import as_levels, example_batch, example_sizes
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
 from gtk.exports.subject import Subject, one_line
+from gtk.exports.tally import Tally
+
+#: Rows that are drawn of a condition, at least, before it is said that none can be compared.
+LEAST_DRAWS = 64
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,10 @@ class Candidate:
 
 
 def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> Parity:
-    """Compare a file with the model on several batch sizes.
+    """Compare a file with the model on several batch sizes, and with each condition.
 
     Rows whose choices are undecided in PyTorch are left out; a batch of nothing else is followed by
-    another one of its size.
+    another one of its size, and a condition of nothing else by batches of it alone.
 
     Args:
         subject: the part, with a model that was loaded again from disk. Its module is not called:
@@ -47,42 +51,41 @@ def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> P
 
     Raises:
         ExportMismatch: a difference is over the tolerance, or not a number, or a shape or a code
-            differs; or too few rows could be compared.
+            differs; or too few rows could be compared, or none of a condition.
         WorkFailed: onnxruntime cannot run the file, or PyTorch's own outputs are not numbers.
         PluginError: the plugin's own code fails, or gives something else than its part promises.
     """
-    part = subject.part
-    differences: dict[str, dict[int, Difference]] = {name: {} for name in part.outputs}
-    sizes, rows, compared = example_sizes(subject, options), 0, 0
-    least = sum(sizes)
+    tally, sizes = Tally(subject, options), example_sizes(subject, options)
+    least, last = sum(sizes), sizes[-1]
+
+    def draw(size: int, only: int | None = None) -> bool:
+        inputs = example_batch(subject, options, size, tally.rows, only)
+        clear, found = compare_batch(subject, candidate, options, inputs)
+        tally.add(clear, found, only)
+        return bool(clear.any())
+
     while sizes:
         size = sizes.pop(0)
-        inputs = example_batch(subject, options, size, rows)
-        clear, found = compare_batch(subject, candidate, options, inputs)
-        rows, compared = rows + size, compared + clear
-        for name, difference in found.items():
-            known = differences[name].get(size)
-            differences[name][size] = difference if known is None else known.joined(difference)
-        if not clear:
+        if not draw(size):
             sizes.append(size)
-        if rows >= least and 2 * compared < rows:
-            which = "" if options.precision == "fp32" else ", and fp32 rounds less"
-            raise ExportMismatch(
-                f"{subject} can be compared in {compared} of {rows} rows only: in the others the "
-                f"two best candidates of a choice are less than {options.margin:g} apart, so that "
-                f"rounding may choose either. Half of them are needed{which}; no file was written"
-            )
-    margin = None if part.margin is None else options.margin
-    return Parity(options.allowed, differences, compared, rows - compared, margin)
+        if tally.rows >= least and 2 * tally.compared < tally.rows:
+            where = f"{tally.compared} of {tally.rows} rows only: in the others"
+            raise _undecided(subject, options, where, "Half of them are needed")
+    for example in sorted(tally.left_out):
+        start = tally.rows
+        while not draw(last, example):
+            if tally.rows - start >= LEAST_DRAWS:
+                raise _never_compared(subject, options, example, tally.rows - start)
+    return tally.parity()
 
 
 def compare_batch(
     subject: Subject, candidate: Candidate, options: ExportOptions, inputs: tuple[NDArray[Any], ...]
-) -> tuple[int, dict[str, Difference]]:
+) -> tuple[NDArray[np.bool_], dict[str, Difference]]:
     """Compare a file with the model on a batch.
 
     Returns:
-        How many rows were compared, and how each output differs in these; if none was, nothing.
+        Which rows were compared, and how each output differs in these; if none was, nothing.
 
     Raises:
         GtkError: see `compare`.
@@ -111,7 +114,7 @@ def compare_batch(
         if mine.dtype == np.uint8:
             difference = replace(difference, **_levels(mine[clear], right, options.allowed, where))
         differences[name] = difference
-    return int(clear.sum()), differences
+    return clear, differences
 
 
 def measure(
@@ -177,6 +180,25 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _undecided(subject: Subject, options: ExportOptions, where: str, needed: str) -> ExportMismatch:
+    hint = "" if options.precision == "fp32" else ", and fp32 rounds less"
+    return ExportMismatch(
+        f"{subject} can be compared in {where} the two best candidates of a choice are less than "
+        f"{options.margin:g} apart, so that rounding may choose either. {needed}{hint}; no file "
+        "was written"
+    )
+
+
+def _never_compared(
+    subject: Subject, options: ExportOptions, example: int, rows: int
+) -> ExportMismatch:
+    condition = subject.condition
+    assert condition is not None  # noqa: S101 - else it has no examples
+    name = f"{condition.input_name} {condition.example_names()[example]}"
+    where = f"none of {rows} rows with {name}: in all"
+    return _undecided(subject, options, where, "One is needed of each condition")
 
 
 def _check_shape(name: str, found: NDArray[Any], expected: NDArray[Any]) -> None:

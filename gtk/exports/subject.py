@@ -9,6 +9,7 @@ from typing import Any, get_args
 from torch import nn
 
 from gtk.core.codes import Codes
+from gtk.core.condition import ConditionSpec
 from gtk.core.errors import GtkError, PluginError, unknown_name
 from gtk.core.model import ExportPart, Model, Prior
 from gtk.core.run import Run
@@ -38,6 +39,13 @@ class Subject:
     def __str__(self) -> str:
         """Say what it is, for messages."""
         return f"part '{self.name}' of plugin '{self.plugin}'"
+
+    @property
+    def condition(self) -> ConditionSpec | None:
+        """The model's condition, None where the part takes none."""
+        condition = self.model.condition
+        taken = condition is not None and condition.input_name in self.part.inputs
+        return condition if taken else None
 
     @property
     def draws(self) -> bool:

@@ -206,7 +206,7 @@ class Session:
         tensors = [torch.from_numpy(value) for value in feeds.values()]
         with torch.no_grad():
             given = self.subject.part.module(*tensors)
-        return [np.asarray(self.change(given, tensors[0]))]
+        return [np.asarray(self.change(given, *tensors))]
 
 
 def proven(
@@ -223,7 +223,7 @@ def by_noise(_model: gtk.Model, noise: Tensor, _label: Tensor) -> Tensor:
     return torch.where(noise[:, 1, 1] > 1, 9e-4, 1e-3)
 
 
-def wrong_where_undecided(images: Tensor, noise: Tensor) -> Tensor:
+def wrong_where_undecided(images: Tensor, noise: Tensor, _label: Tensor) -> Tensor:
     wrong = (noise[:, 1, 1] > 1).reshape(-1, 1, 1, 1)
     return torch.where(wrong, 1 - images, images)
 
@@ -238,7 +238,7 @@ def test_undecided_rows_are_counted_and_not_compared(tiled: gtk.Run) -> None:
     with pytest.raises(ExportMismatch, match="at batch .* image of the exported file differs"):
         proven(tiled, "sampler", wrong_where_undecided, margin=None)
     with pytest.raises(ExportMismatch, match="differs"):
-        proven(tiled, "sampler", lambda images, _: 1 - images, margin=by_noise)
+        proven(tiled, "sampler", lambda images, *_: 1 - images, margin=by_noise)
 
 
 def test_shapes_of_undecided_rows_are_compared_all_the_same(tiled: gtk.Run) -> None:
@@ -246,7 +246,7 @@ def test_shapes_of_undecided_rows_are_compared_all_the_same(tiled: gtk.Run) -> N
         return torch.zeros(len(noise))
 
     with pytest.raises(ExportMismatch, match=r"at batch 1 the exported file gives image \(1, 64\)"):
-        proven(tiled, "sampler", lambda images, _: images.flatten(1), margin=never)
+        proven(tiled, "sampler", lambda images, *_: images.flatten(1), margin=never)
 
 
 def test_a_batch_of_undecided_rows_is_followed_by_another(tiled: gtk.Run) -> None:
@@ -255,7 +255,7 @@ def test_a_batch_of_undecided_rows_is_followed_by_another(tiled: gtk.Run) -> Non
     def margin(_model: gtk.Model, noise: Tensor, *_: Tensor) -> Tensor:
         return torch.full((len(noise),), next(margins, 1.0))
 
-    parity = proven(tiled, "sampler", lambda images, _: images, margin=margin)
+    parity = proven(tiled, "sampler", lambda images, *_: images, margin=margin)
     assert (parity.compared, parity.undecided) == (22, 3), "1 and 2 rows were, then they came again"
     assert parity.differences["image"].keys() == {1, 2, 3, 16}
 
@@ -269,7 +269,45 @@ def test_a_proof_of_few_rows_is_none(tiled: gtk.Run, share: float) -> None:
 
     message = r"can be compared in \d+ of \d+ rows only: .* less than 0.001 apart.* Half of them"
     with pytest.raises(ExportMismatch, match=message):
-        proven(tiled, "sampler", lambda images, _: images, margin=margin)
+        proven(tiled, "sampler", lambda images, *_: images, margin=margin)
+
+
+def wrong_of(label: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return what gives other images of a class than the model."""
+    return lambda images, _, labels: torch.where(labels[:, None, None, None] == label, 1, images)
+
+
+@pytest.mark.parametrize("label", [0, 4, 9])
+def test_no_condition_is_left_out(tiled: gtk.Run, label: int) -> None:
+    seen = 0
+
+    def margin(_model: gtk.Model, _noise: Tensor, labels: Tensor) -> Tensor:
+        nonlocal seen
+        seen += int((labels == label).sum())
+        return (labels != label).float() if seen < 4 else torch.ones(len(labels))
+
+    with pytest.raises(ExportMismatch, match="image of the exported file differs"):
+        proven(tiled, "sampler", wrong_of(label), margin=margin)
+    seen = 0
+    parity = proven(tiled, "sampler", lambda images, *_: images, margin=margin)
+    again = int(label == 9)  # the batch of one row, which has the last class
+    assert parity.undecided == 2 + again, "all rows of the class among the first"
+    assert parity.compared == 22 + again - parity.undecided + 16
+
+
+@pytest.mark.parametrize("label", [0, 9])
+def test_a_condition_that_cannot_be_compared_is_named(tiled: gtk.Run, label: int) -> None:
+    with pytest.raises(
+        ExportMismatch,
+        match=f"compared in none of 64 rows with label {label}: in all the two best candidates .* "
+        "One is needed of each condition; no file was written",
+    ):
+        proven(
+            tiled,
+            "sampler",
+            lambda images, *_: images,
+            margin=lambda _, __, labels: (labels != label).float(),
+        )
 
 
 def test_one_code_that_differs_is_too_much(tiled: gtk.Run) -> None:
@@ -295,7 +333,7 @@ def test_a_margin_that_is_none_is_the_plugins_fault(
     tiled: gtk.Run, margin: Any, message: str
 ) -> None:
     with pytest.raises(PluginError, match=f"^part 'sampler' of plugin 'tiles': .*{message}"):
-        proven(tiled, "sampler", lambda images, _: images, margin=margin)
+        proven(tiled, "sampler", lambda images, *_: images, margin=margin)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +358,7 @@ def test_codes_that_are_none_are_the_plugins_fault(
         return found
 
     with pytest.raises(PluginError, match=f"its reference gives {message}"):
-        proven(tiled, "encoder", lambda codes, _: codes, reference=wrong)
+        proven(tiled, "encoder", lambda codes, *_: codes, reference=wrong)
     monkeypatch.setattr(tiles.Tiles, "find", wrong)
     with pytest.raises(PluginError, match=f"its module gives {message}"):
         gtk.export(tiled, "wrong.onnx", part="encoder")
