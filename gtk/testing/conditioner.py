@@ -387,16 +387,20 @@ def _rows(condition: ConditionSpec) -> Tensor:
         return torch.tensor([0, 1, 2, 1])
     if condition.kind == "attributes":
         return torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
-    return torch.tensor([[10.0, -2.5], [90.0, 0.5], [50.0, -1.0], [10.0, 0.0]])
+    low, high = torch.tensor(condition.ranges).T
+    return torch.stack([low, high, (low + high) / 2, torch.stack([low[0], high[1]])])
 
 
 def _differing(condition: ConditionSpec) -> Tensor:
-    """Return conditions of which each differs from the first in one thing."""
+    """Return conditions of which each differs from the first in one thing.
+
+    A number differs by all of its range, as nearer ones may well count as one.
+    """
     if condition.kind == "classes":
         return torch.arange(condition.count)
-    base = torch.tensor([0.0, 0.0] if condition.kind == "attributes" else [40.0, -2.0])
-    changes = torch.eye(2) * (1.0 if condition.kind == "attributes" else torch.tensor([7.0, 0.9]))
-    return torch.cat([base[None], base + changes])
+    ranges = condition.ranges or [(0.0, 1.0)] * condition.count
+    low, high = torch.tensor(ranges).T
+    return torch.cat([low[None], low + torch.diag(high - low)])
 
 
 def _stir(layer: nn.Module) -> None:

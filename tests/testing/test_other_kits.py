@@ -1,10 +1,13 @@
 """The kit's checks of conditioners, losses, data sets and callbacks: they pass, and they fail."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from folders import write_images
 from published_files import (
     celeba_lists,
@@ -15,12 +18,17 @@ from published_files import (
     write,
     write_face,
 )
+from torch import Tensor, nn
 
-from gtk.core.discovery import KINDS, installed
+import gtk
+from gtk.core.discovery import CONDITIONER, KINDS, LOSS, Installed, Plugin, installed
 from gtk.core.source import DATA_VARIABLE
+from gtk.plugins.losses.elbo import ELBO
 from gtk.testing import CheckResult, check_plugin
-from gtk.testing.check import Check, Specimen
+from gtk.testing.check import Check, Specimen, check_name
+from gtk.testing.conditioner import check_acts, check_gradients, check_images_alone, check_runs
 from gtk.testing.kit import run_check
+from gtk.testing.loss import check_without_labels
 from gtk.testing.package import check_config, check_owner, check_spec
 
 OURS = "generative-toolkit"
@@ -218,6 +226,55 @@ def test_files_that_nobody_gave_are_not_looked_for(monkeypatch: pytest.MonkeyPat
     found = {result.check: result for result in results_of("dataset", "mnist")}
     assert found["loads"].status == "skipped"
     assert "its files cannot be had" in found["loads"].message
+
+
+class Binned(gtk.ConditioningLayer):
+    """Knows of a number only in which tenth of its range it is."""
+
+    def __init__(self, features: int, ranges: tuple[tuple[float, float], ...]) -> None:
+        super().__init__()
+        self.out_features = features
+        self.low, self.high = torch.tensor(ranges).T
+        self.tables = nn.ModuleList(nn.Embedding(10, features) for _ in ranges)
+
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
+        share = (condition - self.low) / (self.high - self.low)
+        bins = (share * 10).long().clamp(0, 9)
+        codes = [table(bins[:, index]) for index, table in enumerate(self.tables)]
+        return hidden + sum(codes).reshape(*hidden.shape[:2], *[1] * (hidden.dim() - 2))
+
+
+class Binning(gtk.Conditioner):
+    def __init__(self, config: object, condition: gtk.ConditionSpec) -> None:
+        super().__init__(config, condition)
+        if condition.kind != "continuous":
+            raise gtk.InvalidValue("only numbers have bins")
+
+    def hidden(self, site: gtk.Site, features: int) -> gtk.ConditioningLayer:
+        return Binned(features, self.condition.ranges)
+
+
+def test_numbers_may_be_put_into_bins() -> None:
+    spec = gtk.ConditionerSpec(name="binning", summary="Bins.", target=Binning)
+    specimen = Specimen(CONDITIONER, "binning")
+    nowhere = Installed("conditioner", "binning", "ours", "1", "here")
+    vars(specimen)["plugin"] = Plugin(spec, nowhere)
+    for check in (check_runs, check_acts, check_gradients, check_images_alone):
+        assert run_check(check, specimen) == CheckResult(check_name(check), "passed")
+
+
+def test_a_loss_may_refuse_images_without_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = ELBO.updates
+
+    def refuse(self: ELBO, model: Any, batch: Any, context: Any) -> Iterator[gtk.Update]:
+        if batch.condition is None:
+            raise gtk.InvalidValue("it needs labels. Use another --loss")
+        return updates(self, model, batch, context)
+
+    monkeypatch.setattr(ELBO, "updates", refuse)
+    found = run_check(check_without_labels, Specimen(LOSS, "elbo"))
+    assert found.status == "skipped"
+    assert found.message == "it refuses images without labels: it needs labels. Use another --loss"
 
 
 def test_a_path_is_looked_for_from_where_the_user_is(workplace: Path) -> None:
