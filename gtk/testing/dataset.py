@@ -1,6 +1,7 @@
 """What a data set promises."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from gtk.core.assembly import Choice
 from gtk.core.build import build
 from gtk.core.config import make_config
-from gtk.core.data import Dataset, DataSpec, Split
+from gtk.core.data import Dataset, DataSpec, Split, spread
 from gtk.core.errors import GtkError, InvalidValue, PluginError
 from gtk.core.source import find_root, load_data, split_reference
 from gtk.core.trainer import Trainer
@@ -21,6 +22,9 @@ from gtk.testing.surroundings import Surroundings, working_in
 
 #: Images that a model is tried on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3
+#: Test images that are looked for among the training images, and the share that may be found
+#: there beyond what chance explains: real data sets have some doubles.
+HELD_OUT, DOUBLES = 1000, 0.1
 OURS = "generative-toolkit"
 
 
@@ -69,6 +73,25 @@ def check_labels_differ(specimen: Specimen) -> None:
     if missing:
         what = "no training image has" if condition.kind == "classes" else "all images share one"
         raise CheckFailed(f"{what} label {', '.join(missing[:3])}, so {remedy}")
+
+
+@needs(check_images_differ)
+def check_held_out(specimen: Specimen) -> None:
+    """Its test images are others than its training images, a few doubles apart."""
+    train, test = loaded(specimen).train, loaded(specimen).test
+    if not len(test):
+        raise CheckSkipped("it has no test images")
+    seen = Counter(hash(image.tobytes()) for image in train.images)
+    tried = spread(len(test), HELD_OUT)
+    share = sum(hash(test.images[row].tobytes()) in seen for row in tried) / len(tried)
+    # Where few images are possible, as many are drawn again as are in the training images twice.
+    repeated = sum(count for count in seen.values() if count > 1) / len(train)
+    if share > repeated + DOUBLES:
+        raise CheckFailed(
+            f"{share:.0%} of its test images are training images, too, so that nobody can tell "
+            "what was learned from what was remembered: split them, or draw others for "
+            "Dataset(test=...)"
+        )
 
 
 @needs(check_loads)
@@ -231,6 +254,7 @@ CHECKS: tuple[Callable[[Specimen], None], ...] = (
     check_loads,
     check_images_differ,
     check_labels_differ,
+    check_held_out,
     check_repeatable,
     check_description,
     check_missing_files,

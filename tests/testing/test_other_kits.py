@@ -76,6 +76,7 @@ WRONG = {
         "mirrored": "trains",
         "tidy": "files_are_only_read",
         "abrupt": "missing_files",
+        "peeking": "held_out",
         "seeding": "globals",
         "setting": "globals",
         "stray": "working_folder",
