@@ -3,14 +3,16 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtk.cli.console import make_console
+from gtk.cli.options import click_option
 from gtk.core.assembly import DEFAULT_DATA
+from gtk.core.config import Option, make_config, options_of
 from gtk.core.discovery import DATASET, KINDS, Kind, find, installed
 from gtk.core.errors import InvalidValue, PluginError, WorkFailed
 from gtk.core.source import find_dataset, split_reference
@@ -37,8 +39,18 @@ COLORS = {"passed": "green", "skipped": "yellow", "expected": "yellow", "failed"
     help="The data set it is tried with; of a data set of files, itself and where some are. "
     "[default: digits]",
 )
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the plugin's own, where its defaults are not for the images it is tried "
+    "with; can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def plugins_check(*, name: str, kind: str | None, data: str | None, as_json: bool) -> None:
+def plugins_check(
+    *, name: str, kind: str | None, data: str | None, options: tuple[str, ...], as_json: bool
+) -> None:
     """Run the test kit on a plugin: does it keep what the contracts promise?
 
     NAME is a plugin's, or PACKAGE/NAME. It ends with exit code 1 if a check fails.
@@ -53,11 +65,12 @@ def plugins_check(*, name: str, kind: str | None, data: str | None, as_json: boo
     path = split_reference(data)[1]
     if path is not None and not path.exists():  # what no check could tell from a plugin's failure
         raise InvalidValue(f"--data {data}: there is no {path}; say where the files are")
+    values = _parse_options(chosen, name, options)
     title = f"{chosen.name} '{name}'{_origin(chosen, name)}"
     if not as_json:
         click.echo(visible(title))
     results = []
-    for result in _results(chosen, name, data or DEFAULT_DATA):
+    for result in _results(chosen, name, data or DEFAULT_DATA, values):
         results.append(result)
         if not as_json:
             _print(result)
@@ -103,12 +116,53 @@ def _origin(kind: Kind[Any], name: str) -> str:
         return ""
 
 
-def _results(kind: Kind[Any], name: str, data: str) -> "Iterator[CheckResult]":
+def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Read NAME=VALUE texts as values of the plugin's own options.
+
+    Raises:
+        InvalidValue: a text is something else, a name is given twice, or a value is not possible.
+        UnknownName: the plugin has no such option.
+        PluginError: there are such texts, and the plugin cannot be loaded to know its options.
+    """
+    if not texts:
+        return {}
+    config, where = find(kind, name).spec.config, f"{kind.name} '{name}'"
+    known = {option.field: option for option in options_of({kind.name: config})}
+    if not known:
+        raise InvalidValue(f"{where} has no options: leave --option out")
+    values: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        field = key.removeprefix("--").replace("-", "_")
+        if not equals:
+            raise InvalidValue(f"--option takes NAME=VALUE, not '{text}'")
+        if field not in known:
+            raise unknown_name(f"option of {where}", key, known)
+        if field in values:
+            raise InvalidValue(f"--option gives {field} twice")
+        values[field] = _parse_value(known[field], value)
+    make_config(config, values, where)  # so that a mistake is found before the checks
+    return values
+
+
+def _parse_value(option: Option, text: str) -> Any:  # noqa: ANN401 - of the option's type
+    """Read a value as `gtk train` reads that of the option's own flag."""
+    parameter = click_option(option, option.default, "")
+    try:
+        return parameter.type.convert(text, parameter, None)
+    except click.BadParameter as error:
+        reason = error.message.rstrip(".")
+        raise InvalidValue(f"--option {option.field}={text}: {reason}") from error
+
+
+def _results(
+    kind: Kind[Any], name: str, data: str, options: Mapping[str, Any]
+) -> "Iterator[CheckResult]":
     """Yield what each check finds, as soon as it has."""
     from gtk.testing.check import Specimen, check_name
     from gtk.testing.kit import checks_of, run_check
 
-    specimen = Specimen(kind, name, data)
+    specimen = Specimen(kind, name, data, options)
     for check in checks_of(kind).values():
         try:
             with redirect_stdout(sys.stderr):  # what a plugin prints is no result

@@ -98,6 +98,19 @@ def test_the_data_are_handed_on(gtk_command: Command, checks: list[Check]) -> No
     assert seen == ["digits", "npz:own.npz", "folder:photos", "folder:photos"]
 
 
+def test_options_are_handed_on_as_values_of_their_types(
+    gtk_command: Command, checks: list[Check]
+) -> None:
+    seen = []
+    checks.append(lambda specimen: seen.append(specimen.options))
+    checks[-1].__name__ = "check_options"
+    given = ["latent_dim=4", "--hidden-dims=32,16", "network=conv"]
+    arguments = [part for text in given for part in ("--option", text)]
+    assert gtk_command("plugins", "check", "cvae", *arguments).code == 0
+    assert gtk_command("plugins", "check", "cvae").code == 0
+    assert seen == [{"latent_dim": 4, "hidden_dims": (32, 16), "network": "conv"}, {}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -111,6 +124,15 @@ def test_the_data_are_handed_on(gtk_command: Command, checks: list[Check]) -> No
         (("folder", "--data", "npz:own.npz"), "is another data set: say where files are"),
         (("folder", "--data", "folder:nowhere"), "folder:nowhere: there is no nowhere; say where"),
         (("elbo", "--data", "npz:nowhere.npz"), "there is no nowhere.npz; say where the files are"),
+        (("cvae", "--option", "latent_dim"), "--option takes NAME=VALUE, not 'latent_dim'"),
+        (("cvae", "--option", "latent_dims=4"), "Did you mean 'latent_dim'?"),
+        (
+            ("cvae", "--option", "latent_dim=few"),
+            "latent_dim=few: 'few' is not a valid integer",
+        ),
+        (("cvae", "--option", "latent_dim=0"), "model 'cvae': "),
+        (("cvae", *(2 * ("--option", "latent_dim=4"))), "--option gives latent_dim twice"),
+        (("samples", "--option", "count=4"), "'samples' has no options: leave --option out"),
         ((), "Missing argument 'NAME'"),
     ],
 )
