@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import onnx
 
-from gtk.core.errors import PluginError, UserError, WorkFailed
+from gtk.core.errors import GtkError, PluginError, UserError, WorkFailed
 from gtk.core.run import Run
 from gtk.core.runs import find_run
 from gtk.core.work import track
@@ -141,8 +141,8 @@ def export_all(
 
     Raises:
         UserError: as in `export`.
-        ExportMismatch: as in `export`.
-        WorkFailed: as in `export`.
+        ExportMismatch: as in `export`; the message names the parts that do not fail.
+        WorkFailed: likewise.
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
@@ -155,10 +155,19 @@ def export_all(
     for path in subjects:
         if place.exists():
             check_files(path, overwrite=overwrite)
-    prepared = {
-        path: _prepare(run, step, subject, chosen)
-        for path, subject in track(subjects.items(), "exporting", len(subjects))
-    }
+    prepared: dict[Path, Prepared] = {}
+    failures: list[GtkError] = []
+    for path, subject in track(subjects.items(), "exporting", len(subjects)):
+        try:
+            prepared[path] = _prepare(run, step, subject, chosen)
+        except (WorkFailed, PluginError) as error:  # the part's own; another may do
+            failures.append(error)
+    if failures:
+        if not prepared:
+            raise failures[0]
+        ways = " or ".join(f"--part {item.part}" for item in prepared.values())
+        message = f"{failures[0]}. What can be written: {ways}"
+        raise type(failures[0])(message) from failures[0]
     return _finish(prepared, dry_run=dry_run)
 
 

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 import gtk
 from gtk.core.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
-from gtk.exports import runtime
+from gtk.exports import onnx, runtime
+from gtk.exports.subject import Subject
 
 Exports = Callable[[Any], Any]
 
@@ -319,9 +320,22 @@ def test_one_part_that_fails_keeps_all_from_being_written(
     monkeypatch.setattr(
         painter.Gauge, "forward", lambda self, image: (image, image.mean((1, 2, 3)))
     )
-    with pytest.raises(ExportMismatch, match="strokes"):
+    message = "strokes .*; no file was written. What can be written: --part brush$"
+    with pytest.raises(ExportMismatch, match=message):
         gtk.export_all(painting, "parts")
     assert not list(Path.cwd().iterdir())
+    gtk.export(painting, "brush.onnx", part="brush")
+
+
+def test_parts_that_all_fail_are_not_recommended(
+    painting: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_run: gtk.Run, _step: int, subject: Subject, _options: object) -> None:
+        raise WorkFailed(f"{subject} cannot")
+
+    monkeypatch.setattr(onnx, "_prepare", fail)
+    with pytest.raises(WorkFailed, match="^part 'brush' of plugin 'painter' cannot$"):
+        gtk.export_all(painting, "parts")
 
 
 @pytest.fixture
