@@ -14,7 +14,7 @@ from gtk.cli.options import click_option
 from gtk.core.assembly import DEFAULT_DATA
 from gtk.core.config import Option, make_config, options_of
 from gtk.core.discovery import DATASET, KINDS, Kind, find, installed
-from gtk.core.errors import InvalidValue, PluginError, WorkFailed
+from gtk.core.errors import InvalidValue, PluginError, WorkFailed, unknown_name
 from gtk.core.source import find_dataset, split_reference
 from gtk.core.text import visible
 from gtk.core.unknown_plugin import unknown_plugin
@@ -80,7 +80,10 @@ def plugins_check(
         document = {"kind": chosen.name, "name": name, "checks": checks}
         click.echo(json.dumps({**document, "passed": not counts["failed"]}))
     if counts["failed"]:
-        raise WorkFailed(f"{counts['failed']} of {len(results)} checks failed for {title}")
+        failed = ", ".join(result.check for result in results if result.status == "failed")
+        raise WorkFailed(
+            f"{counts['failed']} of {len(results)} checks failed for {title}: {failed}"
+        )
     if not as_json:
         skipped = f", {counts['skipped']} had nothing to look at" if counts["skipped"] else ""
         click.echo(f"{counts['passed']} of {len(results)} checks passed{skipped}")

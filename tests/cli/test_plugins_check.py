@@ -59,7 +59,7 @@ def test_a_check_that_fails_is_exit_code_1(gtk_command: Command, checks: list[Ch
     assert "\x1b" not in result.out
     assert result.err.splitlines()[-1] == (
         "gtk: error: 1 of 3 checks failed for loss 'generative-toolkit/elbo' of "
-        "generative-toolkit 0.1.0"
+        "generative-toolkit 0.1.0: broken"
     )
 
 
