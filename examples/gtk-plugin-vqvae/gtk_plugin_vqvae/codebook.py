@@ -9,6 +9,8 @@ from torch import Tensor, nn
 EPSILON = 1e-5
 #: A code that a batch chooses less often than this, on average, is dead and starts anew.
 DEAD = 0.5
+#: Features that are nearer to each other than this share of the largest number are the same.
+SAME = 1e-6
 
 
 class Codebook(nn.Module):
@@ -66,25 +68,52 @@ class Codebook(nn.Module):
         Args:
             features: (B, D, h, w).
             codes: the nearest vectors' numbers: (B, h, w).
-            order: of the N = Bhw features, in which dead vectors start from them: (N,), int64.
+            order: of the N = Bhw features, in which dead vectors start from them: (N,), int64. Of
+                features that are the same, as those of blank patches are, only one is taken: two
+                vectors in one place are no choice. Vectors that none is left for stay.
         """
         rows = features.detach().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
         counts = torch.zeros_like(self.counts)
         counts.index_add_(0, codes.flatten(), torch.ones_like(rows[:, 0]))
         sums = torch.zeros_like(self.sums).index_add_(0, codes.flatten(), rows)
-        starts = order[torch.arange(len(counts), device=order.device) % len(order)]
-        return {"counts": counts, "sums": sums, "starts": rows.index_select(0, starts)}
+        doubles = is_double(rows[order])
+        starts = doubles.int().argsort(stable=True)[: len(counts)]  # at most K, doubles last
+        return {
+            "counts": counts,
+            "sums": sums,
+            "starts": rows[order[starts]],
+            "usable": ~doubles[starts],
+        }
 
     def learn(self, statistics: Mapping[str, Tensor]) -> None:
         """Follow the features of a batch."""
         self.counts.lerp_(statistics["counts"], 1 - self.decay)
         self.sums.lerp_(statistics["sums"], 1 - self.decay)
         dead = self.counts < DEAD
+        starts, usable = statistics["starts"], statistics["usable"]
+        number = (dead.cumsum(0) - 1).clamp(min=0)  # of a dead vector among the dead
+        last = len(starts) - 1
+        fresh = (number <= last) & usable[number.clamp(max=last)]
+        anew = torch.where(fresh[:, None], starts[number.clamp(max=last)], self.vectors)
         self.counts.masked_fill_(dead, 1)
-        self.sums.copy_(torch.where(dead[:, None], statistics["starts"], self.sums))
+        self.sums.copy_(torch.where(dead[:, None], anew, self.sums))
         total = self.counts.sum()
         smooth = (self.counts + EPSILON) / (total + len(self.counts) * EPSILON) * total
         self.vectors.copy_(self.sums / smooth[:, None])
+
+
+def is_double(rows: Tensor) -> Tensor:
+    """Say of rows (N, D) which are the same as another one: (N,), False for one of the same.
+
+    They are compared by their places along one direction, sorted: all pairs would be too many.
+    """
+    direction = torch.arange(1, rows.shape[1] + 1, device=rows.device).cos()
+    places, order = (
+        (rows * direction).sum(1).sort(stable=True)
+    )  # of the same, the first comes first
+    near = places.diff() <= SAME * rows.abs().amax()
+    near = torch.cat([near.new_zeros(1), near])
+    return torch.empty_like(near).index_copy_(0, order, near)
 
 
 def perplexity(counts: Tensor) -> Tensor:
