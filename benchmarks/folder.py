@@ -54,7 +54,7 @@ def generate(folder: Path, count: int) -> None:
 
 def settings(folder: Path) -> Any:  # noqa: ANN401 - gtk is imported where the environment is set
     """Return what is trained."""
-    from gtk.core.assembly import Choice
+    from gtk.core.settings.choice import Choice
 
     choice = Choice.by_name("cvae", f"folder:{folder / 'images'}")
     return choice.settle({**OPTIONS, "batch_size": BATCH}, None)
@@ -64,10 +64,10 @@ def speed(folder: Path, threads: int) -> dict[str, Any]:
     """Train on both in turns, and return medians."""
     import torch
 
-    from gtk.core.build import build
-    from gtk.core.data import Dataset, Split
-    from gtk.core.trainer import Trainer
-    from gtk.core.training import load_dataset
+    from gtk.core.models.build import build
+    from gtk.core.training.trainer import Trainer
+    from gtk.core.training.training import load_dataset
+    from gtk.core.values.dataset import Dataset, Split
 
     torch.set_num_threads(threads)
     chosen = settings(folder)
@@ -112,7 +112,7 @@ def watched_training(folder: Path) -> dict[str, Any]:
     thread = threading.Thread(target=watch)
     thread.start()
     import gtk
-    from gtk.core import training
+    from gtk.core.training import training
 
     seconds = []
     load = training.load_dataset

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gtk
-from gtk.core.spec import NoConfig
-from gtk.core.summary import parameter_count
+from gtk.core.models.summary import parameter_count
+from gtk.core.registry.spec import NoConfig
 from gtk.plugins.datasets import mnist
 
 RECIPES = ("cvae-mlp", "vae-mlp", "vae-2d", "cgan-conv", "vae-conv")

@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 import gtk
-from gtk.core.assembly import Choice
-from gtk.core.runs import RunPlace
-from gtk.core.training import Training
+from gtk.core.settings.choice import Choice
+from gtk.core.storage.runs import RunPlace
+from gtk.core.training.training import Training
 
 BLOCK = 25
 BATCH = 128

@@ -10,8 +10,8 @@ import click
 
 from gtk.cli.main import gtk
 from gtk.cli.options import HeadedCommand, HeadedOption, click_option
-from gtk.core.config import options_of
-from gtk.core.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, find, installed
+from gtk.core.registry.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, find, installed
+from gtk.core.registry.options import options_of
 
 PAGE = Path(__file__).with_name("commands.md")
 PACKAGE = "generative-toolkit"

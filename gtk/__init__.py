@@ -7,9 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gtk.core.codes import Codes as Codes
-    from gtk.core.condition import ConditionSpec as ConditionSpec
-    from gtk.core.conditioner import (
+    from gtk.core.contracts.batch import Batch as Batch
+    from gtk.core.contracts.conditioner import (
         Conditioner as Conditioner,
         ConditioningLayer as ConditioningLayer,
         PassThrough as PassThrough,
@@ -17,30 +16,16 @@ if TYPE_CHECKING:
         ScoreLayer as ScoreLayer,
         Site as Site,
     )
-    from gtk.core.data import (
-        Dataset as Dataset,
-        DataSpec as DataSpec,
-        Split as Split,
-    )
-    from gtk.core.errors import (
-        GtkError as GtkError,
-        InvalidValue as InvalidValue,
-        UserError as UserError,
-        WorkFailed as WorkFailed,
-    )
-    from gtk.core.hooks import hookimpl as hookimpl
-    from gtk.core.loss import Context as Context, Loss as Loss, Update as Update
-    from gtk.core.model import (
+    from gtk.core.contracts.loss import Context as Context, Loss as Loss, Update as Update
+    from gtk.core.contracts.model import (
         ExportPart as ExportPart,
         Model as Model,
         ReconstructingModel as ReconstructingModel,
     )
-    from gtk.core.noise import Noise as Noise, NoiseSpec as NoiseSpec
-    from gtk.core.normalization import Normalization as Normalization
-    from gtk.core.progress import Progress as Progress
-    from gtk.core.run import Run as Run
-    from gtk.core.runs import find_run as load  # noqa: F401 - public under another name
-    from gtk.core.spec import (
+    from gtk.core.contracts.noise import Noise as Noise
+    from gtk.core.contracts.normalization import Normalization as Normalization
+    from gtk.core.registry.hooks import hookimpl as hookimpl
+    from gtk.core.registry.spec import (
         CallbackSpec as CallbackSpec,
         ConditionerSpec as ConditionerSpec,
         DatasetSpec as DatasetSpec,
@@ -48,62 +33,78 @@ if TYPE_CHECKING:
         ModelSpec as ModelSpec,
         NoConfig as NoConfig,
     )
-    from gtk.core.store import Batch as Batch
-    from gtk.core.training import train as train
-    from gtk.core.work import track as track
+    from gtk.core.storage.run import Run as Run
+    from gtk.core.storage.runs import find_run as load  # noqa: F401 - public under another name
+    from gtk.core.training.progress import Progress as Progress
+    from gtk.core.training.training import train as train
+    from gtk.core.values.codes import Codes as Codes
+    from gtk.core.values.condition import ConditionSpec as ConditionSpec
+    from gtk.core.values.dataset import (
+        Dataset as Dataset,
+        DataSpec as DataSpec,
+        Split as Split,
+    )
+    from gtk.core.values.errors import (
+        GtkError as GtkError,
+        InvalidValue as InvalidValue,
+        UserError as UserError,
+        WorkFailed as WorkFailed,
+    )
+    from gtk.core.values.noise import NoiseSpec as NoiseSpec
+    from gtk.core.values.tracking import track as track
     from gtk.exports.onnx import export as export, export_all as export_all
-    from gtk.plugins.gan.protocol import AdversarialModel as AdversarialModel
-    from gtk.plugins.vae.gaussian import (
+    from gtk.plugins.families.adversarial import AdversarialModel as AdversarialModel
+    from gtk.plugins.families.gaussian import (
         DiagonalGaussian as DiagonalGaussian,
         StandardGaussian as StandardGaussian,
     )
-    from gtk.plugins.vae.protocol import LatentVariableModel as LatentVariableModel
+    from gtk.plugins.families.latent_variable import LatentVariableModel as LatentVariableModel
 
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
-    "AdversarialModel": "gtk.plugins.gan.protocol",
-    "Batch": "gtk.core.store",
-    "CallbackSpec": "gtk.core.spec",
-    "Codes": "gtk.core.codes",
-    "ConditionSpec": "gtk.core.condition",
-    "Conditioner": "gtk.core.conditioner",
-    "ConditionerSpec": "gtk.core.spec",
-    "ConditioningLayer": "gtk.core.conditioner",
-    "Context": "gtk.core.loss",
-    "DataSpec": "gtk.core.data",
-    "Dataset": "gtk.core.data",
-    "DatasetSpec": "gtk.core.spec",
-    "DiagonalGaussian": "gtk.plugins.vae.gaussian",
-    "ExportPart": "gtk.core.model",
-    "GtkError": "gtk.core.errors",
-    "InvalidValue": "gtk.core.errors",
-    "LatentVariableModel": "gtk.plugins.vae.protocol",
-    "Loss": "gtk.core.loss",
-    "LossSpec": "gtk.core.spec",
-    "Model": "gtk.core.model",
-    "ModelSpec": "gtk.core.spec",
-    "NoConfig": "gtk.core.spec",
-    "Noise": "gtk.core.noise",
-    "NoiseSpec": "gtk.core.noise",
-    "Normalization": "gtk.core.normalization",
-    "PassThrough": "gtk.core.conditioner",
-    "PlainNormalization": "gtk.core.conditioner",
-    "Progress": "gtk.core.progress",
-    "ReconstructingModel": "gtk.core.model",
-    "Run": "gtk.core.run",
-    "ScoreLayer": "gtk.core.conditioner",
-    "Site": "gtk.core.conditioner",
-    "Split": "gtk.core.data",
-    "StandardGaussian": "gtk.plugins.vae.gaussian",
-    "Update": "gtk.core.loss",
-    "UserError": "gtk.core.errors",
-    "WorkFailed": "gtk.core.errors",
+    "AdversarialModel": "gtk.plugins.families.adversarial",
+    "Batch": "gtk.core.contracts.batch",
+    "CallbackSpec": "gtk.core.registry.spec",
+    "Codes": "gtk.core.values.codes",
+    "ConditionSpec": "gtk.core.values.condition",
+    "Conditioner": "gtk.core.contracts.conditioner",
+    "ConditionerSpec": "gtk.core.registry.spec",
+    "ConditioningLayer": "gtk.core.contracts.conditioner",
+    "Context": "gtk.core.contracts.loss",
+    "DataSpec": "gtk.core.values.dataset",
+    "Dataset": "gtk.core.values.dataset",
+    "DatasetSpec": "gtk.core.registry.spec",
+    "DiagonalGaussian": "gtk.plugins.families.gaussian",
+    "ExportPart": "gtk.core.contracts.model",
+    "GtkError": "gtk.core.values.errors",
+    "InvalidValue": "gtk.core.values.errors",
+    "LatentVariableModel": "gtk.plugins.families.latent_variable",
+    "Loss": "gtk.core.contracts.loss",
+    "LossSpec": "gtk.core.registry.spec",
+    "Model": "gtk.core.contracts.model",
+    "ModelSpec": "gtk.core.registry.spec",
+    "NoConfig": "gtk.core.registry.spec",
+    "Noise": "gtk.core.contracts.noise",
+    "NoiseSpec": "gtk.core.values.noise",
+    "Normalization": "gtk.core.contracts.normalization",
+    "PassThrough": "gtk.core.contracts.conditioner",
+    "PlainNormalization": "gtk.core.contracts.conditioner",
+    "Progress": "gtk.core.training.progress",
+    "ReconstructingModel": "gtk.core.contracts.model",
+    "Run": "gtk.core.storage.run",
+    "ScoreLayer": "gtk.core.contracts.conditioner",
+    "Site": "gtk.core.contracts.conditioner",
+    "Split": "gtk.core.values.dataset",
+    "StandardGaussian": "gtk.plugins.families.gaussian",
+    "Update": "gtk.core.contracts.loss",
+    "UserError": "gtk.core.values.errors",
+    "WorkFailed": "gtk.core.values.errors",
     "export": "gtk.exports.onnx",
     "export_all": "gtk.exports.onnx",
-    "hookimpl": "gtk.core.hooks",
-    "load": "gtk.core.runs:find_run",
-    "track": "gtk.core.work",
-    "train": "gtk.core.training",
+    "hookimpl": "gtk.core.registry.hooks",
+    "load": "gtk.core.storage.runs:find_run",
+    "track": "gtk.core.values.tracking",
+    "train": "gtk.core.training.training",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names

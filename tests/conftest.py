@@ -17,8 +17,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and tor
 import torch
 
 import gtk
-from gtk.core import discovery
-from gtk.core.cache import CACHE_VARIABLE
+from gtk.core.registry import discovery
+from gtk.core.storage.cache import CACHE_VARIABLE
 
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 DATA_ROOT = os.environ.get(DATA_VARIABLE)

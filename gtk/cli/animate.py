@@ -8,7 +8,7 @@ import click
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +101,7 @@ def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
     """Yield every frame of a walk that ends where it began: a column for each class."""
     import numpy as np
 
-    from gtk.core.interpolation import closed_walk
+    from gtk.core.values.interpolation import closed_walk
 
     spec = source.condition
     names = [] if spec is None else spec.example_names()

@@ -9,8 +9,8 @@ import click
 from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.options import Integers, RunReference, runs_option
 from gtk.cli.source import is_exported
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +62,7 @@ def bench(
             raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
         measurable = measuring.open_file(Path(source), device, runs)
     else:
-        from gtk.core.runs import find_run
+        from gtk.core.storage.runs import find_run
 
         measurable = measuring.open_run(find_run(source, runs), part, device)
     chosen = measurable.sizes(sizes)

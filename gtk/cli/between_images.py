@@ -9,7 +9,7 @@ from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_image
 from gtk.cli.picture import Layout
 from gtk.cli.source import RunSource
 from gtk.cli.step_names import percentages
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,8 @@ def between_images(
     """
     import numpy as np
 
-    from gtk.core.interpolation import straight
-    from gtk.core.sampler import to_pixels
+    from gtk.core.models.sampling import to_pixels
+    from gtk.core.values.interpolation import straight
     from gtk.plugins.vae.latent import LatentSpace
 
     latent = LatentSpace(source.model)
@@ -59,7 +59,7 @@ def _labels(
     """Return the condition of every step in each row, and what the row is called."""
     import numpy as np
 
-    from gtk.core.interpolation import straight
+    from gtk.core.values.interpolation import straight
 
     spec = source.condition
     if spec is None or first.labels is None or last.labels is None:

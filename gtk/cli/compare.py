@@ -8,11 +8,11 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RunReference, runs_option
-from gtk.core.comparison import Compared, caveats, compared, differing_settings, final_terms
-from gtk.core.errors import GtkError, InvalidValue
-from gtk.core.output import check_output_file, write_file
-from gtk.core.runs import find_run
-from gtk.core.text import visible
+from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
+from gtk.core.storage.runs import find_run
+from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.output import check_output_file, write_file
+from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

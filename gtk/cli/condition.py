@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np

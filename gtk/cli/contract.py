@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gtk.core.errors import UserError
+from gtk.core.values.errors import UserError
 
 #: More names than this are counted, not listed.
 MOST_NAMES = 100

@@ -7,15 +7,15 @@ import click
 
 from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.options import HeadedCommand, PluginName, click_option
-from gtk.cli.working import work_shown
-from gtk.core.config import Option, make_config, options_of
-from gtk.core.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
-from gtk.core.errors import UserError
-from gtk.core.output import check_output_file
-from gtk.core.source import find_dataset, find_root, load_data, split_reference
+from gtk.cli.progress_bar import work_shown
+from gtk.core.registry.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
+from gtk.core.registry.options import Option, make_config, options_of
+from gtk.core.settings.image_source import find_dataset, find_root, load_data, split_reference
+from gtk.core.values.errors import UserError
+from gtk.core.values.output import check_output_file
 
 if TYPE_CHECKING:
-    from gtk.core.data import Dataset
+    from gtk.core.values.dataset import Dataset
 
 COLUMNS, MOST_COLUMNS = 10, 100
 
@@ -129,7 +129,7 @@ def data(
     fields = {option.name: option.field for option in _options(ctx)}
     values = {fields[key]: value for key, value in options.items() if value is not None}
     config = make_config(spec.config, values, f"data set '{spec.name}'")
-    from gtk.cli.facts import (  # which takes numpy, that --help does without
+    from gtk.cli.data_summary import (  # which takes numpy, that --help does without
         print_facts,
         train_command,
     )

@@ -10,9 +10,9 @@ import click
 from gtk.cli.console import make_console
 from gtk.cli.contract import undecided_rows
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
-from gtk.cli.working import work_shown
-from gtk.core.command import sample_condition
-from gtk.core.run import Run
+from gtk.cli.progress_bar import work_shown
+from gtk.core.storage.command import sample_condition
+from gtk.core.storage.run import Run
 from gtk.exports.options import OPSETS, TOLERANCES, Layout, Pixels, Precision
 from gtk.exports.snippet import javascript_snippet, python_snippet
 
@@ -127,7 +127,7 @@ def export(
 
     gtk export latest --part all --out exported --precision fp16
     """
-    from gtk.core.runs import find_run
+    from gtk.core.storage.runs import find_run
 
     found = find_run(run, runs)
     from gtk.exports.onnx import export as export_one, export_all

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from gtk.cli.condition import condition_name, wanted_condition
 from gtk.cli.source import RunSource
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gtk.core.data import Split
+    from gtk.core.values.dataset import Split
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_test_images(source: RunSource) -> "Split":
     Raises:
         GtkError: the data cannot be read, are others by now, or have no test images.
     """
-    from gtk.core.training import load_dataset
+    from gtk.core.training.training import load_dataset
 
     dataset = load_dataset(source.run.settings)
     if dataset.spec != source.run.data_spec:
@@ -59,7 +59,7 @@ def take_test_images(source: RunSource, split: "Split", rows: "NDArray[np.int64]
     """Return the test images with these row numbers."""
     import numpy as np
 
-    from gtk.core.data import Split
+    from gtk.core.values.dataset import Split
 
     taken = Split(split.images[rows], split.labels[rows])
     known = source.run.data_spec.condition

@@ -10,11 +10,11 @@ from gtk.cli.console import make_console, print_wrapped
 from gtk.cli.contract import contract_lines
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
 from gtk.cli.source import is_exported
-from gtk.core.errors import GtkError, InvalidValue, UserError, WorkFailed
-from gtk.core.text import visible
+from gtk.core.values.errors import GtkError, InvalidValue, UserError, WorkFailed
+from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
-    from gtk.core.run import Run
+    from gtk.core.storage.run import Run
     from gtk.exports.inspection import InspectedPart, Sidecar
 
 
@@ -43,7 +43,7 @@ def inspect(
             )
         _show_file(Path(source), as_json=as_json)
         return
-    from gtk.core.runs import find_run
+    from gtk.core.storage.runs import find_run
 
     _show_run(find_run(source, runs), part, checkpoint, as_json=as_json)
 
@@ -85,7 +85,7 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
             exported.
     """
     from gtk.exports.inspection import inspect_run
-    from gtk.exports.subject import load_subject, load_subjects
+    from gtk.exports.loaded_part import load_subject, load_subjects
 
     step = run.checkpoints.choose(checkpoint)
     found = load_subjects(run, step) if part is None else [load_subject(run, part, step)]

@@ -13,8 +13,8 @@ from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import RunSource, Source
 from gtk.cli.step_names import percentages
-from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue
 
 ROWS, MOST_EXAMPLES = 5, 10
 
@@ -117,7 +117,7 @@ def _between_points(
     """Go along an arc from one draw of noise to another in each row."""
     import numpy as np
 
-    from gtk.core.interpolation import spherical
+    from gtk.core.values.interpolation import spherical
 
     spec = source.condition
     examples = [] if spec is None or wanted is not None else list(spec.examples())

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from gtk.core.errors import GtkError
-from gtk.core.failure import plugin_failure
-from gtk.core.hooks import hookimpl
-from gtk.core.progress import Progress
-from gtk.core.run import Run
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.plugin_failure import plugin_failure
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.errors import GtkError
 from gtk.plugins.callbacks.pace import Pace
 
 #: Seconds between two lines about the same work: it may be told of every image.
@@ -78,7 +78,7 @@ class JsonLines:
 
     def end(self, run: Run) -> None:
         """Print the last figures of each split and where everything is, if anybody still reads."""
-        from gtk.cli.outcome import last_metrics
+        from gtk.cli.train_summary import last_metrics
 
         if self._last is None:
             return

@@ -9,9 +9,9 @@ from typing import NoReturn
 
 import click
 
-from gtk.cli.group import LazyGroup
-from gtk.core.errors import TRACEBACK_VARIABLE, GtkError
-from gtk.core.text import visible
+from gtk.cli.lazy_group import LazyGroup
+from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
+from gtk.core.values.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -109,9 +109,10 @@ def main() -> NoReturn:
 
 def _plugin_failed(error: BaseException) -> int | None:
     """Say so where a plugin's own code has failed, and return the exit code; else None."""
-    if "gtk.core.discovery" not in sys.modules:  # no plugin was ever looked for, nor is pluggy here
+    # Then no plugin was ever looked for, nor is pluggy here.
+    if "gtk.core.registry.discovery" not in sys.modules:
         return None
-    from gtk.core.failure import plugin_failure
+    from gtk.core.registry.plugin_failure import plugin_failure
 
     failure = plugin_failure(error)
     return None if failure is None else _fail(str(failure), failure.exit_code)

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from click.shell_completion import CompletionItem
 
-from gtk.core.config import Option, parse_integers
+from gtk.core.registry.options import Option, parse_integers
 
 
 class Integers(click.ParamType[Any]):
@@ -42,7 +42,7 @@ class PluginName(click.ParamType[Any]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the installed names that begin so; imports no plugin."""
-        from gtk.core.discovery import KINDS, installed
+        from gtk.core.registry.discovery import KINDS, installed
 
         kind = next(kind for kind in KINDS if kind.name == self.kind)
         names = sorted({item.name for item in installed(kind)})
@@ -68,7 +68,7 @@ class RecipeReference(click.ParamType[Any]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the names that begin so, or else files."""
-        from gtk.core.recipe import built_in_names
+        from gtk.core.settings.recipe import built_in_names
 
         found = [CompletionItem(name) for name in built_in_names() if name.startswith(incomplete)]
         return found or ([CompletionItem(incomplete, type="file")] if self.files else [])
@@ -86,7 +86,7 @@ class RunReference(click.ParamType[Any]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the names of runs that begin so, or else files."""
-        from gtk.core.runs import list_runs
+        from gtk.core.storage.runs import list_runs
 
         runs = list_runs(Path(ctx.params.get("runs") or "runs"))
         names = ["latest", *(run.name for run in runs)] if runs else []

@@ -11,8 +11,8 @@ import click
 from gtk.cli.console import make_console
 from gtk.cli.options import checkpoint_option, runs_option
 from gtk.cli.source import RunSource, Source, is_exported, open_source
-from gtk.core.errors import InvalidValue
-from gtk.core.output import check_output_file
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.output import check_output_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +115,7 @@ class PictureOptions:
         Raises:
             InvalidValue: it is an exported file.
         """
-        from gtk.core.runs import find_run
+        from gtk.core.storage.runs import find_run
 
         if is_exported(reference):
             raise InvalidValue(f"{reference} is an exported file, which has {why}: name a run")
@@ -156,7 +156,7 @@ class PictureOptions:
 
     def say(self, summary: str) -> None:
         """Print what the picture holds, and the file if there is one."""
-        from gtk.core.text import visible
+        from gtk.core.values.text import visible
 
         text = visible(summary)  # it may name a class, which can be anything
         make_console().print(text if self.out is None else f"{self.out}: {text}")

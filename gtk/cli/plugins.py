@@ -3,8 +3,8 @@
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.group import LazyGroup
-from gtk.core.discovery import KINDS, installed
+from gtk.cli.lazy_group import LazyGroup
+from gtk.core.registry.discovery import KINDS, installed
 
 COMMANDS = {
     "check": "Run the test kit on a plugin: does it keep what the contracts promise?",

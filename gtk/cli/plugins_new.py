@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from gtk.cli.console import make_console
-from gtk.core.discovery import KINDS, Kind, installed
-from gtk.core.errors import InvalidValue, UserError
-from gtk.core.output import check_writable_folder, unwritable
+from gtk.core.registry.discovery import KINDS, Kind, installed
+from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.output import check_writable_folder, unwritable
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)

@@ -8,7 +8,7 @@ import click
 from gtk.cli.condition import condition_options
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
     from gtk.cli.inputs import Inputs
@@ -54,8 +54,8 @@ def reconstruct(
     import numpy as np
 
     from gtk.cli.inputs import read_files
-    from gtk.core.sampler import to_pixels
-    from gtk.plugins.vae.reconstruction import Reconstruction
+    from gtk.core.models.sampling import to_pixels
+    from gtk.plugins.families.reconstruction import Reconstruction
 
     picture.check(".png")
     source = picture.open_run(run, "no encoder")
@@ -94,7 +94,7 @@ def _test_images(source: "RunSource", count: int | None, seed: int | None) -> "I
     import numpy as np
 
     from gtk.cli.inputs import load_test_images, take_test_images
-    from gtk.core.data import spread
+    from gtk.core.values.dataset import spread
 
     split = load_test_images(source)
     count = count or min(COUNT, len(split))

@@ -6,10 +6,10 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RunReference, runs_option
-from gtk.core.errors import GtkError
-from gtk.core.output import check_output_file
-from gtk.core.run import Run
-from gtk.core.runs import find_run
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import find_run
+from gtk.core.values.errors import GtkError
+from gtk.core.values.output import check_output_file
 
 
 @click.command()
@@ -40,8 +40,8 @@ def report(*, run: str, out: Path | None, overwrite: bool, runs: Path) -> None:
 def network_sizes(run: Run) -> dict[str, int]:
     """Return the parameters of each network; empty where the model cannot be built here."""
     try:
-        from gtk.core.build import build
-        from gtk.core.summary import parameter_count
+        from gtk.core.models.build import build
+        from gtk.core.models.summary import parameter_count
 
         model, _ = build(run.settings, run.data_spec)
     except (ImportError, GtkError):  # no torch, or not the plugin: the page does without

@@ -7,9 +7,9 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import runs_option
-from gtk.core.errors import UserError
-from gtk.core.run import Run
-from gtk.core.runs import last_written, list_runs
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import last_written, list_runs
+from gtk.core.values.errors import UserError
 from gtk.plugins.callbacks.number import format_number
 
 

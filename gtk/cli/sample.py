@@ -9,8 +9,8 @@ import click
 from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue
 
 #: A picture with more images than this is not one to look at.
 MOST = 10_000

@@ -6,15 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue, UserError
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue, UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gtk.core.model import Model
-    from gtk.core.run import Run
+    from gtk.core.contracts.model import Model
+    from gtk.core.storage.run import Run
     from gtk.exports.runtime import Generator
 
 Result = TypeVar("Result")
@@ -94,7 +94,7 @@ class RunSource(Source):
     @cached_property
     def model(self) -> "Model":
         """The model, in eval mode on its device."""
-        from gtk.core.engine import resolve_device
+        from gtk.core.models.device import resolve_device
 
         place = resolve_device(self._device)
         return self.run.load_model(self._checkpoint).to(place)
@@ -112,7 +112,7 @@ class RunSource(Source):
         self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
     ) -> "NDArray[np.uint8]":
         """Make images."""
-        from gtk.core.sampler import choose_labels, generate
+        from gtk.core.models.sampling import choose_labels, generate
 
         chosen, _ = choose_labels(self.condition, labels, len(noise))
         return generate(
@@ -139,8 +139,8 @@ class RunSource(Source):
         import numpy as np
         import torch
 
-        from gtk.core.blend import blended
-        from gtk.core.sampler import generate
+        from gtk.core.models.blend import blended
+        from gtk.core.models.sampling import generate
 
         if self.condition is None:
             raise InvalidValue("this model was trained without a condition: it has no classes")
@@ -224,7 +224,7 @@ def open_source(reference: str, runs: Path, checkpoint: str | None, device: str 
                 "runs"
             )
         return FileSource(reference, device)
-    from gtk.core.runs import find_run
+    from gtk.core.storage.runs import find_run
 
     return RunSource(reference, find_run(reference, runs), checkpoint, device)
 

@@ -1,4 +1,4 @@
-"""`gtk train`: the options of the chosen plugins beside gtk's own, then `gtk.core.training`."""
+"""`gtk train`: the options of the chosen plugins beside gtk's own, then `core.training`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -17,17 +17,17 @@ from gtk.cli.options import (
     click_option,
     runs_option,
 )
-from gtk.cli.outcome import print_finished, print_networks, print_stopped
-from gtk.core.assembly import DEFAULT_DATA, Choice
-from gtk.core.discovery import MODEL, installed
-from gtk.core.errors import InvalidValue, UserError
-from gtk.core.recipe import NO_RECIPE, TABLES, find_recipe
-from gtk.core.run import Run
-from gtk.core.runs import RunPlace, find_run
-from gtk.core.settings import REQUEST_NAMES
+from gtk.cli.train_summary import print_finished, print_networks, print_stopped
+from gtk.core.registry.discovery import MODEL, installed
+from gtk.core.registry.train_config import REQUEST_NAMES
+from gtk.core.settings.choice import DEFAULT_DATA, Choice
+from gtk.core.settings.recipe import NO_RECIPE, TABLES, find_recipe
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import RunPlace, find_run
+from gtk.core.values.errors import InvalidValue, UserError
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
-    from gtk.core.training import Training
+    from gtk.core.training.training import Training
 
 COMMANDLINE = ParameterSource.COMMANDLINE
 HEADINGS = {
@@ -116,8 +116,8 @@ def _probe(args: list[str]) -> dict[str, Any]:
 def _config_options(choice: Choice | None) -> list[click.Option]:
     """Make options from config dataclasses; with the plugins' own defaults where they are known."""
     if choice is None:
-        from gtk.core.config import options_of
-        from gtk.core.settings import TrainConfig
+        from gtk.core.registry.options import options_of
+        from gtk.core.registry.train_config import TrainConfig
 
         return [
             click_option(option, option.default, HEADINGS["train"])
@@ -246,7 +246,7 @@ def train(
 
 def _callbacks(ctx: click.Context, lines: JsonLines | None) -> list[object]:
     """Return what watches the training: with JSON lines, they are what shows how it comes along."""
-    from gtk.core.training import find_callbacks
+    from gtk.core.training.training import find_callbacks
 
     chosen = ctx.params["callback"]
     if lines is None:
@@ -258,7 +258,7 @@ def _new(
     ctx: click.Context, given: Mapping[str, Any], lines: JsonLines | None
 ) -> "tuple[Training, Callable[[], Run]]":
     """Prepare a new training; return it and what starts it."""
-    from gtk.core.training import Training
+    from gtk.core.training.training import Training
 
     wanted, choice = ctx.params, ctx.obj
     callbacks = _callbacks(ctx, lines)
@@ -273,7 +273,7 @@ def _resumed(
     ctx: click.Context, given: Mapping[str, Any], run: Run, lines: JsonLines | None
 ) -> "tuple[Training, Callable[[], Run]]":
     """Prepare to go on with a run; return the training and what starts it."""
-    from gtk.core.training import refuse_changes, resumed_training
+    from gtk.core.training.training import refuse_changes, resumed_training
 
     wanted = ctx.params
     fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")

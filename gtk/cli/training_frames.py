@@ -4,8 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 from gtk.cli.picture import Layout
-from gtk.core.errors import InvalidValue, UserError
-from gtk.core.run import Run
+from gtk.core.storage.run import Run
+from gtk.core.values.errors import InvalidValue, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

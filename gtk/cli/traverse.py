@@ -10,7 +10,7 @@ from gtk.cli.condition import condition_name, condition_options, wanted_conditio
 from gtk.cli.options import Integers, RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 #: Dimensions that are swept unless it is said which, steps of a sweep and of a manifold's side,
 #: and standard deviations.

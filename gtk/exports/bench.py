@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue, UserError, WorkFailed
+from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
 from gtk.exports.runtime import (
     DeviceError,
     ExportFileError,
@@ -22,8 +22,8 @@ from gtk.exports.runtime import (
 from gtk.exports.timing import BLOCK, PAUSE, WARM_UP, Call, Timing, measure
 
 if TYPE_CHECKING:  # a file is measured without torch where there is none
-    from gtk.core.run import Run
-    from gtk.exports.eager import Eager
+    from gtk.core.storage.run import Run
+    from gtk.exports.pytorch_baseline import Eager
 
 #: What is measured by default.
 BATCH_SIZES = (1, 16, 256)
@@ -162,7 +162,7 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     inside = Path(name).name == name and name not in ("", "..")
     places = [path.absolute().parent, *([runs / name] if inside else [])]
     try:
-        from gtk.exports.eager import find_eager
+        from gtk.exports.pytorch_baseline import find_eager
     except ImportError as error:
         why = f"{(error.name or 'torch').partition('.')[0]} is not installed here"
         return Measurable(part.contract, session, part.device, None, why)
@@ -184,9 +184,9 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
     Raises:
         GtkError: there is no such part or device, or the part cannot be exported.
     """
-    from gtk.exports.eager import Eager
     from gtk.exports.onnx import choose_part, prepare
     from gtk.exports.options import ExportOptions
+    from gtk.exports.pytorch_baseline import Eager
 
     step = run.checkpoints.choose(None)
     name = choose_part(run, part, step)

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.codes import Codes
-from gtk.core.errors import PluginError
-from gtk.exports.subject import Subject
+from gtk.core.values.codes import Codes
+from gtk.core.values.errors import PluginError
+from gtk.exports.loaded_part import Subject
 
 
 def fault_of_codes(values: Tensor, codes: Codes, size: int) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import onnx
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.run import Run
+from gtk.core.storage.run import Run
+from gtk.core.values.condition import ConditionSpec
+from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
 from gtk.exports.runtime import SCHEMA
-from gtk.exports.subject import Subject
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",

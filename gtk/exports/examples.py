@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
-from gtk.exports.subject import Subject
 
 #: Batch sizes that are compared: a graph that fixed its example's size fails on another.
 BATCH_SIZES = (1, 2, 3, 16)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gtk.core.errors import UserError
-from gtk.core.output import check_output_file, check_writable_folder, write_files
+from gtk.core.values.errors import UserError
+from gtk.core.values.output import check_output_file, check_writable_folder, write_files
 
 
 def contract_path(path: Path) -> Path:

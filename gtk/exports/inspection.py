@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gtk.core.errors import UserError, WorkFailed
+from gtk.core.values.errors import UserError, WorkFailed
 from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
 
 if TYPE_CHECKING:
-    from gtk.core.run import Run
+    from gtk.core.storage.run import Run
 
 #: A sidecar is a few kilobytes; what is much larger is something else, and is not read.
 LARGEST_SIDECAR = 16 * 2**20

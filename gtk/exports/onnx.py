@@ -9,20 +9,20 @@ from typing import Any, Unpack
 
 import onnx
 
-from gtk.core.errors import GtkError, PluginError, UserError, WorkFailed
-from gtk.core.run import Run
-from gtk.core.runs import find_run
-from gtk.core.work import track
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import find_run
+from gtk.core.values.errors import GtkError, PluginError, UserError, WorkFailed
+from gtk.core.values.tracking import track
 from gtk.exports.contract import describe
-from gtk.exports.edges import Edges
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
-from gtk.exports.form import check_form
+from gtk.exports.graph_checks import check_form
+from gtk.exports.image_format import Edges
+from gtk.exports.loaded_part import Subject, load_subject, load_subjects
 from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
 from gtk.exports.proof import Candidate, compare
 from gtk.exports.runtime import METADATA_KEY, open_session
-from gtk.exports.subject import Subject, load_subject, load_subjects
 from gtk.exports.translate import translate
 
 

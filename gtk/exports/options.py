@@ -5,7 +5,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, get_args
 
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 Precision = Literal["fp32", "fp16"]
 Pixels = Literal["float", "uint8"]

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.errors import ExportMismatch, PluginError, WorkFailed
+from gtk.core.values.errors import ExportMismatch, PluginError, WorkFailed
 from gtk.exports.choices import decided, fault_of_codes
-from gtk.exports.edges import Edges
 from gtk.exports.examples import as_levels, example_batch, example_sizes
+from gtk.exports.image_format import Edges
+from gtk.exports.loaded_part import Subject, one_line
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
-from gtk.exports.subject import Subject, one_line
 from gtk.exports.tally import Tally
 
 #: Rows that are drawn of a condition, at least, before it is said that none can be compared.

@@ -361,8 +361,8 @@ class Generator(Part):
     ) -> NDArray[np.uint8]:
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
-        The noise is drawn as `gtk.core.noise.NoiseSpec.draw` does: a run and its exported file
-        give the same images for the same seed, to one level in 255; but a model that chooses codes
+        The noise is drawn as `gtk.NoiseSpec.draw` does: a run and its exported file give the same
+        images for the same seed, to one level in 255; but a model that chooses codes
         may choose another one where two are next to equally good.
 
         Args:

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.exports.examples import example_conditions
+from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
-from gtk.exports.subject import Subject
 
 
 class Tally:

@@ -11,12 +11,12 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from gtk.core.errors import PluginError, WorkFailed
+from gtk.core.values.errors import PluginError, WorkFailed
 from gtk.exports.choices import fault_of_codes
 from gtk.exports.examples import example_inputs
-from gtk.exports.form import check_opset
+from gtk.exports.graph_checks import check_opset
+from gtk.exports.loaded_part import Subject, one_line
 from gtk.exports.options import ExportOptions
-from gtk.exports.subject import Subject, one_line
 
 #: The size of the batch that the exporter looks at: not 1, which it may take for a constant.
 EXAMPLE_SIZE = 2

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue
-from gtk.core.output import write_file
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.output import write_file
 from gtk.pictures.grid import MOST_PIXELS
 
 #: What an animation's name ends in.

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.comparison import Compared, Row, caveats, differing_settings, final_terms, units_of
+from gtk.core.storage.comparison import (
+    Compared,
+    Row,
+    caveats,
+    differing_settings,
+    final_terms,
+    units_of,
+)
 from gtk.pictures.chart import Curve, chart, legend, term_points
 from gtk.pictures.curves import term_names
 from gtk.pictures.embedded import Frames, Picture, fitting

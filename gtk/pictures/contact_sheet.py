@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Split
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Split
 from gtk.pictures.grid import GAP_LEVEL
 
 #: More rows than this are no sheet to look at.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.output import write_file
+from gtk.core.values.output import write_file
 
 if TYPE_CHECKING:  # half a second that only drawing needs
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue
-from gtk.core.output import write_file
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.output import write_file
 
 #: Small images are magnified to about this height, in whole steps and without smoothing.
 CELL_HEIGHT = 64

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
 from gtk.pictures.grid import GAP, MOST_PIXELS, image_grid
 from gtk.pictures.text import PAPER, draw_line, line_height, shorten, text_width
 

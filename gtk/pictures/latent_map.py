@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.data import spread
-from gtk.core.output import write_file
+from gtk.core.values.dataset import spread
+from gtk.core.values.output import write_file
 from gtk.pictures.embedded import Picture
 from gtk.pictures.figure import BLUE, class_colors
 from gtk.pictures.grid import write_png

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
-from gtk.core.text import visible
+from gtk.core.values.text import visible
 
 #: Characters of a name that are shown; a class name in somebody's CSV may be a novel.
 LONGEST = 120

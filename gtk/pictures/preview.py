@@ -9,7 +9,7 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from gtk.core.text import visible
+from gtk.core.values.text import visible
 
 
 def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None) -> Text:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gtk.core.command import known_condition, next_commands
-from gtk.core.errors import UserError
-from gtk.core.output import write_file
-from gtk.core.run import Run
+from gtk.core.storage.command import known_condition, next_commands
+from gtk.core.storage.run import Run
+from gtk.core.values.errors import UserError
+from gtk.core.values.output import write_file
 from gtk.pictures.chart import Curve, chart, legend, term_points
 from gtk.pictures.curves import term_names
 from gtk.pictures.embedded import Frames, Picture, fitting, spread

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gtk.core.run import Run
+from gtk.core.storage.run import Run
 from gtk.pictures.markup import isolated, table
 
 

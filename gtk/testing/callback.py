@@ -9,14 +9,14 @@ from typing import Any
 
 import pluggy
 
-from gtk.core.assembly import Choice, Settings
-from gtk.core.errors import UserError
-from gtk.core.events import EventHooks
-from gtk.core.run import Run
-from gtk.core.runs import RunPlace
-from gtk.core.training import Training, load_dataset, resumed_training
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import RunPlace
+from gtk.core.training.events import EventHooks
+from gtk.core.training.training import Training, load_dataset, resumed_training
+from gtk.core.values.errors import UserError
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.surroundings import restored_surroundings, working_in
+from gtk.testing.process_state import restored_surroundings, working_in
 
 #: The trainings that a callback watches, by model, each with options that keep it small.
 WATCHED: Mapping[str, Mapping[str, Any]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
 
-from gtk.core.discovery import Kind, Plugin, find
+from gtk.core.registry.discovery import Kind, Plugin, find
 
 
 class CheckFailed(AssertionError):
@@ -111,7 +111,7 @@ def _run(check: Check, specimen: Specimen) -> BaseException | None:
             return found
         if found is not None and not isinstance(found, CheckSkipped):
             return CheckBlocked(f"it builds on '{check_name(needed)}', which failed")
-    from gtk.testing.surroundings import restored_surroundings  # which imports torch
+    from gtk.testing.process_state import restored_surroundings  # which imports torch
 
     with restored_surroundings():
         try:

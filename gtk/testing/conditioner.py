@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gtk.core.assembly import Choice, Settings
-from gtk.core.build import build
-from gtk.core.condition import ConditionSpec
-from gtk.core.conditioner import Conditioner, ConditioningLayer, ScoreLayer, Site
-from gtk.core.config import make_config
-from gtk.core.errors import GtkError, InvalidValue
-from gtk.core.normalization import Normalization
-from gtk.core.runs import RunPlace
-from gtk.core.source import load_data
-from gtk.core.training import Training
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, ScoreLayer, Site
+from gtk.core.contracts.normalization import Normalization
+from gtk.core.models.build import build
+from gtk.core.registry.options import make_config
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.settings.image_source import load_data
+from gtk.core.storage.runs import RunPlace
+from gtk.core.training.training import Training
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.surroundings import Surroundings
+from gtk.testing.process_state import Surroundings
 from gtk.testing.weights import same_bits
 
 #: One condition of each kind.

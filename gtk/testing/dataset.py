@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtk.core.assembly import Choice
-from gtk.core.build import build
-from gtk.core.config import make_config
-from gtk.core.data import Dataset, DataSpec, Split, spread
-from gtk.core.errors import GtkError, InvalidValue, PluginError
-from gtk.core.source import find_root, load_data, split_reference
-from gtk.core.trainer import Trainer
+from gtk.core.models.build import build
+from gtk.core.registry.options import make_config
+from gtk.core.settings.choice import Choice
+from gtk.core.settings.image_source import find_root, load_data, split_reference
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.dataset import Dataset, DataSpec, Split, spread
+from gtk.core.values.errors import GtkError, InvalidValue, PluginError
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.surroundings import Surroundings, working_in
+from gtk.testing.process_state import Surroundings, working_in
 
 #: Images that a model is tried on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3

@@ -6,21 +6,23 @@ from typing import Any
 
 import torch
 
-from gtk.core.assembly import Choice, Settings
-from gtk.core.build import build
-from gtk.core.data import Dataset
-from gtk.core.discovery import MODEL, Installed, find, installed
-from gtk.core.engine import fork_random_state
-from gtk.core.errors import GtkError, InvalidValue
-from gtk.core.loss import Loss
-from gtk.core.run import Run
-from gtk.core.runs import RunPlace
-from gtk.core.seeding import derive_seed
-from gtk.core.store import Batch, ImageStore
-from gtk.core.trainer import Trainer
-from gtk.core.training import Training, load_dataset, resumed_training
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Loss
+from gtk.core.models.build import build
+from gtk.core.models.device import fork_random_state
+from gtk.core.registry.discovery import MODEL, Installed, find, installed
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import RunPlace
+from gtk.core.training.store import ImageStore
+from gtk.core.training.trainer import Trainer
+from gtk.core.training.training import Training, load_dataset, resumed_training
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.seeding import derive_seed
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.game import (
+from gtk.testing.process_state import Surroundings
+from gtk.testing.replayed_step import (
     CPU,
     Game,
     context,
@@ -30,7 +32,6 @@ from gtk.testing.game import (
     expect_sound_evaluation,
     expect_sound_updates,
 )
-from gtk.testing.surroundings import Surroundings
 from gtk.testing.weights import same_bits
 
 #: Options that keep gtk's own models small; other models are as they are by default.

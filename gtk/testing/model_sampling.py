@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from gtk.exports.examples import example_inputs
+from gtk.exports.loaded_part import load_subjects
 from gtk.exports.onnx import export_all
 from gtk.exports.proof import expected
-from gtk.exports.subject import load_subjects
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
+from gtk.testing.model_case import COUNT, Trial, create_run, for_each_trial
 from gtk.testing.model_training import check_finite_weights
-from gtk.testing.trial import COUNT, Trial, create_run, for_each_trial
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 #: How far images may differ that were drawn in batches of another size: sums are rounded.

@@ -4,12 +4,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gtk.core.run import Run
-from gtk.core.trainer import Trainer
+from gtk.core.storage.run import Run
+from gtk.core.training.trainer import Trainer
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
+from gtk.testing.model_case import Trial, create_run, for_each_trial, take_steps
 from gtk.testing.model_sampling import check_samples
 from gtk.testing.model_training import FEW, check_seeds
-from gtk.testing.trial import Trial, create_run, for_each_trial, take_steps
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from torch import nn
 
-from gtk.core.model import Model
-from gtk.core.noise import NoiseSpec
+from gtk.core.contracts.model import Model
+from gtk.core.values.noise import NoiseSpec
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
+from gtk.testing.model_case import Trial, build_loss, for_each_trial
 from gtk.testing.package import check_config, check_spec
-from gtk.testing.trial import Trial, build_loss, for_each_trial
 from gtk.testing.weights import listed
 
 

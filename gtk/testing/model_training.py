@@ -6,10 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gtk.core.engine import fork_random_state
-from gtk.core.seeding import derive_seed
+from gtk.core.models.device import fork_random_state
+from gtk.core.values.seeding import derive_seed
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.game import (
+from gtk.testing.model_case import STEPS, Trial, for_each_trial, take_steps
+from gtk.testing.model_structure import check_parts
+from gtk.testing.process_state import GlobalSeeds, Surroundings
+from gtk.testing.replayed_step import (
     CPU,
     TOTAL_STEPS,
     context,
@@ -20,9 +23,6 @@ from gtk.testing.game import (
     expect_sound_evaluation,
     expect_steps,
 )
-from gtk.testing.model_structure import check_parts
-from gtk.testing.surroundings import GlobalSeeds, Surroundings
-from gtk.testing.trial import STEPS, Trial, for_each_trial, take_steps
 from gtk.testing.weights import differing, listed, weights_of
 
 #: Steps of the shortest trainings.

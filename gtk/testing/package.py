@@ -7,11 +7,11 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from gtk.core.config import as_table, make_config, options_of
-from gtk.core.discovery import CONDITIONER, LOSS, MODEL, Installed, Kind, find, installed
-from gtk.core.errors import GtkError
-from gtk.core.settings import TrainConfig
-from gtk.core.spec import ModelSpec
+from gtk.core.registry.discovery import CONDITIONER, LOSS, MODEL, Installed, Kind, find, installed
+from gtk.core.registry.options import as_table, make_config, options_of
+from gtk.core.registry.spec import ModelSpec
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.values.errors import GtkError
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
 
 #: What takes long to import, and `gtk train --plugin NAME --help` has no use for.
@@ -39,8 +39,8 @@ print({found!r} + json.dumps(sorted(sys.modules)))
 #: the generator, its keys are compared, which seeding changes and some draws after a first do not.
 _RESOLVE = """
 import json, random
-from gtk.core.discovery import KINDS, find
-from gtk.testing.surroundings import Surroundings
+from gtk.core.registry.discovery import KINDS, find
+from gtk.testing.process_state import Surroundings
 random.random()
 keys = random.getstate()[1][:-1]
 before = Surroundings()

@@ -13,7 +13,7 @@ from PIL import Image
 
 import gtk
 from gtk.cli.main import run as gtk_command
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
 from gtk.pictures.report import report, write_report
 from gtk.plugins.datasets import digits
 

@@ -16,8 +16,8 @@ from rich.console import Console
 
 import gtk
 from gtk.cli.main import COMMANDS
-from gtk.cli.outcome import print_finished
 from gtk.cli.runs import age
+from gtk.cli.train_summary import print_finished
 from gtk.pictures.grid import image_grid
 from gtk.pictures.labels import labelled_grid
 from gtk.pictures.preview import names_above
@@ -56,7 +56,7 @@ def test_the_last_figures_fit_a_narrow_terminal(
     run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Console(width=60, record=True, soft_wrap=True, force_terminal=True)
-    monkeypatch.setattr("gtk.cli.outcome.make_console", lambda: console)
+    monkeypatch.setattr("gtk.cli.train_summary.make_console", lambda: console)
     print_finished(run, quiet=False)
     figures, _, _ = console.export_text().partition("report ")
     assert "reconstruction" in figures

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import gtk
 from gtk.cli.compare import draw, print_comparison
-from gtk.core.comparison import compared
+from gtk.core.storage.comparison import compared
 
 Command = Callable[..., Any]
 

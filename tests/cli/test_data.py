@@ -13,12 +13,12 @@ from PIL import Image
 from published_files import celeba_lists, idx_files, write, write_face
 
 from gtk.cli import data as data_command
-from gtk.cli.working import work_shown
-from gtk.core.cache import cache_folder
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.spec import NoConfig
-from gtk.core.work import track
+from gtk.cli.progress_bar import work_shown
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import cache_folder
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
+from gtk.core.values.tracking import track
 from gtk.plugins.datasets import digits
 
 Command = Callable[..., Any]
@@ -202,7 +202,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Return a function that makes standard output a terminal of so many columns."""
     from rich.console import Console
 
-    from gtk.cli import facts as facts_module
+    from gtk.cli import data_summary
 
     def make(width: int) -> None:
         def console() -> Console:
@@ -211,7 +211,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             )
 
         monkeypatch.setattr(data_command, "make_console", console)
-        monkeypatch.setattr(facts_module, "make_console", console)
+        monkeypatch.setattr(data_summary, "make_console", console)
 
     return make
 

@@ -15,7 +15,7 @@ from onnx import helper
 
 import gtk
 from gtk.cli.contract import contract_lines
-from gtk.core.errors import WorkFailed
+from gtk.core.values.errors import WorkFailed
 from gtk.exports import onnx as exporter
 from gtk.plugins.vae.model import VariationalAutoencoder
 

@@ -9,8 +9,8 @@ import pytest
 
 import gtk
 from gtk.cli.json_lines import JsonLines
-from gtk.core.spec import NoConfig
-from gtk.core.work import track
+from gtk.core.registry.spec import NoConfig
+from gtk.core.values.tracking import track
 from gtk.plugins.datasets import digits
 
 Command = Callable[..., Any]
@@ -74,7 +74,7 @@ def test_an_interrupt_is_told(gtk_command: Command, monkeypatch: pytest.MonkeyPa
     def interrupted(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gtk.core.trainer.Trainer.train_step", interrupted)
+    monkeypatch.setattr("gtk.core.training.trainer.Trainer.train_step", interrupted)
     result = gtk_command(*TRAIN)
     assert result.code == 130
     assert objects(result.out)[-1] == {

@@ -11,7 +11,7 @@ import pytest
 from folders import write_image, write_images
 
 import gtk
-from gtk.core.cache import CACHE_VARIABLE
+from gtk.core.storage.cache import CACHE_VARIABLE
 
 Command = Callable[..., Any]
 SHORT = ("--epochs", 1, "--batch-size", 8)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import gtk
-from gtk.core import blend
-from gtk.core.data import Split
-from gtk.core.interpolation import spherical
-from gtk.core.training import load_dataset
+from gtk.core.models import blend
+from gtk.core.training.training import load_dataset
+from gtk.core.values.dataset import Split
+from gtk.core.values.interpolation import spherical
 from gtk.pictures.labels import labelled_grid
 from gtk.plugins.vae.model import VariationalAutoencoder
 
@@ -124,7 +124,7 @@ def test_few_test_images_are_all_shown_unless_more_are_asked_for(
 ) -> None:
     dataset = load_dataset(run.settings)
     few = replace(dataset, test=Split(dataset.test.images[:1], dataset.test.labels[:1]))
-    monkeypatch.setattr("gtk.core.training.load_dataset", lambda _: few)
+    monkeypatch.setattr("gtk.core.training.training.load_dataset", lambda _: few)
     result = gtk_command("reconstruct", "small", *BARE, "--out", "a.png")
     assert cells("a.png").shape == (2, 1, 8, 8)
     assert "1 test image of digits and its reconstruction, mean" in result.out

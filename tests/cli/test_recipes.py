@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import gtk
-from gtk.core.recipe import BUILT_IN, LARGEST
+from gtk.core.settings.recipe import BUILT_IN, LARGEST
 
 Command = Callable[..., Any]
 

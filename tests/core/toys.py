@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.loss import Context, Loss, Update
-from gtk.core.model import ExportPart, Model
-from gtk.core.noise import NoiseSpec
-from gtk.core.settings import TrainConfig
-from gtk.core.store import Batch
-from gtk.core.trainer import Trainer
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.core.contracts.model import ExportPart, Model
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
+from gtk.core.values.noise import NoiseSpec
 
 CPU = torch.device("cpu")
 

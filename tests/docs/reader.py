@@ -13,7 +13,7 @@ import click
 import pages
 
 from gtk.cli.main import gtk as command_group, run
-from gtk.core import discovery
+from gtk.core.registry import discovery
 
 
 def parse(command: str) -> None:

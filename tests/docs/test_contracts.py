@@ -9,9 +9,10 @@ import pages
 import pytest
 
 import gtk
-from gtk.core import condition, model, normalization
-from gtk.core.noise import Noise
-from gtk.core.spec import Spec
+from gtk.core.contracts import model, normalization
+from gtk.core.contracts.noise import Noise
+from gtk.core.registry.spec import Spec
+from gtk.core.values import condition
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
 HOOKS = pages.ROOT / "docs" / "hooks.md"

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import gtk
-from gtk.core.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
+from gtk.core.values.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
 from gtk.exports import onnx, runtime
-from gtk.exports.subject import Subject
+from gtk.exports.loaded_part import Subject
 
 Exports = Callable[[Any], Any]
 
@@ -299,7 +299,7 @@ def test_a_layer_that_stays_in_train_mode_is_told(
 
 def test_a_part_that_there_is_none_of_gets_the_nearest(exporting: Callable[..., str]) -> None:
     exports = brush(lambda image, *_: image)
-    line = exporting(exports, gtk.core.errors.UnknownName, part="brsh")  # type: ignore[attr-defined]
+    line = exporting(exports, gtk.core.values.errors.UnknownName, part="brsh")  # type: ignore[attr-defined]
     assert line == "unknown part 'brsh'. Did you mean 'brush'?"
 
 

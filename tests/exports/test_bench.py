@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import gtk
-from gtk.core.errors import InvalidValue, UserError, WorkFailed
+from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
 from gtk.exports import timing
 from gtk.exports.bench import Measurable, check_sizes, example_rows, open_file, open_run
-from gtk.exports.eager import Eager
+from gtk.exports.pytorch_baseline import Eager
 from gtk.exports.timing import Timing, measure
 
 pytestmark = pytest.mark.long

@@ -17,15 +17,15 @@ from torch import Tensor
 import gtk
 from gtk.cli.contract import contract_lines
 from gtk.cli.main import run as gtk_command
-from gtk.core.errors import ExportMismatch, InvalidValue, PluginError, UserError
+from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError, UserError
 from gtk.exports.bench import COMPARED, example_rows, open_file, open_run
-from gtk.exports.eager import find_eager
+from gtk.exports.loaded_part import Subject, load_subject, model_parts
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
 from gtk.exports.proof import Candidate, compare
+from gtk.exports.pytorch_baseline import find_eager
 from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
 from gtk.exports.snippet import javascript_snippet, python_snippet
-from gtk.exports.subject import Subject, load_subject, model_parts
 
 FORMS: list[dict[str, Any]] = [
     {},

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import gtk
-from gtk.core.errors import UserError
+from gtk.core.values.errors import UserError
 from gtk.exports.runtime import RequestError, load
 
 pytestmark = pytest.mark.long

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 import gtk
-from gtk.core.errors import ExportMismatch, UserError
-from gtk.core.model import ExportPart
+from gtk.core.contracts.model import ExportPart
+from gtk.core.values.errors import ExportMismatch, UserError
 from gtk.exports import examples
+from gtk.exports.loaded_part import load_subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.proof import Candidate, compare
 from gtk.exports.runtime import load
-from gtk.exports.subject import load_subject
 from gtk.plugins.vae.model import ExpectedImage, VariationalAutoencoder
 
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 
 import gtk
-from gtk.core.errors import ExportMismatch, InvalidValue
+from gtk.core.values.errors import ExportMismatch, InvalidValue
 from gtk.exports.examples import BATCH_SIZES, example_batch, example_sizes
+from gtk.exports.loaded_part import load_subject
 from gtk.exports.onnx import Exported, prepare
 from gtk.exports.options import ExportOptions
 from gtk.exports.runtime import load
-from gtk.exports.subject import load_subject
 
 pytestmark = pytest.mark.long
 
@@ -232,7 +232,7 @@ def test_levels_are_rounded_as_pixels_are_and_kept_in_range(
 def test_a_file_that_rounds_wrongly_does_not_pass(
     small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gtk.exports.edges import Edges
+    from gtk.exports.image_format import Edges
 
     right = Edges._steps_out
     monkeypatch.setattr(  # as truncation would

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gtk.core import discovery, training
+from gtk.core.registry import discovery
+from gtk.core.training import training
 
 ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
 #: What installers have left behind: a package's name, its METADATA and its entry points.

@@ -215,7 +215,7 @@ def test_what_is_wrong_in_gtk_itself_is_shown_as_such(monkeypatch: pytest.Monkey
     def bug(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gtk.core.trainer.Trainer.train_step", bug)
+    monkeypatch.setattr("gtk.core.training.trainer.Trainer.train_step", bug)
     with pytest.raises(ZeroDivisionError):
         run_gtk(["train", "--plugin", "generative-toolkit/vae", "--quiet"])
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import gtk
-from gtk.core.assembly import Choice
-from gtk.core.discovery import DATASET, MODEL, find, installed
-from gtk.core.recipe import built_in_names, find_recipe
+from gtk.core.registry.discovery import DATASET, MODEL, find, installed
+from gtk.core.settings.choice import Choice
+from gtk.core.settings.recipe import built_in_names, find_recipe
 
 COMMANDS = (
     ["--help"],

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 from gtk.pictures.animation import write_animation
 
 

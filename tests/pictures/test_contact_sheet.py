@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Split
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Split
 from gtk.pictures.contact_sheet import ContactSheet, make_contact_sheet
 
 CLASSES = ConditionSpec(("ones", "tens", "none"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 from gtk.pictures import text
 from gtk.pictures.grid import image_grid
 from gtk.pictures.labels import labelled_grid

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gtk
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
 from gtk.pictures.latent_map import COLUMNS, LatentMap, write_latent_map

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gtk.core.data import Dataset
+from gtk.core.values.dataset import Dataset
 from gtk.plugins.datasets.folder import load
 from gtk.plugins.datasets.folder_config import FolderConfig
 

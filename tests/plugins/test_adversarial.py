@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from worlds import built, data_spec, dataset, settle, trained
 
-from gtk.core.errors import InvalidValue
-from gtk.core.loss import Context
-from gtk.core.model import Model
-from gtk.core.noise import Noise
-from gtk.core.store import Batch
-from gtk.core.trainer import Trainer
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context
+from gtk.core.contracts.model import Model
+from gtk.core.contracts.noise import Noise
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.errors import InvalidValue
 from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
 from gtk.plugins.losses.adversarial import AdversarialLoss, other_condition, score_gradient
 from gtk.plugins.losses.hinge import Hinge

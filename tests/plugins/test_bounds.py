@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from worlds import built, data_spec, dataset, settle, trained
 
-from gtk.core.assembly import Settings
-from gtk.core.errors import InvalidValue
-from gtk.core.loss import Context, Update
-from gtk.core.noise import Noise
-from gtk.core.store import Batch
-from gtk.core.trainer import Trainer
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Update
+from gtk.core.contracts.noise import Noise
+from gtk.core.settings.choice import Settings
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.errors import InvalidValue
+from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.losses import ELBOConfig, IWAEConfig
 from gtk.plugins.losses.elbo import ELBO
 from gtk.plugins.losses.iwae import IWAE
-from gtk.plugins.vae.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.vae.gaussian_likelihood import FixedGaussian
 
 VARIANCE = 0.05

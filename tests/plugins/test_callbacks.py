@@ -10,9 +10,9 @@ import toys
 from PIL import Image
 
 import gtk
-from gtk.core.assembly import Choice
-from gtk.core.build import build
-from gtk.core.spec import NoConfig
+from gtk.core.models.build import build
+from gtk.core.registry.spec import NoConfig
+from gtk.core.settings.choice import Choice
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
@@ -151,7 +151,7 @@ def test_where_a_training_stops_early_its_last_epoch_is_drawn(
     def later_is_worse(*given: Any) -> dict[str, float]:
         return {"loss": abs(float(given[3].step) - 44)}  # 22 steps an epoch: the second is best
 
-    monkeypatch.setattr("gtk.core.reporter.evaluate", later_is_worse)
+    monkeypatch.setattr("gtk.core.training.reporter.evaluate", later_is_worse)
     drawn = Drawn()
     run = gtk.train(
         plugin="vae", epochs=9, sample_every=2, checkpoint_every=22, patience=patience,

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.conditioner import ConditioningRecord, PassThrough, Site
-from gtk.core.spec import NoConfig
+from gtk.core.contracts.conditioner import ConditioningRecord, PassThrough, Site
+from gtk.core.registry.spec import NoConfig
+from gtk.core.values.condition import ConditionSpec
 from gtk.plugins.conditioners import EmbeddingConfig
 from gtk.plugins.conditioners.embedding import Embedding
 from gtk.plugins.conditioners.onehot import OneHot

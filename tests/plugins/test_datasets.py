@@ -11,8 +11,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 import gtk
-from gtk.core.errors import InvalidValue, WorkFailed
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
+from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.plugins.datasets import cifar, digits, mnist
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from gtk.core.data import DataSpec
+from gtk.core.values.dataset import DataSpec
 from gtk.plugins.datasets import decoding
 from gtk.plugins.datasets.decoding import BadImage, decode_image, inspect, quiet_pillow
 from gtk.plugins.datasets.fitting import fit_image

@@ -14,11 +14,11 @@ import pytest
 from folders import levels, load_folder, write_image, write_images
 from PIL import Image
 
-from gtk.core import cache
-from gtk.core.cache import CACHE_VARIABLE, ImageWriter
-from gtk.core.condition import ConditionSpec
-from gtk.core.errors import InvalidValue, UserError
-from gtk.core.work import heard_by
+from gtk.core.storage import cache
+from gtk.core.storage.cache import CACHE_VARIABLE, ImageWriter
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.tracking import heard_by
 from gtk.plugins.datasets import listing, threads
 from gtk.plugins.datasets.folder import load
 from gtk.plugins.datasets.folder_config import FolderConfig
@@ -584,7 +584,7 @@ def test_two_processes_at_once_decode_once(root: Path) -> None:
     write_images(root, [f"{kind}/{number}.png" for kind in "ab" for number in range(60)])
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from gtk.core.work import heard_by\n"
+        "from gtk.core.values.tracking import heard_by\n"
         "from gtk.plugins.datasets.folder import load\n"
         "from gtk.plugins.datasets.folder_config import FolderConfig\n"
         "sys.stdin.readline()\n"

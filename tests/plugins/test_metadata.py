@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from folders import levels, load_folder, write_image, write_images
 
-from gtk.core.cache import CACHE_VARIABLE
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset
-from gtk.core.errors import InvalidValue
+from gtk.core.storage.cache import CACHE_VARIABLE
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import InvalidValue
 from gtk.plugins.datasets import metadata
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from worlds import SIZES, built, data_spec, settle
 
-from gtk.core.errors import InvalidValue
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.normalization import Normalization
+from gtk.core.values.errors import InvalidValue
 from gtk.plugins.networks.stage import Stage, sizes_down
 
 STAGES = [Stage(kernel, stride, padding) for kernel in (3, 4, 5) for stride in (1, 2, 3)

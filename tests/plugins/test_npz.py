@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gtk.core.cache import CACHE_VARIABLE
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset
-from gtk.core.errors import InvalidValue
-from gtk.core.spec import NoConfig
-from gtk.plugins.datasets import member, npz
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import CACHE_VARIABLE
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import InvalidValue
+from gtk.plugins.datasets import npz, npz_array
 
 COUNT = 30
 #: Each image has one level, which says which it is.
@@ -74,7 +74,7 @@ def test_channels_are_last_or_first(shape: tuple[int, ...], expected: tuple[int,
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), dtype=np.uint8)
     before = load(images=images, labels=np.arange(COUNT) % 3)
-    monkeypatch.setattr(member, "BLOCK_BYTES", 4 * 5 * 3 * 7)
+    monkeypatch.setattr(npz_array, "BLOCK_BYTES", 4 * 5 * 3 * 7)
     np.savez_compressed(PATH, images=images, labels=np.arange(COUNT) % 3)
     after = npz.load(NoConfig(), PATH)
     assert np.array_equal(before.train.images, after.train.images)
@@ -298,7 +298,7 @@ def test_a_damaged_file_is_one_line() -> None:
 
 
 def test_labels_too_large_for_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(member, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(npz_array, "MOST_BYTES", 2**20)
     labels = np.zeros(COUNT, dtype="U20000")
     assert refusal(images=IMAGES, labels=labels) == "labels has more than 1 MiB"
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from worlds import built, data_spec, dataset, settle, trained
 
-from gtk.core.errors import InvalidValue
-from gtk.core.model import Model
+from gtk.core.contracts.model import Model
+from gtk.core.values.errors import InvalidValue
 
 SMALL: dict[str, Any] = {
     "channels": (4, 6),

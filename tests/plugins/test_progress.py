@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import gtk
-from gtk.core.text import visible
+from gtk.core.values.text import visible
 from gtk.pictures.grid import write_png
 from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_number, format_seconds

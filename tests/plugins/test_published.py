@@ -24,10 +24,10 @@ from published_files import (
 )
 
 import gtk
-from gtk.core.cache import cache_folder
-from gtk.core.errors import InvalidValue, UserError, WorkFailed
-from gtk.core.spec import NoConfig
-from gtk.core.work import heard_by
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import cache_folder
+from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
+from gtk.core.values.tracking import heard_by
 from gtk.plugins.datasets import (
     CelebAConfig,
     EMNISTConfig,
@@ -176,7 +176,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(
 def test_a_cache_that_cannot_be_written_is_no_damaged_file(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gtk.core.cache import ImageWriter
+    from gtk.core.storage.cache import ImageWriter
 
     def full(writer: ImageWriter, images: Any) -> None:
         raise OSError(28, "No space left on device")

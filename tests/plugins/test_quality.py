@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 import gtk
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
 from gtk.plugins.datasets import digits
 
 

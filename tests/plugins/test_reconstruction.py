@@ -7,9 +7,9 @@ from PIL import Image
 from torch import Tensor
 
 import gtk
-from gtk.core.errors import PluginError
+from gtk.core.values.errors import PluginError
+from gtk.plugins.families.reconstruction import Reconstruction
 from gtk.plugins.vae.model import VariationalAutoencoder
-from gtk.plugins.vae.reconstruction import Reconstruction
 
 
 def negative(model: VariationalAutoencoder, images: Tensor, condition: Tensor | None) -> Tensor:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from gtk.core.assembly import Choice
-from gtk.core.build import build
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import DataSpec
-from gtk.core.recipe import find_recipe
+from gtk.core.models.build import build
+from gtk.core.settings.choice import Choice
+from gtk.core.settings.recipe import find_recipe
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import DataSpec
 
 TEN = ConditionSpec(tuple("0123456789"))
 MNIST = DataSpec("mnist", 1, 28, 28, TEN)

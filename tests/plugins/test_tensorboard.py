@@ -19,7 +19,7 @@ from tensorboard.summary.writer import event_file_writer
 
 import gtk
 from gtk.cli.main import run as run_gtk
-from gtk.core import training
+from gtk.core.training import training
 
 OPTIONS: dict[str, Any] = {
     "plugin": "cvae", "epochs": 5, "batch_size": 140, "validation": 40, "log_every": 4,

@@ -6,25 +6,25 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gtk.core.assembly import Choice
-from gtk.core.build import build
-from gtk.core.condition import ConditionSpec
-from gtk.core.conditioner import ConditioningRecord
-from gtk.core.data import DataSpec
-from gtk.core.loss import Context
-from gtk.core.model import Model
-from gtk.core.noise import Noise
-from gtk.core.spec import NoConfig
-from gtk.core.store import Batch
-from gtk.core.summary import parameter_count
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.conditioner import ConditioningRecord
+from gtk.core.contracts.loss import Context
+from gtk.core.contracts.model import Model
+from gtk.core.contracts.noise import Noise
+from gtk.core.models.build import build
+from gtk.core.models.summary import parameter_count
+from gtk.core.registry.spec import NoConfig
+from gtk.core.settings.choice import Choice
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import DataSpec
 from gtk.plugins.conditioners.onehot import OneHot
+from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
+from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.losses import ELBOConfig
 from gtk.plugins.losses.elbo import ELBO
 from gtk.plugins.vae import VAEConfig
-from gtk.plugins.vae.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.vae.likelihood import Bernoulli
 from gtk.plugins.vae.model import VariationalAutoencoder
-from gtk.plugins.vae.protocol import LatentVariableModel
 
 MNIST = DataSpec("mnist", 1, 28, 28, ConditionSpec(tuple("0123456789")))
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from gtk.core.assembly import Choice, Settings
-from gtk.core.build import build
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.loss import Loss
-from gtk.core.model import Model
-from gtk.core.trainer import Trainer
+from gtk.core.contracts.loss import Loss
+from gtk.core.contracts.model import Model
+from gtk.core.models.build import build
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 
 CONDITIONS = {
     "classes": ConditionSpec(("a", "b", "c")),

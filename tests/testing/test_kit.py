@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gtk.core.discovery import KINDS, MODEL, Kind
-from gtk.core.errors import UnknownName
+from gtk.core.registry.discovery import KINDS, MODEL, Kind
+from gtk.core.values.errors import UnknownName
 from gtk.testing import CheckResult, check_plugin, plugin_checks
 from gtk.testing.check import (
     CheckFailed,

@@ -21,8 +21,8 @@ from published_files import (
 from torch import Tensor, nn
 
 import gtk
-from gtk.core.discovery import CONDITIONER, KINDS, LOSS, Installed, Plugin, installed
-from gtk.core.source import DATA_VARIABLE
+from gtk.core.registry.discovery import CONDITIONER, KINDS, LOSS, Installed, Plugin, installed
+from gtk.core.settings.image_source import DATA_VARIABLE
 from gtk.plugins.losses.elbo import ELBO
 from gtk.testing import CheckResult, check_plugin
 from gtk.testing.check import Check, Specimen, check_name

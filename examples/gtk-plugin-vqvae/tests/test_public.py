@@ -46,7 +46,7 @@ def test_only_public_names_are_used(path) -> None:
     [
         ("from gtk import Model, core, testing", ["gtk.core"]),
         ("from gtk import *", ["gtk.*"]),
-        ("from gtk.core.model import Model", ["gtk.core.model"]),
+        ("from gtk.core.contracts.model import Model", ["gtk.core.contracts.model"]),
         ("import gtk.testing, gtk.cli as cli", ["gtk.cli"]),
         ("import gtk\n\ngtk.core.model.Model", ["gtk.core"]),
         ("from gtk.testing import plugin_checks", []),

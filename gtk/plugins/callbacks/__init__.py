@@ -1,7 +1,7 @@
 """Callbacks: what watches a training."""
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import CallbackSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import CallbackSpec
 
 
 @hookimpl

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import torch
 
-from gtk.core.data import Dataset
-from gtk.core.model import Model
-from gtk.core.store import Batch, ImageStore
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.model import Model
+from gtk.core.training.store import ImageStore
+from gtk.core.values.dataset import Dataset
 
 #: Images in one pass through a network.
 BLOCK = 256

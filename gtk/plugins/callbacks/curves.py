@@ -1,8 +1,8 @@
 """Draw how the loss and its terms come down."""
 
-from gtk.core.hooks import hookimpl
-from gtk.core.progress import Progress
-from gtk.core.run import Run
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.figure import write_figure
 from gtk.plugins.callbacks.picture import picture_due

@@ -4,17 +4,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtk.core.data import Dataset
-from gtk.core.hooks import hookimpl
-from gtk.core.model import Model
-from gtk.core.progress import Progress
-from gtk.core.run import Run
+from gtk.core.contracts.model import Model
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.dataset import Dataset
 from gtk.pictures.figure import write_figure
 from gtk.pictures.latent_map import write_latent_map
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks.blocks import image_blocks
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
-from gtk.plugins.vae.protocol import LatentVariableModel
+from gtk.plugins.families.latent_variable import LatentVariableModel
 
 
 class LatentPictures(EpochPicture):

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from gtk.core.progress import Progress
+from gtk.core.training.progress import Progress
 
 #: Reports that the time left is judged by: enough to average over an epoch's pictures, few enough
 #: to follow a machine that others use as well.

@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from gtk.core.data import Dataset
-from gtk.core.hooks import hookimpl
-from gtk.core.model import Model
-from gtk.core.progress import Progress
-from gtk.core.run import Run
+from gtk.core.contracts.model import Model
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.dataset import Dataset
 
 #: Pictures in a training, with `sample_every` 0.
 PICTURES = 10

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from gtk.core.progress import Progress
-from gtk.core.run import Run
-from gtk.core.text import visible
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.text import visible
 from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
-from gtk.core.hooks import hookimpl
-from gtk.core.progress import Progress
-from gtk.core.run import Run
-from gtk.core.text import visible
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.text import visible
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay

@@ -3,15 +3,15 @@
 import numpy as np
 import torch
 
-from gtk.core.data import Dataset, spread
-from gtk.core.model import Model
-from gtk.core.progress import Progress
-from gtk.core.run import Run
-from gtk.core.sampler import to_pixels
-from gtk.core.store import ImageStore
+from gtk.core.contracts.model import Model
+from gtk.core.models.sampling import to_pixels
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.training.store import ImageStore
+from gtk.core.values.dataset import Dataset, spread
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
-from gtk.plugins.vae.reconstruction import reconstruction_of
+from gtk.plugins.families.reconstruction import reconstruction_of
 
 #: Images side by side.
 COLUMNS = 10

@@ -1,9 +1,9 @@
 """Write the report of a run when its training is over."""
 
-from gtk.core.hooks import hookimpl
-from gtk.core.model import Model
-from gtk.core.run import Run
-from gtk.core.summary import parameter_count
+from gtk.core.contracts.model import Model
+from gtk.core.models.summary import parameter_count
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
 from gtk.pictures.report import write_report
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.data import Dataset
-from gtk.core.model import Model
-from gtk.core.progress import Progress
-from gtk.core.run import Run
-from gtk.core.sampler import choose_labels, sample
+from gtk.core.contracts.model import Model
+from gtk.core.models.sampling import choose_labels, sample
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.dataset import Dataset
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 

@@ -8,9 +8,9 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from gtk.core.progress import Progress
-from gtk.core.run import Run
-from gtk.core.text import visible
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.text import visible
 from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace

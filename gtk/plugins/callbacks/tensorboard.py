@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gtk.core.errors import InvalidValue
-from gtk.core.hooks import hookimpl
-from gtk.core.model import Model
-from gtk.core.progress import Progress
-from gtk.core.run import Run
+from gtk.core.contracts.model import Model
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.errors import InvalidValue
 from gtk.plugins.callbacks.picture import picture_due
 from gtk.plugins.callbacks.samples import sample_grid
 

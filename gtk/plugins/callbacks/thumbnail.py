@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.segment import Segment
 
-from gtk.core.run import Run
+from gtk.core.storage.run import Run
 from gtk.pictures.preview import half_blocks
 
 #: Fewer lines than this show nothing anybody can make out.

@@ -8,7 +8,7 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
-from gtk.core.text import visible
+from gtk.core.values.text import visible
 from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_seconds
 

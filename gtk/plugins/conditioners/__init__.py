@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import ConditionerSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import ConditionerSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gtk.core.conditioner import ConditioningLayer
+from gtk.core.contracts.conditioner import ConditioningLayer
 
 
 class Concatenate(ConditioningLayer):

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from gtk.core.conditioner import Conditioner, ConditioningLayer, Site
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
+from gtk.core.contracts.normalization import Normalization
 from gtk.plugins.conditioners.modulation import Modulation
 
 

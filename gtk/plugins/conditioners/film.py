@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from gtk.core.conditioner import Conditioner, ConditioningLayer, Site
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
 from gtk.plugins.conditioners.modulation import Modulation
 
 

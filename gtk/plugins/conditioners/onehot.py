@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.conditioner import Conditioner, ConditioningLayer, Site
-from gtk.core.errors import InvalidValue
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue
 from gtk.plugins.conditioners.concatenate import Concatenate
 
 

@@ -4,14 +4,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import (
+from gtk.core.contracts.conditioner import (
     Conditioner,
     ConditioningLayer,
     PlainNormalization,
     ScoreLayer,
     Site,
 )
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.normalization import Normalization
 from gtk.plugins.conditioners.conditional_normalization import conditional_normalization
 
 #: Small, so that at first the condition hardly moves the score.

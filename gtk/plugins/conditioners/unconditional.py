@@ -1,6 +1,6 @@
 """No condition: the labels of the data, if any, are ignored."""
 
-from gtk.core.conditioner import Conditioner
+from gtk.core.contracts.conditioner import Conditioner
 
 
 class Unconditional(Conditioner):

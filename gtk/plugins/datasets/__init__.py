@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import DatasetSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import DatasetSpec
 from gtk.plugins.datasets.folder_config import FolderConfig
 
 #: Width and height of what is cut out of CelebA's images.

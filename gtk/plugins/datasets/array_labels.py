@@ -6,10 +6,10 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.text import visible
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.member import find_member, wrong
+from gtk.plugins.datasets.npz_array import find_member, wrong
 
 #: Types of an array by numpy's letters.
 WHOLE, TEXT = "iu", "US"

@@ -9,10 +9,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.cache import Decoded, ImageWriter
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec
-from gtk.core.work import track
+from gtk.core.storage.cache import Decoded, ImageWriter
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.tracking import track
 from gtk.plugins.datasets import CELEBA_CROP, CelebAConfig
 from gtk.plugins.datasets.published import Published, add_images, load_published
 from gtk.plugins.datasets.unpacking import NotReadable

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gtk.core.cache import Decoded, ImageWriter
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import Decoded, ImageWriter
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.plugins.datasets.published import Published, load_published, write_splits
 from gtk.plugins.datasets.unpacking import Archive
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from gtk.core.data import DataSpec
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
+from gtk.core.values.dataset import DataSpec
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
 from gtk.plugins.datasets.fitting import fit_image
 from gtk.plugins.datasets.folder_config import Fit
 

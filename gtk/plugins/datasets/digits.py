@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 
 #: The last 10 of every 50 images are for testing: 357 in all, 1,440 are for training. Whole tens,
 #: because scikit-learn's order goes round the ten classes: every fifth image would be a 4 or a 9.

@@ -6,9 +6,9 @@ from string import ascii_letters, ascii_lowercase, digits
 
 import numpy as np
 
-from gtk.core.cache import Decoded, ImageWriter
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
+from gtk.core.storage.cache import Decoded, ImageWriter
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.plugins.datasets import EMNISTConfig
 from gtk.plugins.datasets.idx import SIDE, split_of
 from gtk.plugins.datasets.published import Published, load_published, write_splits

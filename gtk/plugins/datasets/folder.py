@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from gtk.core.cache import Decoded, ImageWriter, cached_dataset, fingerprint
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
-from gtk.core.work import track
-from gtk.plugins.datasets.arrangement import Arrangement, Entry, arrange
+from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
+from gtk.core.values.tracking import track
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.folder_config import LARGEST_KEPT, USUAL_SIDE, FolderConfig
+from gtk.plugins.datasets.folder_layout import Arrangement, Entry, arrange
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import Listing, files_of, list_folder
 from gtk.plugins.datasets.threads import in_order

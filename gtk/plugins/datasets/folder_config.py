@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gtk.core.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue
 
 #: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
 LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gtk.core.data import Dataset
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
+from gtk.core.values.dataset import Dataset
 from gtk.plugins.datasets.idx import load_idx
 
 #: One character of each of the ten rows of hiragana, romanized.

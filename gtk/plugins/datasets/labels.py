@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.condition import ConditionSpec, Kind
-from gtk.core.errors import InvalidValue
+from gtk.core.values.condition import ConditionSpec, Kind
+from gtk.core.values.errors import InvalidValue
 
 #: What is said of one image: the name of its class, or its attributes or numbers.
 Value = str | tuple[float, ...]

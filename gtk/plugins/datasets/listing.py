@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
 from gtk.plugins.datasets.decoding import image_suffixes
 
 METADATA = "metadata.csv"

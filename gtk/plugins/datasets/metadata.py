@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
-from gtk.core.condition import Kind
-from gtk.core.errors import InvalidValue
-from gtk.core.text import visible
+from gtk.core.values.condition import Kind
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import Value
 
 FILE_NAME = "file_name"

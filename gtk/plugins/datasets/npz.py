@@ -7,14 +7,14 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.cache import Decoded, ImageWriter, cached_dataset, fingerprint
-from gtk.core.data import Dataset, DataSpec
-from gtk.core.spec import NoConfig
-from gtk.core.text import visible
-from gtk.core.work import track
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
+from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.text import visible
+from gtk.core.values.tracking import track
 from gtk.plugins.datasets.array_labels import read_labels
 from gtk.plugins.datasets.folder_config import LONGEST_SIDE
-from gtk.plugins.datasets.member import Member, find_member, open_archive, wrong
+from gtk.plugins.datasets.npz_array import Member, find_member, open_archive, wrong
 from gtk.plugins.datasets.splitting import choose_tested
 
 CHANNELS = (1, 3)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.cache import Decoded, ImageWriter, cache_folder, cached_dataset, fingerprint
-from gtk.core.data import NO_CONDITION, Dataset, DataSpec, Split
-from gtk.core.errors import GtkError, InvalidValue, WorkFailed
+from gtk.core.storage.cache import Decoded, ImageWriter, cache_folder, cached_dataset, fingerprint
+from gtk.core.values.dataset import NO_CONDITION, Dataset, DataSpec, Split
+from gtk.core.values.errors import GtkError, InvalidValue, WorkFailed
 from gtk.plugins.datasets.unpacking import (
     Archive,
     NotReadable,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from gtk.core.cache import Decoded, ImageWriter
-from gtk.core.condition import ConditionSpec
-from gtk.core.data import Dataset, DataSpec, Split
-from gtk.core.spec import NoConfig
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.cache import Decoded, ImageWriter
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.plugins.datasets.published import Published, load_published, write_splits
 
 SPEC = DataSpec("svhn", 3, 32, 32, ConditionSpec(tuple("0123456789")))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from gtk.core.cache import CACHE_VARIABLE
-from gtk.core.errors import UserError
+from gtk.core.storage.cache import CACHE_VARIABLE
+from gtk.core.values.errors import UserError
 
 #: No published file is larger than 600 MB: what unpacks to more than this is a bomb, or broken.
 MOST_BYTES = 2**30

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import ModelSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import ModelSpec
 
 #: Adam as adversarial games want it: Radford, Metz and Chintala, DCGAN (arXiv:1511.06434).
 DEFAULTS = MappingProxyType({"learning_rate": 2e-4, "adam_beta1": 0.5})

@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gtk.core.conditioner import Conditioner
-from gtk.core.data import DataSpec
-from gtk.core.model import ExportPart, Model
-from gtk.core.noise import NoiseSpec
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.conditioner import Conditioner
+from gtk.core.contracts.model import ExportPart, Model
+from gtk.core.contracts.normalization import Normalization
+from gtk.core.values.dataset import DataSpec
+from gtk.core.values.noise import NoiseSpec
 from gtk.plugins.gan import GANConfig
 from gtk.plugins.gan.convolution import ConvolutionalDiscriminator, ConvolutionalGenerator
 from gtk.plugins.gan.perceptron import PerceptronDiscriminator, PerceptronGenerator

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import LossSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import LossSpec
 
 
 @dataclass(frozen=True, kw_only=True)

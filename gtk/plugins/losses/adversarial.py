@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gtk.core.errors import InvalidValue
-from gtk.core.loss import Context, Loss, Update
-from gtk.core.model import Model
-from gtk.core.noise import Noise
-from gtk.core.store import Batch
-from gtk.plugins.gan.protocol import AdversarialModel
-from gtk.plugins.losses.answers import per_image
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.core.contracts.model import Model
+from gtk.core.contracts.noise import Noise
+from gtk.core.values.errors import InvalidValue
+from gtk.plugins.families.adversarial import AdversarialModel
+from gtk.plugins.families.output_checks import per_image
 
 
 class AdversarialLoss(Loss):

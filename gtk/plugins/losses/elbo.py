@@ -6,12 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gtk.core.errors import InvalidValue
-from gtk.core.loss import Context, Loss, Update
-from gtk.core.store import Batch
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.core.values.errors import InvalidValue
+from gtk.plugins.families.latent_variable import LatentVariableModel
+from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
-from gtk.plugins.losses.answers import per_image, posterior
-from gtk.plugins.vae.protocol import LatentVariableModel
 
 
 class ELBO(Loss):

@@ -7,12 +7,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gtk.core.loss import Context, Loss, Update
-from gtk.core.store import Batch
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.plugins.families.gaussian import DiagonalGaussian
+from gtk.plugins.families.latent_variable import LatentVariableModel
+from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import IWAEConfig
-from gtk.plugins.losses.answers import per_image, posterior
-from gtk.plugins.vae.gaussian import DiagonalGaussian
-from gtk.plugins.vae.protocol import LatentVariableModel
 
 
 class IWAE(Loss):

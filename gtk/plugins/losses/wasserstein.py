@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gtk.core.loss import Context, Update
-from gtk.core.noise import Noise
-from gtk.core.store import Batch
-from gtk.plugins.gan.protocol import AdversarialModel
+from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.loss import Context, Update
+from gtk.core.contracts.noise import Noise
+from gtk.plugins.families.adversarial import AdversarialModel
 from gtk.plugins.losses import WassersteinConfig
 from gtk.plugins.losses.adversarial import (
     AdversarialLoss,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import Conditioner, ConditioningLayer, Site
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
+from gtk.core.contracts.normalization import Normalization
 
 
 class ConditionedLayer(nn.Module):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import Site
+from gtk.core.contracts.conditioner import Site
 from gtk.plugins.networks.layer import LayerMaker, run
 
 

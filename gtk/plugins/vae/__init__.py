@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gtk.core.hooks import hookimpl
-from gtk.core.spec import ModelSpec
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.spec import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)

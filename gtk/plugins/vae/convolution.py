@@ -4,7 +4,7 @@ from math import prod
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import Site
+from gtk.core.contracts.conditioner import Site
 from gtk.plugins.networks.layer import LayerMaker, run
 from gtk.plugins.networks.perceptron import Perceptron
 from gtk.plugins.networks.stage import Stage, sizes_down

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.errors import InvalidValue
-from gtk.core.model import Model
-from gtk.plugins.vae.protocol import LatentVariableModel
+from gtk.core.contracts.model import Model
+from gtk.core.values.errors import InvalidValue
+from gtk.plugins.families.latent_variable import LatentVariableModel
 
 #: Images in one pass.
 BATCH = 256

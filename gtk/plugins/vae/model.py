@@ -2,15 +2,15 @@
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import Conditioner
-from gtk.core.data import DataSpec
-from gtk.core.model import ExportPart, Model
-from gtk.core.noise import NoiseSpec
-from gtk.core.normalization import Normalization
+from gtk.core.contracts.conditioner import Conditioner
+from gtk.core.contracts.model import ExportPart, Model
+from gtk.core.contracts.normalization import Normalization
+from gtk.core.values.dataset import DataSpec
+from gtk.core.values.noise import NoiseSpec
+from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.networks.layer import LayerMaker
 from gtk.plugins.vae import VAEConfig
 from gtk.plugins.vae.convolution import ConvolutionalDecoder, ConvolutionalEncoder
-from gtk.plugins.vae.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.vae.likelihood import make_likelihood
 from gtk.plugins.vae.perceptron import PerceptronDecoder, PerceptronEncoder
 from gtk.plugins.vae.prior import ConditionalPrior, StandardPrior

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from gtk.core.conditioner import Conditioner, Site
-from gtk.plugins.vae.gaussian import DiagonalGaussian, StandardGaussian
+from gtk.core.contracts.conditioner import Conditioner, Site
+from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 
 
 class StandardPrior(nn.Module):

@@ -1,0 +1,56 @@
+"""A group of commands that imports one when it is named, not to list it."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gtk.core.values.errors import did_you_mean
+
+
+class LazyGroup(click.Group):
+    """Commands of which each has a module of its own.
+
+    Args:
+        listed: what each command is for, by name, in the order in which they are listed.
+        prefix: what the module and function of each are called, before the command's name.
+        values: as `click.Group` takes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        listed: Mapping[str, str],
+        prefix: str = "",
+        **values: Any,  # noqa: ANN401 - click's own
+    ) -> None:
+        super().__init__(**values)
+        self._listed = listed
+        self._prefix = prefix
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they are used."""
+        return list(self._listed)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command."""
+        if cmd_name not in self._listed:
+            return None
+        name = f"{self._prefix}{cmd_name}"
+        command: click.Command = getattr(import_module(f"gtk.cli.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._listed.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; a misspelt one gets the nearest."""
+        name = args[0]
+        if name not in self._listed and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'.{did_you_mean(name, self._listed)}")
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,88 @@
+"""What `gtk train` says at the end: the networks, the result, and how to go on."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.cli.console import make_console, print_wrapped
+from gtk.core.storage.command import command_reference, next_commands
+from gtk.core.storage.run import Run
+from gtk.plugins.callbacks.number import format_number
+
+if TYPE_CHECKING:  # `gtk train --help` must not import torch
+    from gtk.core.training.training import Training
+
+
+def print_networks(training: "Training") -> None:
+    """Show every network's layers, with shapes and parameter counts, and every part's count."""
+    from rich.table import Table
+
+    from gtk.core.models.summary import parameter_count, summarize
+
+    console = make_console()
+    layers = summarize(training.model, training.loss, training.dataset.spec)
+    for name, network in training.model.networks().items():
+        table = Table(
+            title=f"{name}: {parameter_count(network):,} parameters", title_justify="left"
+        )
+        for column in ("layer", "kind", "output"):
+            table.add_column(column)
+        table.add_column("parameters", justify="right")
+        for layer in layers:
+            if layer.network == name:
+                shape = " x ".join(map(str, layer.shape))
+                table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
+        console.print(table)
+    schedule = training.trainer.schedule
+    for part, module in training.model.parts().items():
+        console.print(f"part {part}: {parameter_count(module):,} trainable parameters")
+    console.print(
+        f"{schedule.steps_per_epoch} steps an epoch, {schedule.total_steps} in all; nothing was "
+        "trained (--dry-run)"
+    )
+
+
+def print_finished(run: Run, *, quiet: bool) -> None:
+    """Show the last figures, where everything is, and what to type next."""
+    if quiet:
+        click.echo(run.path)
+        return
+    console = make_console()
+    for line in last_metrics(run):
+        terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
+        judged = "test images" if line.get("images_from") == "test" else "images"
+        if line["split"] == "train":
+            judged = "images seen last"
+        judged = f"{line['images']} {judged}"
+        print_wrapped(console, f"{terms} {line['unit']} ({judged})", line["split"])
+    train = run.settings.train
+    if train.validate_on_test:
+        console.print(
+            "validated on the test images: the test figure chose these weights and is not "
+            "independent",
+            soft_wrap=True,
+        )
+    step = run.checkpoints.choose(None)
+    if run.report.exists():
+        console.print(f"report      {run.report}")
+    console.print(f"pictures    {run.pictures}")
+    console.print(f"checkpoint  {run.checkpoints.folder(step)}")
+    console.print("go on with")
+    for command in next_commands(run):
+        console.print(f"  {command}")
+
+
+def last_metrics(run: Run) -> list[dict[str, Any]]:
+    """Return the last line of each split."""
+    return list({line["split"]: line for line in run.metrics()}.values())
+
+
+def print_stopped(run: Run | None) -> None:
+    """Say how to go on with a training that was interrupted, if it got as far as a folder."""
+    if run is None:
+        return
+    saved = max(run.checkpoints.steps(), default=0)
+    click.echo(
+        f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
+        err=True,
+    )

@@ -1,0 +1,71 @@
+"""Normalization of features, as a model asks for it and a conditioner may build it."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gtk.core.values.errors import InvalidValue
+
+NormalizationName = Literal["none", "batch", "group"]
+#: Group normalization has no more groups than these (Wu and He, arXiv:1803.08494, section 3.1), and
+#: no group of less features than these: one feature of a vector, or of a map of one pixel, would
+#: be normalized to nothing.
+MOST_GROUPS, LEAST_FEATURES = 32, 4
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Which normalization a network wants.
+
+    Attributes:
+        name: "batch": over the images of a batch (Ioffe and Szegedy, arXiv:1502.03167); "group":
+            over groups of features of each image; "none".
+        epsilon: added to the variance.
+        momentum: weight of a batch in the running statistics.
+    """
+
+    name: NormalizationName
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+
+    def build(self, features: int, *, spatial: bool, affine: bool) -> nn.Module:
+        """Return a layer for (B, F), or for (B, F, H, W) where `spatial`.
+
+        Args:
+            features: F.
+            spatial: whether features are maps.
+            affine: whether it learns a scale and a shift of each feature.
+
+        Raises:
+            ValueError: the name is "none", of which there is no layer.
+        """
+        if self.name == "batch":
+            kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
+            return kind(features, self.epsilon, self.momentum, affine)
+        if self.name == "group":
+            return nn.GroupNorm(group_count(features), features, self.epsilon, affine)
+        raise ValueError(f"there is no layer for normalization '{self.name}'")
+
+
+def group_count(features: int) -> int:
+    """Return into how many groups a number of features is divided; 1 where nothing else fits."""
+    groups = math.gcd(features, MOST_GROUPS)
+    while groups > 1 and features < groups * LEAST_FEATURES:
+        groups //= 2
+    return groups
+
+
+def check_batch_size(model: nn.Module, batch_size: int) -> None:
+    """Refuse batches that batch normalization cannot take.
+
+    Raises:
+        InvalidValue: one image, which has no variance.
+    """
+    if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise InvalidValue(
+            "batch normalization needs more than one image: use a --batch-size of 2 or more, or "
+            "another normalization"
+        )

@@ -1,0 +1,1 @@
+"""A model, built and used: weights, samples, blends, summaries."""

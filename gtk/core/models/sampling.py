@@ -1,0 +1,186 @@
+"""Draw images from a model: noise from numpy, in image order."""
+
+import logging
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gtk.core.contracts.model import Model
+from gtk.core.registry.discovery import describe
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue, PluginError
+
+logger = logging.getLogger("gtk")
+
+#: Pixels may be so far outside 0..1: rounded to 255 levels they are the same.
+TOLERANCE = 0.5 / 255
+#: The models that a warning was given of: a training draws from the same one again and again.
+_warned: "WeakSet[Model]" = WeakSet()
+
+
+def choose_labels(
+    condition: ConditionSpec | None, labels: Sequence[Any] | None, count: int | None
+) -> tuple[NDArray[Any] | None, int]:
+    """Return a label for every image, and how many images there are.
+
+    Args:
+        condition: what the model is conditioned on, None where it is not.
+        labels: an image's condition each, as `ConditionSpec.encode` takes it; None cycles through
+            `ConditionSpec.examples`: through the classes, where there are classes.
+        count: how many images; by default one a label.
+
+    Returns:
+        (count,) int64 or (count, n) float32, and the count.
+
+    Raises:
+        InvalidValue: labels for a model that takes none, out of range, or not `count` of them.
+    """
+    if count is not None:
+        check_at_least("count", count, 1)
+    if isinstance(labels, str | int | Mapping):
+        raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
+    if condition is None:
+        if labels is not None:
+            raise InvalidValue("this model takes no label: it was trained without a condition")
+        return None, 1 if count is None else count
+    if labels is None:
+        examples = condition.examples()
+        return examples[np.arange(count or len(examples)) % len(examples)], count or len(examples)
+    if not len(labels) or count not in (None, len(labels)):
+        raise InvalidValue(f"{len(labels)} labels for {count or 'no'} images: give one for each")
+    return np.stack([condition.encode(label) for label in labels]), len(labels)
+
+
+def sample(
+    model: Model,
+    *,
+    labels: NDArray[Any] | None,
+    count: int,
+    seed: int,
+    batch_size: int,
+    device: torch.device,
+) -> NDArray[np.uint8]:
+    """Draw images: (count, H, W) if grey, (count, H, W, C) in colour, uint8.
+
+    The same images, to one level in 255, for every batch size and device, and from the exported
+    file through `gtk.exports.runtime`.
+
+    Raises:
+        InvalidValue: a batch size or seed out of range.
+    """
+    check_at_least("batch_size", batch_size, 1)
+    check_at_least("seed", seed, 0)
+    noise = model.noise.draw(count, seed)
+    return generate(model, noise, labels=labels, batch_size=batch_size, device=device)
+
+
+def generate(
+    model: Model,
+    noise: NDArray[np.float32],
+    *,
+    labels: NDArray[Any] | None,
+    batch_size: int,
+    device: torch.device,
+) -> NDArray[np.uint8]:
+    """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+    Args:
+        model: on `device`; put in eval mode for the while and then back.
+        noise: (N, *shape) as `model.noise` says.
+        labels: as `choose_labels` returns them.
+        batch_size: images in one pass; changes no image.
+        device: of the model.
+
+    Raises:
+        InvalidValue: a batch size out of range, or noise of another shape or not finite.
+        PluginError: the model gives something else than an image for each row of noise.
+    """
+    check_at_least("batch_size", batch_size, 1)
+    noise = check_noise(noise, model.noise.shape)
+    training = model.training
+    model.eval()
+    batches = []
+    with torch.no_grad():
+        for start in range(0, len(noise), batch_size):
+            rows = slice(start, start + batch_size)
+            condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
+            given = torch.from_numpy(noise[rows]).to(device)
+            images = check_images(model, "sample", model.sample(given, condition), len(given))
+            batches.append(images.cpu().numpy())
+    model.train(training)
+    drawn = np.concatenate(batches)
+    _warn_of_range(model, drawn)
+    return to_pixels(drawn)
+
+
+def check_images(model: object, method: str, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
+    """Return what a model's method gives, if that can be `count` images.
+
+    Raises:
+        PluginError: it is something else.
+    """
+    if not isinstance(images, Tensor):
+        found = type(images).__name__
+    elif images.dim() != 4 or len(images) != count:
+        found = f"shape {tuple(images.shape)} where {count} images are asked for"
+    else:
+        return images
+    raise PluginError(
+        f"{method}() of {describe(model)} gives {found}: return images (B, C, H, W) in 0..1."
+    )
+
+
+def _warn_of_range(model: Model, images: NDArray[np.float32]) -> None:
+    """Warn, once for each model, of pixels that a picture cannot show."""
+    low, high = images.min(), images.max()
+    if (low >= -TOLERANCE and high <= 1 + TOLERANCE) or model in _warned:  # nan is neither
+        return
+    _warned.add(model)
+    logger.warning(
+        "sample() of %s gives %.2f..%.2f and pictures show 0..1, so they are cut off there: "
+        "return 0..1",
+        describe(model), low, high,
+    )  # fmt: skip
+
+
+def check_noise(noise: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
+    """Return noise for one image or more as float32 (N, *shape).
+
+    Raises:
+        InvalidValue: it has another shape, or is not finite.
+    """
+    values = np.asarray(noise, np.float32)
+    if values.ndim == 0 or values.shape[1:] != shape or not len(values):
+        raise InvalidValue(
+            f"noise is numbers of the shape (images, {', '.join(map(str, shape))}), not "
+            f"{values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise InvalidValue("noise is finite numbers: some of these are not")
+    return values
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse what is no whole number, or less than `least`.
+
+    Raises:
+        InvalidValue: it names the argument.
+    """
+    try:
+        fits = not isinstance(value, bool) and operator.index(value) >= least
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InvalidValue(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def to_pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Turn (N, C, H, W) in 0..1 into (N, H, W) if grey, else (N, H, W, C), uint8, rounded."""
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)

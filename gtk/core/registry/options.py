@@ -1,0 +1,177 @@
+"""A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, fields
+from numbers import Integral, Real
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One field of one config table, and the name it goes by on the command line and in Python.
+
+    Attributes:
+        table: the table it belongs to: "train", "model", "conditioner" or "loss".
+        field: the field's name in the config dataclass.
+        name: the bare field name where that is unique, else `table_field`.
+        type: int, float, bool, str, a Literal of texts, or tuple[int, ...].
+        default: the value it has unless told otherwise.
+        help: a sentence for the user.
+    """
+
+    table: str
+    field: str
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return "--" + self.name.replace("_", "-")
+
+
+def check_config(config: type) -> None:
+    """Refuse a config class that cannot become options.
+
+    Raises:
+        PluginError: it is not a frozen dataclass, or a field has an unusable type or no default.
+    """
+    parameters = getattr(config, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        raise PluginError(f"{config!r} is not a frozen dataclass")
+    try:
+        hints = get_type_hints(config)
+    except NameError as error:
+        raise PluginError(f"a type of {config.__name__} cannot be resolved: {error}") from error
+    for item in fields(config):
+        name, kind = f"{config.__name__}.{item.name}", hints[item.name]
+        if not _usable(kind):
+            written = kind.__name__ if type(kind) is type else kind
+            raise PluginError(
+                f"{name} has type {written}; options are int, float, bool, str, Literal of texts "
+                "or tuple[int, ...]"
+            )
+        if item.default is MISSING:
+            what = "no default" if item.default_factory is MISSING else "a default_factory"
+            raise PluginError(f"{name} has {what}: write the value itself, {item.name} = ...")
+
+
+def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> list[Option]:
+    """Return an option for every field of every table's config class, with unambiguous names.
+
+    Args:
+        tables: config classes by table.
+        reserved: names that mean something else; a field of such a name becomes `table_field`.
+
+    Raises:
+        PluginError: two options would go by one name.
+    """
+    names = [item.name for config in tables.values() for item in fields(config)]
+    options = []
+    for table, config in tables.items():
+        hints = get_type_hints(config)
+        for item in fields(config):
+            alone = names.count(item.name) == 1 and item.name not in reserved
+            bare = table == "train" or alone
+            options.append(
+                Option(
+                    table=table,
+                    field=item.name,
+                    name=item.name if bare else f"{table}_{item.name}",
+                    type=hints[item.name],
+                    default=item.default,
+                    help=item.metadata.get("help", ""),
+                )
+            )
+    taken: dict[str, str] = {}
+    for option in options:
+        names_taken = [option.name, f"no_{option.name}"] if option.type is bool else [option.name]
+        for name in names_taken:
+            if name in taken:
+                raise PluginError(
+                    f"{option.table} and {taken[name]} both have an option --"
+                    f"{name.replace('_', '-')}: they cannot be used together"
+                )
+            taken[name] = option.table
+    return options
+
+
+def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401 - an instance of whichever class was given
+    """Build a config object from plain values, as they come from Python, TOML or JSON.
+
+    Args:
+        config: the dataclass.
+        values: by field name; numbers, texts, booleans, lists of whole numbers.
+        where: what the values belong to, for messages.
+
+    Raises:
+        InvalidValue: a value of the wrong type or outside its range.
+        UnknownName: a name that is no field.
+    """
+    hints = get_type_hints(config)
+    known = [item.name for item in fields(config)]
+    for name in values:
+        if name not in known:
+            raise unknown_name(f"option of {where}", name, known)
+    converted = {name: _convert(hints[name], value, name) for name, value in values.items()}
+    try:
+        return config(**converted)
+    except ValueError as error:
+        raise InvalidValue(f"{where}: {error}") from error
+
+
+def as_table(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config object
+    """Return a config object's values as JSON and TOML can hold them."""
+    values = {item.name: getattr(config, item.name) for item in fields(config)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+
+
+def parse_integers(text: str) -> tuple[int, ...]:
+    """Read whole numbers separated by commas: "256,128".
+
+    Raises:
+        ValueError: something else is between the commas.
+    """
+    return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+
+
+def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything
+    if get_origin(kind) is Literal:
+        return all(isinstance(choice, str) for choice in get_args(kind))
+    return kind in (int, float, bool, str) or kind == tuple[int, ...]
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
+    """Return the value as the field's type; whole numbers pass for floats, lists for tuples."""
+    if kind == tuple[int, ...]:
+        if isinstance(value, str):
+            try:
+                return parse_integers(value)
+            except ValueError:
+                pass
+        parts = value if isinstance(value, list | tuple) else [value]
+        if all(isinstance(part, Integral) and not isinstance(part, bool) for part in parts):
+            return tuple(int(part) for part in parts)
+        raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {value!r}")
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise InvalidValue(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
+        return value
+    if not isinstance(value, bool):  # numpy's numbers, too, are numbers
+        if kind is int and isinstance(value, Integral):
+            return int(value)
+        if kind is float and isinstance(value, Real):
+            try:
+                return float(value)
+            except OverflowError as error:
+                raise InvalidValue(f"{name} is too large for a number") from error
+    if type(value) is not kind:
+        expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        raise InvalidValue(f"{name} takes {expected[kind]}, not {value!r}")
+    return value

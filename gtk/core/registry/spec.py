@@ -1,0 +1,102 @@
+"""What a plugin hands over: frozen records that describe a model, a conditioner, a loss, ..."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from gtk.core.registry.importing import import_plugin
+from gtk.core.values.errors import PluginError
+
+#: The version of the contracts. A spec made for another one is refused.
+API_VERSION = 1
+
+
+@dataclass(frozen=True)
+class NoConfig:
+    """The configuration of a plugin that has no options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What every kind of plugin says about itself.
+
+    Attributes:
+        name: the name it goes by, the same as its entry point's.
+        summary: one line for listings and help.
+        target: the class or function that does the work, best as text, "package.module:Name",
+            so that `--help` need not import torch.
+        config: a frozen dataclass of its options; each field has a default and
+            `metadata={"help": ...}`.
+        api: the version of the contracts it was written for.
+    """
+
+    name: str
+    summary: str
+    target: Callable[..., Any] | str
+    config: type = NoConfig
+    api: int = API_VERSION
+
+    def resolve(self) -> Callable[..., Any]:
+        """Return the target itself, importing it if it is given as text.
+
+        Raises:
+            PluginError: the text names nothing that can be imported.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        name, _, attribute = self.target.partition(":")
+        module = import_plugin(name)
+        try:
+            target: Callable[..., Any] = getattr(module, attribute)
+        except AttributeError as error:
+            raise PluginError(
+                f"its target is {self.target}, and the module {name} has no '{attribute}'. Mend, "
+                "update or uninstall it."
+            ) from error
+        return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A model: `target(config, data_spec, conditioner)` returns a `gtk.Model`.
+
+    Attributes:
+        loss: the name of the loss it is trained with unless told otherwise.
+        conditioner: the name of its conditioner unless told otherwise.
+        defaults: trainer settings that suit it, by name.
+    """
+
+    loss: str
+    conditioner: str
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionerSpec(Spec):
+    """A conditioning strategy: `target(config, condition_spec)` returns a `gtk.Conditioner`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec(Spec):
+    """A loss: `target(config)` returns a `gtk.Loss`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A data set: `target(config, root)` returns a `gtk.Dataset`; `root` is a path or None.
+
+    Attributes:
+        root: "none": it brings its images with it, and `root` is always None. "optional": without
+            one it knows where to get them. "required": they are the user's own, and `root` says
+            where.
+        defaults: trainer settings that suit it, by name; a model's own go before them.
+    """
+
+    root: Literal["none", "optional", "required"] = "optional"
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackSpec(Spec):
+    """A callback: `target()` returns an object whose methods implement event hooks."""

@@ -1,0 +1,1 @@
+"""What lies on disk: runs, checkpoints, metrics, decoded images."""

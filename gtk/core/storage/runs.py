@@ -1,0 +1,155 @@
+"""The folder that holds runs: where a new one goes, and which one a name means."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gtk.core.settings.choice import Settings
+from gtk.core.storage.run import Run
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
+from gtk.core.values.output import check_writable_folder
+
+
+def check_run_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a run folder that cannot be made, before anything is done for it.
+
+    Raises:
+        UserError: it exists (and is no run that `overwrite` allows to replace), or its nearest
+            existing parent is not a folder that can be written.
+    """
+    try:
+        exists = path.exists() or path.is_symlink()
+    except OSError as error:
+        raise UserError(f"{path} cannot be made: {error.strerror}") from error
+    if exists and not overwrite:
+        raise UserError(
+            f"{path} exists. Choose another --name, add --overwrite to replace it, or go on with "
+            f"it: gtk train --resume {path}"
+        )
+    if exists and not (path / "run.json").is_file():
+        raise UserError(f"{path} exists and is not a run, so it is not overwritten: use --name")
+    if exists:
+        Run(path).check_removable()
+    check_writable_folder(path, next(item for item in path.absolute().parents if item.exists()))
+
+
+def new_run_path(runs: Path, name: str | None, *words: str) -> Path:
+    """Return where a new run goes: runs/NAME, or the next free runs/word-word-0001.
+
+    Raises:
+        InvalidValue: the name could not be a folder's, or means something else.
+    """
+    if name is None:
+        stem = "-".join(words)
+        taken = [
+            match
+            for run in _folders(runs)
+            if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", run))
+        ]
+        return runs / f"{stem}-{max((int(match[1]) for match in taken), default=0) + 1:04d}"
+    fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(name))
+    if not fits or name == "latest" or str(name).endswith(".onnx"):
+        raise InvalidValue(
+            f"'{name}' cannot name a run: use up to 100 letters, digits, '.', '_' and '-' (and "
+            "neither 'latest' nor the name of an .onnx file)"
+        )
+    return runs / name
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a new run shall go.
+
+    Attributes:
+        runs: the folder that holds the runs.
+        name: of the run, None for the next free number.
+        overwrite: whether it may replace an older run of that name.
+    """
+
+    runs: Path
+    name: str | None
+    overwrite: bool
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a place that cannot be had, before any work is done for it.
+
+        Raises:
+            UserError: the folder exists, or cannot be written.
+        """
+        check_run_folder(self._path(settings), overwrite=self.overwrite)
+
+    def make(self, settings: Settings, dataset: Dataset, *, device: str, threads: int) -> Run:
+        """Make the run's folder; another process that wants the same number at once gets the next.
+
+        Raises:
+            UserError: the folder exists by now, or cannot be written.
+        """
+        while True:
+            path = self._path(settings)
+            if self.overwrite and path.exists():
+                Run(path).remove()
+            try:
+                return Run.create(path, settings, dataset, device=device, threads=threads)
+            except FileExistsError:
+                if self.name is not None:
+                    check_run_folder(path, overwrite=False)
+
+    def _path(self, settings: Settings) -> Path:
+        recipe, model = settings.choice.recipe, settings.choice.model.spec.name
+        if recipe.built_in:
+            return new_run_path(self.runs, self.name, str(recipe.name))
+        return new_run_path(self.runs, self.name, model, settings.data_name)
+
+
+def list_runs(runs: Path) -> list[Run]:
+    """Return the runs in a folder, the one written to last first; what is no run is passed over."""
+    found = []
+    for name in _folders(runs):
+        try:
+            found.append(Run(runs / name))
+        except UserError:
+            continue
+    return sorted(found, key=last_written, reverse=True)
+
+
+def last_written(run: Run) -> float:
+    """Return when a run was last written to, in seconds since the epoch."""
+    files = (run.path / "metrics.jsonl", run.path / "run.json")
+    return max(file.stat().st_mtime for file in files if file.exists())
+
+
+def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
+    """Open the run that a folder, a run's name or "latest" means.
+
+    Raises:
+        UnknownName: there is none; the message has the nearest name.
+        UserError: the folder is no run.
+    """
+    runs = Path(runs)
+    path = Path(reference)
+    if (runs / path / "run.json").is_file():
+        return Run(runs / path)
+    if str(reference) == "latest":
+        found = list_runs(runs)
+        if not found:
+            raise UnknownName(f"{runs} has no run yet. Make one: gtk train --plugin cvae")
+        return found[0]
+    if path.is_dir():
+        return Run(path)
+    if path.exists():
+        if path.suffix.lower() == ".onnx":
+            raise UserError(
+                f"{path} is an exported file: this takes a run. List runs with: gtk runs"
+            )
+        raise UserError(
+            f"{path} is a file and not a run. If it is an exported file, let its name end in .onnx"
+        )
+    names = [run.name for run in list_runs(runs)]
+    listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."
+    near = did_you_mean(str(reference), names)
+    raise UnknownName(f"unknown run '{reference}'.{near or listing} List them with: gtk runs")
+
+
+def _folders(runs: Path) -> list[str]:
+    return [item.name for item in runs.iterdir() if item.is_dir()] if runs.is_dir() else []

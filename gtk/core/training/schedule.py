@@ -1,0 +1,119 @@
+"""What is due at which step: it depends on settings and step alone, so resuming changes none."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.seeding import derive_seed
+
+#: With `checkpoint_every` 0, a checkpoint is saved at the first end of an epoch after these steps.
+CHECKPOINT_STEPS = 300
+
+
+class Schedule:
+    """The steps of a training.
+
+    Args:
+        config: how to train.
+        images: how many training images there are, those to hold out included.
+        name: the data set's, for messages.
+        batches: how many batches one step takes.
+
+    Attributes:
+        images_per_step: images that one step takes.
+        steps_per_epoch: full steps in an epoch; which images are left over changes every time.
+        total_steps: steps in the whole training.
+        held_out: rows for validation, in order.
+        kept: rows for training, in order.
+
+    Raises:
+        InvalidValue: more images are held out, or wanted in one step, than there are; or the
+            learning rate would never be reached.
+    """
+
+    def __init__(self, config: TrainConfig, images: int, name: str, batches: int = 1) -> None:
+        remaining = images - config.validation
+        if remaining < 1:
+            raise InvalidValue(
+                f"--validation {config.validation} leaves none of the {images} training images "
+                f"of {name}. Hold out fewer."
+            )
+        if batches > remaining:
+            raise InvalidValue(
+                f"the loss takes {batches} batches a step, more than the {remaining} training "
+                f"images of {name}. Use another --loss or more images."
+            )
+        self._config = config
+        self.images_per_step = config.batch_size * batches
+        if self.images_per_step > remaining:
+            times = f", {batches} times in a step," if batches > 1 else ""
+            raise InvalidValue(
+                f"--batch-size {config.batch_size}{times} is more than the {remaining} training "
+                f"images of {name}. Use {remaining // batches} or less."
+            )
+        self.steps_per_epoch = remaining // self.images_per_step
+        self.total_steps = self.steps_per_epoch * config.epochs
+        if config.warmup_steps > self.total_steps:
+            raise InvalidValue(
+                f"--warmup-steps {config.warmup_steps} is longer than the training of "
+                f"{self.total_steps} steps. Use fewer, or more --epochs."
+            )
+        order = self._permutation(images, "validation")
+        self.held_out = order[: config.validation].sort().values
+        self.kept = order[config.validation :].sort().values
+
+    def batches(self, step: int, device: torch.device | None = None) -> Iterator[Tensor]:
+        """Yield the row numbers among `kept`, (images_per_step,), of each step after `step`.
+
+        Args:
+            step: how many steps are done.
+            device: where the numbers are wanted; an epoch's are moved there at once.
+        """
+        while step < self.total_steps:
+            epoch, done = divmod(step, self.steps_per_epoch)
+            order = self._permutation(len(self.kept), "order", epoch).to(device)
+            batches = torch.split(order, self.images_per_step)[done : self.steps_per_epoch]
+            yield from batches
+            step += len(batches)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of the step that follows `step` steps.
+
+        It rises linearly, from 1/`warmup_steps` of the full rate in the first step to all of it in
+        the last of the warm-up. Then it stays, or falls along half a cosine to 0 when all steps
+        are done: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts.
+        """
+        config = self._config
+        if step < config.warmup_steps:
+            return config.learning_rate * (step + 1) / config.warmup_steps
+        if config.decay == "constant":
+            return config.learning_rate
+        done = (step - config.warmup_steps) / (self.total_steps - config.warmup_steps)
+        return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+    def epoch(self, step: int) -> int:
+        """Return the epoch, counted from 1, that the step before belongs to; 0 at the start."""
+        return math.ceil(step / self.steps_per_epoch)
+
+    def log_due(self, step: int) -> bool:
+        """Say whether terms are reported after `step` steps."""
+        return step % self._config.log_every == 0 or step == self.total_steps
+
+    def epoch_ends(self, step: int) -> bool:
+        """Say whether an epoch is over after `step` steps."""
+        return step % self.steps_per_epoch == 0
+
+    def checkpoint_due(self, step: int) -> bool:
+        """Say whether a checkpoint is saved after `step` steps."""
+        every = self._config.checkpoint_every
+        if not every:
+            every = self.steps_per_epoch * math.ceil(CHECKPOINT_STEPS / self.steps_per_epoch)
+        return step % every == 0 or step == self.total_steps
+
+    def _permutation(self, count: int, purpose: str, *where: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))
+        return torch.randperm(count, generator=generator)

@@ -1,0 +1,1 @@
+"""What flows through gtk, and what every wing needs; numpy only."""

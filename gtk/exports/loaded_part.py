@@ -1,0 +1,195 @@
+"""A part of a run's model, asked of its plugin and found to be one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from torch import nn
+
+from gtk.core.contracts.model import ExportPart, Model, Prior
+from gtk.core.storage.run import Run
+from gtk.core.values.codes import Codes
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import GtkError, PluginError, unknown_name
+
+#: What becomes part of a file's name, or a name in a graph.
+NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part of a model that was loaded from a run.
+
+    Attributes:
+        plugin: the model's name.
+        name: the part's.
+        part: as `Model.exports` gave it.
+        model: whose part it is.
+        image_shape: of the data, (C, H, W).
+    """
+
+    plugin: str
+    name: str
+    part: ExportPart
+    model: Model
+    image_shape: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        """Say what it is, for messages."""
+        return f"part '{self.name}' of plugin '{self.plugin}'"
+
+    @property
+    def condition(self) -> ConditionSpec | None:
+        """The model's condition, None where the part takes none."""
+        condition = self.model.condition
+        taken = condition is not None and condition.input_name in self.part.inputs
+        return condition if taken else None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it makes images of noise, as `Model.sample` does."""
+        return draws(self.part, self.model)
+
+    def kind(self, name: str) -> str:
+        """Return what an input is: "condition", "image", "codes" or "latent"."""
+        return _kind(name, self.part, self.model)
+
+    @contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
+        """Turn what the plugin's own code raises into one line that names it.
+
+        Args:
+            what: of the plugin is run.
+
+        Raises:
+            PluginError: anything was raised.
+        """
+        try:
+            yield
+        except GtkError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{self}: {what} fails: {one_line(error)}") from error
+
+
+def draws(part: ExportPart, model: Model) -> bool:
+    """Say whether a part of a model makes images of noise, as `Model.sample` does."""
+    kinds = [_kind(name, part, model) for name in part.inputs]
+    takes_noise = kinds in (["latent"], ["latent", "condition"])
+    return takes_noise and part.outputs == ("image",) and part.prior == "normal"
+
+
+def _kind(name: str, part: ExportPart, model: Model) -> str:
+    if model.condition is not None and name == model.condition.input_name:
+        return "condition"
+    if name == "image":
+        return "image"
+    return "codes" if name in part.codes else "latent"
+
+
+def load_subject(run: Run, name: str | None, step: int) -> Subject:
+    """Load a run's model and return a part of it, by default the first.
+
+    Raises:
+        UnknownName: the model has no such part.
+        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
+    """
+    subjects = {subject.name: subject for subject in load_subjects(run, step)}
+    if name is not None and name not in subjects:
+        raise unknown_name("part", name, subjects)
+    return subjects[name or next(iter(subjects))]
+
+
+def load_subjects(run: Run, step: int) -> list[Subject]:
+    """Load a run's model and return all of its parts.
+
+    Raises:
+        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
+    """
+    model, plugin = run.load_model(step), str(run.document["model"]["name"])
+    shape = run.data_spec.image_shape
+    return [
+        Subject(plugin, name, part, model, shape)
+        for name, part in model_parts(model, plugin).items()
+    ]
+
+
+def model_parts(model: Model, plugin: str) -> dict[str, ExportPart]:
+    """Return a model's parts by name.
+
+    Raises:
+        PluginError: they are not what `Model.exports` asks for.
+    """
+    try:
+        parts: Any = model.exports()
+    except Exception as error:
+        raise PluginError(f"exports() of plugin '{plugin}' fails: {one_line(error)}") from error
+    if not isinstance(parts, dict) or not parts:
+        given = "an empty dict" if parts == {} else type(parts).__name__
+        raise PluginError(
+            f"exports() of plugin '{plugin}' gives {given}: it should be a dict of ExportPart by "
+            "name, with one entry or more"
+        )
+    for name, part in parts.items():
+        fault = _fault(name, part, model)
+        if fault:
+            raise PluginError(f"part {name!r} of plugin '{plugin}' {fault}")
+    found: dict[str, ExportPart] = parts
+    return found
+
+
+def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whatever a plugin gave
+    """Return what is wrong with a part, an empty text if nothing is."""
+    if not _is_name(name) or name == "all":
+        return "needs another name: letters, digits, - and _, and not 'all'"
+    if not isinstance(part, ExportPart):
+        return f"is {type(part).__name__}: it should be an ExportPart"
+    module: Any = part.module
+    if not isinstance(module, nn.Module):
+        return f"has {type(module).__name__} for a module: it should be an nn.Module"
+    if part.prior not in get_args(Prior):
+        return f"has prior {part.prior!r}: it is {' or '.join(get_args(Prior))}"
+    for what, names in (("inputs", part.inputs), ("outputs", part.outputs)):
+        if not (isinstance(names, tuple) and names and all(_is_name(item) for item in names)):
+            return f"has {what} {names!r}: they should be a tuple of names"
+    ports = (*part.inputs, *part.outputs)
+    double = sorted({item for item in ports if ports.count(item) > 1})
+    if double:
+        return f"has more than one input or output called '{double[0]}': ONNX tells them by name"
+    fault = _fault_of_codes(part, model)
+    if fault:
+        return fault
+    margin: Any = part.margin
+    if margin is not None and not callable(margin):
+        return f"has margin {margin!r}: it should be a function"
+    if part.reference is None and not draws(part, model):
+        return "needs a reference: it does not make images of noise, as Model.sample does"
+    return ""
+
+
+def _fault_of_codes(part: ExportPart, model: Model) -> str:
+    """Return what is wrong with what a part says of its codes, an empty text if nothing is."""
+    codes: Any = part.codes
+    if not isinstance(codes, Mapping):
+        return f"has codes {codes!r}: they should be a dict of Codes by name"
+    taken = {"image"} if model.condition is None else {"image", model.condition.input_name}
+    for name, value in codes.items():
+        if name not in (*part.inputs, *part.outputs):
+            return f"has codes {name!r}, which is none of its inputs and outputs"
+        if name in taken:
+            return f"has codes {name!r}, which means something else: choose another name"
+        if not isinstance(value, Codes):
+            return f"has {type(value).__name__} for its codes {name!r}: it should be Codes"
+    return ""
+
+
+def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever a plugin gave
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's type and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

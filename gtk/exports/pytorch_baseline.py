@@ -1,0 +1,186 @@
+"""A part in PyTorch, as the model itself computes it, beside its file."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gtk.core.contracts.model import ExportPart, Model
+from gtk.core.models.device import resolve_device
+from gtk.core.storage.run import Run
+from gtk.core.values.errors import GtkError, UserError
+from gtk.exports.loaded_part import model_parts, one_line
+from gtk.exports.timing import Call
+
+
+class Eager:
+    """A part of a run in eager PyTorch.
+
+    Args:
+        model: of the run, in eval mode.
+        plugin: its name, for messages.
+        name: of the part.
+        device: where it works.
+
+    Raises:
+        InvalidValue: torch cannot work on this device.
+    """
+
+    def __init__(self, model: Model, plugin: str, name: str, device: str) -> None:
+        self.device = resolve_device(device)
+        self.model = model.to(self.device)
+        self.part: ExportPart = model_parts(model, plugin)[name]
+
+    def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
+        """Return a call that computes the part's outputs, in the memory of the CPU.
+
+        Args:
+            inputs: rows, as the exported file takes them.
+            image: how the file takes images: `dtype` and `layout` of its contract.
+        """
+        rows = self._rows(inputs, image)
+
+        def on_the_cpu() -> object:
+            return self._compute(rows)
+
+        def elsewhere() -> object:
+            given = self._compute([row.to(self.device) for row in rows])
+            return [output.cpu() for output in ((given,) if isinstance(given, Tensor) else given)]
+
+        return on_the_cpu if self.device.type == "cpu" else elsewhere
+
+    def clear(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        image: Mapping[str, Any] | None,
+        margin: float | None,
+    ) -> NDArray[np.bool_]:
+        """Say of which rows the choices are so clear that a file has to make them, too: (B,).
+
+        Args:
+            inputs: as in `call`.
+            image: as in `call`.
+            margin: what the file's proof asked for; None where all rows are clear.
+        """
+        rows = [row.to(self.device) for row in self._rows(inputs, image)]
+        if self.part.margin is None or margin is None:
+            return np.ones(len(rows[0]), np.bool_)
+        clear: NDArray[np.bool_] = (self.part.margin(self.model, *rows) >= margin).cpu().numpy()
+        return clear
+
+    @contextmanager
+    def working(self, threads: int) -> Iterator[None]:
+        """Have torch work as an app would: no gradients, so many threads, float32 without TF32."""
+        before = torch.get_num_threads()
+        with ExitStack() as stack:
+            stack.callback(torch.set_num_threads, before)
+            torch.set_num_threads(threads)
+            stack.enter_context(torch.inference_mode())
+            if self.device.type == "cuda":  # the file is run without TF32, too
+                stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+            yield
+
+    def _rows(
+        self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None
+    ) -> list[Tensor]:
+        """Return rows as the model takes them."""
+        return [
+            torch.from_numpy(np.ascontiguousarray(_as_trained(name, inputs[name], image)))
+            for name in self.part.inputs
+        ]
+
+    def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        if self.part.reference is None:
+            return self.model.sample(rows[0], rows[1] if len(rows) > 1 else None)
+        return self.part.reference(self.model, *rows)
+
+
+def find_eager(
+    contract: Mapping[str, Any],
+    rows: Mapping[str, NDArray[Any]],
+    found: Mapping[str, NDArray[Any]],
+    places: list[Path],
+    device: str,
+) -> Eager:
+    """Return a file's part in PyTorch, with its own weights.
+
+    Args:
+        contract: of the file.
+        rows: a batch of what it takes.
+        found: what it gives for these, and so has the part to.
+        places: folders that may be the run which the file was exported from.
+        device: where it shall work.
+
+    Raises:
+        UserError: none of them is, or its weights have become others; the message says why.
+    """
+    why = (
+        f"its run, {contract.get('run')}, is neither where the file lies nor among the runs: "
+        "--runs DIR says where they are"
+    )
+    for place in places:
+        try:
+            if not (place / "run.json").is_file():
+                continue
+            eager = _open(Run(place), contract, device)
+            if _gives_the_same(eager, contract, rows, found):
+                return eager
+            why = f"the weights in {place} are not the file's"
+        except GtkError as error:
+            why = f"{place} is of no use: {error}"
+        except Exception as error:  # noqa: BLE001 - it may be any model, given what is not its own
+            why = f"{place} is not the file's run: {one_line(error)}"
+    raise UserError(why)
+
+
+def _open(run: Run, contract: Mapping[str, Any], device: str) -> Eager:
+    plugin = str(run.document["model"]["name"])
+    return Eager(run.load_model(contract["step"]), plugin, contract["part"], device)
+
+
+def _gives_the_same(
+    eager: Eager,
+    contract: Mapping[str, Any],
+    rows: Mapping[str, NDArray[Any]],
+    found: Mapping[str, NDArray[Any]],
+) -> bool:
+    """Say whether a part gives what a file gives, within the tolerance that the file has.
+
+    Raises:
+        UserError: nothing of it can be compared.
+    """
+    image, tolerance = contract["image"], float(contract["parity"]["tolerance"])
+    with eager.working(1):
+        given: Any = eager.call(rows, image)()
+        clear = eager.clear(rows, image, contract["parity"].get("margin"))
+    if not clear.any():
+        raise UserError(f"all choices of {len(clear)} rows are undecided, so it cannot be compared")
+    outputs = (given,) if isinstance(given, Tensor) else given
+    for (name, mine), tensor in zip(found.items(), outputs, strict=True):
+        expected = tensor.cpu().numpy()
+        allowed = tolerance * (1 + np.abs(expected)) if name != "image" else tolerance
+        if expected.dtype.kind == "i":
+            allowed = 0
+        if name == "image" and image["layout"] == "NHWC":
+            expected = expected.transpose(0, 2, 3, 1)
+        if mine.dtype == np.uint8:  # the nearest level, or the next where it is near the middle
+            expected, allowed = 255 * np.clip(expected, 0, 1), 0.5 + 255 * tolerance
+        if mine.shape != expected.shape:
+            return False
+        if not (np.abs(mine - expected) <= allowed)[clear].all():
+            return False
+    return True
+
+
+def _as_trained(name: str, rows: NDArray[Any], image: Mapping[str, Any] | None) -> NDArray[Any]:
+    """Return rows as the model takes them: images as float32 (B, C, H, W) in 0..1."""
+    if name != "image" or image is None:
+        return rows
+    if image["dtype"] == "uint8":
+        rows = rows.astype(np.float32) / 255
+    return rows.transpose(0, 3, 1, 2) if image["layout"] == "NHWC" else rows

@@ -1,0 +1,194 @@
+"""What the folders and tables of a user's images say: each image's split and its value."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gtk.core.values.condition import Kind
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
+from gtk.plugins.datasets.labels import Value
+from gtk.plugins.datasets.listing import METADATA, Listing
+from gtk.plugins.datasets.metadata import Row, Table, interpret, read_table
+from gtk.plugins.datasets.splitting import choose_tested
+
+#: Folders that are splits, in lower case, if one of each is all that there is.
+TRAINING, TESTING = {"train"}, {"test", "val", "valid", "validation"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its name in the folder, its value, and whether it is for testing."""
+
+    name: str
+    value: Value
+    testing: bool
+
+
+@dataclass
+class Arrangement:
+    """All images, and what their values are.
+
+    Attributes:
+        entries: one an image, in the order of their names, those for training first.
+        kind: of the values, None where there are none.
+        columns: names of attributes or numbers.
+        bad: the reason why it cannot be used, for each name of an image that cannot.
+        notes: what the user should know.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    kind: Kind | None = None
+    columns: tuple[str, ...] = ()
+    bad: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def arrange(root: Path, listing: Listing) -> Arrangement:
+    """Find out from names and tables what each image is.
+
+    Raises:
+        InvalidValue: the folder is laid out in no way that is known, or a table is wrong.
+    """
+    for name, reason in listing.bad.items():
+        if name.split("/")[-1] == METADATA:
+            raise InvalidValue(f"{visible(root / name)} {reason}")
+    splits = _split_folders(root, listing)
+    tables = [folder for folder in ([""] if "" in listing.tables else splits or [""])
+              if folder in listing.tables]  # fmt: skip
+    if tables and tables != [""] and len(tables) < len(splits):
+        raise InvalidValue(
+            f"{visible(root)} has a {METADATA} in {tables[0]} and none in "
+            f"{next(folder for folder in splits if folder not in tables)}: give both, or one beside"
+        )
+    left_out = "" if tables == [""] else _left_out(listing, splits)
+    if left_out:
+        listing = listing.without(left_out)
+    result = Arrangement(bad=dict(listing.bad))
+    if left_out:
+        result.notes.append(f"images in {visible(left_out)} are neither trained on nor tested on")
+    if tables:
+        _from_tables(result, root, listing, tables)
+    else:
+        _from_folders(result, root, listing, splits)
+    unused = [folder for folder in listing.tables if folder not in tables]
+    if unused:
+        result.notes.append(f"{visible(unused[0])}/{METADATA} is in no place for it, and not used")
+    if listing.others:
+        result.notes.append(
+            f"files passed over because their names are not those of images: {listing.others}"
+        )
+    result.entries.sort(key=lambda entry: entry.testing)
+    return result
+
+
+def _split_folders(root: Path, listing: Listing) -> list[str]:
+    """Return the folder for training and the one for testing, or nothing."""
+    if any("/" not in name for name in listing.images):
+        return []  # flat, or refused as images beside folders
+    filled = {name.split("/")[0] for name in listing.images}
+    names = {folder.lower(): folder for folder in filled}
+    training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
+    if not training or not held_out or len(filled) != len(training) + len(held_out):
+        return []
+    if len(held_out) > 1 and (held_out[0] != "test" or len(held_out) > 2):
+        raise InvalidValue(
+            f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk takes one for "
+            f"training and one for testing, so move {names[held_out[-1]]} elsewhere"
+        )
+    return [names["train"], names[held_out[0]]]
+
+
+def _left_out(listing: Listing, splits: Sequence[str]) -> str:
+    """Return the folder for validation, where there is one beside those of the splits, or ""."""
+    filled = {name.split("/")[0] for name in listing.images}
+    return next(iter(filled.difference(splits)), "") if splits else ""
+
+
+def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Sequence[str]) -> None:
+    """Take the names of folders for classes."""
+    found = [_classes(root, listing, folder) for folder in splits or [""]]
+    if splits:
+        kinds = [set(classes.values()) for classes in found]
+        alone = kinds[0] ^ kinds[1]
+        if alone:
+            name = min(alone, key=str)
+            here, there = splits if name in kinds[0] else reversed(splits)
+            what = f"the class '{visible(name)}'" if name else "images outside of class folders"
+            raise InvalidValue(f"{visible(root)}: {here} has {what} and {there} has not")
+        tested = [False] * len(found[0]) + [True] * len(found[1])
+    else:
+        tested = choose_tested([*found[0]], [*found[0].values()]).tolist()
+    names = {name: value for classes in found for name, value in classes.items()}
+    result.entries = [
+        Entry(name, value, held_out)
+        for (name, value), held_out in zip(names.items(), tested, strict=True)
+    ]
+    classes = sorted(set(names.values()) - {""})
+    result.kind = "classes" if classes else None
+    if len(classes) == 1:
+        result.notes.append(
+            f"all images are in one folder, '{classes[0]}', so there is nothing to tell them apart "
+            "by: they have no classes"
+        )
+    empty = set(listing.folders) - {name.split("/")[0] for name in listing.images}
+    for folder in sorted(empty):
+        result.notes.append(f"the folder '{folder}' has no images: it is no class")
+
+
+def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
+    """Return the class of each image in a folder, "" where all of them lie flat."""
+    prefix = f"{folder}/" if folder else ""
+    inside = [name for name in listing.images if name.startswith(prefix)]
+    parts = {name: name.removeprefix(prefix).split("/") for name in inside}
+    flat = [name for name in inside if len(parts[name]) == 1]
+    if flat and len(flat) < len(inside):
+        nested = next(name for name in inside if len(parts[name]) > 1)
+        raise InvalidValue(
+            f"{visible(root / folder)} has images beside folders of images "
+            f"({visible(flat[0])} and {visible(nested)}): put all of them into folders, one a "
+            "class, or none"
+        )
+    return {name: "" if flat else parts[name][0] for name in inside}
+
+
+def _from_tables(result: Arrangement, root: Path, listing: Listing, folders: Sequence[str]) -> None:
+    """Take the lines of metadata.csv for what is said of the images; folders are only places."""
+    tables = [read_table(root / folder / METADATA) for folder in folders]
+    meaning = interpret(tables)
+    result.kind, result.columns = meaning.kind, meaning.columns
+    images = set(listing.images)
+    values: dict[str, Value] = {}
+    for folder, table, column in zip(folders, tables, meaning.values, strict=True):
+        for row, value in zip(table.rows, column, strict=True):
+            name = f"{folder}/{row.file_name}" if folder else row.file_name
+            if name in images:
+                values[name] = value
+            elif name not in result.bad:
+                result.bad[name] = _absence(root, name, table, row)
+    for name in listing.images:
+        if name not in values:
+            result.bad[name] = f"has no line in {METADATA}"
+    names = sorted(values)
+    if folders == [""]:
+        groups = [values[name] if meaning.kind == "classes" else "" for name in names]
+        tested = choose_tested(names, groups).tolist()
+    else:
+        tested = [name.startswith(f"{folders[1]}/") for name in names]
+    result.entries = [
+        Entry(name, values[name], held_out) for name, held_out in zip(names, tested, strict=True)
+    ]
+    if meaning.kind == "classes" and len(set(values.values())) == 1:
+        result.notes.append(
+            f"{meaning.columns[0]} is '{next(iter(values.values()))}' in all lines of {METADATA}, "
+            "so there is nothing to tell the images apart by: they have no classes"
+        )
+
+
+def _absence(root: Path, name: str, table: Table, row: Row) -> str:
+    """Return what is wrong with a line about something that is not among the images."""
+    where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
+    if os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
+        return f"{where}, and by its name no image"
+    return f"{where}, and not in the folder"

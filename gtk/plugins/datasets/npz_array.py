@@ -1,0 +1,169 @@
+"""One array of an .npz file, described before it is read and read a few rows at a time."""
+
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import visible
+
+#: What is read whole, such as labels, must not be larger.
+MOST_BYTES = 2**30
+BLOCK_BYTES = 2**24
+#: More than any header that numpy reads.
+HEADER_BYTES = 2**14
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array in an open .npz file.
+
+    Attributes:
+        archive: the file.
+        name: of the array.
+        shape: of the array, as the file says.
+        dtype: likewise; never of Python objects, which would have to be unpickled.
+    """
+
+    archive: zipfile.ZipFile
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks it is read in."""
+        return math.ceil(len(self) / self._block_rows)
+
+    @property
+    def _row_bytes(self) -> int:
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def _block_rows(self) -> int:
+        return max(1, BLOCK_BYTES // max(1, self._row_bytes))
+
+    def read(self) -> NDArray[Any]:
+        """Return the whole array.
+
+        Raises:
+            InvalidValue: it is damaged, or larger than `MOST_BYTES`.
+        """
+        if len(self) * self._row_bytes > MOST_BYTES:
+            raise wrong(self.archive, f"{self.name} has more than {MOST_BYTES >> 20} MiB")
+        return np.concatenate([np.zeros((0, *self.shape[1:]), self.dtype), *self.blocks()])
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the array in blocks of whole rows, of about `BLOCK_BYTES`.
+
+        Raises:
+            InvalidValue: it is damaged.
+        """
+        row, rows = self._row_bytes, self._block_rows
+        with _damage_named(self.archive, self.name), _opened(self.archive, self.name) as stream:
+            _header(stream)
+            for start in range(0, len(self), rows):
+                count = min(rows, len(self) - start)
+                content = stream.read(count * row)
+                if len(content) != count * row:
+                    raise EOFError("it ends too early")
+                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an .npz file.
+
+    Raises:
+        InvalidValue: it is missing, no file, or no .npz file.
+    """
+    try:
+        exists = path.exists()
+        archive = zipfile.ZipFile(path) if path.is_file() else None
+    except OSError as error:
+        raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise InvalidValue(
+            f"{visible(path)} is no .npz file, or a damaged one: write it with numpy.savez"
+        ) from error
+    if archive is None:
+        what = "is not a file" if exists else "does not exist"
+        raise InvalidValue(f"{visible(path)} {what}: give an .npz file")
+    with archive:
+        yield archive
+
+
+def find_member(archive: zipfile.ZipFile, name: str) -> Member | None:
+    """Return an array by its name, None if the file has none.
+
+    Raises:
+        InvalidValue: it is damaged, holds Python objects, or says that it is larger than it is.
+    """
+    try:
+        size = archive.getinfo(f"{name}.npy").file_size
+    except KeyError:
+        return None
+    with _damage_named(archive, name), _opened(archive, name) as stream:
+        shape, in_columns, dtype = _header(stream)
+        start = stream.tell()
+    if dtype.hasobject:
+        raise wrong(
+            archive, f"{name} holds Python objects, which gtk does not load: save plain numbers"
+        )
+    # A side can be of any length where another is 0, or the type has no bytes.
+    sides_fit = all(0 <= side <= size for side in shape)
+    if not sides_fit or start + math.prod(shape) * dtype.itemsize != size:
+        raise wrong(archive, f"{name} says it has shape {shape}, which is not what is there")
+    if not shape:
+        raise wrong(archive, f"{name} is a single value, not an array")
+    if in_columns and len(shape) > 1:
+        raise wrong(
+            archive, f"{name} lies column by column: save it after numpy.ascontiguousarray({name})"
+        )
+    return Member(archive, name, shape, dtype)
+
+
+def wrong(archive: zipfile.ZipFile, what: str) -> InvalidValue:
+    """Make the error for a mistake in a file."""
+    return InvalidValue(f"{visible(archive.filename)}: {what}")
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    with archive.open(f"{name}.npy") as stream:
+        yield stream
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what an array says of itself: shape, whether it lies column by column, and type."""
+    # A header may say that it has 4 GiB, and packed they are few.
+    start = BytesIO(stream.read(HEADER_BYTES))
+    version = npy.read_magic(start)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    header = read(start)
+    stream.seek(start.tell())
+    return header
+
+
+@contextmanager
+def _damage_named(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
+    """Turn what zipfile, zlib and numpy raise into one line."""
+    try:
+        yield
+    except InvalidValue:
+        raise
+    except Exception as error:  # zipfile, what it unpacks with, and numpy raise whatever they do
+        reason = visible(" ".join(str(error).split()))[:200]
+        raise wrong(archive, f"{name} is damaged ({reason or type(error).__name__})") from error

@@ -1,0 +1,1 @@
+"""The protocols that a loss or a sampler asks of a model."""

@@ -1,0 +1,27 @@
+"""What a loss may call on a model with a latent code."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
+
+
+@runtime_checkable
+class LatentVariableModel(Protocol):
+    """A model p(x | z) p(z) with a posterior q(z | x), each given the condition."""
+
+    def encode(self, images: Tensor, condition: Tensor | None) -> DiagonalGaussian:
+        """Map images (B, C, H, W) in 0..1 and a condition to the posterior over z (B, D)."""
+
+    def decode(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        """Map z (B, D) and a condition to the parameters of the likelihood (B, ..., H, W)."""
+
+    def prior(self, condition: Tensor | None) -> DiagonalGaussian | StandardGaussian:
+        """Return the prior over z given a condition."""
+
+    def log_likelihood(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Return log p(images | parameters) in nats, per image: (B,)."""
+
+    def expected_image(self, parameters: Tensor) -> Tensor:
+        """Map the parameters of the likelihood to the expected image (B, C, H, W) in 0..1."""

@@ -1,0 +1,309 @@
+"""A training that was stopped anywhere goes on, in a new process, to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import toys
+
+import gtk
+from gtk.core.models.device import resolve_device
+from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.run import Run, write_json
+from gtk.core.values.errors import InvalidValue, UserError
+
+OPTIONS = {"epochs": 3, "log_every": 5, "checkpoint_every": 11, "validation": 30, "quiet": True}
+KILLED = """
+import os, sys, gtk
+{before}
+from gtk.core.storage.checkpoint import CheckpointFolder
+from gtk.core.registry.spec import NoConfig
+save = CheckpointFolder.save
+def save_and_die(self, checkpoint):
+    save(self, checkpoint)
+    if checkpoint.step == {step}:
+        os._exit(9)
+CheckpointFolder.save = save_and_die
+gtk.train(name="stopped", {options})
+"""
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    """Return every file of a run but its description, which holds the time it was made.
+
+    The report says that time and the run's name; it is returned without them.
+    """
+    files = {
+        str(path.relative_to(run.path)): path.read_bytes()
+        for path in sorted(run.path.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", ".lock")
+    }
+    for word in (run.name, run.document["created"]):
+        files["report.html"] = files["report.html"].replace(word.encode(), b"")
+    return files
+
+
+def start_and_kill(step: int, before: str = "", plugin: str = "cvae", **extra: object) -> None:
+    """Train in another process, and have it die without a word after a checkpoint."""
+    given = {"plugin": plugin, **OPTIONS, **extra}
+    options = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    code = KILLED.format(before=before, step=step, options=options)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+
+
+def resume(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gtk", "train", "--resume", "stopped", "--quiet", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+# 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.
+@pytest.mark.parametrize(("step", "average_decay"), [(22, 0.0), (33, 0.0), (33, 0.9)])
+def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: float) -> None:
+    straight = gtk.train(plugin="cvae", name="straight", average_decay=average_decay, **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(step, average_decay=average_decay)
+    assert gtk.load("stopped").checkpoints.steps()[-1] == step
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+def test_metrics_written_after_the_last_checkpoint_are_not_repeated() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(33)
+    run = gtk.load("stopped")
+    run.metrics_file.append({"step": 35, "split": "train", "terms": {}})
+    with run.metrics_file.path.open("a") as file:
+        file.write('{"step": 40, "spl')
+    resume()
+    assert run.metrics_file.path.read_bytes() == straight.metrics_file.path.read_bytes()
+
+
+def test_a_training_killed_before_its_first_checkpoint_begins_anew() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    start_and_kill(11)
+    for path in (gtk.load("stopped").path / "checkpoints").rglob("*.*"):
+        path.unlink()
+    (gtk.load("stopped").path / "checkpoints" / "000000011").rmdir()
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+class PressCtrlC:
+    """A callback that interrupts its own training at a step."""
+
+    step = 35
+
+    @gtk.hookimpl
+    def gtk_step_end(self, progress: gtk.Progress) -> None:
+        if progress.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_saves_the_step_and_loses_nothing() -> None:
+    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        gtk.train(plugin="cvae", name="stopped", callbacks=[PressCtrlC()], **OPTIONS)  # type: ignore[arg-type]
+    assert signal.getsignal(signal.SIGINT) is handler
+    # The signal arrives while step 35 is being reported, or at the latest in the step after.
+    run = gtk.load("stopped")
+    assert run.checkpoints.steps()[-1] in (35, 36)
+    resume()
+    ours, theirs = contents(run), contents(straight)
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+def test_a_longer_training_is_one_that_was_planned_longer() -> None:
+    run = gtk.train(plugin="cvae", name="stopped", **OPTIONS)  # type: ignore[arg-type]
+    resume("--epochs", "5")
+    longer = gtk.train(plugin="cvae", name="longer", **{**OPTIONS, "epochs": 5})  # type: ignore[arg-type]
+    run = gtk.load(run.path)
+    assert run.document["train"]["epochs"] == 5
+    for name in ("model", "training"):
+        file = f"checkpoints/000000110/{name}.safetensors"
+        assert contents(run)[file] == contents(longer)[file]
+
+
+def test_metrics_that_are_lost_do_not_come_back_as_zeros() -> None:
+    start_and_kill(33)
+    run = gtk.load("stopped")
+    run.metrics_file.path.unlink()
+    resume()
+    assert run.metrics()[0]["step"] == 35
+    assert b"\0" not in run.metrics_file.path.read_bytes()
+
+
+def test_a_run_goes_on_where_it_was_with_as_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    assert run.document["device"] == str(resolve_device("auto").type)
+    assert run.document["threads"] == 1
+    run.document.update(device="cpu", threads=2)
+    write_json(run.path / "run.json", run.document)
+    seen: list[object] = []
+
+    class Look:
+        @gtk.hookimpl
+        def gtk_epoch_end(self, model: gtk.Model) -> None:
+            seen.extend([torch.get_num_threads(), next(model.parameters()).device.type])
+
+    gtk.train(resume="done", epochs=2, quiet=True, callbacks=[Look()])
+    assert seen == [2, "cpu"]
+
+
+def test_two_processes_cannot_train_one_run() -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    before = contents(run)
+    with run.locked():
+        for request in (
+            {"resume": "done", "epochs": 2},
+            {"plugin": "vae", "name": "done", "overwrite": True},
+        ):
+            with pytest.raises(UserError, match="is being trained by another process"):
+                gtk.train(**request, quiet=True)  # type: ignore[arg-type]
+    assert contents(run) == before
+
+
+def test_a_complete_run_says_so() -> None:
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    with pytest.raises(InvalidValue, match=r"is complete: 1 epochs, 22 steps\. .*--epochs 2"):
+        gtk.train(resume="done", quiet=True)
+
+
+def test_a_run_cannot_be_made_shorter_than_it_has_come() -> None:
+    start_and_kill(33)
+    with pytest.raises(InvalidValue, match="has come further than 1 epochs: 33 steps of 3 planned"):
+        gtk.train(resume="stopped", epochs=1, quiet=True)
+
+
+def test_settings_cannot_be_changed_on_the_way() -> None:
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    with pytest.raises(InvalidValue, match="leave out batch-size, latent-dim"):
+        gtk.train(resume="done", batch_size=3, latent_dim=4, epochs=2)
+    with pytest.raises(InvalidValue, match="leave out data, overwrite"):
+        gtk.train(resume="done", data="mnist", overwrite=True, epochs=2)
+
+
+def test_a_checkpoint_that_does_not_fit_is_named() -> None:
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    run.document["model"]["latent_dim"] = 17
+    write_json(run.path / "run.json", run.document)
+    with pytest.raises(UserError, match="000000022 does not fit the model that .* so train anew"):
+        gtk.train(resume="done", epochs=2, quiet=True)
+
+
+def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gtk.plugins.datasets import digits
+
+    gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    load = digits.load
+
+    def grown(config: NoConfig, root: Path | None) -> gtk.Dataset:
+        data = load(config, root)
+        spec = gtk.DataSpec("digits", 1, 8, 8, gtk.ConditionSpec(tuple("abcdefghij")))
+        return gtk.Dataset(spec, data.train, data.test)
+
+    monkeypatch.setattr(digits, "load", grown)
+    with pytest.raises(InvalidValue, match="are not those that .* was trained on"):
+        gtk.train(resume="done", epochs=2, quiet=True)
+
+
+def test_more_images_than_there_were_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gtk.plugins.datasets import digits
+
+    run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
+    assert run.document["images"] == {"train": 1440, "test": 357}
+    load = digits.load
+
+    def fewer(config: NoConfig, root: Path | None) -> gtk.Dataset:
+        data = load(config, root)
+        train = gtk.Split(data.train.images[:1439], data.train.labels[:1439])
+        return gtk.Dataset(data.spec, train, data.test)
+
+    monkeypatch.setattr(digits, "load", fewer)
+    message = "on 1440 train images and 357 test images, and now there are 1439 train images"
+    with pytest.raises(InvalidValue, match=message):
+        gtk.train(resume="done", epochs=2, quiet=True)
+
+
+EVERYTHING: dict[str, object] = {
+    "adam_beta1": 0.5, "warmup_steps": 7, "decay": "cosine", "clip_norm": 0.3,
+    "average_decay": 0.9, "batch_size": 32, "monitor": "second_loss", "patience": 2,
+    "keep_checkpoints": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def duel(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Train the toys with batch normalization in the place of vae; what a child must run first."""
+    monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.Normalized)
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Duel)
+    return f"sys.path.insert(0, {str(Path(toys.__file__).parent)!r}); import toys; toys.install()"
+
+
+# 22 steps an epoch, 66 in all; it dies before older checkpoints are removed.
+@pytest.mark.parametrize("step", [22, 33, 66])
+def test_everything_at_once_goes_on_to_the_same_bits(duel: str, step: int) -> None:
+    options = {**OPTIONS, **EVERYTHING, "patience": 9}
+    straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
+    start_and_kill(step, duel, "vae", **options)
+    assert gtk.load("stopped").checkpoints.steps()[-1] == step
+    gtk.train(resume="stopped", quiet=True)
+    assert straight.checkpoints.steps()[-1] == 66
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+GAMES: dict[str, dict[str, object]] = {
+    "minimax": {"average_decay": 0.9, "conditioner": "conditional-norm"},
+    "hinge": {"conditioner": "projection", "decay": "cosine"},
+    "wasserstein-gp": {"discriminator_normalization": "group", "batch_size": 12, "r1": 0.5},
+}
+
+
+@pytest.mark.parametrize("loss", GAMES)
+def test_a_game_goes_on_to_the_same_bits(loss: str) -> None:
+    options = {**OPTIONS, **GAMES[loss], "loss": loss, "channels": (4, 6), "epochs": 2}
+    options |= {"monitor": "discriminator_loss"}
+    straight = gtk.train(plugin="cgan", name="straight", **options)  # type: ignore[arg-type]
+    start_and_kill(33, plugin="cgan", **options)
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+@pytest.fixture
+def best_at_step_22(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have every figure be the distance from step 22; what a child must run first."""
+    names = "first_loss", "second_loss"
+    code = f"lambda *given: dict.fromkeys({names}, abs(float(given[3].step) - 22))"
+    monkeypatch.setattr("gtk.core.training.reporter.evaluate", eval(code))  # noqa: S307
+    return f"import gtk.core.training.reporter; gtk.core.training.reporter.evaluate = {code}"
+
+
+# Patience 2 ends it at step 44: killed before a worse one, between the two, and in the last.
+@pytest.mark.parametrize("step", [11, 33, 44])
+def test_a_killed_training_stops_early_where_the_other_does(
+    duel: str, best_at_step_22: str, step: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**OPTIONS, **EVERYTHING, "log_every": 9}
+    straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
+    assert [line["step"] for line in straight.metrics() if line["split"] == "validation"] == [
+        11, 22, 33, 44,
+    ]  # fmt: skip
+    start_and_kill(step, f"{duel}\n{best_at_step_22}", "vae", **options)
+    gtk.train(resume="stopped")
+    assert "stopped early at step 44, epoch 2: no better validation second_loss since step 22" in (
+        capsys.readouterr().err
+    )
+    assert contents(gtk.load("stopped")) == contents(straight)
+    assert gtk.load("stopped").metrics()[-1]["step"] == straight.checkpoints.best() == 22
+    for epochs in (None, 9):
+        more = {} if epochs is None else {"epochs": epochs}
+        with pytest.raises(
+            InvalidValue, match="stopped is complete: stopped early at step 44, ep"
+        ) as error:
+            gtk.train(resume="stopped", quiet=True, **more)  # type: ignore[arg-type]
+        assert "train anew with more --patience than 2" in str(error.value)
+        assert "\n" not in str(error.value)
+    assert contents(gtk.load("stopped")) == contents(straight), "a refusal changes nothing"

@@ -1,0 +1,115 @@
+"""What is due when, and which images are in which batch."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.schedule import Schedule
+from gtk.core.values.errors import InvalidValue
+
+
+def schedule(images: int = 103, batches: int = 1, **config: Any) -> Schedule:
+    settings = TrainConfig(**{"epochs": 3, "batch_size": 10, **config})
+    return Schedule(settings, images, "toy", batches)
+
+
+def test_an_epoch_is_full_batches_of_a_permutation() -> None:
+    batches = list(schedule().batches(0))
+    assert len(batches) == 30
+    assert all(len(rows) == 10 for rows in batches)
+    epochs = [torch.cat(batches[start : start + 10]).tolist() for start in (0, 10, 20)]
+    assert all(len(set(rows)) == 100 for rows in epochs)
+    assert epochs[0] != epochs[1]
+    assert set(epochs[0]) != set(epochs[1]), "the same images would always be left over"
+
+
+@pytest.mark.parametrize("step", [0, 7, 10, 29, 30])
+def test_going_on_takes_the_batches_that_are_left(step: int) -> None:
+    rest = list(schedule().batches(step))
+    expected = list(schedule().batches(0))[step:]
+    assert len(rest) == len(expected)
+    assert all(torch.equal(*pair) for pair in zip(rest, expected, strict=True))
+
+
+def test_another_seed_gives_another_order() -> None:
+    first, second = (next(schedule(seed=seed).batches(0)) for seed in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_held_out_and_kept_images_are_disjoint_and_complete() -> None:
+    made = schedule(validation=20)
+    assert len(made.held_out) == 20
+    assert sorted([*made.held_out.tolist(), *made.kept.tolist()]) == list(range(103))
+    assert made.steps_per_epoch == 8
+
+
+def test_epochs_are_counted_from_one() -> None:
+    assert [schedule().epoch(step) for step in (0, 1, 10, 11, 30)] == [0, 1, 1, 2, 3]
+
+
+def test_checkpoints_are_due_by_steps_or_at_the_end_of_an_epoch() -> None:
+    def due(made: Schedule) -> list[int]:
+        return [step for step in range(1, made.total_steps + 1) if made.checkpoint_due(step)]
+
+    assert due(schedule(checkpoint_every=7)) == [7, 14, 21, 28, 30]
+    assert due(schedule(epochs=70)) == [300, 600, 700]
+    assert due(schedule(images=4000, epochs=2)) == [400, 800]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"batch_size": 104}, "--batch-size 104 is more than the 103 training images of toy"),
+        ({"batch_size": 10, "validation": 94}, "more than the 9 training images of toy. Use 9"),
+        ({"validation": 103}, "--validation 103 leaves none of the 103 training images"),
+        ({"batches": 11}, "--batch-size 10, 11 times in a step, is more than .* Use 9 or less"),
+        ({"batches": 104}, "takes 104 batches a step, more than the 103 training images of toy"),
+        ({"warmup_steps": 31}, "--warmup-steps 31 is longer than the training of 30 steps"),
+    ],
+)
+def test_settings_that_leave_no_batch_are_refused(config: dict[str, int], message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        schedule(**config)
+
+
+def test_a_step_can_take_several_batches() -> None:
+    made = schedule(batches=3)
+    assert (made.images_per_step, made.steps_per_epoch, made.total_steps) == (30, 3, 9)
+    assert [len(rows) for rows in made.batches(0)] == [30] * 9
+    rest = list(made.batches(4))
+    assert all(map(torch.equal, rest, list(made.batches(0))[4:]))
+
+
+def rates(**config: Any) -> list[float]:
+    made = schedule(learning_rate=0.2, **config)
+    return [made.learning_rate(step) for step in range(made.total_steps)]
+
+
+def test_the_rate_is_constant_unless_told_otherwise() -> None:
+    assert rates() == [0.2] * 30
+
+
+def test_the_rate_rises_linearly_to_all_of_it() -> None:
+    assert rates(warmup_steps=4)[:5] == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.2])
+    assert rates(warmup_steps=1) == rates()
+    assert rates(warmup_steps=30)[-1] == 0.2
+
+
+def test_the_rate_falls_along_half_a_cosine() -> None:
+    found = rates(decay="cosine")
+    assert found[0] == 0.2
+    assert found[10] == pytest.approx(0.2 * 0.75), "cos(pi / 3) is 1/2"
+    assert found[15] == pytest.approx(0.1)
+    assert found[20] == pytest.approx(0.2 * 0.25)
+    assert found[29] == pytest.approx(0.1 * (1 - math.cos(math.pi / 30))), "0 after the last"
+    assert found == sorted(found, reverse=True)
+
+
+def test_the_cosine_begins_where_the_warm_up_ends() -> None:
+    found = rates(warmup_steps=10, decay="cosine")
+    assert found[9] == found[10] == 0.2
+    assert found[20] == pytest.approx(0.1)
+    assert rates(warmup_steps=30, decay="cosine") == rates(warmup_steps=30)
