@@ -153,9 +153,9 @@ def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
     with fork_random_state(CPU):
         batches = trainer.schedule.batches(trainer.step)
         for _ in range(count):
-            trainer._pending.clear()  # noqa: SLF001 - the trainer reports means of many steps alone
+            trainer.learner.pending.clear()
             trainer.train_step(next(batches))
-            terms.append(trainer._pending.means())  # noqa: SLF001 - as above
+            terms.append(trainer.learner.pending.means())
     return terms
 
 

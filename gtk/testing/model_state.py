@@ -96,7 +96,7 @@ def _counts(trainer: Trainer) -> dict[str, int]:
     Other attributes may change: what was computed last is often kept to be looked at.
     """
     found = {}
-    for path, module in trainer._model.named_modules():  # noqa: SLF001 - what is trained, no average
+    for path, module in trainer.learner.model.named_modules():
         for name, value in vars(module).items():
             if isinstance(value, int):
                 found[f"{path}.{name}" if path else name] = value

@@ -26,12 +26,15 @@ class Reporter:
         schedule: of the training.
         config: of the training.
         context: of the training, for evaluation.
+
+    Attributes:
+        loss: as given.
     """
 
     def __init__(
         self, loss: Loss, schedule: Schedule, config: TrainConfig, context: Context
     ) -> None:
-        self._loss = loss
+        self.loss = loss
         self._schedule = schedule
         self._config = config
         self._context = context
@@ -66,7 +69,7 @@ class Reporter:
             NonFiniteLoss: a term is no finite number.
         """
         self._context.step.fill_(step)  # of these weights, wherever the training is by now
-        terms = evaluate(model, self._loss, images, self._context, self._config.seed)
+        terms = evaluate(model, self.loss, images, self._context, self._config.seed)
         return self._append(run, split, len(images), terms, step, facts)
 
     def check_terms(self, run: Run, pending: PendingTerms, step: int) -> None:
@@ -111,7 +114,7 @@ class Reporter:
             "epoch": self._schedule.epoch(step),
             "split": split,
             "images": images,
-            "unit": self._loss.unit,
+            "unit": self.loss.unit,
             **facts,
             "terms": dict(terms),
         }

@@ -1,37 +1,31 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gtk.core.contracts.batch import Batch
-from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.core.contracts.loss import Context, Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.contracts.normalization import check_batch_size
-from gtk.core.models.device import fork_random_state, global_generators
-from gtk.core.registry.discovery import describe
+from gtk.core.models.device import fork_random_state
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
-from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
-from gtk.core.training.augmentation import Augmentation
-from gtk.core.training.average import averaged_model
 from gtk.core.training.clock import Clock
-from gtk.core.training.evaluation import monitored_term
 from gtk.core.training.events import Events
+from gtk.core.training.held_out import HeldOut
 from gtk.core.training.interrupt import interruptible
-from gtk.core.training.optimizer import Optimizers
-from gtk.core.training.pending_terms import PendingTerms
+from gtk.core.training.learner import Learner
 from gtk.core.training.progress import Progress
 from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
+from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import InvalidValue, PluginError
-from gtk.core.values.seeding import derive_seed
+from gtk.core.values.errors import InvalidValue
 
 
 class Trainer:
@@ -49,6 +43,7 @@ class Trainer:
 
     Attributes:
         schedule: what is due at which step.
+        learner: the model with its optimizers.
         step: steps done.
 
     Raises:
@@ -60,59 +55,27 @@ class Trainer:
     def __init__(
         self, model: Model, loss: Loss, dataset: Dataset, config: TrainConfig, device: torch.device
     ) -> None:
-        count, name = len(dataset.train), dataset.spec.name
-        self.schedule = Schedule(config, count, name, loss.batches)
-        if config.validate_on_test and not len(dataset.test):
-            raise InvalidValue(
-                f"{name} has no test images to validate on. Use --validation N instead of "
-                "--validate-on-test."
-            )
-        check_batch_size(model, config.batch_size)
-        if config.shift >= min(dataset.spec.image_shape[1:]):
-            raise InvalidValue(
-                f"--shift {config.shift} moves images of {dataset.spec.height}x"
-                f"{dataset.spec.width} pixels out of sight. Use less."
-            )
+        self.schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches)
+        check_settings(config, model, dataset)
         loss.check(model, self.schedule.total_steps)
         self.step = 0
-        self._model = model.to(device).train()
-        self._loss = loss
         self._dataset = dataset
         self._config = config
         self._device = device
-        conditional = dataset.spec.condition is not None
-        self._train, self._validation, self._test = (
-            ImageStore(split, conditional=conditional, device=device, rows=rows)
-            for split, rows in (
-                (dataset.train, self.schedule.kept if config.validation else None),
-                (dataset.train, self.schedule.held_out),
-                (dataset.test, None),
-            )
-        )
-        if config.validate_on_test:
-            self._validation = self._test
-        self._augmentation = Augmentation(config.flip, config.shift)
-        self._optimizers = Optimizers(self._model, config)
-        self._averaged = averaged_model(model, config.average_decay)
-        step = torch.zeros((), dtype=torch.int64, device=device)
-        self._context = Context(Noise(device), step, self.schedule.total_steps)
-        self._global_generators = global_generators(device)
-        self._pending = PendingTerms()
+        done = torch.zeros((), dtype=torch.int64, device=device)
+        context = Context(Noise(device), done, self.schedule.total_steps)
+        train, validation, test = make_stores(dataset, config, self.schedule, device)
+        self._images = TrainingImages(train, config, device)
+        self.learner = Learner(model.to(device).train(), loss, config, context)
+        self._reporter = Reporter(loss, self.schedule, config, context)
+        self._held_out = HeldOut(validation, test, config, self._reporter)
+        self._held_out.check(model, context)
         self._clock = Clock()
-        self._reporter = Reporter(loss, self.schedule, config, self._context)
-        self._early_stop = EarlyStop(config.patience)
-        self._monitor = ""
-        if config.validated:
-            self._monitor = monitored_term(
-                self._model, loss, self._validation, self._context, config.monitor
-            )
 
     @property
     def published(self) -> Model:
         """The model whose weights sampling and export use: the average, where there is one."""
-        if self._averaged is None:
-            return self._model
-        return cast("Model", self._averaged.module)
+        return self.learner.published
 
     def fit(self, run: Run, events: Events) -> None:
         """Train to the end, from wherever the trainer stands.
@@ -126,14 +89,13 @@ class Trainer:
             NonFiniteLoss: a loss or a weight is no longer a number; the last checkpoint is good.
             UserError: a line of metrics.jsonl is damaged, which the early stop reads.
         """
-        patience = self._config.patience
-        self._early_stop = EarlyStop(patience, run.metrics() if patience else ())
+        self._held_out.take_up(run)
         with fork_random_state(self._device), interruptible() as interrupt:
-            events.tell("gtk_train_start", run=run, progress=self._progress({}, 0.0))
+            events.tell("gtk_train_start", run=run, progress=self._progress())
             try:
                 self._clock.start()
                 for rows in self.schedule.batches(self.step, self._device):
-                    if self._early_stop.reached:
+                    if self._held_out.early_stop.reached:
                         break
                     self.train_step(rows)
                     self._clock.images += len(rows)
@@ -154,88 +116,9 @@ class Trainer:
         Args:
             rows: row numbers of the training images, (B,), int64, on the device.
         """
-        seed = derive_seed(self._config.seed, "layers", self.step)
-        for generator in self._global_generators:  # dropout and whatever else draws from them
-            generator.manual_seed(seed)
-        batch = self._batch(rows)
-        self._context.noise.seed(derive_seed(self._config.seed, "step", self.step))
-        self._context.step.fill_(self.step)
-        self._optimizers.set_learning_rate(self.schedule.learning_rate(self.step))
-        self._pending.steps += 1
-        for update in self._loss.updates(self._model, batch, self._context):
-            if not _trainable(update):
-                raise _untrainable(self._loss, update)
-            part = self._part(update)
-            self._optimizers.step(part, update.loss)
-            if update.statistics:
-                with torch.no_grad():
-                    self._model.after_update(part, update.statistics)
-            self._pending.note(
-                "loss" if update.part is None else f"{part}_loss", update.loss, update.part
-            )
-            for name, value in update.terms.items():
-                self._pending.note(name, value, update.part)
-        if self._averaged is not None:
-            self._averaged.update_parameters(self._model)
+        batch = self._images.batch(rows, self.step)
+        self.learner.learn(batch, self.step, self.schedule.learning_rate(self.step))
         self.step += 1
-
-    def _batch(self, rows: Tensor) -> Batch:
-        """Gather a step's images, augmented where that is wanted."""
-        if not self._augmentation:
-            return self._train.batch(rows)
-        noise = self._context.noise
-        noise.seed(derive_seed(self._config.seed, "augment", self.step))
-        return self._train.batch(rows, lambda images: self._augmentation(images, noise))
-
-    def state(self, run: Run, validation: float | None) -> Checkpoint:
-        """Return everything that going on from here needs."""
-        optimizers = self._optimizers.state()
-        training = {f"optimizer/{path}": value for path, value in optimizers.items()}
-        pending = self._pending.tensors()
-        training |= {f"pending/{name}": values for name, values in pending.items()}
-        if self._averaged is not None:
-            weights = self._model.state_dict()
-            training |= {f"weights/{name}": value for name, value in weights.items()}
-        facts = {
-            "metrics_bytes": run.metrics_file.size(),
-            "validation": validation,
-            "pending": self._pending.facts(),
-        }
-        return Checkpoint(self.step, self.published.state_dict(), training, facts)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the state that `state` returned; the same settings, device apart."""
-        groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "pending": {}}
-        for path, value in checkpoint.training.items():
-            group, _, name = path.partition("/")
-            groups[group][name] = value
-        self._model.load_state_dict(groups["weights"] or checkpoint.model)
-        if self._averaged is not None:
-            self._averaged.module.load_state_dict(checkpoint.model)
-            self._averaged.n_averaged.fill_(checkpoint.step)
-        self._optimizers.restore(groups["optimizer"])
-        self._pending.restore(checkpoint.state["pending"], groups["pending"], self._device)
-        self.step = checkpoint.step
-
-    def _part(self, update: Update) -> str:
-        """Return the name of the part that an update is for.
-
-        Raises:
-            PluginError: it names none of several, or one that the model has not.
-        """
-        parts = self._optimizers.parts
-        if update.part is None and len(parts) == 1:
-            return parts[0]
-        if update.part in parts:
-            return update.part
-        raise PluginError(
-            f"{describe(self._loss)} updates part '{update.part}', the model's parts are "
-            f"{', '.join(parts)}."
-        )
-
-    @property
-    def _stopped_early(self) -> bool:
-        return self._early_stop.reached and self.step < self.schedule.total_steps
 
     def _anything_due(self) -> bool:
         schedule = self.schedule
@@ -252,85 +135,106 @@ class Trainer:
         epoch_ends = self.schedule.epoch_ends(self.step)
         checkpoint_due = self.schedule.checkpoint_due(self.step)
         if epoch_ends or checkpoint_due or save:
-            self._reporter.check_terms(run, self._pending, self.step)
-            self._reporter.check_weights(run, self._model, self.step)
+            self._reporter.check_terms(run, self.learner.pending, self.step)
+            self._reporter.check_weights(run, self.learner.model, self.step)
         if epoch_ends:
             self._tell_of_model("gtk_epoch_end", run, events)
         if checkpoint_due or save:
             validation = None
             if checkpoint_due and self._config.validated:
-                validation = self._validate(run, events)
+                line = self._held_out.validate(run, self.published, self.step)
+                validation = line["terms"][line["monitor"]]
+                _tell_figures(run, events, line)
             run.checkpoints.save(self.state(run, validation))
             run.checkpoints.prune(self._config.keep_checkpoints)
+
+    def _report_train(self, run: Run, events: Events) -> None:
+        """Write the pending terms down and tell them."""
+        terms = self._reporter.report_train(run, self.learner.pending, self.step)
+        progress = self._progress(terms, self._clock.take_speed())
+        events.tell("gtk_step_end", run=run, progress=progress)
+
+    def _finish(self, run: Run, events: Events) -> None:
+        """Report what is left to report, and the weights that the run now stands for, as saved."""
+        if self.learner.pending.steps:  # only where it stops early
+            self._report_train(run, events)
+        line = self._held_out.test(run, self._device)
+        if line is not None:
+            _tell_figures(run, events, line)
 
     def _tell_of_model(self, event: str, run: Run, events: Events) -> None:
         """Tell an event that callbacks may want to look at the model for."""
         self.published.eval()
         facts = {"run": run, "model": self.published, "dataset": self._dataset}
-        events.tell(event, **facts, progress=self._progress({}, 0.0))
+        events.tell(event, **facts, progress=self._progress())
         self.published.train()
 
-    def _report_train(self, run: Run, events: Events) -> None:
-        """Write the pending terms down and tell them."""
-        terms = self._reporter.report_train(run, self._pending, self.step)
-        progress = self._progress(terms, self._clock.take_speed())
-        events.tell("gtk_step_end", run=run, progress=progress)
-
-    def _validate(self, run: Run, events: Events) -> float:
-        """Evaluate the weights that would be saved now, and return the monitored term."""
-        facts: dict[str, Any] = {"monitor": self._monitor}
-        if self._config.validate_on_test:
-            facts["images_from"] = "test"
-        line = self._reporter.report_held_out(
-            run, "validation", self.published, self._validation, self.step, facts
-        )
-        self._early_stop.note(line)
-        _tell_figures(run, events, line)
-        value: float = line["terms"][self._monitor]
-        return value
-
-    def _finish(self, run: Run, events: Events) -> None:
-        """Report what is left to report, and the weights that the run now stands for, as saved."""
-        if self._pending.steps:  # only where it stops early
-            self._report_train(run, events)
-        if len(self._test):
-            step = run.checkpoints.choose(None)
-            # Images that chose the weights are no independent judge of them, and the line says so.
-            facts = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
-            model = run.load_model(step).to(self._device)
-            line = self._reporter.report_held_out(run, "test", model, self._test, step, facts)
-            _tell_figures(run, events, line)
-
-    def _progress(self, terms: Mapping[str, float], speed: float) -> Progress:
+    def _progress(
+        self, terms: Mapping[str, float] | None = None, images_per_second: float = 0.0
+    ) -> Progress:
+        early_stop, total = self._held_out.early_stop, self.schedule.total_steps
         return Progress(
             step=self.step,
-            total_steps=self.schedule.total_steps,
+            total_steps=total,
             epoch=self.schedule.epoch(self.step),
             epochs=self._config.epochs,
-            terms=terms,
-            images_per_second=speed,
+            terms=terms or {},
+            images_per_second=images_per_second,
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
-            stopped=str(self._early_stop) if self._stopped_early else "",
+            stopped=str(early_stop) if early_stop.reached and self.step < total else "",
+        )
+
+    def state(self, run: Run, validation: float | None) -> Checkpoint:
+        """Return everything that going on from here needs."""
+        facts = {
+            "metrics_bytes": run.metrics_file.size(),
+            "validation": validation,
+            "pending": self.learner.pending.facts(),
+        }
+        weights = self.published.state_dict()
+        return Checkpoint(self.step, weights, self.learner.tensors(), facts)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up the state that `state` returned; the same settings, device apart."""
+        self.learner.restore(checkpoint)
+        self.step = checkpoint.step
+
+
+def check_settings(config: TrainConfig, model: Model, dataset: Dataset) -> None:
+    """Refuse settings that the model or the data set cannot bear.
+
+    Raises:
+        InvalidValue: it names the setting, and what to use instead.
+    """
+    spec = dataset.spec
+    if config.validate_on_test and not len(dataset.test):
+        raise InvalidValue(
+            f"{spec.name} has no test images to validate on. Use --validation N instead of "
+            "--validate-on-test."
+        )
+    check_batch_size(model, config.batch_size)
+    if config.shift >= min(spec.image_shape[1:]):
+        raise InvalidValue(
+            f"--shift {config.shift} moves images of {spec.height}x{spec.width} pixels out of "
+            "sight. Use less."
         )
 
 
-def _trainable(update: object) -> bool:
-    """Say whether an update has what a step needs: a scalar with a gradient."""
-    return isinstance(update, Update) and update.loss.numel() == 1 and update.loss.requires_grad
-
-
-def _untrainable(loss: Loss, update: object) -> PluginError:
-    """Make the error for it: torch's own would name neither the loss nor what to do."""
-    name = describe(loss)
-    if not isinstance(update, Update):
-        return PluginError(f"{name} yields {type(update).__name__}: yield gtk.Update(loss).")
-    if update.loss.numel() != 1:
-        shape = tuple(update.loss.shape)
-        return PluginError(f"{name} yields a loss of shape {shape}: yield its mean, a scalar.")
-    return PluginError(
-        f"{name} yields a loss without a gradient: compute it from the model's parameters, outside "
-        "torch.no_grad() and without detach() or item()."
+def make_stores(
+    dataset: Dataset, config: TrainConfig, schedule: Schedule, device: torch.device
+) -> tuple[ImageStore, ImageStore, ImageStore]:
+    """Return the images of training, validation and test."""
+    conditional = dataset.spec.condition is not None
+    kept = schedule.kept if config.validation else None
+    train, validation, test = (
+        ImageStore(split, conditional=conditional, device=device, rows=rows)
+        for split, rows in (
+            (dataset.train, kept),
+            (dataset.train, schedule.held_out),
+            (dataset.test, None),
+        )
     )
+    return train, validation, test
 
 
 def _tell_figures(run: Run, events: Events, line: Mapping[str, Any]) -> None:

@@ -48,14 +48,16 @@ def test_statistics_go_to_the_model_after_its_step_without_gradients() -> None:
     ((part, gradients, weight),) = model.heard  # the second update has none, and is not told of
     assert (part, gradients) == ("first", False)
     assert weight != before
-    expected = trainer._train.batch(rows).images.mean() / 2
+    expected = trainer._images._store.batch(rows).images.mean() / 2
     assert torch.equal(model.brightness, expected)
 
 
 def test_evaluation_leaves_the_buffers_as_they_are() -> None:
     model = Counting()
     trainer = toys.trainer(Bright(), model)
-    trainer._loss.evaluate(model, trainer._test.batch(torch.arange(3)), trainer._context)
+    trainer.learner.loss.evaluate(
+        model, trainer._held_out._test.batch(torch.arange(3)), trainer.learner._context
+    )
     assert not model.brightness
 
 
@@ -65,9 +67,9 @@ def test_going_on_gives_the_same_buffers(average_decay: float) -> None:
         toys.trainer(Bright(), Counting(), average_decay=average_decay) for _ in range(3)
     )
     for trainer in (begun, rest):
-        trainer._model.load_state_dict(whole._model.state_dict())
-        if trainer._averaged is not None:
-            trainer._averaged.module.load_state_dict(whole._model.state_dict())
+        trainer.learner.model.load_state_dict(whole.learner.model.state_dict())
+        if trainer.learner._averaged is not None:
+            trainer.learner._averaged.module.load_state_dict(whole.learner.model.state_dict())
     batches = list(whole.schedule.batches(0))
     for rows in batches:
         whole.train_step(rows)

@@ -95,7 +95,7 @@ def test_one_step_is_one_step_of_adam() -> None:
     parameter = nn.Parameter(model.first.weight.detach().clone())
     game = toys.Game()
     trainer = toys.trainer(game, model, learning_rate=0.01)
-    batch = trainer._train.batch(next(rows(trainer)))
+    batch = trainer._images._store.batch(next(rows(trainer)))
     trainer.train_step(next(rows(trainer)))
     # Adam's first step moves every weight by the learning rate, against its gradient's sign.
     moved = model.first.weight.detach() - parameter.detach()
@@ -149,13 +149,13 @@ def test_going_on_gives_the_same_bits(tmp_path: Any, stop: int, average_decay: f
 @pytest.mark.parametrize("average_decay", [0.1, 0.75])
 def test_the_average_follows_the_weights_by_its_decay(average_decay: float) -> None:
     trainer = toys.trainer(average_decay=average_decay)
-    assert trainer._averaged is not None
+    assert trainer.learner._averaged is not None
     batches = rows(trainer)
     trainer.train_step(next(batches))  # the first step begins the average
-    expected = trainer._model.state_dict()["first.weight"].clone()
+    expected = trainer.learner.model.state_dict()["first.weight"].clone()
     trainer.train_step(next(batches))
     keep = min(average_decay, 2 / 11)  # after one step no more is kept
-    expected = keep * expected + (1 - keep) * trainer._model.state_dict()["first.weight"]
+    expected = keep * expected + (1 - keep) * trainer.learner.model.state_dict()["first.weight"]
     assert torch.allclose(trainer.published.state_dict()["first.weight"], expected, atol=1e-7)
 
 
@@ -163,14 +163,14 @@ def test_fit_reports_means_validation_and_test(tmp_path: Any) -> None:
     run = FakeRun(tmp_path)
     trainer = toys.trainer(validation=8, checkpoint_every=4)
     seen: list[float] = []
-    original = trainer._pending.note
+    original = trainer.learner.pending.note
 
     def note(name: str, value: Tensor, part: str | None = None) -> None:
         if name == "score":
             seen.append(value.item())
         original(name, value, part)
 
-    trainer._pending.note = note  # type: ignore[method-assign]
+    trainer.learner.pending.note = note  # type: ignore[method-assign]
     trainer.fit(run, Events([]))  # type: ignore[arg-type]
     train = [line for line in run.lines if line["split"] == "train"]
     assert [line["step"] for line in train] == [3, 6, 9]
@@ -271,7 +271,7 @@ def test_weights_and_buffers_that_are_not_finite_are_not_saved(tmp_path: Any, na
             with torch.no_grad():
                 model.state_dict()[name].fill_(math.inf)
 
-    trainer._loss = Quiet()
+    trainer.learner.loss = Quiet()
     with pytest.raises(NonFiniteLoss, match=rf"{name} is no longer a finite number at step 2"):
         trainer.fit(run, Events([Break()]))  # type: ignore[arg-type]
     assert not run.saved
@@ -451,7 +451,7 @@ def test_a_training_that_ends_as_planned_did_not_stop_early(tmp_path: Any) -> No
 
 def test_every_step_has_the_rate_of_the_schedule() -> None:
     trainer = toys.trainer(warmup_steps=4, decay="cosine", learning_rate=0.01)
-    adams = trainer._optimizers._adams
+    adams = trainer.learner._optimizers._adams
     for batch in rows(trainer):
         trainer.train_step(batch)
         expected = trainer.schedule.learning_rate(trainer.step - 1)
@@ -503,7 +503,7 @@ def test_averaged_weights_have_the_running_statistics_of_the_model() -> None:
         resumed.train_step(batch)
     assert straight.step == resumed.step == 6
     for trainer in (straight, resumed):
-        live, averaged = trainer._model.state_dict(), trainer.published.state_dict()
+        live, averaged = trainer.learner.model.state_dict(), trainer.published.state_dict()
         assert live["first.1.num_batches_tracked"] == 12
         for name in ("running_mean", "running_var", "num_batches_tracked"):
             assert torch.equal(live[f"first.1.{name}"], averaged[f"first.1.{name}"])
