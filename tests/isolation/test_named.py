@@ -52,8 +52,8 @@ painter: model 'painter' is claimed by gtk-plugin-painter 0.3 and gtk-plugin-riv
 BOTH = f"is claimed by generative-toolkit {GTK} and gtk-plugin-rival 0.3. Say which:"
 #: What is said of another plugin that is named, by its option.
 OTHERS = f"""
-loss newer: loss 'newer' of gtk-plugin-newer 0.3: it was written for version 2 of gtk's
-  contracts, this is 1. Update gtk.
+loss newer: loss 'newer' of gtk-plugin-newer 0.3: it was written for version 3 of gtk's
+  contracts, this is 2. Update gtk.
 conditioner never: conditioner 'never' {UNRULY}: gtk_conditioners() failed with BaseException:
   never.
 loss alone: loss 'alone' {UNRULY}: gtk_losses() must return a list of gtk.LossSpec, not LossSpec.

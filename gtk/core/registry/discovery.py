@@ -19,6 +19,7 @@ from gtk.core.registry.importing import import_plugin
 from gtk.core.registry.options import check_config
 from gtk.core.registry.spec import (
     API_VERSION,
+    OLDEST_API_VERSION,
     CallbackSpec,
     ConditionerSpec,
     DatasetSpec,
@@ -265,7 +266,7 @@ def _specs(kind: Kind[SpecType], module: ModuleType) -> Iterable[Any]:
 
 
 def _check(spec: Spec) -> None:
-    if spec.api != API_VERSION:
+    if not OLDEST_API_VERSION <= spec.api <= API_VERSION:
         raise PluginError(
             f"it was written for version {spec.api} of gtk's contracts, this is {API_VERSION}. "
             f"Update {'gtk' if spec.api > API_VERSION else 'the plugin'}."

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from gtk.core.registry.importing import import_plugin
 from gtk.core.values.errors import PluginError
 
-#: The version of the contracts. A spec made for another one is refused.
-API_VERSION = 1
+#: The version of the contracts, and the oldest that a spec may be written for.
+API_VERSION, OLDEST_API_VERSION = 2, 1
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Plugins are found without being imported, loaded when named, and refused with a reason."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 import gtk
+from gtk.core.registry import discovery
 from gtk.core.registry.discovery import CONDITIONER, KINDS, LOSS, MODEL, find, installed
 from gtk.core.storage.run import write_json
 from gtk.core.values.errors import PluginError, UnknownName
@@ -78,7 +80,7 @@ def test_an_outside_package_is_found_and_imported_only_when_named(outside: Path)
         (MODEL, "broken", "gtk-plugin-broken 0.3: importing .* failed with ModuleNotFoundError"),
         (MODEL, "misspelt", "gtk-plugin-misspelt 0.3: .*unknown hook 'gtk_model'"),
         (MODEL, "wrong_spec", "gtk-plugin-wrong-spec 0.3: .*must return ModelSpec, not dict"),
-        (LOSS, "newer", "gtk-plugin-newer 0.3: .*version 2 of gtk's contracts.* Update gtk"),
+        (LOSS, "newer", "gtk-plugin-newer 0.3: .*version 3 of gtk's contracts.* Update gtk"),
         (LOSS, "reserved", "gtk-plugin-reserved 0.3: its option 'seed' has the name of"),
     ],
 )  # fmt: skip
@@ -87,6 +89,14 @@ def test_bad_packages_are_named_with_the_reason(
 ) -> None:
     with pytest.raises(PluginError, match=message):
         find(kind, name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("api", "loads"), [(0, False), (1, True), (2, True), (3, False)])
+def test_plugins_written_for_the_version_before_still_load(api: int, loads: bool) -> None:
+    spec = gtk.LossSpec(name="other", summary="Of some version.", target="a:B", api=api)
+    assert gtk.LossSpec(name="other", summary="Of now.", target="a:B").api == 2
+    with nullcontext() if loads else pytest.raises(PluginError, match=f"for version {api} of"):
+        discovery._check(spec)
 
 
 def test_bad_packages_touch_nothing_that_does_not_name_them(outside: Path) -> None:

@@ -5,4 +5,4 @@ import gtk
 
 @gtk.hookimpl
 def gtk_losses():
-    return [gtk.LossSpec(name="newer", summary="From the future.", target="nowhere:Loss", api=2)]
+    return [gtk.LossSpec(name="newer", summary="From the future.", target="nowhere:Loss", api=3)]
