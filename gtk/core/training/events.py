@@ -68,7 +68,7 @@ class EventHooks:
 
 
 class Events:
-    """The callbacks of one training.
+    """The callbacks of one training, with a method for each event, named after its hook.
 
     Args:
         callbacks: objects whose methods, marked with `gtk.hookimpl`, implement event hooks.
@@ -81,6 +81,7 @@ class Events:
     def __init__(self, callbacks: Iterable[object]) -> None:
         self._manager = pluggy.PluginManager("gtk")
         self._manager.add_hookspecs(EventHooks)
+        self._hooks = self._manager.hook
         for callback in callbacks:
             try:
                 self._manager.register(callback)
@@ -102,23 +103,53 @@ class Events:
                 )
                 raise _refused(implementation.plugin, reason)
 
-    def tell(self, event: str, **facts: object) -> None:
-        """Call every callback that implements `event`, in the order they were given.
+    def work(self, what: str, done: int, total: int) -> None:
+        """Tell `gtk_work`."""
+        self._tell(self._hooks.gtk_work, what=what, done=done, total=total)
+
+    def note(self, note: str) -> None:
+        """Tell `gtk_note`."""
+        self._tell(self._hooks.gtk_note, note=note)
+
+    def train_start(self, run: Run, progress: Progress) -> None:
+        """Tell `gtk_train_start`."""
+        self._tell(self._hooks.gtk_train_start, run=run, progress=progress)
+
+    def step_end(self, run: Run, progress: Progress) -> None:
+        """Tell `gtk_step_end`."""
+        self._tell(self._hooks.gtk_step_end, run=run, progress=progress)
+
+    def epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Tell `gtk_epoch_end`."""
+        hook = self._hooks.gtk_epoch_end
+        self._tell(hook, run=run, model=model, dataset=dataset, progress=progress)
+
+    def evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
+        """Tell `gtk_evaluated`."""
+        self._tell(self._hooks.gtk_evaluated, run=run, split=split, terms=terms, step=step)
+
+    def train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Tell `gtk_train_end`."""
+        hook = self._hooks.gtk_train_end
+        self._tell(hook, run=run, model=model, dataset=dataset, progress=progress)
+
+    def _tell(self, hook: pluggy.HookCaller, **facts: object) -> None:
+        """Call every callback that implements the hook, in the order they were given.
 
         One that raises, or would end the program, is reported and left out from then on: pluggy's
         own call would stop at the first that raises, and the others would not hear.
         """
-        for implementation in list(getattr(self._manager.hook, event).get_hookimpls()):
+        for implementation in list(hook.get_hookimpls()):
             arguments = {name: facts[name] for name in implementation.argnames}
             try:
                 implementation.function(**arguments)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an observer raises is not ours to die of
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing callback must not stop training
                 self._manager.unregister(implementation.plugin)
                 # It may quote what a terminal must not interpret, names of files for instance.
                 reason = visible(" ".join(f"{type(error).__name__}: {error}".split()))
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s",
-                    describe(implementation.plugin), event, reason,
+                    describe(implementation.plugin), hook.name, reason,
                 )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -91,7 +90,7 @@ class Trainer:
         """
         self._held_out.take_up(run)
         with fork_random_state(self._device), interruptible() as interrupt:
-            events.tell("gtk_train_start", run=run, progress=self._progress())
+            events.train_start(run, self._progress())
             try:
                 self._clock.start()
                 for rows in self.schedule.batches(self.step, self._device):
@@ -108,7 +107,7 @@ class Trainer:
                         raise KeyboardInterrupt
                 self._finish(run, events)
             finally:
-                self._tell_of_model("gtk_train_end", run, events)
+                self._tell_of_model(events.train_end, run)
 
     def train_step(self, rows: Tensor) -> None:
         """Take every update of one step.
@@ -138,21 +137,20 @@ class Trainer:
             self._reporter.check_terms(run, self.learner.pending, self.step)
             self._reporter.check_weights(run, self.learner.model, self.step)
         if epoch_ends:
-            self._tell_of_model("gtk_epoch_end", run, events)
+            self._tell_of_model(events.epoch_end, run)
         if checkpoint_due or save:
             validation = None
             if checkpoint_due and self._config.validated:
                 line = self._held_out.validate(run, self.published, self.step)
                 validation = line["terms"][line["monitor"]]
-                _tell_figures(run, events, line)
+                events.evaluated(run, line["split"], line["terms"], line["step"])
             run.checkpoints.save(self.state(run, validation))
             run.checkpoints.prune(self._config.keep_checkpoints)
 
     def _report_train(self, run: Run, events: Events) -> None:
         """Write the pending terms down and tell them."""
         terms = self._reporter.report_train(run, self.learner.pending, self.step)
-        progress = self._progress(terms, self._clock.take_speed())
-        events.tell("gtk_step_end", run=run, progress=progress)
+        events.step_end(run, self._progress(terms, self._clock.take_speed()))
 
     def _finish(self, run: Run, events: Events) -> None:
         """Report what is left to report, and the weights that the run now stands for, as saved."""
@@ -160,13 +158,14 @@ class Trainer:
             self._report_train(run, events)
         line = self._held_out.test(run, self._device)
         if line is not None:
-            _tell_figures(run, events, line)
+            events.evaluated(run, line["split"], line["terms"], line["step"])
 
-    def _tell_of_model(self, event: str, run: Run, events: Events) -> None:
+    def _tell_of_model(
+        self, event: Callable[[Run, Model, Dataset, Progress], None], run: Run
+    ) -> None:
         """Tell an event that callbacks may want to look at the model for."""
         self.published.eval()
-        facts = {"run": run, "model": self.published, "dataset": self._dataset}
-        events.tell(event, **facts, progress=self._progress())
+        event(run, self.published, self._dataset, self._progress())
         self.published.train()
 
     def _progress(
@@ -235,9 +234,3 @@ def make_stores(
         )
     )
     return train, validation, test
-
-
-def _tell_figures(run: Run, events: Events, line: Mapping[str, Any]) -> None:
-    """Tell the figures of held-out images, by now in metrics.jsonl."""
-    facts = {name: line[name] for name in ("split", "terms", "step")}
-    events.tell("gtk_evaluated", run=run, **facts)

@@ -63,10 +63,10 @@ class Training:
         place = resolve_device(device)
         self.settings = settings
         self._events = Events(callbacks)
-        with heard_by(self._tell_of_work):
+        with heard_by(self._events.work):
             self.dataset = load_dataset(settings)
         for note in self.dataset.notes:
-            self._events.tell("gtk_note", note=note)
+            self._events.note(note)
         self.model, self.loss = build(settings, self.dataset.spec)
         self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self.run: Run | None = None
@@ -107,7 +107,7 @@ class Training:
                 "the files of the data have changed since the training began, or were copied: it "
                 "goes on with them as they are now"
             )
-            self._events.tell("gtk_note", note=note)
+            self._events.note(note)
 
     def _note_short_training(self) -> None:
         """Say so where the usual number of epochs makes few steps, since few images do."""
@@ -119,10 +119,7 @@ class Training:
                 f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
                 f"which is a short training: --epochs {more} makes {ENOUGH} or more"
             )
-            self._events.tell("gtk_note", note=note)
-
-    def _tell_of_work(self, what: str, done: int, total: int) -> None:
-        self._events.tell("gtk_work", what=what, done=done, total=total)
+            self._events.note(note)
 
     def _fit(self, run: Run) -> Run:
         threads = torch.get_num_threads()

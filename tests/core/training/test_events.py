@@ -40,7 +40,7 @@ class Failing:
 
 def test_all_are_told_in_order_with_what_they_ask_for() -> None:
     first, second = Listener(), Listener()
-    Events([first, second]).tell("gtk_step_end", run=None, progress="now")
+    Events([first, second]).step_end(None, "now")  # type: ignore[arg-type]
     assert first.heard == second.heard == ["now"]
 
 
@@ -48,8 +48,8 @@ def test_one_that_fails_is_reported_once_and_left_out(caplog: pytest.LogCaptureF
     failing, listener = Failing(), Listener()
     events = Events([failing, listener])
     with caplog.at_level(logging.WARNING):
-        events.tell("gtk_step_end", run=None, progress="one")
-        events.tell("gtk_step_end", run=None, progress="two")
+        events.step_end(None, "one")  # type: ignore[arg-type]
+        events.step_end(None, "two")  # type: ignore[arg-type]
     assert listener.heard == ["one", "two"]
     assert failing.calls == 1
     (record,) = caplog.records
@@ -70,7 +70,7 @@ def test_one_that_would_end_the_program_is_left_out_too(caplog: pytest.LogCaptur
     leaving, listener = Leaving(), Listener()
     events = Events([leaving, listener])
     for step in ("one", "two"):
-        events.tell("gtk_step_end", run=None, progress=step)
+        events.step_end(None, step)  # type: ignore[arg-type]
     assert (leaving.calls, listener.heard) == (1, ["one", "two"])
     (record,) = caplog.records
     assert record.getMessage().startswith("callback Leaving failed in gtk_step_end")
@@ -169,6 +169,13 @@ def test_figures_of_held_out_images_are_told_as_they_are_written() -> None:
         ("end", 0, {}),
     ]
     assert [split for split, _, _ in heard] == ["validation", "validation", "test", "end"]
+
+
+def test_every_event_is_told_by_a_method_with_the_arguments_of_its_hook() -> None:
+    for name, hook in vars(EventHooks).items():
+        if name.startswith("gtk_"):
+            method = getattr(Events, name.removeprefix("gtk_"))
+            assert inspect.signature(method) == inspect.signature(hook), name
 
 
 @pytest.mark.parametrize("hooks", [PluginHooks, EventHooks])
