@@ -3,12 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
+
+#: What a loss calls on a model; a loss that names none takes whatever `requires` says.
+ModelType = TypeVar("ModelType", default=Any)
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,10 @@ class Update:
     statistics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Loss(ABC):
-    """A loss. It keeps no state, and is constructed with (config).
+class Loss(ABC, Generic[ModelType]):
+    """A loss, best of the type that it calls on: `Loss[LatentVariableModel]`.
+
+    It keeps no state, and is constructed with (config).
 
     Args:
         config: the plugin's options.
@@ -68,17 +74,17 @@ class Loss(ABC):
         self.config = config
 
     @abstractmethod
-    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - of type `requires`
+    def updates(self, model: ModelType, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield the updates of one step; the trainer takes each before it asks for the next.
 
         Never yield inside `torch.no_grad()` or autocast: that state would leak into the trainer.
         """
 
     @abstractmethod
-    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:  # noqa: ANN401 - of type `requires`
+    def evaluate(self, model: ModelType, batch: Batch, context: Context) -> dict[str, Tensor]:
         """Return terms per image, (B,) each, on held-out data; `criterion` is one of them."""
 
-    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401, B027 - of type `requires`; most losses refuse nothing
+    def check(self, model: ModelType, total_steps: int) -> None:
         """Refuse a model or a training that this loss cannot be played on.
 
         Called once, before a training starts and before anything is written.

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -14,9 +14,10 @@ from gtk.core.contracts.noise import Noise
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.families.adversarial import AdversarialModel
 from gtk.plugins.families.output_checks import per_image
+from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
 
 
-class AdversarialLoss(Loss):
+class AdversarialLoss(Loss[AdversarialModel]):
     """One update of the discriminator, then one of the generator on the same generated images.
 
     A subclass says what scores are worth. Generated images get classes that are equally likely, or
@@ -30,9 +31,7 @@ class AdversarialLoss(Loss):
     requires: ClassVar[type] = AdversarialModel
     unit: ClassVar[str] = "mean per image"
     criterion: ClassVar[str | None] = None
-
-    def __init__(self, config: Any) -> None:  # noqa: ANN401 - a subclass's own
-        self._r1 = config.r1
+    config: AdversarialConfig | WassersteinConfig
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
@@ -42,16 +41,16 @@ class AdversarialLoss(Loss):
     def generator_loss(self, generated: Tensor) -> Tensor:
         """Map scores of generated images (B,) to a loss of each (B,)."""
 
-    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401 - an `AdversarialModel`
+    def check(self, model: AdversarialModel, total_steps: int) -> None:
         """Refuse a penalty on a score that is not one image's own.
 
         Raises:
             InvalidValue: the discriminator has batch normalization.
         """
-        if self._r1:
+        if self.config.r1:
             check_scores(model, "--r1")
 
-    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - an `AdversarialModel`
+    def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield an update of the discriminator, then one of the generator."""
         condition = other_condition(model, batch, context.noise)
         generated = model.generate(draw(model, len(batch), context.noise), condition)
@@ -68,18 +67,20 @@ class AdversarialLoss(Loss):
         generated: Tensor,
         condition: Tensor | None,
     ) -> Update:
-        real.requires_grad_(bool(self._r1))
+        real.requires_grad_(bool(self.config.r1))
         real_scores = scores_of(model, real, batch.condition)
         generated_scores = scores_of(model, generated, condition)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
         terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
-        if self._r1:
+        if self.config.r1:
             squared = score_gradient(real_scores, real).square().sum(1)
             terms["r1"] = squared.mean() / 2
-            loss = loss + self._r1 * terms["r1"]
+            loss = loss + self.config.r1 * terms["r1"]
         return Update(loss, terms, part="discriminator")
 
-    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:  # noqa: ANN401 - an `AdversarialModel`
+    def evaluate(
+        self, model: AdversarialModel, batch: Batch, context: Context
+    ) -> dict[str, Tensor]:
         """Return both losses and scores of every image, (B,) each, without penalties."""
         condition = other_condition(model, batch, context.noise)
         generated = model.generate(draw(model, len(batch), context.noise), condition)
@@ -93,9 +94,9 @@ class AdversarialLoss(Loss):
         }
 
 
-def draw(model: Model, count: int, noise: Noise) -> Tensor:
+def draw(model: AdversarialModel, count: int, noise: Noise) -> Tensor:
     """Draw what sampling starts from: (count, *noise.shape)."""
-    return noise.normal(count, *model.noise.shape)
+    return noise.normal(count, *cast("Model", model).noise.shape)
 
 
 def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None) -> Tensor:
@@ -108,12 +109,13 @@ def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None)
     return per_image(model, "discriminate", scores, len(images))
 
 
-def other_condition(model: Model, batch: Batch, noise: Noise) -> Tensor | None:
+def other_condition(model: AdversarialModel, batch: Batch, noise: Noise) -> Tensor | None:
     """Return conditions for generated images: (B,), (B, n), or None where none acts."""
-    if model.condition is None or batch.condition is None:
+    condition = cast("Model", model).condition
+    if condition is None or batch.condition is None:
         return None
-    if model.condition.kind == "classes":
-        return noise.labels(len(batch), model.condition.count)
+    if condition.kind == "classes":
+        return noise.labels(len(batch), condition.count)
     return batch.condition[noise.permutation(len(batch))]
 
 

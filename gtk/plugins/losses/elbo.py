@@ -14,7 +14,7 @@ from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
 
 
-class ELBO(Loss):
+class ELBO(Loss[LatentVariableModel]):
     """reconstruction + beta KL, averaged over the batch and summed over pixels and dimensions.
 
     -log p(x | z, c), with one z from q(z | x, c), and KL(q(z | x, c) || p(z | c)): Kingma and
@@ -29,9 +29,7 @@ class ELBO(Loss):
 
     requires: ClassVar[type] = LatentVariableModel
     unit: ClassVar[str] = "nats per image"
-
-    def __init__(self, config: ELBOConfig) -> None:
-        self._config = config
+    config: ELBOConfig
 
     def check(self, model: LatentVariableModel, total_steps: int) -> None:
         """Refuse a warm-up that would never end.
@@ -39,9 +37,9 @@ class ELBO(Loss):
         Raises:
             InvalidValue: it is longer than the training.
         """
-        if self._config.kl_warmup_steps > total_steps:
+        if self.config.kl_warmup_steps > total_steps:
             raise InvalidValue(
-                f"--kl-warmup-steps {self._config.kl_warmup_steps} is more than the training's "
+                f"--kl-warmup-steps {self.config.kl_warmup_steps} is more than the training's "
                 f"{total_steps} steps. Use fewer, or train for more epochs."
             )
 
@@ -49,7 +47,7 @@ class ELBO(Loss):
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> Iterator[Update]:
         """Yield one update of the whole model."""
-        config = self._config
+        config = self.config
         reconstructions, divergences = self._terms(model, batch, context)
         reconstruction, divergence = reconstructions.mean(), divergences.sum(1).mean()
         counted = divergence
@@ -66,7 +64,7 @@ class ELBO(Loss):
         """Return "loss", "reconstruction" and "kl" of every image, (B,) each, in nats."""
         reconstruction, divergences = self._terms(model, batch, context)
         divergence = divergences.sum(1)
-        loss = torch.add(reconstruction, divergence, alpha=self._config.beta)
+        loss = torch.add(reconstruction, divergence, alpha=self.config.beta)
         return {"loss": loss, "reconstruction": reconstruction, "kl": divergence}
 
     @staticmethod

@@ -15,7 +15,7 @@ from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import IWAEConfig
 
 
-class IWAE(Loss):
+class IWAE(Loss[LatentVariableModel]):
     """-log of the mean of k importance weights p(x | z, c) p(z | c) / q(z | x, c).
 
     Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (arXiv:1509.00519), equation
@@ -27,9 +27,7 @@ class IWAE(Loss):
 
     requires: ClassVar[type] = LatentVariableModel
     unit: ClassVar[str] = "nats per image"
-
-    def __init__(self, config: IWAEConfig) -> None:
-        self._samples = config.samples
+    config: IWAEConfig
 
     def updates(
         self, model: LatentVariableModel, batch: Batch, context: Context
@@ -43,12 +41,12 @@ class IWAE(Loss):
     ) -> dict[str, Tensor]:
         """Return "loss" and "elbo_loss", that of one sample, of every image, (B,) each, in nats."""
         log_weights = self._log_weights(model, batch, context)
-        loss = math.log(self._samples) - torch.logsumexp(log_weights, dim=0)
+        loss = math.log(self.config.samples) - torch.logsumexp(log_weights, dim=0)
         return {"loss": loss, "elbo_loss": -log_weights.mean(0)}
 
     def _log_weights(self, model: LatentVariableModel, batch: Batch, context: Context) -> Tensor:
         """Return the log importance weights in nats: (k, B)."""
-        count, size = self._samples, len(batch)
+        count, size = self.config.samples, len(batch)
         encoded = posterior(model, model.encode(batch.images, batch.condition))
         many = DiagonalGaussian(
             encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1)

@@ -1,7 +1,6 @@
 """The adversarial game with a critic's estimate of the Wasserstein distance."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,10 +31,11 @@ class WassersteinGP(AdversarialLoss):
         config: critic steps, and weights of the penalties.
     """
 
+    config: WassersteinConfig
+
     def __init__(self, config: WassersteinConfig) -> None:
         super().__init__(config)
         self.batches = config.critic_steps
-        self._penalty = config.penalty
 
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
         """Map scores (B,) twice to generated - real: minus the estimated distance."""
@@ -45,7 +45,7 @@ class WassersteinGP(AdversarialLoss):
         """Map scores (B,) to -generated."""
         return -generated
 
-    def check(self, model: Any, total_steps: int) -> None:  # noqa: ANN401 - an `AdversarialModel`
+    def check(self, model: AdversarialModel, total_steps: int) -> None:
         """Refuse a critic whose scores are not one image's own.
 
         Raises:
@@ -53,7 +53,7 @@ class WassersteinGP(AdversarialLoss):
         """
         check_scores(model, "loss 'wasserstein-gp'")
 
-    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:  # noqa: ANN401 - an `AdversarialModel`
+    def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield the critic's updates, then one of the generator."""
         parts = batch.split(self.batches)
         for part in parts:
@@ -63,13 +63,13 @@ class WassersteinGP(AdversarialLoss):
         scores = scores_of(model, generated, condition)
         yield Update(self.generator_loss(scores).mean(), part="generator")
 
-    def _critic_update(self, model: Any, batch: Batch, noise: Noise) -> Update:  # noqa: ANN401 - an `AdversarialModel`
+    def _critic_update(self, model: AdversarialModel, batch: Batch, noise: Noise) -> Update:
         with torch.no_grad():
             generated = model.generate(draw(model, len(batch), noise), batch.condition)
         real = model.to_network_range(batch.images)
         update = self._discriminator_update(model, batch, real, generated, batch.condition)
         penalty = gradient_penalty(model, real.detach(), generated, batch.condition, noise)
-        loss = update.loss + self._penalty * penalty
+        loss = update.loss + self.config.penalty * penalty
         return Update(loss, {**update.terms, "penalty": penalty}, part="discriminator")
 
 
