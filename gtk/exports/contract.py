@@ -11,7 +11,7 @@ from gtk.core.values.condition import ConditionSpec
 from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
-from gtk.exports.runtime import SCHEMA
+from gtk.exports.runtime.manifest import SCHEMA
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",

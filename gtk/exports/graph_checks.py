@@ -6,7 +6,7 @@ from onnx import AttributeProto, TensorProto
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.exports.loaded_part import Subject, one_line
 from gtk.exports.options import ExportOptions, opsets_that_work
-from gtk.exports.runtime import MOST_NODES
+from gtk.exports.runtime.graph_file import MOST_NODES
 
 RANDOM = {
     "Bernoulli",

@@ -20,7 +20,7 @@ def python_snippet(contract: Contract, file: str) -> str:
     """
     if not _makes_images(contract):
         return _python_part(contract, file)
-    opened = f"generator = load({_python_text(file)})  # gtk, or a copy of its exports/runtime.py"
+    opened = f"generator = load({_python_text(file)})  # gtk, or what gtk.exports.single_file wrote"
     condition = contract["condition"]
     if contract["latent"]["prior"] == "normal":
         given = f"labels={_python_condition(condition)}" if condition else f"count={ROWS}"
@@ -85,7 +85,7 @@ def _makes_images(contract: Contract) -> bool:
 
 def _python_part(contract: Contract, file: str) -> str:
     """Return a program that runs any part."""
-    opened = f"part = load_part({_python_text(file)})  # gtk, or a copy of its exports/runtime.py"
+    opened = f"part = load_part({_python_text(file)})  # gtk, or what gtk.exports.single_file wrote"
     return _program([
         "import numpy as np",
         "from gtk.exports.runtime import load_part",

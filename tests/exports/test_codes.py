@@ -71,6 +71,7 @@ def pixels(images: Any) -> Any:
     return np.rint(np.asarray(images) * 255).astype(int)
 
 
+@pytest.mark.usefixtures("each_form")
 def test_codes_go_in_and_out(files: dict[str, Path], tiled: gtk.Run, tiles: ModuleType) -> None:
     model = tiled.load_model()
     codes = np.random.default_rng(0).integers(0, 8, (7, 2, 2))
@@ -90,6 +91,7 @@ def test_codes_go_in_and_out(files: dict[str, Path], tiled: gtk.Run, tiles: Modu
     assert (encoder.run({"image": images})["codes"] == codes).all(), "each tile is nearest itself"
 
 
+@pytest.mark.usefixtures("each_form")
 def test_a_sampler_chooses_what_the_run_chooses(
     files: dict[str, Path], tiled: gtk.Run, tiles: ModuleType
 ) -> None:
@@ -112,6 +114,7 @@ def test_noise_that_decides_choices_stays_in_float32(files: dict[str, Path]) -> 
 
 
 @pytest.mark.parametrize("wrong", [-1, 8, -9, 2**40])
+@pytest.mark.usefixtures("each_form")
 def test_a_code_out_of_range_is_an_error_in_any_runtime(files: dict[str, Path], wrong: int) -> None:
     part = load_part(files["decoder"])
     codes = np.zeros((3, 2, 2), np.int64)
@@ -133,12 +136,14 @@ def test_a_code_out_of_range_is_an_error_in_any_runtime(files: dict[str, Path], 
         (np.full((1, 2, 2), 2**64 - 1, np.uint64), r"codes has values in 0\.\.7"),
     ],
 )
+@pytest.mark.usefixtures("each_form")
 def test_what_are_no_codes_is_refused(files: dict[str, Path], codes: Any, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         load_part(files["decoder"]).run({"codes": codes})
 
 
 @pytest.mark.parametrize("files", [0], indirect=True)
+@pytest.mark.usefixtures("each_form")
 def test_codes_to_images_are_no_generator(files: dict[str, Path]) -> None:
     with pytest.raises(ExportFileError, match="decoder of a model, which makes no images of noise"):
         load(files["decoder"])
@@ -156,6 +161,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 @pytest.mark.parametrize("files", [0], indirect=True)
 @pytest.mark.parametrize("count", [None, 0, True, 2.0, 1 << 30])
+@pytest.mark.usefixtures("each_form")
 def test_a_number_of_codes_that_is_none_is_refused(files: dict[str, Path], count: Any) -> None:
     def change(contract: dict[str, Any]) -> None:
         contract["inputs"][0]["count"] = count
@@ -166,12 +172,14 @@ def test_a_number_of_codes_that_is_none_is_refused(files: dict[str, Path], count
 
 @pytest.mark.parametrize("files", [0], indirect=True)
 @pytest.mark.parametrize("figures", [{"compared": -1}, {"undecided": "1"}, {"margin": "wide"}])
+@pytest.mark.usefixtures("each_form")
 def test_wrong_figures_of_parity_are_refused(files: dict[str, Path], figures: Any) -> None:
     with pytest.raises(ExportFileError, match=r"damaged: (rows are counted|figures of parity)"):
         load_part(edited(files["decoder"], lambda contract: contract["parity"].update(figures)))
 
 
 @pytest.mark.parametrize("files", [0], indirect=True)
+@pytest.mark.usefixtures("each_form")
 def test_files_of_before_there_were_margins_are_read(files: dict[str, Path]) -> None:
     def change(contract: dict[str, Any]) -> None:
         for name in ("margin", "compared", "undecided"):
@@ -181,6 +189,7 @@ def test_files_of_before_there_were_margins_are_read(files: dict[str, Path]) -> 
 
 
 @pytest.mark.parametrize("files", [0], indirect=True)
+@pytest.mark.usefixtures("each_form")
 def test_a_graph_that_gives_other_codes_than_it_promises_is_said_to(files: dict[str, Path]) -> None:
     def change(contract: dict[str, Any]) -> None:
         contract["outputs"][0]["count"] = 1

@@ -18,8 +18,17 @@ import pytest
 
 import gtk
 from gtk.exports import runtime
-from gtk.exports.runtime import DeviceError, RequestError, load, load_part, open_session
+from gtk.exports.runtime import (
+    DeviceError,
+    RequestError,
+    load,
+    load_part,
+    open_session,
+    session,
+)
 
+#: Everything here is promised of the package and of the single file.
+pytestmark = pytest.mark.usefixtures("each_form")
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -244,7 +253,7 @@ def test_a_device_that_is_none_is_refused(exported: Path, device: Any) -> None:
 
 def has_driver() -> bool:
     try:
-        ctypes.CDLL(runtime._DRIVER)
+        ctypes.CDLL(session.DRIVER)
     except OSError:
         return False
     return True
@@ -254,11 +263,12 @@ def has_driver() -> bool:
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto", "cpu"])
 def test_on_this_machine_without_a_gpu(exported: Path, device: str) -> None:
     code = (
-        "import sys; from gtk.exports.runtime import *\n"
+        f"import sys; sys.path.insert(0, sys.argv[3]); from {runtime.__name__} import *\n"
         "try:\n    print(load(sys.argv[1], sys.argv[2]).device)\n"
         "except DeviceError as error:\n    print(error)"
     )
-    command = [sys.executable, "-c", code, str(exported), device]
+    folder = Path(str(runtime.__file__)).parent
+    command = [sys.executable, "-c", code, str(exported), device, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stderr == ""
     if device.startswith("cuda"):
@@ -270,6 +280,7 @@ def test_on_this_machine_without_a_gpu(exported: Path, device: str) -> None:
 
 
 @pytest.mark.skipif(has_driver(), reason="has a driver of NVIDIA's")
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
 def test_the_command_line_says_it_in_a_line(exported: Path) -> None:
     command = [sys.executable, "-m", "gtk", "sample", str(exported), "-n", "4", "--out", "a.png"]
     done = subprocess.run(
@@ -299,14 +310,14 @@ def test_threads_are_as_many_as_cores_that_may_be_used(
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     monkeypatch.setattr(Path, "read_text", read)
-    assert runtime._threads() == threads
+    assert session.threads() == threads
 
 
 def test_a_session_has_threads_of_its_own_that_soon_sleep(exported: Path) -> None:
-    session = open_session(exported.read_bytes())
-    assert session is not None
-    options = session.get_session_options()
-    assert options.intra_op_num_threads == runtime._threads()
+    opened = open_session(exported.read_bytes())
+    assert opened is not None
+    options = opened.get_session_options()
+    assert options.intra_op_num_threads == session.threads()
     assert options.inter_op_num_threads == 1
     spinning = options.get_session_config_entry("session.intra_op.spin_duration_us")
     assert 0 < int(spinning) <= 2000

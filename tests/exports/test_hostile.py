@@ -17,7 +17,10 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 import gtk
 from gtk.cli.main import run as gtk_command
 from gtk.exports import runtime
-from gtk.exports.runtime import ExportFileError, load, load_part, scan
+from gtk.exports.runtime import ExportFileError, graph_file, load, load_part, scan
+
+#: Everything here is promised of the package and of the single file.
+pytestmark = pytest.mark.usefixtures("each_form")
 
 
 @pytest.fixture(scope="module")
@@ -330,14 +333,14 @@ def test_millions_of_fields_are_not_read(
     unseen: None, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = 0
-    varint = runtime._varint
+    varint = graph_file.varint
 
     def counted(data: memoryview, position: int) -> tuple[int, int]:
         nonlocal read
         read += 1
         return varint(data, position)
 
-    monkeypatch.setattr(runtime, "_varint", counted)
+    monkeypatch.setattr(graph_file, "varint", counted)
     with pytest.raises(
         ExportFileError, match=r"more than 100000 fields|5000 nodes|two entries|two fields|too many"
     ):
@@ -365,24 +368,24 @@ def leads_to_tensors(message: Any, seen: frozenset[str] = frozenset()) -> bool:
 
 @pytest.mark.parametrize("name", messages())
 def test_fields_are_those_of_the_onnx_package(name: str) -> None:
-    ours, theirs = runtime._MESSAGES[name], messages()[name]
+    ours, theirs = graph_file.MESSAGES[name], messages()[name]
     assert ours.keys() == {field.number for field in theirs.fields}
     by_name = {message.name: ours for ours, message in messages().items()}
     for field in theirs.fields:
         rule = ours[field.number]
-        if rule in runtime._MESSAGES:
+        if rule in graph_file.MESSAGES:
             assert by_name[field.message_type.name] == rule
         elif rule is None:
             assert not leads_to_tensors(field.message_type), field.name
         repeated = getattr(field, "is_repeated", None)
         repeated = field.label == field.LABEL_REPEATED if repeated is None else repeated
-        if rule is None or rule in runtime._MESSAGES:
-            assert (field.number in runtime._REPEATED[name]) == repeated, field.name
+        if rule is None or rule in graph_file.MESSAGES:
+            assert (field.number in graph_file.REPEATED[name]) == repeated, field.name
 
 
 def test_elements_are_as_large_as_the_onnx_package_says() -> None:
     tensor = TensorProto.DESCRIPTOR.fields_by_name
-    for data_type, (bits, typed) in runtime._ELEMENTS.items():
+    for data_type, (bits, typed) in graph_file.ELEMENTS.items():
         assert bits == 8 * helper.tensor_dtype_to_np_dtype(data_type).itemsize
         assert tensor[helper.tensor_dtype_to_field(data_type)].number == typed
 
@@ -693,7 +696,8 @@ def test_a_graph_that_misbehaves_is_said_to(
 FUZZ = """
 import json, random, sys, warnings
 from pathlib import Path
-from gtk.exports.runtime import ExportFileError, RequestError, load
+sys.path.insert(0, sys.argv[2])
+from MODULE import ExportFileError, RequestError, load
 
 warnings.simplefilter("error")
 content, path = Path(sys.argv[1]).read_bytes(), Path("fuzzed.onnx")
@@ -723,7 +727,9 @@ print(json.dumps(counts))
 
 
 def test_damage_anywhere_is_refused_or_harmless(exported: Path) -> None:
-    command = [sys.executable, "-c", FUZZ, str(exported)]
+    code = FUZZ.replace("MODULE", runtime.__name__)
+    folder = Path(str(runtime.__file__)).parent
+    command = [sys.executable, "-c", code, str(exported), str(folder)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     counts = json.loads(done.stdout)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import weakref
@@ -19,8 +18,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import gtk
-from gtk.exports import runtime
 from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
+
+#: Everything here is promised of the package and of the single file.
+pytestmark = pytest.mark.usefixtures("each_form")
 
 
 @pytest.fixture(scope="module")
@@ -199,11 +200,19 @@ def test_a_part_that_draws_nothing_is_no_generator(encoder: Path) -> None:
         load(encoder)
 
 
-def test_a_decoder_of_a_learned_prior_takes_codes_alone(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def decoder_of_codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported decoder whose prior is learned."""
+    folder = tmp_path_factory.mktemp("learned")
     run = gtk.train(
-        plugin="cvae", prior="learned", quiet=True, hidden_dims=(12,), latent_dim=4, epochs=1
-    )
-    decoder = load(gtk.export(run, tmp_path / "decoder.onnx", part="decoder").path)
+        plugin="cvae", prior="learned", quiet=True, hidden_dims=(12,), latent_dim=4, epochs=1,
+        runs=folder,
+    )  # fmt: skip
+    return gtk.export(run, folder / "decoder.onnx", part="decoder").path
+
+
+def test_a_decoder_of_a_learned_prior_takes_codes_alone(decoder_of_codes: Path) -> None:
+    decoder = load(decoder_of_codes)
     for draw in (decoder.sample, lambda: decoder.draw_noise(1, 0)):
         with pytest.raises(RequestError, match=r"^decoder.onnx takes codes z .* --part sampler"):
             draw()
@@ -214,14 +223,24 @@ def test_a_decoder_of_a_learned_prior_takes_codes_alone(tmp_path: Path) -> None:
 # Batches ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("plugin", "options"),
-    [("cvae", {}), ("cgan", {"channels": (8, 16)}), ("vae", {"network": "conv"})],
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"plugin": "cvae"},
+        {"plugin": "cgan", "channels": (8, 16)},
+        {"plugin": "vae", "network": "conv"},
+    ],
     ids=["mlp", "generator", "conv"],
 )
-def test_batches_change_no_image(plugin: str, options: dict[str, object], tmp_path: Path) -> None:
-    run = gtk.train(plugin=plugin, quiet=True, epochs=1, **options)  # type: ignore[arg-type]
-    generator = load(gtk.export(run, tmp_path / "model.onnx").path, "cpu")
+def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported model of each kind of network."""
+    folder = tmp_path_factory.mktemp("any")
+    run = gtk.train(quiet=True, epochs=1, runs=folder, **request.param)
+    return gtk.export(run, folder / "model.onnx").path
+
+
+def test_batches_change_no_image(any_model: Path) -> None:
+    generator = load(any_model, "cpu")
     expected = generator.sample(count=150, seed=5, batch_size=150)
     for batch_size in (1, 2, 3, 7, 16, 64, 149, 1000):
         found = generator.sample(count=150, seed=5, batch_size=batch_size)
@@ -385,8 +404,9 @@ def test_a_part_may_take_8_bit_images(encoder: Path, tmp_path: Path) -> None:
 # Processes ----------------------------------------------------------------------------------------
 
 
-def test_the_one_file_may_be_copied(exported: Path, tmp_path: Path) -> None:
-    shutil.copy(runtime.__file__, tmp_path / "drawing.py")
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # it makes its own file
+def test_the_single_file_draws_where_there_is_no_gtk(exported: Path) -> None:
+    subprocess.run([sys.executable, "-m", "gtk.exports.single_file", "drawing.py"], check=True)
     code = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'gtk'): sys.modules[name] = None\n"
@@ -399,6 +419,7 @@ def test_the_one_file_may_be_copied(exported: Path, tmp_path: Path) -> None:
     assert int(found.stdout) == load(exported).sample(labels=[7], seed=1).sum()
 
 
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
 def test_nothing_is_noted_for_onnxruntimes_makers(exported: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gtk", "sample", str(exported), "-n", "1", "--out", "a.png"]
     environment = {**os.environ, "HOME": str(tmp_path / "home")}
@@ -439,6 +460,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
 def test_sampling_from_a_file_needs_no_torch(exported: Path, tmp_path: Path) -> None:
     arguments = ["sample", str(exported), "--label", "7", "-n", "16", "--out", "seven.png"]
     command = [sys.executable, "-c", BLOCKED, *arguments]
@@ -447,6 +469,7 @@ def test_sampling_from_a_file_needs_no_torch(exported: Path, tmp_path: Path) -> 
     assert (tmp_path / "seven.png").stat().st_size > 500
 
 
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
 @pytest.mark.parametrize(
     "command",
     ["interpolate FILE --label 3 --out a.png", "traverse FILE --out a.png",
@@ -460,6 +483,7 @@ def test_pictures_of_a_file_need_no_torch(exported: Path, tmp_path: Path, comman
     assert (tmp_path / name).stat().st_size > 500
 
 
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
 @pytest.mark.parametrize("command", ["train --plugin cvae", "sample RUN --out a.png", "export RUN"])
 def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) -> None:
     arguments = command.replace("RUN", str(small_run.path)).split()

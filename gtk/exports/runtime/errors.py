@@ -1,0 +1,13 @@
+"""The errors that using an exported file can raise."""
+
+
+class ExportFileError(ValueError):
+    """A file that cannot be read, is no ONNX file, or holds what gtk's own files never hold."""
+
+
+class RequestError(ValueError):
+    """A request that does not fit the file's model: a label out of range, a count below 1."""
+
+
+class DeviceError(RuntimeError):
+    """A device that was asked for and does not run."""

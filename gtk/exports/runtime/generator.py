@@ -1,0 +1,164 @@
+"""An exported part that makes images of noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.exports.runtime.errors import ExportFileError, RequestError
+from gtk.exports.runtime.part import Part, check_at_least
+
+
+def load(path: str | Path, device: str = "auto") -> "Generator":
+    """Open an exported file that makes images of noise.
+
+    Args:
+        path: the .onnx file.
+        device: "cpu"; "cuda" or "cuda:1", which is an error where CUDA is not what runs; "auto" for
+            CUDA where it runs and the CPU elsewhere.
+
+    Raises:
+        ExportFileError: it cannot be read, was not exported by gtk, is damaged, or is a part that
+            makes no images of noise.
+        DeviceError: CUDA was asked for and does not run.
+        RequestError: there is no such kind of device.
+    """
+    return Generator(path, device)
+
+
+class Generator(Part):
+    """An exported part that makes images of noise, or of codes.
+
+    Attributes:
+        noise_input: the name of the noise among the inputs.
+        noise_shape: of one image's noise.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
+        super().__init__(path, device)
+        takes, gives = (
+            [port["kind"] for port in self.contract[side]] for side in ("inputs", "outputs")
+        )
+        if takes.count("latent") != 1 or {*takes} - {"latent", "condition"} or gives != ["image"]:
+            raise ExportFileError(
+                f"{self.path} is the {self.contract['part']} of a model, which makes no images of "
+                "noise: open it with gtk.exports.runtime.load_part"
+            )
+        latent = self.contract["latent"]
+        self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
+        self.noise_input: str = latent["input"]
+
+    def sample(
+        self,
+        labels: Sequence[Any] | None = None,
+        count: int | None = None,
+        *,
+        seed: int = 0,
+        batch_size: int = 256,
+    ) -> NDArray[np.uint8]:
+        """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+        The noise is drawn as `gtk.NoiseSpec.draw` does: a run and its exported file give the same
+        images for the same seed, to one level in 255; but a model that chooses codes
+        may choose another one where two are next to equally good.
+
+        Args:
+            labels: an image's condition each: class numbers or names, or a mapping from names of
+                attributes or numbers to values; None cycles through the classes, or through
+                examples of the others.
+            count: how many images; by default one a label.
+            seed: decides the noise.
+            batch_size: images in one pass; changes no image.
+
+        Raises:
+            RequestError: a label, count, seed or batch size out of range, or labels for a model
+                that takes none; or the file takes codes of a learned distribution.
+        """
+        chosen, total = self._labels(labels, count)
+        check_at_least("batch_size", batch_size, 1)
+        return self._draw(self.draw_noise(total, seed), chosen, batch_size)
+
+    def generate(
+        self,
+        noise: NDArray[np.float32],
+        labels: Sequence[Any] | None = None,
+        *,
+        batch_size: int = 256,
+    ) -> NDArray[np.uint8]:
+        """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+
+        Args:
+            noise: (N, *noise_shape), standard normal where images shall be like those that the
+                model was trained on.
+            labels: as in `sample`, one for each row of noise.
+            batch_size: images in one pass; changes no image.
+
+        Raises:
+            RequestError: noise of another shape or not finite, or as in `sample`.
+        """
+        values = self._noise(noise)
+        chosen, _ = self._labels(labels, len(values))
+        check_at_least("batch_size", batch_size, 1)
+        return self._draw(values, chosen, batch_size)
+
+    def _noise(self, noise: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
+        """Return noise as the graph takes it."""
+        wanted = f"noise is numbers of the shape (images, {', '.join(map(str, self.noise_shape))})"
+        try:
+            given = np.asarray(noise)
+        except ValueError as error:
+            raise RequestError(f"{wanted}, not lists of different lengths") from error
+        if given.dtype.kind not in "biuf":
+            raise RequestError(f"{wanted}, not {given.dtype}")
+        if given.ndim == 0 or given.shape[1:] != self.noise_shape:
+            raise RequestError(f"{wanted}, not {given.shape}")
+        with np.errstate(over="ignore"):
+            values: NDArray[np.float32] = given.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise RequestError("noise is finite numbers: some of these are not")
+        return values
+
+    def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Draw standard normal noise for `count` images: (count, *noise_shape).
+
+        Raises:
+            RequestError: a seed below 0, or the file takes codes of a learned distribution.
+        """
+        if self.contract["latent"]["prior"] == "learned":
+            raise RequestError(
+                f"{self.path.name} takes codes {self.noise_input} of a distribution that the model "
+                "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
+                "--part sampler), or give codes to generate"
+            )
+        check_at_least("seed", seed, 0)
+        generator = np.random.default_rng(seed)
+        return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
+
+    def _draw(
+        self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
+    ) -> NDArray[np.uint8]:
+        """Return the images of noise and conditions; never holds all of them as floats."""
+        feeds: dict[str, NDArray[Any]] = {self.noise_input: noise}
+        if chosen is not None and self.condition_input is not None:
+            feeds[self.condition_input] = chosen
+        image = self.contract["image"]
+        colours = () if image["channels"] == 1 else (image["channels"],)
+        pixels = np.empty((len(noise), image["height"], image["width"], *colours), np.uint8)
+        name = self.contract["outputs"][0]["name"]
+        for rows, outputs in self._chunks(feeds, batch_size):
+            pixels[rows] = self._pixels(outputs[name])
+        return pixels
+
+    def _pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return what the graph gives as (N, H, W) or (N, H, W, C), uint8."""
+        if images.dtype != np.uint8:
+            if not np.isfinite(images).all():
+                raise ExportFileError(
+                    f"{self.path} is damaged: it makes values that are no numbers"
+                )
+            images = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+        if self.contract["image"]["layout"] == "NCHW":
+            images = images.transpose(0, 2, 3, 1)
+        return images[..., 0] if images.shape[3] == 1 else images

@@ -1,0 +1,317 @@
+"""An ONNX file's bytes, walked through before onnxruntime gets them: it would open other files."""
+
+import math
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gtk.exports.runtime.errors import ExportFileError
+
+#: The largest file that is read, in bytes.
+LARGEST_FILE = 1 << 30
+#: The longest contract, in bytes.
+LONGEST_CONTRACT = 1 << 22
+#: The most dimensions of a tensor.
+MOST_DIMENSIONS = 16
+#: The most nodes in a graph: onnxruntime's own look at a graph takes the square of their number.
+MOST_NODES = 5_000
+#: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
+MOST_FIELDS = 100_000
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes, if it is a file and not too large."""
+    try:
+        kind = path.stat()
+        refusal = _refusal(path, kind)
+        if not refusal:
+            with path.open("rb") as file:
+                return file.read(LARGEST_FILE)
+    except OSError as error:
+        raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a name that no file can have
+        raise ExportFileError(f"{str(path)!r} cannot be read: {error}") from error
+    raise ExportFileError(refusal)
+
+
+def _refusal(path: Path, kind: os.stat_result) -> str:
+    """Return why something is not read, empty where nothing is against it."""
+    if not stat.S_ISREG(kind.st_mode):
+        return f"{path} is no file but a folder, a pipe or a device. Make one: gtk export RUN"
+    if kind.st_size > LARGEST_FILE:
+        return f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
+    return ""
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What a graph consists of.
+
+    Attributes:
+        operators: how many nodes there are of each type.
+        opsets: the version of each domain's operators; "" is ONNX's own domain.
+        parameter_bytes: of all constant tensors.
+    """
+
+    operators: dict[str, int]
+    opsets: dict[str, int]
+    parameter_bytes: int
+
+
+def scan(content: bytes) -> GraphFacts:
+    """Walk through the bytes of an ONNX file and refuse what no file of gtk's holds.
+
+    onnxruntime would read other files that a graph names, even where it is given bytes; so that is
+    found out before. Nothing is executed, and no package for ONNX is needed.
+
+    Raises:
+        ExportFileError: it is no ONNX file, or it holds external data, subgraphs, functions,
+            operators of other domains or random ones, or tensors that are not what they promise.
+    """
+    return walk(content, "the file").facts()
+
+
+#: What is done with the fields of protobuf messages, by their numbers in onnx.proto: None passes
+#: over a field, the name of a message walks into it, a text with a blank says why there is none.
+_EXTERNAL = "data outside of the file"
+_SPARSE = "sparse tensors"
+_SUBGRAPH = "graphs within its graph"
+_TYPES = "types as attributes"
+MESSAGES: dict[str, dict[int, str | None]] = {
+    "model": {
+        1: None, 2: None, 3: None, 4: None, 5: None, 6: None, 7: "graph", 8: "opset", 14: "entry",
+        20: "training information", 25: "functions of its own", 26: "a device configuration",
+    },
+    "graph": {
+        1: "node", 2: None, 5: "tensor", 10: None, 11: None, 12: None, 13: None,
+        14: "quantization annotations", 15: _SPARSE, 16: None,
+    },
+    "node": {
+        1: None, 2: None, 3: None, 4: None, 5: "attribute", 6: None, 7: None,
+        8: "overloaded functions", 9: None, 10: "a device configuration",
+    },
+    "attribute": {
+        1: None, 2: None, 3: None, 4: None, 5: "tensor", 6: _SUBGRAPH, 7: None, 8: None, 9: None,
+        10: "tensor", 11: _SUBGRAPH, 13: None, 14: _TYPES, 15: _TYPES, 20: None,
+        21: "attributes of functions", 22: _SPARSE, 23: _SPARSE,
+    },
+    "tensor": {
+        1: None, 2: None, 3: "segments of tensors", 4: None, 5: None, 6: "tensors of text", 7: None,
+        8: None, 9: None, 10: None, 11: None, 12: None, 13: _EXTERNAL, 14: None, 16: None,
+    },
+    "opset": {1: None, 2: None},
+    "entry": {1: None, 2: None},
+}  # fmt: skip
+#: The fields that may be there more than once; the others protobuf would merge.
+REPEATED = {
+    "model": {8, 14}, "graph": {1, 5, 11, 12, 13, 16}, "node": {1, 2, 5, 9},
+    "attribute": {7, 8, 9, 10}, "tensor": {1, 4, 5, 7, 10, 11, 16}, "opset": set(), "entry": set(),
+}  # fmt: skip
+#: The number of bits of a tensor's element, by its data type, and the field that may hold it other
+#: than field 9, which holds the bytes as they are.
+ELEMENTS = {
+    1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
+    10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
+}  # fmt: skip
+_RANDOM = {
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
+    "Bernoulli",
+}  # fmt: skip
+
+#: The fields of a message, by number: numbers where they are varints, else bytes.
+_Fields = dict[int, list[Any]]
+
+
+class _Malformed(Exception):
+    """Bytes that are no protobuf messages of ONNX."""
+
+
+class _Refused(Exception):
+    """What no file of gtk's holds."""
+
+
+@dataclass
+class _Walk:
+    """What was found on the way through a file."""
+
+    operators: Counter[str] = field(default_factory=Counter)
+    opsets: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    parameter_bytes: int = 0
+    fields: int = 0
+    graphs: int = 0
+
+    def facts(self) -> GraphFacts:
+        """Return what users are told."""
+        return GraphFacts(dict(self.operators), self.opsets, self.parameter_bytes)
+
+    def message(self, kind: str, data: memoryview) -> None:
+        """Walk through a message and all within it."""
+        fields: _Fields = {}
+        for number, value in self._fields(data):
+            if number not in MESSAGES[kind]:
+                raise _Malformed(f"an unknown field {number} of a {kind}")
+            if number in fields and number not in REPEATED[kind]:
+                raise _Malformed(f"two fields {number} of a {kind}")
+            rule = MESSAGES[kind][number]
+            if rule is not None and rule not in MESSAGES:
+                raise _Refused(rule)
+            if rule is not None:
+                self.message(rule, _expect(memoryview, value))
+            fields.setdefault(number, []).append(value)
+        finish = {
+            "graph": self._graph, "node": self._node, "opset": self._opset, "entry": self._entry,
+            "tensor": self._tensor,
+        }.get(kind)  # fmt: skip
+        if finish is not None:
+            finish(fields)
+
+    def _fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+        """Yield number and value of each field: a number of a varint, else bytes."""
+        position = 0
+        while position < len(data):
+            self.fields += 1
+            if self.fields > MOST_FIELDS:
+                raise _Malformed(f"more than {MOST_FIELDS} fields")
+            key, position = varint(data, position)
+            number, kind = key >> 3, key & 7
+            if kind == 0:
+                value, position = varint(data, position)
+                yield number, value
+                continue
+            if kind == 2:
+                size, position = varint(data, position)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+            else:
+                raise _Malformed("its bytes are no fields of ONNX")
+            if size > len(data) - position:
+                raise _Malformed("it ends too early")
+            yield number, data[position : position + size]
+            position += size
+
+    def _graph(self, fields: _Fields) -> None:
+        self.graphs += 1
+
+    def _node(self, fields: _Fields) -> None:
+        name, domain = _text(fields, 4), _text(fields, 7)
+        if domain not in ("", "ai.onnx"):
+            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        if name in _RANDOM:
+            raise _Refused(f"the random operator {name}")
+        self.operators[name] += 1
+        if self.operators.total() > MOST_NODES:
+            raise _Refused(f"more than {MOST_NODES} nodes")
+
+    def _opset(self, fields: _Fields) -> None:
+        domain, version = _text(fields, 1), _number(fields, 2)
+        if domain not in ("", "ai.onnx"):
+            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        if self.opsets:
+            raise _Malformed("two versions of the operators")
+        self.opsets[""] = version
+
+    def _entry(self, fields: _Fields) -> None:
+        key = _text(fields, 1)
+        if key in self.metadata:
+            raise _Malformed(f"two entries {key[:100]!r}")
+        self.metadata[key] = _text(fields, 2)
+
+    def _tensor(self, fields: _Fields) -> None:
+        if _number(fields, 14) != 0:
+            raise _Refused(_EXTERNAL)
+        count = math.prod(_dimensions(fields.get(1, [])))
+        bits, typed = ELEMENTS.get(_number(fields, 2), (0, 0))
+        if not bits:
+            raise _Refused(f"tensors of data type {_number(fields, 2)}")
+        size = count * bits // 8
+        raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
+        if raw != size and _count(fields.get(typed, []), typed) != count:
+            raise _Refused("a tensor with less or more data than its shape promises")
+        self.parameter_bytes += size
+
+
+def walk(content: bytes, path: str) -> _Walk:
+    """Return what was found in a file."""
+    found = _Walk()
+    try:
+        found.message("model", memoryview(content))
+    except _Malformed as error:
+        raise ExportFileError(
+            f"{path} is not an ONNX file, or is damaged: {error}. Make one: gtk export RUN"
+        ) from error
+    except _Refused as error:
+        raise ExportFileError(
+            f"{path} is refused: it holds {error}, which no file of gtk's does. Make one: "
+            "gtk export RUN"
+        ) from error
+    if not (found.graphs and found.opsets):
+        raise ExportFileError(
+            f"{path} is not an ONNX file: it has no graph. Make one: gtk export RUN"
+        )
+    return found
+
+
+def varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Return an unsigned number of up to 64 bits, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise _Malformed("it ends too early")
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value & (1 << 64) - 1, position
+    raise _Malformed("a number of more than 64 bits")
+
+
+def _dimensions(values: list[Any]) -> list[int]:
+    """Return a tensor's dimensions, one by one or packed."""
+    numbers: list[int] = []
+    for value in values:
+        position, end = 0, 1 if isinstance(value, int) else len(value)
+        while position < end:
+            if len(numbers) == MOST_DIMENSIONS:
+                raise _Malformed("a tensor of too many dimensions")
+            number, position = (value, 1) if isinstance(value, int) else varint(value, position)
+            numbers.append(number)
+    return numbers
+
+
+def _count(values: list[Any], field_number: int) -> int:
+    """Return how many elements a field of numbers holds, one by one or packed."""
+    if any(isinstance(value, int) for value in values):
+        raise _Malformed("numbers that are not packed")
+    if field_number in (4, 10):
+        return sum(len(value) for value in values) // (4 if field_number == 4 else 8)
+    return sum(int(np.count_nonzero(np.frombuffer(value, np.uint8) < 128)) for value in values)
+
+
+def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is given
+    if not isinstance(value, kind):
+        raise _Malformed("a field of a wrong type")
+    return value
+
+
+def _number(fields: _Fields, number: int) -> int:
+    """Return a field's number; 0 where there is none."""
+    found: int = _expect(int, fields.get(number, [0])[0])
+    return found
+
+
+def _text(fields: _Fields, number: int) -> str:
+    """Return a field's text; empty where there is none."""
+    data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
+    if len(data) > LONGEST_CONTRACT:
+        raise _Malformed("a text that is too long")
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise _Malformed("a text that is none") from error

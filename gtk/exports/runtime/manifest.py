@@ -1,0 +1,219 @@
+"""What an exported file says about itself, checked as far as the runtime relies on it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from gtk.exports.runtime.errors import ExportFileError
+
+#: The key of the contract in the file's metadata, and the version of the contract.
+METADATA_KEY, SCHEMA = "gtk", 2
+#: The most values that one image, code or other row may have.
+MOST_VALUES = 1 << 24
+#: The largest batch that a file may be fixed to.
+LARGEST_BATCH = 1 << 16
+#: What reading a damaged contract raises.
+DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
+_DTYPES = {
+    "latent": ("float32",),
+    "condition": ("int64", "float32"),
+    "codes": ("int64",),
+    "image": ("float32", "uint8"),
+    "values": ("float32",),
+}
+_GRAPH_TYPES = {
+    "float32": "tensor(float)",
+    "int64": "tensor(int64)",
+    "uint8": "tensor(uint8)",
+}
+
+
+def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    """Return what a file says about itself, checked as far as this module relies on it."""
+    text = metadata.get(METADATA_KEY, "")
+    try:
+        contract = json.loads(text, parse_constant=_no_constant)
+        schema = contract["schema"]
+    except (*DAMAGE, RecursionError) as error:
+        raise ExportFileError(
+            f"{path} is an ONNX file, but gtk did not export it. Make one: gtk export RUN"
+        ) from error
+    if schema != SCHEMA or type(schema) is not int:
+        newer = isinstance(schema, int) and schema > SCHEMA
+        mend = "update gtk" if newer else "export it again with gtk export RUN"
+        raise ExportFileError(f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {mend}")
+    try:
+        _check_contract(contract)
+    except DAMAGE as error:
+        raise damaged(path, error) from error
+    found: dict[str, Any] = contract
+    return found
+
+
+def damaged(path: Path, error: Exception) -> ExportFileError:
+    """Return the error for a contract that cannot be read further than to this error."""
+    reason = str(error) if isinstance(error, ValueError) else "an entry is of another type"
+    if isinstance(error, KeyError):
+        reason = f"it has no {error}"
+    return ExportFileError(f"the contract in {path} is damaged: {reason}")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _demand(fits: object, what: str) -> None:
+    if not fits:
+        raise ValueError(what)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - anything in JSON
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_name(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
+    return isinstance(value, str) and 0 < len(value) <= 1000
+
+
+def _is_identifier(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
+    return _is_name(value) and len(value) <= 100 and value.isprintable()
+
+
+def _check_contract(contract: dict[str, Any]) -> None:
+    """Raise one of `DAMAGE` where a contract is not what this module relies on."""
+    _demand(_is_identifier(contract["part"]), "a part has a name")
+    _check_origin(contract)
+    _check_parity(contract["parity"])
+    batch = contract.get("batch_size")
+    _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
+    image = contract["image"]
+    if image is not None:
+        _check_image(image)
+    for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "codes", "values"))):
+        names = [_check_port(port, kinds, image) for port in contract[side]]
+        _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
+    _check_condition(contract)
+    _check_latent(contract)
+
+
+def _check_origin(contract: dict[str, Any]) -> None:
+    """Check what is told of where a part comes from, and in which form it is."""
+    plugin = contract["plugin"]
+    texts = [contract["gtk"], contract["data"], contract["run"]]
+    texts += [plugin[name] for name in ("package", "version", "name")]
+    _demand(all(_is_name(text) for text in texts), "plugin, data and run have names")
+    for name in ("model", "conditioner"):
+        _demand(isinstance(contract[name], dict), f"{name} is a table of settings")
+    for name in ("step", "opset"):
+        _demand(_is_whole(contract[name], 0, 1 << 53), f"{name} is a whole number")
+    _demand(contract["precision"] in ("fp32", "fp16"), "a precision is fp32 or fp16")
+
+
+def _check_parity(parity: dict[str, Any]) -> None:
+    # Files of earlier versions left nothing out.
+    counts = [parity.get("compared", 0), parity.get("undecided", 0)]
+    _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "rows are counted")
+    numbers = [parity["tolerance"], 0 if parity.get("margin") is None else parity["margin"]]
+    for sizes in parity["differences"].values():
+        for found in sizes.values():
+            _demand({"largest", "mean", "values"} <= found.keys(), "a difference has figures")
+            numbers += found.values()
+    fits = all(
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
+        for number in numbers
+    )
+    _demand(fits, "figures of parity are numbers from 0 on")
+
+
+def _check_image(image: dict[str, Any]) -> None:
+    sizes = [image[name] for name in ("channels", "height", "width")]
+    _demand(all(_is_whole(size, 1, MOST_VALUES) for size in sizes), "an image has a size")
+    _demand(image["layout"] in ("NCHW", "NHWC"), "the layout is NCHW or NHWC")
+    ranges = {"float32": [0, 1], "uint8": [0, 255]}
+    _demand(
+        image["range"] == ranges[image["dtype"]], "an image is float32 in 0..1 or uint8 in 0..255"
+    )
+
+
+def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) -> str:  # noqa: ANN401 - a container
+    """Check an input or output and return its name."""
+    name, kind, shape = port["name"], port["kind"], port["shape"]
+    _demand(_is_identifier(name), "an input or output has a name")
+    _demand(kind in kinds and port["dtype"] in _DTYPES[kind], f"{name} is of an unknown kind")
+    _demand(isinstance(shape, list) and len(shape) <= 8, f"{name} has a shape")
+    _demand(
+        all(_is_whole(size, 1, MOST_VALUES) for size in shape) and math.prod(shape) <= MOST_VALUES,
+        f"the shape {str(shape)[:100]} of {name} is absurd",
+    )
+    if kind == "codes":
+        _demand(_is_whole(port["count"], 1, MOST_VALUES), f"{name} has a number of entries")
+    if kind == "image":
+        _demand(image is not None, "there is no word on images")
+        channels, *sizes = (
+            (image or {})["channels"],
+            (image or {})["height"],
+            (image or {})["width"],
+        )
+        wanted = [channels, *sizes] if (image or {})["layout"] == "NCHW" else [*sizes, channels]
+        _demand(shape == wanted, f"{name} has the shape {shape}, images have {wanted}")
+        _demand(port["dtype"] == (image or {})["dtype"], f"{name} has another type than images")
+    return str(name)
+
+
+def _check_condition(contract: dict[str, Any]) -> None:
+    condition = contract["condition"]
+    ports = [port for port in contract["inputs"] if port["kind"] == "condition"]
+    if condition is None:
+        _demand(not ports, "there is no word on the condition")
+        return
+    names, ranges, kind = condition["names"], condition["ranges"], condition["kind"]
+    _demand(kind in ("classes", "attributes", "continuous"), "a condition has a kind")
+    _demand(
+        isinstance(names, list) and names and all(_is_name(name) for name in names),
+        "a condition has names",
+    )
+    _demand(
+        _is_whole(condition["count"], 1, MOST_VALUES)
+        and len(set(names)) == len(names) == condition["count"],
+        "a condition has names that differ",
+    )
+    dtype, shape = ("int64", []) if kind == "classes" else ("float32", [len(names)])
+    wanted = [{"name": condition["input"], "dtype": dtype, "shape": shape}]
+    found = [{key: port[key] for key in ("name", "dtype", "shape")} for port in ports]
+    _demand(found == wanted, f"a condition of {kind} is {wanted}, the inputs have {found}")
+    _demand((kind == "classes") == (ranges is None), "all but classes have ranges")
+    if ranges is not None:
+        _demand(len(ranges) == len(names), "every name has a range")
+        for low, high in ranges:
+            _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range has ends")
+
+
+def _check_latent(contract: dict[str, Any]) -> None:
+    latent = contract["latent"]
+    found = [
+        {"input": port["name"], "shape": port["shape"]}
+        for port in contract["inputs"]
+        if port["kind"] == "latent"
+    ]
+    if latent is None:
+        _demand(not found, "there is no word on the latent code")
+        return
+    _demand(latent["prior"] in ("normal", "learned"), "a latent code has a prior")
+    wanted = [{"input": latent["input"], "shape": latent["shape"]}]
+    _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
+
+
+def check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
+    """Raise ValueError where contract and graph do not agree."""
+    batch = contract.get("batch_size")
+    for side, items in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+        expected = {
+            port["name"]: [_GRAPH_TYPES[port["dtype"]], *port["shape"]] for port in contract[side]
+        }
+        found = {item.name: [item.type, *item.shape[1:]] for item in items}
+        _demand(found == expected, f"it promises {side} {expected}, the graph has {found}")
+        for item in items:
+            first = item.shape[0] if item.shape else 0
+            fits = first == (batch if batch is not None else "batch")
+            _demand(fits, f"it promises batches of {batch or 'any size'}, {item.name} has {first}")
