@@ -114,22 +114,22 @@ def pixels(path: Path, precision: Any, device: str) -> dict[str, Any]:  # noqa: 
     import numpy as np
 
     import gtk
+    from gtk.exports.loaded_part import LoadedModel
     from gtk.exports.onnx import prepare
     from gtk.exports.options import ExportOptions
     from gtk.exports.runtime import load
 
     run = gtk.Run(path)
-    step = run.checkpoints.choose(None)
-    part = next(iter(run.load_model(step).exports()))
+    loaded = LoadedModel(run, run.checkpoints.choose(None))
     with tempfile.TemporaryDirectory() as work:
         file = Path(work) / "model.onnx"
-        prepared = prepare(run, part, ExportOptions(precision=precision), step)
+        prepared = prepare(loaded, loaded.part(None), ExportOptions(precision=precision))
         file.write_bytes(prepared.content)
         generator = load(file, device)
         found = generator.sample(count=IMAGES, seed=0).astype(np.int16)
     levels = np.abs(found - run.sample(count=IMAGES, seed=0))
     return {
-        "part": part,
+        "part": prepared.part,
         "precision": precision,
         "bytes": len(prepared.content),
         "images": IMAGES,

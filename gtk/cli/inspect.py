@@ -84,18 +84,17 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
         GtkError: there is no such part or checkpoint, or the part that was asked for cannot be
             exported.
     """
-    from gtk.exports.inspection import inspect_run
-    from gtk.exports.loaded_part import load_subject, load_subjects
+    from gtk.exports.inspection import inspect_part
+    from gtk.exports.loaded_part import LoadedModel
 
-    step = run.checkpoints.choose(checkpoint)
-    found = load_subjects(run, step) if part is None else [load_subject(run, part, step)]
-    names = [subject.name for subject in found]
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    names = list(loaded.parts) if part is None else [loaded.part(part).name]
     shown: dict[str, Any] = {}
     if not as_json:
-        _print([("run", f"{run.path}, step {step}; what gtk export writes by default:")])
+        _print([("run", f"{run.path}, step {loaded.step}; what gtk export writes by default:")])
     for name in names:
         try:
-            inspected = inspect_run(run, name, step)
+            inspected = inspect_part(loaded, name)
         except GtkError as error:
             if part is not None:
                 raise
@@ -109,7 +108,7 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
             click.echo()
             _print(lines)
     if as_json:
-        _print_json({"run": str(run.path), "step": step, "parts": shown})
+        _print_json({"run": str(run.path), "step": loaded.step, "parts": shown})
 
 
 def _lines(part: "InspectedPart", origin: str) -> list[tuple[str, str]]:

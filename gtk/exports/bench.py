@@ -184,21 +184,20 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
     Raises:
         GtkError: there is no such part or device, or the part cannot be exported.
     """
-    from gtk.exports.onnx import choose_part, prepare
+    from gtk.exports.loaded_part import LoadedModel
+    from gtk.exports.onnx import prepare
     from gtk.exports.options import ExportOptions
     from gtk.exports.pytorch_baseline import Eager
 
-    step = run.checkpoints.choose(None)
-    name = choose_part(run, part, step)
-    prepared = prepare(run, name, ExportOptions(), step)
+    loaded = LoadedModel(run, run.checkpoints.choose(None))
+    prepared = prepare(loaded, loaded.part(part), ExportOptions())
     try:
         session = open_session(prepared.content, device)
     except (RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
     place = device_of(session)
     try:
-        plugin = str(run.document["model"]["name"])
-        eager = Eager(run.load_model(step), plugin, name, place)
+        eager = Eager(loaded.untouched, loaded.plugin, prepared.part, place)
     except InvalidValue as error:  # torch lacks a device that onnxruntime has
         return Measurable(prepared.contract, session, place, None, str(error))
     return Measurable(prepared.contract, session, place, eager)

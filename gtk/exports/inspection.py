@@ -10,7 +10,7 @@ from gtk.core.values.errors import UserError, WorkFailed
 from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
 
 if TYPE_CHECKING:
-    from gtk.core.storage.run import Run
+    from gtk.exports.loaded_part import LoadedModel
 
 #: A sidecar is a few kilobytes; what is much larger is something else, and is not read.
 LARGEST_SIDECAR = 16 * 2**20
@@ -71,7 +71,7 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
     return inspected, _compare(path, inspected)
 
 
-def inspect_run(run: "Run", name: str, step: int) -> InspectedPart:
+def inspect_part(loaded: "LoadedModel", name: str) -> InspectedPart:
     """Look at what exporting a part with default options would write; nothing is written.
 
     Raises:
@@ -80,13 +80,12 @@ def inspect_run(run: "Run", name: str, step: int) -> InspectedPart:
     from gtk.exports.onnx import prepare
     from gtk.exports.options import ExportOptions
 
-    prepared = prepare(run, name, ExportOptions(), step)
+    prepared = prepare(loaded, loaded.part(name), ExportOptions())
     try:
         facts = scan(prepared.content)
     except ExportFileError as error:
         raise WorkFailed(str(error)) from error
-    sha256 = hashlib.sha256(prepared.content).hexdigest()
-    return InspectedPart(prepared.contract, len(prepared.content), sha256, facts)
+    return InspectedPart(prepared.contract, len(prepared.content), prepared.sha256, facts)
 
 
 def _compare(path: Path, part: InspectedPart) -> Sidecar:

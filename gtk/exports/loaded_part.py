@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 from torch import nn
@@ -89,31 +90,47 @@ def _kind(name: str, part: ExportPart, model: Model) -> str:
     return "codes" if name in part.codes else "latent"
 
 
-def load_subject(run: Run, name: str | None, step: int) -> Subject:
-    """Load a run's model and return a part of it, by default the first.
+class LoadedModel:
+    """A run's model at one checkpoint, loaded once for all of its parts.
 
-    Raises:
-        UnknownName: the model has no such part.
-        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
-    """
-    subjects = {subject.name: subject for subject in load_subjects(run, step)}
-    if name is not None and name not in subjects:
-        raise unknown_name("part", name, subjects)
-    return subjects[name or next(iter(subjects))]
+    Args:
+        run: the run.
+        step: of the checkpoint.
 
-
-def load_subjects(run: Run, step: int) -> list[Subject]:
-    """Load a run's model and return all of its parts.
+    Attributes:
+        run: the run.
+        step: of the checkpoint.
+        plugin: the model's name.
+        parts: by name, in the plugin's order.
 
     Raises:
         PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
     """
-    model, plugin = run.load_model(step), str(run.document["model"]["name"])
-    shape = run.data_spec.image_shape
-    return [
-        Subject(plugin, name, part, model, shape)
-        for name, part in model_parts(model, plugin).items()
-    ]
+
+    def __init__(self, run: Run, step: int) -> None:
+        self.run = run
+        self.step = step
+        self.plugin = str(run.document["model"]["name"])
+        model, shape = run.load_model(step), run.data_spec.image_shape
+        self.parts = {
+            name: Subject(self.plugin, name, part, model, shape)
+            for name, part in model_parts(model, self.plugin).items()
+        }
+
+    def part(self, name: str | None) -> Subject:
+        """Return a part, by default the first, which makes images.
+
+        Raises:
+            UnknownName: the model has no such part.
+        """
+        if name is not None and name not in self.parts:
+            raise unknown_name("part", name, self.parts)
+        return self.parts[name or next(iter(self.parts))]
+
+    @cached_property
+    def untouched(self) -> Model:
+        """The model loaded again, for proofs: `exports` and the exporter may have changed it."""
+        return self.run.load_model(self.step)
 
 
 def model_parts(model: Model, plugin: str) -> dict[str, ExportPart]:

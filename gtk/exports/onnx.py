@@ -17,7 +17,7 @@ from gtk.exports.contract import describe
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.graph_checks import check_form
 from gtk.exports.image_format import Edges
-from gtk.exports.loaded_part import Subject, load_subject, load_subjects
+from gtk.exports.loaded_part import LoadedModel, Subject
 from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
@@ -113,11 +113,12 @@ def export(
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
-    step = run.checkpoints.choose(checkpoint)  # once: a run that trains on may choose another
-    subject = load_subject(run, part, step)
+    # The checkpoint is chosen once: a run that trains on may choose another later.
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    subject = loaded.part(part)
     path = Path(out) if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite)
-    return _finish({path: _prepare(run, step, subject, chosen)}, dry_run=dry_run)[0]
+    return _finish({path: prepare(loaded, subject, chosen)}, dry_run=dry_run)[0]
 
 
 def export_all(
@@ -147,12 +148,10 @@ def export_all(
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
-    step = run.checkpoints.choose(checkpoint)
     place = run.path if folder is None else Path(folder)
     check_folder(place)
-    subjects = {
-        default_path(place, run, subject.name): subject for subject in load_subjects(run, step)
-    }
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
     for path in subjects:
         if place.exists():
             check_files(path, overwrite=overwrite)
@@ -160,7 +159,7 @@ def export_all(
     failures: list[GtkError] = []
     for path, subject in track(subjects.items(), "exporting", len(subjects)):
         try:
-            prepared[path] = _prepare(run, step, subject, chosen)
+            prepared[path] = prepare(loaded, subject, chosen)
         except (WorkFailed, PluginError) as error:  # the part's own; another may do
             failures.append(error)
     if failures:
@@ -177,17 +176,7 @@ def default_path(folder: Path, run: Run, part: str) -> Path:
     return folder / f"{run.name}-{part}.onnx"
 
 
-def choose_part(run: Run, part: str | None, step: int) -> str:
-    """Return the name of a part, by default of the one that makes images.
-
-    Raises:
-        UnknownName: the model has no such part.
-        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
-    """
-    return load_subject(run, part, step).name
-
-
-def prepare(run: Run, name: str, options: ExportOptions, step: int) -> Prepared:
+def prepare(loaded: LoadedModel, subject: Subject, options: ExportOptions) -> Prepared:
     """Translate a part and prove it.
 
     Raises:
@@ -196,10 +185,6 @@ def prepare(run: Run, name: str, options: ExportOptions, step: int) -> Prepared:
         WorkFailed: it cannot be translated.
         ExportMismatch: the result does not compute what PyTorch computes.
     """
-    return _prepare(run, step, load_subject(run, name, step), options)
-
-
-def _prepare(run: Run, step: int, subject: Subject, options: ExportOptions) -> Prepared:
     start = time.perf_counter()
     inside = translate(subject, options)
     if options.precision == "fp16":
@@ -210,9 +195,8 @@ def _prepare(run: Run, step: int, subject: Subject, options: ExportOptions) -> P
     candidate = Candidate(
         _open(proto, subject, options), _open(inside, subject, options) if gives_levels else None
     )
-    untouched = replace(subject, model=run.load_model(step))  # exports() may change a model
-    parity = compare(untouched, candidate, options)
-    contract = describe(run, step, subject, options, parity, proto.graph)
+    parity = compare(replace(subject, model=loaded.untouched), candidate, options)
+    contract = describe(loaded.run, loaded.step, subject, options, parity, proto.graph)
     try:
         text = json.dumps(contract, allow_nan=False)
     except ValueError as error:

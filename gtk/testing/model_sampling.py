@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gtk.exports.examples import example_inputs
-from gtk.exports.loaded_part import load_subjects
+from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.onnx import export_all
 from gtk.exports.proof import expected
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
@@ -156,7 +156,7 @@ def _export(specimen: Specimen, trial: Trial) -> None:
         return
     # Without a condition the parts are the same modules, and translating each takes seconds: that
     # they take and give what they should is enough.
-    for subject in load_subjects(run, run.checkpoints.choose(None)):
+    for subject in LoadedModel(run, run.checkpoints.choose(None)).parts.values():
         inputs = example_inputs(subject, 2)
         with subject.blamed("its module"), torch.no_grad():
             given = subject.part.module.eval()(*(torch.from_numpy(value) for value in inputs))

@@ -57,6 +57,20 @@ def document(gtk_command: Command, *arguments: object) -> dict[str, Any]:
     return found
 
 
+def test_a_model_is_built_once_and_once_more_for_its_proof(
+    small_run: gtk.Run, gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loads = gtk.Run.load_model, []
+
+    def counted(run: gtk.Run, checkpoint: Any = None) -> gtk.Model:
+        loads.append(checkpoint)
+        return load(run, checkpoint)
+
+    monkeypatch.setattr(gtk.Run, "load_model", counted)
+    assert gtk_command("bench", small_run.path, "--batch-size", "1").code == 0
+    assert loads == [440, 440]
+
+
 def test_a_run_is_measured_on_both_sides(small_run: gtk.Run, gtk_command: Command) -> None:
     before = sorted(small_run.path.rglob("*"))
     result = gtk_command("bench", small_run.path)

@@ -17,6 +17,7 @@ import gtk
 from gtk.cli.contract import contract_lines
 from gtk.core.values.errors import WorkFailed
 from gtk.exports import onnx as exporter
+from gtk.exports.loaded_part import LoadedModel, Subject
 from gtk.plugins.vae.model import VariationalAutoencoder
 
 Command = Callable[..., Any]
@@ -246,10 +247,10 @@ def test_a_part_that_cannot_be_exported_hides_no_other(
 ) -> None:
     prepare = exporter.prepare
 
-    def picky(run: gtk.Run, name: str, *rest: Any) -> exporter.Prepared:
-        if name == "decoder":
+    def picky(loaded: LoadedModel, subject: Subject, options: Any) -> exporter.Prepared:
+        if subject.name == "decoder":
             raise WorkFailed("it branches")
-        return prepare(run, name, *rest)
+        return prepare(loaded, subject, options)
 
     monkeypatch.setattr(exporter, "prepare", picky)
     result = gtk_command("inspect", small_run.path)
@@ -260,6 +261,20 @@ def test_a_part_that_cannot_be_exported_hides_no_other(
     assert json.loads(result.out)["parts"]["decoder"] == {"error": "it branches"}
     result = gtk_command("inspect", small_run.path, "--part", "decoder")
     assert (result.code, result.err) == (1, "gtk: error: it branches\n")
+
+
+def test_a_model_is_built_once_and_once_more_for_its_proof(
+    small_run: gtk.Run, gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loads = gtk.Run.load_model, []
+
+    def counted(run: gtk.Run, checkpoint: Any = None) -> gtk.Model:
+        loads.append(checkpoint)
+        return load(run, checkpoint)
+
+    monkeypatch.setattr(gtk.Run, "load_model", counted)
+    assert gtk_command("inspect", small_run.path).code == 0
+    assert loads == [440, 440]
 
 
 def test_a_plugin_whose_parts_fail_is_named(

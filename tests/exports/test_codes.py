@@ -19,7 +19,7 @@ from gtk.cli.contract import contract_lines
 from gtk.cli.main import run as gtk_command
 from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError, UserError
 from gtk.exports.bench import COMPARED, example_rows, open_file, open_run
-from gtk.exports.loaded_part import Subject, load_subject, model_parts
+from gtk.exports.loaded_part import LoadedModel, Subject, model_parts
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
 from gtk.exports.proof import Candidate, compare
@@ -222,7 +222,7 @@ def proven(
     run: gtk.Run, name: str, change: Callable[..., Any], tolerance: float = 1e-5, **part: Any
 ) -> Parity:
     """Compare a file that does something else than the part, which may be changed, too."""
-    subject = load_subject(run, name, run.checkpoints.choose(None))
+    subject = LoadedModel(run, run.checkpoints.choose(None)).part(name)
     subject = replace(subject, part=replace(subject.part, **part))
     candidate = Candidate(Session(subject, change))
     return compare(subject, candidate, ExportOptions(tolerance=tolerance))

@@ -15,7 +15,7 @@ import gtk
 from gtk.core.contracts.model import ExportPart
 from gtk.core.values.errors import ExportMismatch, UserError
 from gtk.exports import examples
-from gtk.exports.loaded_part import load_subject
+from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.options import ExportOptions
 from gtk.exports.proof import Candidate, compare
 from gtk.exports.runtime import load
@@ -137,7 +137,7 @@ class FixedBatch:
 def test_a_graph_that_fixed_its_batch_does_not_pass(
     small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, options = load_subject(small_run, "decoder", 440), ExportOptions()
+    subject, options = LoadedModel(small_run, 440).part("decoder"), ExportOptions()
     candidate = Candidate(FixedBatch(subject.model))
     with pytest.raises(ExportMismatch, match="at batch 1 image of the exported file differs"):
         compare(subject, candidate, options)

@@ -17,7 +17,7 @@ import torch
 import gtk
 from gtk.core.values.errors import ExportMismatch, InvalidValue
 from gtk.exports.examples import BATCH_SIZES, example_batch, example_sizes
-from gtk.exports.loaded_part import load_subject
+from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.onnx import Exported, prepare
 from gtk.exports.options import ExportOptions
 from gtk.exports.runtime import load
@@ -178,7 +178,7 @@ def test_a_fixed_batch_is_in_the_graph_and_proven(small_run: gtk.Run, size: int)
 def test_the_proof_goes_through_all_classes_more_than_one_batch_and_all_sigmas(
     small_run: gtk.Run, size: int | None
 ) -> None:
-    subject = load_subject(small_run, None, 440)
+    subject = LoadedModel(small_run, 440).part(None)
     options = ExportOptions(batch_size=size)
     sizes = example_sizes(subject, options)
     batches = [
@@ -276,7 +276,8 @@ def test_another_process_writes_the_same_bytes(small_run: gtk.Run) -> None:
 
 
 def test_what_is_prepared_is_what_is_written(small_run: gtk.Run) -> None:
-    prepared = prepare(small_run, "encoder", ExportOptions(layout="nhwc"), 440)
+    loaded = LoadedModel(small_run, 440)
+    prepared = prepare(loaded, loaded.part("encoder"), ExportOptions(layout="nhwc"))
     exported = gtk.export(small_run, "encoder.onnx", part="encoder", layout="nhwc")
     assert prepared.content == exported.path.read_bytes()
     assert prepared.sha256 == exported.sha256
