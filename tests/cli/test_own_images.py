@@ -103,7 +103,7 @@ def test_a_conditional_model_says_that_there_is_no_condition(gtk_command: Comman
     assert result.code == 2
     note, error = result.err.splitlines()
     assert note.startswith("note: all images are in one folder, 'a cat', so there is nothing to")
-    assert error.endswith("data set 'pets' has none. Use --conditioner unconditional.")
+    assert error.endswith("data set 'pets' are not labelled. Use --conditioner unconditional.")
     flat = ("train", "--plugin", "vae", "--data", "folder:pets/a cat", *SHORT, "--quiet")
     assert gtk_command(*flat).code == 0
 

@@ -275,7 +275,11 @@ def test_no_term_of_a_game_says_which_weights_are_better() -> None:
 
 
 def test_a_loss_for_another_family_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="are AdversarialModel, and 'cvae' is none"):
+    with pytest.raises(
+        InvalidValue, match="models of type AdversarialModel, and model 'cvae' is not one"
+    ):
         built(settle("cvae", None, "hinge"), data_spec("classes"))
-    with pytest.raises(InvalidValue, match="are LatentVariableModel, and 'gan' is none"):
+    with pytest.raises(
+        InvalidValue, match="of type LatentVariableModel, and model 'gan' is not one"
+    ):
         built(settle("gan", None, "elbo"), data_spec("none"))

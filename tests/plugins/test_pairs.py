@@ -36,7 +36,7 @@ def refusal(model: str, conditioner: str, kind: str) -> str | None:
         return "'onehot' takes classes or attributes, not numbers (age, angle)"
     if conditioner == "projection" and model.endswith("vae"):
         return (
-            "'projection' acts on a generator's normalizations and a discriminator's score; there "
+            "'projection' acts on a generator's normalizations and a discriminator's score, which"
         )
     return None
 
@@ -90,31 +90,33 @@ def test_without_a_condition_every_model_trains(model: str, network: str) -> Non
 
 @pytest.mark.parametrize("conditioner", CONDITIONERS)
 def test_data_without_labels_are_refused_by_every_conditioner_that_acts(conditioner: str) -> None:
-    with pytest.raises(InvalidValue, match=f"'{conditioner}' needs labels and data set 'world'"):
+    with pytest.raises(
+        InvalidValue, match=f"'{conditioner}' needs labels, and the images of data set 'world'"
+    ):
         built(settle("cvae", conditioner), data_spec("none"))
 
 
 @pytest.mark.parametrize(
     ("model", "conditioner", "changed", "message"),
     [
-        ("cvae", "conditional-norm", {}, "none in the encoder and decoder of model 'cvae'"),
+        ("cvae", "conditional-norm", {}, "which the encoder and decoder of model 'cvae' lacks"),
         (
             "cgan",
             "conditional-norm",
             {"discriminator_normalization": "none"},
-            "acts on normalizations; there are none in the discriminator of model 'cgan'",
+            "acts on normalizations, which the discriminator of model 'cgan' lacks",
         ),
         (
             "cgan",
             "projection",
             {"generator_normalization": "none"},
-            "none in the generator of model 'cgan'",
+            "which the generator of model 'cgan' lacks",
         ),
         (
             "cvae",
             "film",
             {"hidden_dims": ()},
-            "acts on hidden layers; there are none in the encoder",
+            "acts on hidden layers, which the encoder",
         ),
         ("vae", "unconditional", {"prior": "learned"}, "a learned prior needs a condition"),
     ],

@@ -157,11 +157,12 @@ class Conditioner:
 
 
 class ConditioningRecord(Conditioner):
-    """Hands every request on to a strategy and remembers at which sites it acted.
+    """Passes every request to a strategy and records the sites that were asked for.
 
-    This is what a model is given, so neither models nor strategies have to keep the record.
+    A model is given this record, so neither models nor strategies have to keep one.
 
     Attributes:
+        asked: all sites that the model asked for, also those at which the strategy does not act.
         acted: the sites at which the strategy put a layer of its own.
     """
 
@@ -169,6 +170,7 @@ class ConditioningRecord(Conditioner):
         super().__init__(strategy.config, strategy.condition)
         self._strategy = strategy
         self.conditional = strategy.conditional
+        self.asked: list[Site] = []
         self.acted: list[Site] = []
 
     def input(self, site: Site, features: int) -> ConditioningLayer:
@@ -192,17 +194,18 @@ class ConditioningRecord(Conditioner):
 
     def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
         """Ask the strategy."""
+        self.asked.append(site)
         self.acted.append(site)
         return self._strategy.embed(site, features, scale)
 
     def idle_networks(
         self, networks: dict[str, nn.Module], unconditioned: Collection[str] = ()
     ) -> list[str]:
-        """Return the networks that ought to be conditioned and are not.
+        """Return the networks that should be conditioned and are not.
 
         Args:
             networks: of the model.
-            unconditioned: those that need not be, as long as another one is.
+            unconditioned: those that may do without, as long as another one is conditioned.
         """
         reached = {site.role for site in self.acted}
         spared = unconditioned if reached else ()
@@ -212,7 +215,12 @@ class ConditioningRecord(Conditioner):
             if self.conditional and name not in reached and name not in spared
         ]
 
+    def unknown_roles(self, networks: Collection[str]) -> list[str]:
+        """Return the roles of sites that name none of the networks, in alphabetical order."""
+        return sorted({site.role for site in self.asked} - set(networks))
+
     def _noted(self, site: Site, layer: LayerType) -> LayerType:
+        self.asked.append(site)
         if layer.acts:
             self.acted.append(site)
         return layer

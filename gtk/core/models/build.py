@@ -1,4 +1,4 @@
-"""Put a model, its conditioner and a loss together, as the settings of a training want them."""
+"""Build the model, its conditioner and its loss that the settings of a training name."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -21,12 +21,13 @@ from gtk.core.values.seeding import derive_seed
 def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     """Build the model, with its conditioner's layers in it, and the loss.
 
-    Weights are drawn from (seed, "init"); the global generator is left as it was.
+    Weights are drawn from (seed, "init"); the state of the global generator is restored.
 
     Raises:
-        InvalidValue: the loss does not fit the model, or the conditioner not the data or the model.
-        PluginError: a target is not what its spec says it is, or the model lacks what every model
-            has to say of itself.
+        InvalidValue: the loss does not fit the model, or the conditioner does not fit the data or
+            the model.
+        PluginError: a target has another type than its spec declares, the model does not define
+            its noise or networks, or it asks for a condition in an unknown network.
     """
     choice = settings.choice
     model_class = _target(choice.model, Model)
@@ -36,8 +37,8 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         raise _misfit(choice.model, choice.loss, model_class, loss_class.requires)
     if conditioner_class.conditional and data_spec.condition is None:
         raise InvalidValue(
-            f"conditioner '{choice.conditioner.spec.name}' needs labels and data set "
-            f"'{data_spec.name}' has none. Use --conditioner unconditional."
+            f"conditioner '{choice.conditioner.spec.name}' needs labels, and the images of data "
+            f"set '{data_spec.name}' are not labelled. Use --conditioner unconditional."
         )
     strategy = conditioner_class(settings.configs["conditioner"], data_spec.condition)
     record = ConditioningRecord(strategy)
@@ -53,32 +54,35 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     model.condition = data_spec.condition if conditioner_class.conditional else None
     networks = _networks(model, choice.model)
     idle = record.idle_networks(networks, model.unconditioned)
-    strange = sorted({site.role for site in record.acted} - networks.keys())
-    if idle and strange:  # most likely these are the same networks, by other names
+    unknown = record.unknown_roles(networks)
+    # Before the check for idle networks: a network whose role is misspelt looks idle, too. Sites
+    # at which nothing acts count, so that the first conditional training is not the one to fail.
+    if unknown:
         raise PluginError(
-            f"{_blamed(choice.model)}: sites were asked for in '{strange[0]}', which is not in "
-            f"networks(): {', '.join(networks)}. Use one of these as the role of its gtk.Site."
+            f"{_blamed(choice.model)}: the model asks for a condition in network '{unknown[0]}', "
+            f"and networks() returns {', '.join(networks)}. Use one of these as the role of its "
+            "gtk.Site."
         )
     if idle:
         raise InvalidValue(
-            f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}; "
-            f"there are none in the {' and '.join(idle)} of model '{choice.model.spec.name}', "
-            "where the condition would be ignored. Add some, or use another --conditioner."
+            f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}, "
+            f"which the {' and '.join(idle)} of model '{choice.model.spec.name}' lacks, so that "
+            "the condition would be ignored there. Add some, or use another --conditioner."
         )
     return model, loss_class(settings.configs["loss"])
 
 
 def _networks(model: Model, plugin: Plugin[ModelSpec]) -> dict[str, nn.Module]:
-    """Return a new model's networks, after a look at what nobody but the model can say.
+    """Return a new model's networks, after checking that it defines its noise and networks.
 
     Raises:
-        PluginError: it does not say what sampling starts from, or what its networks are.
+        PluginError: the model does not define one of them.
     """
     name, blamed = type(model).__name__, _blamed(plugin)
     if not isinstance(getattr(model, "noise", None), NoiseSpec):
         raise PluginError(
-            f"{blamed}: {name} does not say what sampling starts from: set self.noise = "
-            "gtk.NoiseSpec(shape) in its __init__()."
+            f"{blamed}: {name} does not define the noise that sampling starts from: set "
+            "self.noise = gtk.NoiseSpec(shape) in its __init__()."
         )
     networks: Any = model.networks()
     if not (
@@ -92,7 +96,7 @@ def _networks(model: Model, plugin: Plugin[ModelSpec]) -> dict[str, nn.Module]:
 def _misfit(
     model: Plugin[ModelSpec], loss: Plugin[LossSpec], model_class: type, requires: type
 ) -> InvalidValue:
-    """Make the error for a model that is not what a loss is for: what it lacks, and what helps."""
+    """Return the error for a loss that does not fit a model: what the model lacks, and a remedy."""
     name = model_class.__name__
     wanted = [
         method
@@ -104,7 +108,9 @@ def _misfit(
     missing = [method for method in wanted if not hasattr(model_class, method)]
     own_loss = loss.installed.goes_by(model.spec.loss)
     lacks = ""
-    if missing and (own_loss or len(missing) < len(wanted)):  # else it was never meant to be one
+    # A model that has none of the methods was written for another loss: a list of them all would
+    # suggest the wrong remedy.
+    if missing and (own_loss or len(missing) < len(wanted)):
         *others, last = [f"{method}()" for method in missing]
         lacks = f": {name} lacks {', '.join(others)}{' and ' if others else ''}{last}"
         own = [word for word in vars(model_class) if word not in wanted and word[0] != "_"]
@@ -112,13 +118,13 @@ def _misfit(
         lacks += f", and has {near[0]}()" if near else ""
     if not own_loss:
         remedy = f" Use --loss {model.spec.loss}."
-    elif missing:  # its own loss: the model is not finished
+    elif missing:  # the model names this loss itself, so it is unfinished
         remedy = f" Write what {name} lacks, or use another --loss."
     else:
         remedy = f" Derive {name} from {requires.__name__}, or use another --loss."
     return InvalidValue(
-        f"loss '{loss.spec.name}' is for models that are {requires.__name__}, and "
-        f"'{model.spec.name}' is none{lacks}.{remedy}"
+        f"loss '{loss.spec.name}' is for models of type {requires.__name__}, and model "
+        f"'{model.spec.name}' is not one{lacks}.{remedy}"
     )
 
 

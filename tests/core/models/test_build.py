@@ -14,7 +14,9 @@ NO_HIDDEN_LAYERS = {"conditioner": "film", "hidden_dims": (), "prior": "learned"
 
 
 def test_networks_without_the_condition_are_refused() -> None:
-    with pytest.raises(gtk.InvalidValue, match="none in the encoder and decoder of model 'cvae'"):
+    with pytest.raises(
+        gtk.InvalidValue, match="which the encoder and decoder of model 'cvae' lacks"
+    ):
         gtk.train(plugin="cvae", epochs=1, quiet=True, **NO_HIDDEN_LAYERS)
 
 
@@ -25,7 +27,7 @@ def test_networks_that_are_kept_from_it_are_not(monkeypatch: pytest.MonkeyPatch)
 
 def test_one_network_at_least_has_to_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VariationalAutoencoder, "unconditioned", ("encoder", "decoder"))
-    with pytest.raises(gtk.InvalidValue, match="none in the encoder and decoder"):
+    with pytest.raises(gtk.InvalidValue, match="which the encoder and decoder of model"):
         gtk.train(plugin="cvae", epochs=1, quiet=True, **{**NO_HIDDEN_LAYERS, "prior": "standard"})
 
 
@@ -35,14 +37,14 @@ class Unfinished(VariationalAutoencoder):
 
 @pytest.fixture
 def unfinished(monkeypatch: pytest.MonkeyPatch) -> type[Unfinished]:
-    """A class that is built in the place of the model of `cvae`."""
+    """A class that is built instead of the model of `cvae`."""
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", Unfinished)
     return Unfinished
 
 
-def refused(loss: str | None = None) -> str:
+def refused(loss: str | None = None, **options: Any) -> str:
     with pytest.raises(gtk.UserError) as error:
-        built(settle("cvae", loss=loss), data_spec("classes"))
+        built(settle("cvae", loss=loss, **options), data_spec("classes"))
     return str(error.value)
 
 
@@ -53,7 +55,10 @@ def test_a_model_has_to_say_what_sampling_starts_from(
     monkeypatch.setattr(unfinished, "__setattr__", leave_out("noise"))
     message = refused()
     assert message.startswith("model 'cvae' of generative-toolkit")
-    assert "Unfinished does not say what sampling starts from: set self.noise = gtk.No" in message
+    assert (
+        "Unfinished does not define the noise that sampling starts from: set self.noise = "
+        in message
+    )
 
 
 def leave_out(left_out: str) -> Any:
@@ -77,7 +82,20 @@ def test_sites_in_networks_of_other_names_are_named(
 ) -> None:
     monkeypatch.setattr(unfinished, "networks", lambda self: {"net": self.encoder})
     message = refused()
-    assert "sites were asked for in 'decoder', which is not in networks(): net. Use" in message
+    assert message.startswith("model 'cvae' of generative-toolkit")
+    assert (
+        "asks for a condition in network 'decoder', and networks() returns net. Use one" in message
+    )
+
+
+def test_a_misspelt_role_is_refused_while_no_condition_acts(
+    unfinished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        unfinished, "networks", lambda self: {"encoder": self.encoder, "decodr": self.decoder}
+    )
+    message = refused(conditioner="unconditional")
+    assert "in network 'decoder', and networks() returns encoder, decodr. Use one" in message
 
 
 class Misspelt(gtk.Model):
@@ -93,13 +111,13 @@ def test_a_missing_method_is_named_and_the_refused_loss_is_not_advised(
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", Misspelt)
     message = refused()
     assert message.endswith(
-        "'cvae' is none: Misspelt lacks prior(), and has priorr(). Write what Misspelt lacks, or "
-        "use another --loss."
+        "'cvae' is not one: Misspelt lacks prior(), and has priorr(). Write what Misspelt lacks, "
+        "or use another --loss."
     )
 
 
 def test_another_loss_gives_way_to_the_models_own() -> None:
-    assert refused(loss="hinge").endswith("and 'cvae' is none. Use --loss elbo.")
+    assert refused(loss="hinge").endswith("and model 'cvae' is not one. Use --loss elbo.")
 
 
 def test_what_is_nearly_there_is_told_from_what_was_never_meant(
@@ -108,7 +126,7 @@ def test_what_is_nearly_there_is_told_from_what_was_never_meant(
     monkeypatch.setattr(unfinished, "generate", print, raising=False)
     monkeypatch.setattr(unfinished, "discriminate", print, raising=False)
     assert refused(loss="hinge").endswith(
-        "none: Unfinished lacks to_network_range() and scores_alone(). Use --loss elbo."
+        "not one: Unfinished lacks to_network_range() and scores_alone(). Use --loss elbo."
     )
 
 

@@ -332,19 +332,49 @@ def test_a_loss_that_is_not_finite_on_held_out_images_is_not_the_best(tmp_path: 
     assert not run.saved
 
 
-@pytest.mark.parametrize("wrong", ["overlapping", "incomplete", "empty"])
-def test_parts_must_be_disjoint_and_complete(wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        (
+            "overlapping",
+            (
+                "'first.weight' is in parts 'first' and 'all', "
+                "'first.bias' is in parts 'first' and 'all'"
+            ),
+        ),
+        ("incomplete", "'second.1.weight' is in no part, 'second.1.bias' is in no part"),
+        ("empty", "part 'third' is empty"),
+        ("foreign", "part 'second' has a parameter that the model lacks"),
+    ],
+)
+def test_parts_must_be_disjoint_and_complete(wrong: str, fault: str) -> None:
     class Wrong(toys.TwoParts):
         def parts(self) -> dict[str, nn.Module]:
+            second = nn.Sequential(self.second, nn.PReLU())
             parts: dict[str, dict[str, nn.Module]] = {
                 "overlapping": {"first": self.first, "all": self},
                 "incomplete": {"first": self.first},
                 "empty": {"first": self.first, "second": self.second, "third": nn.ReLU()},
+                "foreign": {"first": self.first, "second": second},
             }
             return parts[wrong]
 
-    with pytest.raises(PluginError, match="must hold each parameter of the model once"):
+    with pytest.raises(PluginError, match="must hold each parameter of the model once") as error:
         toys.trainer(network=Wrong())
+    assert str(error.value).endswith(f"once: {fault}. Correct parts().")
+
+
+def test_of_many_wrong_parameters_the_first_are_named() -> None:
+    class Wrong(toys.TwoParts):
+        def parts(self) -> dict[str, nn.Module]:
+            return {"none": nn.ReLU()}
+
+    with pytest.raises(PluginError) as error:
+        toys.trainer(network=Wrong())
+    assert str(error.value).endswith(
+        "part 'none' is empty, 'first.weight' is in no part, 'first.bias' is in no part "
+        "(and 2 more). Correct parts()."
+    )
 
 
 class Scripted(toys.Game):

@@ -124,7 +124,10 @@ def test_first_weights_come_from_the_seed_alone() -> None:
 
 def test_a_conditioner_needs_labels() -> None:
     spec = DataSpec("flat", 1, 8, 8, None)
-    with pytest.raises(InvalidValue, match="'onehot' needs labels and data set 'flat' has none"):
+    with pytest.raises(
+        InvalidValue,
+        match="'onehot' needs labels, and the images of data set 'flat' are not labelled",
+    ):
         build(Choice.by_name("cvae", "digits").settle({}, None), spec)
     build(Choice.by_name("vae", "digits").settle({}, None), spec)
 
@@ -143,7 +146,7 @@ class EncoderOnly(Conditioner):
 
 def test_a_network_that_would_ignore_the_label_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.conditioners.onehot.OneHot", EncoderOnly)
-    with pytest.raises(InvalidValue, match="there are none in the decoder of model 'cvae'"):
+    with pytest.raises(InvalidValue, match="which the decoder of model 'cvae' lacks"):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec)
 
 
@@ -151,7 +154,7 @@ def test_a_loss_is_refused_for_a_model_it_cannot_play_on(monkeypatch: pytest.Mon
     import toys
 
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.TwoParts)
-    with pytest.raises(InvalidValue, match="'elbo' is for models that are LatentVariableModel"):
+    with pytest.raises(InvalidValue, match="'elbo' is for models of type LatentVariableModel"):
         build(Choice.by_name("cvae", "digits").settle({}, None), load(NoConfig(), None).spec)
 
 
