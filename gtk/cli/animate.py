@@ -105,7 +105,7 @@ def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
 
     spec = source.condition
     names = [] if spec is None else spec.example_names()
-    labels = None if spec is None else list(spec.examples()) * ROWS
+    labels = None if spec is None else spec.cycle(ROWS * len(names))
     columns = len(names) or UNCONDITIONAL_COLUMNS
     # With a condition all columns of a row go the same way, so that classes compare.
     walks = ROWS if spec else ROWS * columns

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gtk.cli.condition import condition_name
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
 from gtk.cli.picture import Layout
 from gtk.cli.source import RunSource
@@ -67,9 +66,7 @@ def _labels(
     if spec.kind != "classes":
         return [(straight(first.labels[0], last.labels[0], np.linspace(0, 1, steps)), "")]
     classes = dict.fromkeys(int(item[0]) for item in (first.labels, last.labels))
-    return [
-        (np.full(steps, label), f"as {condition_name(spec, np.array(label))}") for label in classes
-    ]
+    return [(np.full(steps, label), f"as {spec.name(np.array(label))}") for label in classes]
 
 
 def _read(

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import NONE, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -31,8 +30,8 @@ def condition_options(label_help: str) -> Callable[[Callable[..., None]], Callab
 
 def wanted_condition(
     spec: ConditionSpec | None, label: str | None, conditions: Sequence[str]
-) -> Any | None:  # noqa: ANN401 - a class, or numbers by name
-    """Return the condition that --label or --condition asks for, None where neither is given.
+) -> "NDArray[Any] | None":
+    """Return the row that --label or --condition asks for, None where neither is given.
 
     Raises:
         InvalidValue: the model takes no such condition, or a text is no NAME=VALUE.
@@ -47,9 +46,11 @@ def wanted_condition(
     if label is not None and spec.kind != "classes":
         names = ", ".join(spec.names)
         raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
-    wanted = label if label is not None else parse_numbers(conditions, "--condition")
-    spec.encode(wanted)  # so that a mistake is found before the model is loaded
-    return wanted
+    if label is not None:
+        return spec.encode(label)
+    if list(conditions) == [NONE]:
+        return spec.encode(None)
+    return spec.encode(parse_numbers(conditions, "--condition"))
 
 
 def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
@@ -68,13 +69,3 @@ def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
         except ValueError as error:
             raise InvalidValue(f"{option} takes NAME=NUMBER, not '{text}'") from error
     return vector
-
-
-def condition_name(spec: ConditionSpec, value: "NDArray[np.generic]") -> str:
-    """Return what one image's encoded condition is called: "3", "roof, wall", "slope -4.2"."""
-    if spec.kind == "classes":
-        return spec.names[int(value)]
-    numbers = dict(zip(spec.names, value.tolist(), strict=True))
-    if spec.kind == "continuous":
-        return ", ".join(f"{name} {number:.3g}" for name, number in numbers.items())
-    return ", ".join(name for name, number in numbers.items() if number >= 0.5) or "none"

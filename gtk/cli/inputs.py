@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gtk.cli.condition import condition_name, wanted_condition
+from gtk.cli.condition import wanted_condition
 from gtk.cli.source import RunSource
 from gtk.core.values.errors import InvalidValue
 
@@ -64,7 +64,7 @@ def take_test_images(source: RunSource, split: "Split", rows: "NDArray[np.int64]
     taken = Split(split.images[rows], split.labels[rows])
     known = source.run.data_spec.condition
     names = tuple(
-        f"image {row}" if known is None else condition_name(known, label)
+        f"image {row}" if known is None else known.name(label)
         for row, label in zip(rows, taken.labels, strict=True)
     )
     images = np.ascontiguousarray(taken.images)
@@ -91,5 +91,5 @@ def read_files(
             f"{source.reference} is conditional: say what {files[0]} shows with {how}"
         )
     images = np.stack([decode_image(file, source.run.data_spec) for file in files])
-    labels = None if spec is None else np.stack([spec.encode(wanted)] * len(files))
+    labels = None if wanted is None else np.stack([wanted] * len(files))
     return Inputs(images, labels, tuple(file.name for file in files))

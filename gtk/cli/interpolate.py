@@ -1,6 +1,6 @@
 """`gtk interpolate`: what lies between random points, between conditions, or between images."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from gtk.cli.source import RunSource, Source
 from gtk.cli.step_names import percentages
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ROWS, MOST_EXAMPLES = 5, 10
 
@@ -109,7 +112,7 @@ def interpolate(
 
 def _between_points(
     source: Source,
-    wanted: Any | None,  # noqa: ANN401 - see wanted_condition
+    wanted: "NDArray[Any] | None",
     steps: int,
     rows: int | None,
     seed: int,
@@ -120,17 +123,16 @@ def _between_points(
     from gtk.core.values.interpolation import spherical
 
     spec = source.condition
-    examples = [] if spec is None or wanted is not None else list(spec.examples())
+    examples = [] if spec is None or wanted is not None else spec.example_names()
     count = rows or min(len(examples), MOST_EXAMPLES) or ROWS
     shares = np.linspace(0, 1, steps)
     noise = source.draw_noise(2 * count, seed)
     paths = [spherical(noise[2 * row], noise[2 * row + 1], shares) for row in range(count)]
     names: list[str] = []
-    labels = None if wanted is None else [wanted] * (count * steps)
+    labels = None if wanted is None else np.stack([wanted] * (count * steps))
     if spec is not None and wanted is None:
-        known = spec.example_names()
-        names = [known[row % len(known)] for row in range(count)]
-        labels = [examples[row % len(examples)] for row in range(count) for _ in range(steps)]
+        names = [examples[row % len(examples)] for row in range(count)]
+        labels = spec.cycle(count).repeat(steps, axis=0)
     images = source.generate(np.concatenate(paths), labels)
     return Layout(images, steps, column_names=percentages(steps), row_names=names)
 
@@ -155,10 +157,10 @@ def _between_classes(
             f"{source.reference} is an exported file, which takes whole classes and has nothing in "
             "between: name the run"
         )
-    labels = spec.label(ends[0]), spec.label(ends[1])
+    labels = np.stack([spec.encode(end) for end in ends])
     noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
     images = source.blend(noise, labels, np.tile(np.linspace(0, 1, steps), rows))
-    names = [spec.names[labels[0]], *percentages(steps)[1:-1], spec.names[labels[1]]]
+    names = [spec.name(labels[0]), *percentages(steps)[1:-1], spec.name(labels[1])]
     return Layout(images, steps, column_names=names)
 
 
@@ -173,6 +175,8 @@ def _between_numbers(
     seed: int,
 ) -> Layout:
     """Go straight from some numbers to others, with the same noise all along each row."""
+    import numpy as np
+
     fixed = parse_numbers(conditions, "--condition")
     start, end = (
         parse_numbers(text.split(","), option)
@@ -186,10 +190,9 @@ def _between_numbers(
         {name: _between(start[name], end[name], step / (steps - 1)) for name in start}
         for step in range(steps)
     ]
-    for value in (values[0], values[-1]):
-        spec.encode(fixed | value)
+    way = np.stack([spec.encode(fixed | value) for value in values])
     noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
-    images = source.generate(noise, [fixed | value for value in values] * rows)
+    images = source.generate(noise, np.concatenate([way] * rows))
     if len(start) > 1:
         return Layout(images, steps, column_names=percentages(steps), column_title=", ".join(start))
     (name,) = start

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: A picture with more images than this is not one to look at.
 MOST = 10_000
@@ -58,6 +61,8 @@ def sample(
 
     gtk sample digits.onnx --label 7 -n 16 --out seven.png
     """
+    import numpy as np
+
     picture.check(".png")
     if label is not None and labels is not None:
         raise InvalidValue("give --label or --labels, not both")
@@ -70,7 +75,7 @@ def sample(
         if rows is not None:
             raise InvalidValue("--rows goes with --labels; here say how many images: -n N")
         total = count or COUNT
-        chosen = None if wanted is None else [wanted] * total
+        chosen = None if wanted is None else np.stack([wanted] * total)
         plan = Plan(chosen, total, math.ceil(math.sqrt(total)), ())
     else:
         plan = _columns(origin.condition, labels, count, rows)
@@ -86,13 +91,13 @@ class Plan:
     """What is drawn.
 
     Attributes:
-        labels: of each image; None for all of the model's examples in turn.
+        labels: of each image, encoded; None for all of the model's examples in turn.
         count: images.
         columns: images in a row.
         names: of the columns, where each has one condition.
     """
 
-    labels: list[Any] | None
+    labels: "NDArray[Any] | None"
     count: int
     columns: int
     names: tuple[str, ...]
@@ -104,6 +109,8 @@ def _columns(spec: ConditionSpec, labels: str | None, count: int | None, rows: i
     Raises:
         InvalidValue: options that contradict each other or the model.
     """
+    import numpy as np
+
     if count is not None:
         if labels is not None or rows is not None:
             raise InvalidValue("-n goes with --label; with --labels say how many of each: --rows N")
@@ -115,7 +122,6 @@ def _columns(spec: ConditionSpec, labels: str | None, count: int | None, rows: i
     if labels in (None, "all"):
         names = spec.example_names()
         return Plan(None, (rows or ROWS) * len(names), len(names), tuple(names))
-    wanted = [spec.label(part.strip()) for part in str(labels).split(",")]
-    total = (rows or ROWS) * len(wanted)
-    drawn = [wanted[index % len(wanted)] for index in range(total)]
-    return Plan(drawn, total, len(wanted), tuple(spec.names[label] for label in wanted))
+    wanted = [spec.encode(part.strip()) for part in str(labels).split(",")]
+    drawn = np.stack(wanted * (rows or ROWS))
+    return Plan(drawn, len(drawn), len(wanted), tuple(map(spec.name, wanted)))

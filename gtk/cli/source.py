@@ -1,7 +1,7 @@
 """Where the images of a picture come from: a run, or an exported file without torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,17 +44,14 @@ class Source(ABC):
 
     @abstractmethod
     def generate(
-        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+        self, noise: "NDArray[np.float32]", labels: "NDArray[Any] | None"
     ) -> "NDArray[np.uint8]":
         """Make images of noise (N, *noise_shape): (N, H, W) if grey, (N, H, W, 3) in colour.
 
         Args:
             noise: of each image.
-            labels: an image's condition each; None where there is no condition, or to cycle
-                through its examples.
-
-        Raises:
-            InvalidValue: labels that do not fit the model.
+            labels: an image's condition each, encoded; None where there is no condition, or to
+                cycle through its examples.
         """
 
     @property
@@ -69,7 +66,7 @@ class Source(ABC):
         is_classes = self.condition is not None and self.condition.kind == "classes"
         return self.condition.names if self.condition and not is_classes else None
 
-    def sample(self, labels: Sequence[Any] | None, count: int, seed: int) -> "NDArray[np.uint8]":
+    def sample(self, labels: "NDArray[Any] | None", count: int, seed: int) -> "NDArray[np.uint8]":
         """Draw images, the same for the same seed."""
         return self.generate(self.draw_noise(count, seed), labels)
 
@@ -109,28 +106,29 @@ class RunSource(Source):
         return self.model.noise.draw(count, seed)
 
     def generate(
-        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+        self, noise: "NDArray[np.float32]", labels: "NDArray[Any] | None"
     ) -> "NDArray[np.uint8]":
         """Make images."""
-        from gtk.core.models.sampling import choose_labels, generate
+        from gtk.core.models.sampling import generate
 
-        chosen, _ = choose_labels(self.condition, labels, len(noise))
+        if labels is None and self.condition is not None:
+            labels = self.condition.cycle(len(noise))
         return generate(
             self.model,
             noise,
-            labels=chosen,
+            labels=labels,
             batch_size=self.batch_size,
             device=next(self.model.parameters()).device,
         )
 
     def blend(
-        self, noise: "NDArray[np.float32]", classes: tuple[Any, Any], shares: "NDArray[np.float64]"
+        self, noise: "NDArray[np.float32]", classes: "NDArray[Any]", shares: "NDArray[np.float64]"
     ) -> "NDArray[np.uint8]":
         """Make images between two classes: the first for a share of 0, the second for 1.
 
         Args:
             noise: (N, *noise_shape).
-            classes: their numbers or names.
+            classes: both, encoded: (2,).
             shares: of the second class, for each image: (N,).
 
         Raises:
@@ -142,9 +140,7 @@ class RunSource(Source):
         from gtk.core.models.blend import blended
         from gtk.core.models.sampling import generate
 
-        if self.condition is None:
-            raise InvalidValue("this model was trained without a condition: it has no classes")
-        start, end = (np.stack([self.condition.encode(name)] * len(noise)) for name in classes)
+        start, end = classes.repeat(len(noise)).reshape(2, -1)
         place = next(self.model.parameters()).device
         batches = []
         for first in range(0, len(noise), self.batch_size):
@@ -163,7 +159,7 @@ class RunSource(Source):
         images = np.concatenate(batches)
         # A model may take its condition in some other way than through its conditioner's layers.
         last = np.flatnonzero(shares == 1)
-        expected = self.generate(noise[last], [classes[1]] * len(last))
+        expected = self.generate(noise[last], end[last])
         if np.abs(images[last].astype(int) - expected).max(initial=0) > 1:
             raise InvalidValue(
                 f"{self.reference} takes its class in a way that has nothing in between: compare "
@@ -200,10 +196,13 @@ class FileSource(Source):
         return _asked(lambda: self._generator.draw_noise(count, seed))
 
     def generate(
-        self, noise: "NDArray[np.float32]", labels: Sequence[Any] | None
+        self, noise: "NDArray[np.float32]", labels: "NDArray[Any] | None"
     ) -> "NDArray[np.uint8]":
         """Make images."""
-        return _asked(lambda: self._generator.generate(noise, labels, batch_size=self.batch_size))
+        size, generator = self.batch_size, self._generator
+        if labels is None:
+            return _asked(lambda: generator.generate(noise, batch_size=size))
+        return _asked(lambda: generator.draw(noise, labels, size))
 
 
 def is_exported(reference: str) -> bool:

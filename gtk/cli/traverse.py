@@ -2,15 +2,18 @@
 
 import math
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.condition import condition_name, condition_options, wanted_condition
+from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import Integers, RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Dimensions that are swept unless it is said which, steps of a sweep and of a manifold's side,
 #: and standard deviations.
@@ -88,21 +91,21 @@ def traverse(
 
 def _condition(
     source: Source, label: str | None, conditions: tuple[str, ...]
-) -> tuple[Any | None, str]:
+) -> "tuple[NDArray[Any] | None, str]":
     """Return the condition of every image, and how to say so."""
     spec = source.condition
     wanted = wanted_condition(spec, label, conditions)
     if spec is None:
         return None, ""
-    if wanted is None:  # numbers that are left out are at their middle
-        wanted = 0 if spec.kind == "classes" else {}
+    if wanted is None:
+        wanted = spec.default()
     what = "class" if spec.kind == "classes" else "condition"
-    return wanted, f", {what} {condition_name(spec, spec.encode(wanted))}"
+    return wanted, f", {what} {spec.name(wanted)}"
 
 
 def _sweep(
     source: Source,
-    condition: Any | None,  # noqa: ANN401 - see wanted_condition
+    condition: "NDArray[Any] | None",
     dims: tuple[int, ...],
     *,
     steps: int,
@@ -118,7 +121,7 @@ def _sweep(
     noise = middle.reshape(1, -1).repeat(len(dims) * steps, axis=0)
     for row, dimension in enumerate(dims):
         noise[row * steps : (row + 1) * steps, dimension - 1] = values
-    labels = None if condition is None else [condition] * len(noise)
+    labels = None if condition is None else np.stack([condition] * len(noise))
     return Layout(
         source.generate(noise.reshape(-1, *shape), labels),
         steps,
@@ -128,7 +131,7 @@ def _sweep(
     )
 
 
-def _manifold(source: Source, condition: Any | None, side: int) -> Layout:  # noqa: ANN401 - see wanted_condition
+def _manifold(source: Source, condition: "NDArray[Any] | None", side: int) -> Layout:
     """Draw the plane of two latent dimensions at quantiles of the prior, as axes are drawn.
 
     z 1 goes right and z 2 up, at the middles of equal shares of the normal distribution: figure 4
@@ -139,7 +142,7 @@ def _manifold(source: Source, condition: Any | None, side: int) -> Layout:  # no
     values = [NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)]
     across, up = np.meshgrid(values, values[::-1])
     noise = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
-    labels = None if condition is None else [condition] * len(noise)
+    labels = None if condition is None else np.stack([condition] * len(noise))
     names = [f"{value:.2f}" for value in values]
     return Layout(
         source.generate(noise.reshape(-1, *source.noise_shape), labels),

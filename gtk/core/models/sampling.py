@@ -1,8 +1,6 @@
 """Draw images from a model: noise from numpy, in image order."""
 
 import logging
-import operator
-from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -13,8 +11,8 @@ from torch import Tensor
 
 from gtk.core.contracts.model import Model
 from gtk.core.registry.discovery import describe
-from gtk.core.values.condition import ConditionSpec
-from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.errors import PluginError
+from gtk.core.values.request import check_at_least
 
 logger = logging.getLogger("gtk")
 
@@ -22,39 +20,6 @@ logger = logging.getLogger("gtk")
 TOLERANCE = 0.5 / 255
 #: The models that a warning was given of: a training draws from the same one again and again.
 _warned: "WeakSet[Model]" = WeakSet()
-
-
-def choose_labels(
-    condition: ConditionSpec | None, labels: Sequence[Any] | None, count: int | None
-) -> tuple[NDArray[Any] | None, int]:
-    """Return a label for every image, and how many images there are.
-
-    Args:
-        condition: what the model is conditioned on, None where it is not.
-        labels: an image's condition each, as `ConditionSpec.encode` takes it; None cycles through
-            `ConditionSpec.examples`: through the classes, where there are classes.
-        count: how many images; by default one a label.
-
-    Returns:
-        (count,) int64 or (count, n) float32, and the count.
-
-    Raises:
-        InvalidValue: labels for a model that takes none, out of range, or not `count` of them.
-    """
-    if count is not None:
-        check_at_least("count", count, 1)
-    if isinstance(labels, str | int | Mapping):
-        raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
-    if condition is None:
-        if labels is not None:
-            raise InvalidValue("this model takes no label: it was trained without a condition")
-        return None, 1 if count is None else count
-    if labels is None:
-        examples = condition.examples()
-        return examples[np.arange(count or len(examples)) % len(examples)], count or len(examples)
-    if not len(labels) or count not in (None, len(labels)):
-        raise InvalidValue(f"{len(labels)} labels for {count or 'no'} images: give one for each")
-    return np.stack([condition.encode(label) for label in labels]), len(labels)
 
 
 def sample(
@@ -102,7 +67,7 @@ def generate(
         PluginError: the model gives something else than an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
-    noise = check_noise(noise, model.noise.shape)
+    noise = model.noise.given(noise)
     training = model.training
     model.eval()
     batches = []
@@ -147,37 +112,6 @@ def _warn_of_range(model: Model, images: NDArray[np.float32]) -> None:
         "return 0..1",
         describe(model), low, high,
     )  # fmt: skip
-
-
-def check_noise(noise: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
-    """Return noise for one image or more as float32 (N, *shape).
-
-    Raises:
-        InvalidValue: it has another shape, or is not finite.
-    """
-    values = np.asarray(noise, np.float32)
-    if values.ndim == 0 or values.shape[1:] != shape or not len(values):
-        raise InvalidValue(
-            f"noise is numbers of the shape (images, {', '.join(map(str, shape))}), not "
-            f"{values.shape}"
-        )
-    if not np.isfinite(values).all():
-        raise InvalidValue("noise is finite numbers: some of these are not")
-    return values
-
-
-def check_at_least(name: str, value: int, least: int) -> None:
-    """Refuse what is no whole number, or less than `least`.
-
-    Raises:
-        InvalidValue: it names the argument.
-    """
-    try:
-        fits = not isinstance(value, bool) and operator.index(value) >= least
-    except TypeError:
-        fits = False
-    if not fits:
-        raise InvalidValue(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
 def to_pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:

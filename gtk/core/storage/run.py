@@ -21,6 +21,7 @@ from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import write_file
+from gtk.core.values.request import choose_labels
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
     import numpy as np
@@ -300,7 +301,7 @@ class Run:
             InvalidValue: a label out of range, or labels for a model without a condition.
         """
         from gtk.core.models.device import resolve_device
-        from gtk.core.models.sampling import choose_labels, sample
+        from gtk.core.models.sampling import sample
 
         chosen, total = choose_labels(self.condition, labels, count)
         place = resolve_device(device)
@@ -338,7 +339,7 @@ class Run:
             InvalidValue: noise of another shape, or labels as in `sample`.
         """
         from gtk.core.models.device import resolve_device
-        from gtk.core.models.sampling import choose_labels, generate
+        from gtk.core.models.sampling import generate
 
         chosen, _ = choose_labels(self.condition, labels, len(noise))
         place = resolve_device(device)

@@ -1,12 +1,17 @@
 """Discrete codes: whole numbers that each choose an entry of a codebook."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.value import Value
 
 
 @dataclass(frozen=True)
-class Codes:
+class Codes(Value):
     """What an input or output of an exported part holds that is discrete: int64 (B, *shape).
 
     Attributes:
@@ -20,11 +25,34 @@ class Codes:
     shape: tuple[int, ...]
     count: int
 
+    role: ClassVar[str] = "codes"
+
     def __post_init__(self) -> None:
         if not (isinstance(self.shape, tuple) and all(_is_size(side) for side in self.shape)):
             raise InvalidValue(f"the shape of codes is a tuple of sizes, not {self.shape!r}")
         if not _is_size(self.count):
             raise InvalidValue(f"codes choose from 1 entry or more, not from {self.count!r}")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of an index."""
+        return np.dtype(np.int64)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The first and the last entry."""
+        return 0, self.count - 1
+
+    @property
+    def choices(self) -> int:
+        """As many as there are entries."""
+        return self.count
+
+    def cases(self, count: int, first: int) -> NDArray[np.int64]:
+        """Return codes, the last and the first entry among them."""
+        drawn = np.random.default_rng(first).integers(self.count, size=(count, *self.shape))
+        drawn.reshape(-1)[:2] = [self.count - 1, 0][: drawn.size]
+        return drawn
 
 
 def _is_size(value: object) -> bool:

@@ -1,6 +1,6 @@
 """Image data sets as arrays, and what a model has to know of them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -38,16 +38,14 @@ class DataSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON can hold it."""
-        return asdict(self)
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return values | {"condition": None if self.condition is None else self.condition.as_json()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "DataSpec":
         """Rebuild the record from `as_json`'s result."""
-        condition = values["condition"]
-        if condition is not None:
-            ranges = tuple((float(low), float(high)) for low, high in condition.get("ranges", ()))
-            kind = condition.get("kind", "classes")
-            condition = ConditionSpec(tuple(condition["names"]), kind, ranges)
+        table = values["condition"]
+        condition = None if table is None else ConditionSpec.from_json(table)
         return cls(**{**values, "condition": condition})
 
 

@@ -78,7 +78,7 @@ class Generator(Part):
         """
         chosen, total = self._labels(labels, count)
         check_at_least("batch_size", batch_size, 1)
-        return self._draw(self.draw_noise(total, seed), chosen, batch_size)
+        return self.draw(self.draw_noise(total, seed), chosen, batch_size)
 
     def generate(
         self,
@@ -101,7 +101,7 @@ class Generator(Part):
         values = self._noise(noise)
         chosen, _ = self._labels(labels, len(values))
         check_at_least("batch_size", batch_size, 1)
-        return self._draw(values, chosen, batch_size)
+        return self.draw(values, chosen, batch_size)
 
     def _noise(self, noise: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
         """Return noise as the graph takes it."""
@@ -136,10 +136,10 @@ class Generator(Part):
         generator = np.random.default_rng(seed)
         return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
 
-    def _draw(
+    def draw(
         self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
     ) -> NDArray[np.uint8]:
-        """Return the images of noise and conditions; never holds all of them as floats."""
+        """Return the images of noise and encoded conditions; never holds all of them as floats."""
         feeds: dict[str, NDArray[Any]] = {self.noise_input: noise}
         if chosen is not None and self.condition_input is not None:
             feeds[self.condition_input] = chosen

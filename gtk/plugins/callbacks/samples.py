@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
-from gtk.core.models.sampling import choose_labels, sample
+from gtk.core.models.sampling import sample
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
+from gtk.core.values.request import choose_labels
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gtk.core.contracts.embedding import ConditionEmbedding
-from gtk.core.models.sampling import choose_labels
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.request import choose_labels
 
 CLASSES = ConditionSpec(("cat", "dog"))
 ATTRIBUTES = ConditionSpec(("hat", "glasses"), "attributes")
