@@ -190,6 +190,8 @@ def _between_numbers(
         {name: _between(start[name], end[name], step / (steps - 1)) for name in start}
         for step in range(steps)
     ]
+    for value in (values[0], values[-1]):  # what the user gave is what a message shows
+        spec.encode(fixed | value)
     way = np.stack([spec.encode(fixed | value) for value in values])
     noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
     images = source.generate(noise, np.concatenate([way] * rows))

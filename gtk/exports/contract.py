@@ -7,7 +7,6 @@ from typing import Any
 import onnx
 
 from gtk.core.storage.run import Run
-from gtk.core.values.condition import ConditionSpec
 from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
@@ -62,7 +61,7 @@ def describe(
         "latent": {"input": latents[0]["name"], "shape": latents[0]["shape"], "prior": part.prior}
         if latents
         else None,
-        "condition": _condition(condition) if condition is not None and conditioned else None,
+        "condition": condition.manifest() if condition is not None and conditioned else None,
         "image": _image(subject, options) if makes_or_takes_images else None,
         "parity": {
             "tolerance": parity.tolerance,
@@ -89,21 +88,6 @@ def _port(item: onnx.ValueInfoProto, kind: str, subject: Subject) -> dict[str, A
 def _kind_of_output(subject: Subject, name: str) -> str:
     kind = subject.kind(name)
     return kind if kind in ("image", "codes") else "values"
-
-
-def _condition(condition: ConditionSpec) -> dict[str, Any]:
-    ranges = {
-        "classes": None,
-        "attributes": [[0.0, 1.0]] * condition.count,
-        "continuous": [list(ends) for ends in condition.ranges],
-    }[condition.kind]
-    return {
-        "input": condition.input_name,
-        "kind": condition.kind,
-        "count": condition.count,
-        "names": list(condition.names),
-        "ranges": ranges,
-    }
 
 
 def _image(subject: Subject, options: ExportOptions) -> dict[str, Any]:

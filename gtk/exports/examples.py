@@ -17,7 +17,7 @@ SIGMA = 4.0
 def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
     """Return sizes of batches, of each size that is compared, for all conditions there are."""
     condition = subject.model.condition
-    examples = 0 if condition is None else len(condition.examples())
+    examples = 0 if condition is None else len(condition.kinds_of_rows())
     sizes = list(BATCH_SIZES)
     if options.batch_size is not None:
         sizes = [options.batch_size] * 2
@@ -56,7 +56,7 @@ def example_inputs(
         if kind == "condition":
             assert model.condition is not None  # noqa: S101 - else there is no such kind
             chosen = example_conditions(subject, size, first, only)
-            inputs.append(model.condition.examples()[chosen])
+            inputs.append(model.condition.kinds_of_rows()[chosen])
         elif kind == "codes":
             codes = subject.part.codes[name]
             drawn = np.random.default_rng(first).integers(codes.count, size=(size, *codes.shape))
@@ -91,7 +91,7 @@ def example_conditions(
         (B,); 0 where the part takes no condition.
     """
     condition = subject.condition
-    count = 1 if condition is None else len(condition.examples())
+    count = 1 if condition is None else len(condition.kinds_of_rows())
     rows = np.arange(first, first + size, dtype=np.int64)
     return count - 1 - rows % count if only is None else np.full_like(rows, only)
 

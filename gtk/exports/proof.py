@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gtk.core.values.condition import NONE
 from gtk.core.values.errors import ExportMismatch, PluginError, WorkFailed
 from gtk.exports.choices import decided, fault_of_codes
 from gtk.exports.examples import as_levels, example_batch, example_sizes
@@ -196,7 +197,7 @@ def _never_compared(
 ) -> ExportMismatch:
     condition = subject.condition
     assert condition is not None  # noqa: S101 - else it has no examples
-    name = f"{condition.input_name} {condition.example_names()[example]}"
+    name = f"{condition.port} {[*condition.example_names(), NONE][example]}"
     where = f"none of {rows} rows with {name}: in all"
     return _undecided(subject, options, where, "One is needed of each condition")
 

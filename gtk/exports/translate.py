@@ -93,8 +93,8 @@ def _counts(subject: Subject) -> dict[int, int]:
     """Return how many there are to choose from, by the positions of inputs that are choices."""
     condition = subject.model.condition
     counts = {name: codes.count for name, codes in subject.part.codes.items()}
-    if condition is not None and condition.kind == "classes":
-        counts[condition.input_name] = condition.count
+    if condition is not None and condition.choices is not None:
+        counts[condition.port] = condition.choices
     return {at: counts[name] for at, name in enumerate(subject.part.inputs) if name in counts}
 
 

@@ -26,9 +26,11 @@ class WatchedConditioner(ConditioningRecord):
         """The sites whose layers no condition has come to."""
         return [site for site, used in zip(self.acted, self._reached, strict=True) if not used]
 
-    def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
+    def embed(
+        self, site: Site, features: int, scale: float = 1.0, *, learned: bool = True
+    ) -> nn.Module:
         """Ask the strategy, and watch what it gives."""
-        layer = super().embed(site, features, scale)
+        layer = super().embed(site, features, scale, learned=learned)
         self._watch(layer)
         return layer
 

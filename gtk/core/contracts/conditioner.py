@@ -1,6 +1,8 @@
 """The contract Conditioner: how a condition gets into a network.
 
-A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes or numbers.
+A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes or numbers. Where it
+is nullable, a batch mixes rows with and without one: a layer hands on for an absent row what it
+would hand on without a condition. `gtk.core.contracts.embedding.absent_rows` says which those are.
 """
 
 from abc import ABC, abstractmethod
@@ -134,15 +136,18 @@ class Conditioner:
         """Return the layer behind a discriminator's score."""
         return ScoreLayer()
 
-    def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
+    def embed(
+        self, site: Site, features: int, scale: float = 1.0, *, learned: bool = True
+    ) -> nn.Module:
         """Return a map from a condition to (B, features), as a prior wants it; it always acts.
 
         Args:
             site: where it is used.
             features: width of what it gives.
             scale: what its first weights are multiplied by.
+            learned: whether an absent condition has a learned vector, or else zeros.
         """
-        return ConditionEmbedding(self.known_condition, features, scale)
+        return ConditionEmbedding(self.known_condition, features, scale, learned=learned)
 
     @property
     def known_condition(self) -> ConditionSpec:
@@ -192,11 +197,15 @@ class ConditioningRecord(Conditioner):
         """Ask the strategy."""
         return self._noted(site, self._strategy.score(site, features))
 
-    def embed(self, site: Site, features: int, scale: float = 1.0) -> nn.Module:
+    def embed(
+        self, site: Site, features: int, scale: float = 1.0, *, learned: bool = True
+    ) -> nn.Module:
         """Ask the strategy."""
         self.asked.append(site)
         self.acted.append(site)
-        return self._strategy.embed(site, features, scale)
+        if learned:
+            return self._strategy.embed(site, features, scale)
+        return self._strategy.embed(site, features, scale, learned=False)
 
     def idle_networks(
         self, networks: dict[str, nn.Module], unconditioned: Collection[str] = ()

@@ -3,7 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
+
+
+def absent_rows(condition: ConditionSpec, rows: Tensor) -> Tensor:
+    """Say which rows of a condition are absent: (B,), bool."""
+    if rows.is_floating_point():
+        same = rows.isnan()
+    else:
+        same = rows == torch.from_numpy(condition.absent).to(rows.device)
+    return same.reshape(rows.shape[0], -1).all(1)
 
 
 class ConditionNumbers(nn.Module):
@@ -14,7 +23,7 @@ class ConditionNumbers(nn.Module):
 
     def __init__(self, condition: ConditionSpec) -> None:
         super().__init__()
-        ends = condition.ranges or [(-1.0, 1.0)] * condition.count
+        ends = condition.ranges or [(-1.0, 1.0)] * condition.shape[0]
         ranges = torch.tensor(ends, dtype=torch.float32)  # an author may write whole numbers
         self.register_buffer("middle", ranges.mean(1), persistent=False)
         self.register_buffer("half_range", (ranges[:, 1] - ranges[:, 0]) / 2, persistent=False)
@@ -27,24 +36,46 @@ class ConditionNumbers(nn.Module):
 class ConditionEmbedding(nn.Module):
     """A row of a table for a class; a linear map of attributes or of a scaled vector.
 
+    Where the condition is nullable, an absent row has a vector of its own.
+
     Args:
         condition: what it takes.
         features: width of the vectors.
         scale: what the first weights, as torch draws them, are multiplied by.
+        learned: whether the vector of absent rows is learned; else it is zeros.
     """
 
-    def __init__(self, condition: ConditionSpec, features: int, scale: float = 1.0) -> None:
+    absent: Tensor
+    default: Tensor
+
+    def __init__(
+        self, condition: ConditionSpec, features: int, scale: float = 1.0, *, learned: bool = True
+    ) -> None:
         super().__init__()
-        if condition.kind == "classes":
+        self.condition = condition
+        if isinstance(condition, Classes):
             self.layers: nn.Module = nn.Embedding(condition.count, features)
         else:
-            linear = nn.Linear(condition.count, features)
+            linear = nn.Linear(condition.shape[0], features)
             self.layers = nn.Sequential(ConditionNumbers(condition), linear)
+        if condition.nullable and learned:
+            self.absent = nn.Parameter(torch.randn(features))
+        elif condition.nullable:
+            self.register_buffer("absent", torch.zeros(features), persistent=False)
+        if condition.nullable:
+            default = torch.from_numpy(condition.default())
+            self.register_buffer("default", default, persistent=False)
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.mul_(scale)
 
     def forward(self, condition: Tensor) -> Tensor:
         """Map labels (B,) or values (B, n) to (B, features)."""
-        vectors: Tensor = self.layers(condition)
-        return vectors
+        if not self.condition.nullable:
+            vectors: Tensor = self.layers(condition)
+            return vectors
+        absent = absent_rows(self.condition, condition)
+        # Not a number, or a label past the table, must not get into the layers: nor the gradient.
+        chosen = absent.reshape(-1, *[1] * (condition.dim() - 1))
+        vectors = self.layers(torch.where(chosen, self.default, condition))
+        return torch.where(absent[:, None], self.absent, vectors)

@@ -40,6 +40,14 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
             f"conditioner '{choice.conditioner.spec.name}' needs labels, and the images of data "
             f"set '{data_spec.name}' are not labelled. Use --conditioner unconditional."
         )
+    if settings.train.condition_dropout:
+        if not conditioner_class.conditional:
+            raise InvalidValue(
+                f"condition_dropout leaves the condition out, and with conditioner "
+                f"'{choice.conditioner.spec.name}' none acts: leave it at 0, or use another "
+                "--conditioner"
+            )
+        data_spec = data_spec.with_absent()
     strategy = conditioner_class(settings.configs["conditioner"], data_spec.condition)
     record = ConditioningRecord(strategy)
     with torch.random.fork_rng(devices=[]):

@@ -45,6 +45,13 @@ class TrainConfig:
             "pixels are repeated."
         },
     )
+    condition_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of a step's images whose condition is left out, chosen anew each time: "
+            "the model can then be sampled without one, too."
+        },
+    )
     seed: int = field(default=0, metadata={"help": "Decides every random draw of the training."})
     threads: int = field(
         default=0,
@@ -114,7 +121,7 @@ class TrainConfig:
             raise ValueError(f"learning_rate must be more than 0, not {self.learning_rate}")
         if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):
             raise ValueError(f"clip_norm must be 0 or more, not {self.clip_norm}")
-        for name in ("adam_beta1", "adam_beta2", "average_decay"):
+        for name in ("adam_beta1", "adam_beta2", "average_decay", "condition_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in 0..1, less than 1, not {getattr(self, name)}")
         self._check_validation()

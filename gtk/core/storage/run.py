@@ -289,8 +289,9 @@ class Run:
 
         Args:
             labels: an image's condition each: class numbers or names, or a mapping from names of
-                attributes or numbers to values; None cycles through the classes, or through
-                examples of the others.
+                attributes or numbers to values; None for an image without one, where the model
+                was trained with `condition_dropout`. By default they cycle through the classes,
+                or through examples of the others.
             count: how many images; by default one a label.
             seed: decides the noise; the same seed gives the same images.
             checkpoint: as in `load_model`.
@@ -355,7 +356,10 @@ class Run:
     def condition(self) -> ConditionSpec | None:
         """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
         conditioner: Any = self.settings.choice.conditioner.resolve()
-        return self.data_spec.condition if conditioner.conditional else None
+        if not conditioner.conditional:
+            return None
+        nullable = self.settings.train.condition_dropout > 0
+        return (self.data_spec.with_absent() if nullable else self.data_spec).condition
 
 
 def fitting(run: Run) -> str:

@@ -1,11 +1,13 @@
-"""Training images changed a little, anew each time they are seen: a whole batch at once."""
+"""Training batches changed a little, anew each time: their images, and which have a condition."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
+from gtk.core.values.condition import ConditionSpec
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,22 @@ class Augmentation:
         shifts = noise.labels(count, 2 * self.shift + 1) - self.shift
         places = torch.arange(length, device=shifts.device)
         return (places + shifts[:, None]).clamp(0, length - 1)
+
+
+def without_some_conditions(
+    batch: Batch, condition: ConditionSpec, share: float, noise: Noise
+) -> Batch:
+    """Return a batch in which some rows have no condition.
+
+    Args:
+        batch: with a condition.
+        condition: which it is; nullable.
+        share: of the rows whose condition is left out, on average.
+        noise: decides which.
+    """
+    if batch.condition is None:
+        return batch
+    rows = batch.condition
+    dropped = noise.uniform(len(batch)).reshape(-1, *[1] * (rows.dim() - 1)) < share
+    absent = torch.from_numpy(condition.absent).to(rows.device)
+    return Batch(batch.images, torch.where(dropped, absent, rows))

@@ -64,7 +64,7 @@ class Trainer:
         done = torch.zeros((), dtype=torch.int64, device=device)
         context = Context(Noise(device), done, self.schedule.total_steps)
         train, validation, test = make_stores(dataset, config, self.schedule, device)
-        self._images = TrainingImages(train, config, device)
+        self._images = TrainingImages(train, config, model.condition, device)
         self.learner = Learner(model.to(device).train(), loss, config, context)
         self._reporter = Reporter(loss, self.schedule, config, context)
         self._held_out = HeldOut(validation, test, config, self._reporter)

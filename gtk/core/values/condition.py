@@ -152,8 +152,7 @@ class ConditionSpec(Value):
 
     def default(self) -> NDArray[Any]:
         """Return the row of an image of which nothing is said where one is needed."""
-        row: NDArray[Any] = self.examples()[0]
-        return row
+        return np.asarray(self.examples()[0])
 
     def examples(self) -> NDArray[Any]:
         """Return conditions that show what the condition does, for pictures.

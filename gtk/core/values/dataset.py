@@ -1,6 +1,6 @@
 """Image data sets as arrays, and what a model has to know of them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class DataSpec:
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
+
+    def with_absent(self) -> "DataSpec":
+        """Return the same data, whose condition a model may be given or not."""
+        condition = None if self.condition is None else self.condition.with_absent()
+        return replace(self, condition=condition)
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON can hold it."""

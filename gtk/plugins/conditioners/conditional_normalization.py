@@ -29,4 +29,5 @@ def conditional_normalization(
 ) -> Modulation:
     """Return a normalization with a scale and a shift by the condition."""
     plain = kind.build(features, spatial=spatial, affine=False)
-    return Modulation(features, conditioner.embed(site, 2 * features, scale=0.0), plain)
+    code = conditioner.embed(site, 2 * features, scale=0.0, learned=False)
+    return Modulation(features, code, plain)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.conditioners.concatenate import Concatenate
 
@@ -15,17 +15,30 @@ class OneHotCode(nn.Module):
     """Labels to one-hot vectors, by looking up rows of the unit matrix.
 
     A look-up refuses a label outside 0..n-1, where comparing would give zeros without a word.
+
+    Args:
+        count: n.
+        nullable: whether the label n, which means none, has zeros.
     """
 
     unit: Tensor
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, nullable: bool = False) -> None:
         super().__init__()
-        self.register_buffer("unit", torch.eye(count), persistent=False)
+        unit = torch.eye(count + nullable, count)
+        self.register_buffer("unit", unit, persistent=False)
 
     def forward(self, label: Tensor) -> Tensor:
         """Map labels (B,) to (B, n)."""
         return self.unit.index_select(0, label)
+
+
+class PresentAttributes(nn.Module):
+    """Attributes as they are, zeros where they are absent."""
+
+    def forward(self, attributes: Tensor) -> Tensor:
+        """Map (B, n) to (B, n)."""
+        return attributes.nan_to_num(0.0)
 
 
 class OneHot(Conditioner):
@@ -46,7 +59,7 @@ class OneHot(Conditioner):
 
     def __init__(self, config: Any, condition: ConditionSpec | None) -> None:  # noqa: ANN401 - the contract's
         super().__init__(config, condition)
-        if self.known_condition.kind == "continuous":
+        if not isinstance(self.known_condition, Classes | Attributes):
             raise InvalidValue(
                 "conditioner 'onehot' takes classes or attributes, not numbers "
                 f"({', '.join(self.known_condition.names)}). Use another --conditioner, such as "
@@ -56,5 +69,8 @@ class OneHot(Conditioner):
     def input(self, site: Site, features: int) -> ConditioningLayer:
         """Concatenate the one-hot label, or the attributes."""
         condition = self.known_condition
-        code = OneHotCode(condition.count) if condition.kind == "classes" else nn.Identity()
+        if isinstance(condition, Classes):
+            code: nn.Module = OneHotCode(condition.count, nullable=condition.nullable)
+        else:
+            code = PresentAttributes() if condition.nullable else nn.Identity()
         return Concatenate(features, code, condition.count)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from gtk.core.contracts.batch import Batch
+from gtk.core.contracts.embedding import absent_rows
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
+from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.families.adversarial import AdversarialModel
 from gtk.plugins.families.output_checks import per_image
@@ -110,12 +112,18 @@ def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None)
 
 
 def other_condition(model: AdversarialModel, batch: Batch, noise: Noise) -> Tensor | None:
-    """Return conditions for generated images: (B,), (B, n), or None where none acts."""
+    """Return conditions for generated images: (B,), (B, n), or None where none acts.
+
+    As many are absent as in the batch.
+    """
     condition = cast("Model", model).condition
     if condition is None or batch.condition is None:
         return None
-    if condition.kind == "classes":
-        return noise.labels(len(batch), condition.count)
+    if isinstance(condition, Classes):
+        labels = noise.labels(len(batch), condition.count)
+        if not condition.nullable:
+            return labels
+        return torch.where(absent_rows(condition, batch.condition), batch.condition, labels)
     return batch.condition[noise.permutation(len(batch))]
 
 
