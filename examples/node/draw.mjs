@@ -36,17 +36,25 @@ async function openFile(path) {
   return { contract, session: await ort.InferenceSession.create(bytes) };
 }
 
-/** Return the number of a class that is given by its name or number. */
-function classNumber(label, names) {
+/**
+ * Return the index of a class that is given by its name, or by a number: an index, except where all
+ * names are whole numbers that differ. Then it is one of these, however it is written.
+ */
+function classIndex(label, names) {
   if (names.includes(label)) return names.indexOf(label);
-  if (!/^-?\d+$/.test(label)) {
-    throw new Mistake(`unknown label '${label}'. Known: ${names.join(", ")}`);
+  const whole = /^-?\d{1,1000}$/;
+  const unknown = () => new Mistake(`unknown label '${label}'. Known: ${names.join(", ")}`);
+  if (!whole.test(label)) throw unknown();
+  const number = BigInt(label);
+  const numbers = names.filter((name) => whole.test(name)).map(BigInt);
+  if (new Set(numbers).size === names.length) {
+    if (!numbers.includes(number)) throw unknown();
+    return numbers.indexOf(number);
   }
-  const number = Number(label);
   if (number < 0 || number >= names.length) {
     throw new Mistake(`label ${label} is out of range: there are 0..${names.length - 1}`);
   }
-  return number;
+  return Number(number);
 }
 
 /** Return a condition for each image, as an array of rows of numbers; null where there is none. */
@@ -62,7 +70,7 @@ function conditions(contract, labels, settings, count) {
   const images = Array.from({ length: count }, (_, image) => image);
   if (classes) {
     const chosen = labels.length
-      ? labels.map((label) => classNumber(label, names))
+      ? labels.map((label) => classIndex(label, names))
       : [...names.keys()];
     return images.map((image) => [chosen[image % chosen.length]]);
   }

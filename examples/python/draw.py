@@ -6,6 +6,7 @@ python draw.py digits.onnx --label 3,8 --count 16 --seed 7 --out images.png
 import argparse
 import json
 import math
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -45,7 +46,7 @@ def conditions(contract, labels, settings, count):
     if condition is None:
         return None
     if classes:
-        numbers = [class_number(label, condition["names"]) for label in labels]
+        numbers = [class_index(label, condition["names"]) for label in labels]
         numbers = np.array(numbers or range(condition["count"]), np.int64)
         return numbers[np.arange(count) % len(numbers)]
     # What is not said is an attribute that is not there, or the middle of a number's range.
@@ -66,12 +67,22 @@ def conditions(contract, labels, settings, count):
     return np.tile(np.array(list(row.values()), np.float32), (count, 1))
 
 
-def class_number(label, names):
-    """Return the number of a class that is given by its name or number."""
+def class_index(label, names):
+    """Return the index of a class that is given by its name, or by a number.
+
+    A number is an index, except where all names are whole numbers that differ: then it is one of
+    these, however it is written.
+    """
     if label in names:
         return names.index(label)
-    if not label.removeprefix("-").isdecimal():
+    whole = re.compile(r"-?[0-9]{1,1000}")
+    if not whole.fullmatch(label):
         raise SystemExit(f"unknown label '{label}'. Known: {', '.join(names)}")
+    numbers = [int(name) for name in names if whole.fullmatch(name)]
+    if len(set(numbers)) == len(names):
+        if int(label) not in numbers:
+            raise SystemExit(f"unknown label '{label}'. Known: {', '.join(names)}")
+        return numbers.index(int(label))
     if not 0 <= int(label) < len(names):
         raise SystemExit(f"label {label} is out of range: there are 0..{len(names) - 1}")
     return int(label)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gtk.core.contracts.model import Model
     from gtk.core.storage.run import Run
-    from gtk.exports.runtime import Generator
 
 Result = TypeVar("Result")
 
@@ -184,7 +183,7 @@ class FileSource(Source):
 
         self.reference = reference
         self._generator = _asked(lambda: load(reference, device or "cpu"))
-        self.condition = _condition(self._generator)
+        self.condition = self._generator.condition
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -226,18 +225,6 @@ def open_source(reference: str, runs: Path, checkpoint: str | None, device: str 
     from gtk.core.storage.runs import find_run
 
     return RunSource(reference, find_run(reference, runs), checkpoint, device)
-
-
-def _condition(generator: "Generator") -> ConditionSpec | None:
-    """Return what an exported file is conditioned on."""
-    if generator.classes is not None:
-        return ConditionSpec(generator.classes)
-    if generator.ranges is None:
-        return None
-    names = tuple(generator.ranges)
-    if generator.condition_input == "attributes":
-        return ConditionSpec(names, "attributes")
-    return ConditionSpec(names, "continuous", tuple(generator.ranges.values()))
 
 
 def _asked(request: Callable[[], Result]) -> Result:

@@ -1,6 +1,8 @@
 """Exported files in WebAssembly, through Node: the example, and the lines that are printed."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,25 @@ def test_a_label_out_of_range_is_an_error_in_webassembly(
     result = node(wrong)
     assert result.returncode == 1
     assert "indices element out of data bounds" in result.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_example_reads_labels() -> None:
+    cases = json.loads((Path(__file__).parents[1] / "labels.json").read_text())
+    _, function, rest = DRAW.read_text().partition("function classIndex(")
+    assert function
+    body = rest[: rest.index("\n}\n") + 3]
+    script = f"""class Mistake extends Error {{}}
+        {function}{body}
+        const found = {json.dumps(cases)}.map(({{ given, names }}) => {{
+          try {{ return classIndex(given, names); }} catch (error) {{
+            if (!(error instanceof Mistake)) throw error;
+            return null;
+          }}
+        }});
+        console.log(JSON.stringify(found));"""
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [case["index"] for case in cases]
 
 
 def drawn(node: Node, *arguments: str) -> np.ndarray[Any, Any]:

@@ -68,6 +68,7 @@ def generate(
     """
     check_at_least("batch_size", batch_size, 1)
     noise = model.noise.given(noise)
+    check_at_least("count", len(noise), 1)
     training = model.training
     model.eval()
     batches = []

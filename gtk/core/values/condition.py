@@ -226,7 +226,9 @@ class ConditionSpec(Value):
     def manifest(self) -> dict[str, Any]:
         """Return what an exported file says of it, beside the type and shape of its port."""
         ends = {} if self.limits is None or type(self) in BUILT_IN else {"range": [*self.limits]}
-        none = {"absent": "NaN" if self.dtype.kind == "f" else self.absent.tolist()}
+        none = {}
+        if self.nullable:
+            none = {"absent": "NaN" if self.dtype.kind == "f" else self.absent.tolist()}
         return {
             "input": self.port,
             "kind": self.kind,
@@ -234,7 +236,7 @@ class ConditionSpec(Value):
             "names": list(self.names),
             "ranges": self._manifest_ranges(),
             **ends,
-            **(none if self.nullable else {}),
+            **none,
         }
 
     @staticmethod

@@ -40,7 +40,7 @@ class NoiseSpec(Value):
         return generator.standard_normal((count, *self.shape), dtype=np.float32)
 
     def given(self, noise: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
-        """Return a user's own noise for one image or more as float32 (N, *shape).
+        """Return a user's own noise as float32 (N, *shape).
 
         Raises:
             InvalidValue: it has another shape or type, or is not finite.
@@ -52,7 +52,7 @@ class NoiseSpec(Value):
             raise InvalidValue(f"{wanted}, not lists of different lengths") from error
         if array.dtype.kind not in "biuf":
             raise InvalidValue(f"{wanted}, not {array.dtype}")
-        if array.ndim == 0 or array.shape[1:] != self.shape or not len(array):
+        if array.ndim == 0 or array.shape[1:] != self.shape:
             raise InvalidValue(f"{wanted}, not {array.shape}")
         with np.errstate(over="ignore"):
             values: NDArray[np.float32] = array.astype(np.float32)

@@ -1,5 +1,10 @@
 """The errors that using an exported file can raise."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gtk.core.values.errors import UserError
+
 
 class ExportFileError(ValueError):
     """A file that cannot be read, is no ONNX file, or holds what gtk's own files never hold."""
@@ -11,3 +16,12 @@ class RequestError(ValueError):
 
 class DeviceError(RuntimeError):
     """A device that was asked for and does not run."""
+
+
+@contextmanager
+def requested() -> Iterator[None]:
+    """Raise what a value refuses as a `RequestError`: whoever uses a file has asked for it."""
+    try:
+        yield
+    except UserError as error:
+        raise RequestError(str(error)) from error

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.exports.runtime.errors import ExportFileError, RequestError
-from gtk.exports.runtime.part import Part, check_at_least
+from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.request import check_at_least
+from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
+from gtk.exports.runtime.part import Part
 
 
 def load(path: str | Path, device: str = "auto") -> "Generator":
@@ -77,7 +79,8 @@ class Generator(Part):
                 that takes none; or the file takes codes of a learned distribution.
         """
         chosen, total = self._labels(labels, count)
-        check_at_least("batch_size", batch_size, 1)
+        with requested():
+            check_at_least("batch_size", batch_size, 1)
         return self.draw(self.draw_noise(total, seed), chosen, batch_size)
 
     def generate(
@@ -98,27 +101,12 @@ class Generator(Part):
         Raises:
             RequestError: noise of another shape or not finite, or as in `sample`.
         """
-        values = self._noise(noise)
+        with requested():
+            values = NoiseSpec(self.noise_shape).given(noise)
         chosen, _ = self._labels(labels, len(values))
-        check_at_least("batch_size", batch_size, 1)
+        with requested():
+            check_at_least("batch_size", batch_size, 1)
         return self.draw(values, chosen, batch_size)
-
-    def _noise(self, noise: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array or lists
-        """Return noise as the graph takes it."""
-        wanted = f"noise is numbers of the shape (images, {', '.join(map(str, self.noise_shape))})"
-        try:
-            given = np.asarray(noise)
-        except ValueError as error:
-            raise RequestError(f"{wanted}, not lists of different lengths") from error
-        if given.dtype.kind not in "biuf":
-            raise RequestError(f"{wanted}, not {given.dtype}")
-        if given.ndim == 0 or given.shape[1:] != self.noise_shape:
-            raise RequestError(f"{wanted}, not {given.shape}")
-        with np.errstate(over="ignore"):
-            values: NDArray[np.float32] = given.astype(np.float32)
-        if not np.isfinite(values).all():
-            raise RequestError("noise is finite numbers: some of these are not")
-        return values
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw standard normal noise for `count` images: (count, *noise_shape).
@@ -132,9 +120,9 @@ class Generator(Part):
                 "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
                 "--part sampler), or give codes to generate"
             )
-        check_at_least("seed", seed, 0)
-        generator = np.random.default_rng(seed)
-        return generator.standard_normal((count, *self.noise_shape), dtype=np.float32)
+        with requested():
+            check_at_least("seed", seed, 0)
+        return NoiseSpec(self.noise_shape).draw(count, seed)
 
     def draw(
         self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int

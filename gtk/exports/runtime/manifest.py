@@ -5,6 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from gtk.core.values.codes import Codes
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
 #: The key of the contract in the file's metadata, and the version of the contract.
@@ -167,8 +170,8 @@ def _check_condition(contract: dict[str, Any]) -> None:
     if condition is None:
         _demand(not ports, "there is no word on the condition")
         return
-    names, ranges, kind = condition["names"], condition["ranges"], condition["kind"]
-    _demand(kind in ("classes", "attributes", "continuous"), "a condition has a kind")
+    names, kind = condition["names"], condition["kind"]
+    _demand(_is_identifier(kind), "a condition has a kind")
     _demand(
         isinstance(names, list) and names and all(_is_name(name) for name in names),
         "a condition has names",
@@ -178,15 +181,25 @@ def _check_condition(contract: dict[str, Any]) -> None:
         and len(set(names)) == len(names) == condition["count"],
         "a condition has names that differ",
     )
-    dtype, shape = ("int64", []) if kind == "classes" else ("float32", [len(names)])
-    wanted = [{"name": condition["input"], "dtype": dtype, "shape": shape}]
-    found = [{key: port[key] for key in ("name", "dtype", "shape")} for port in ports]
-    _demand(found == wanted, f"a condition of {kind} is {wanted}, the inputs have {found}")
-    _demand((kind == "classes") == (ranges is None), "all but classes have ranges")
-    if ranges is not None:
-        _demand(len(ranges) == len(names), "every name has a range")
-        for low, high in ranges:
-            _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range has ends")
+    found = [port["name"] for port in ports]
+    _demand(found == [condition["input"]], f"the inputs for its condition are {str(found)[:100]}")
+    _check_ends(condition)
+    port = ports[0]
+    value = ConditionSpec.from_manifest(condition, port["dtype"], tuple(port["shape"]))
+    fits = (port["dtype"], port["shape"]) == (str(value.dtype), list(value.shape))
+    _demand(fits, f"a condition of {kind} is {value.dtype} of shape {value.shape}")
+    given = {"ranges": condition["ranges"], **condition, "input": value.port}
+    for name, said in value.manifest().items():
+        _demand(given.get(name, said) == said, f"its {name} is not what a condition of {kind} has")
+
+
+def _check_ends(condition: dict[str, Any]) -> None:
+    """Check what a file says of a condition whose kind may be known to its plugin alone."""
+    for ends in [*(condition["ranges"] or ()), condition.get("range", (0, 1))]:
+        low, high = ends
+        _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range has ends")
+    absent = condition.get("absent", 0)
+    _demand(absent == "NaN" or _is_whole(absent, -(1 << 53), 1 << 53), "absent rows have a number")
 
 
 def _check_latent(contract: dict[str, Any]) -> None:
@@ -202,6 +215,17 @@ def _check_latent(contract: dict[str, Any]) -> None:
     _demand(latent["prior"] in ("normal", "learned"), "a latent code has a prior")
     wanted = [{"input": latent["input"], "shape": latent["shape"]}]
     _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
+
+
+def read_value(port: dict[str, Any], contract: dict[str, Any]) -> Value:
+    """Return what an input takes, as far as a checked manifest says."""
+    shape, image = tuple(port["shape"]), contract["image"]
+    if port["kind"] == "condition":
+        return ConditionSpec.from_manifest(contract["condition"], port["dtype"], shape)
+    if port["kind"] == "codes":
+        return Codes(shape, port["count"])
+    ends = tuple(image["range"]) if port["kind"] == "image" else None
+    return Array(shape, port["dtype"], ends)
 
 
 def check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
