@@ -8,6 +8,7 @@ from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_image
 from gtk.cli.picture import Layout
 from gtk.cli.source import RunSource
 from gtk.cli.step_names import percentages
+from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _labels(
     spec = source.condition
     if spec is None or first.labels is None or last.labels is None:
         return [(None, "")]
-    if spec.kind != "classes":
+    if not isinstance(spec, Classes):
         return [(straight(first.labels[0], last.labels[0], np.linspace(0, 1, steps)), "")]
     classes = dict.fromkeys(int(item[0]) for item in (first.labels, last.labels))
     return [(np.full(steps, label), f"as {spec.name(np.array(label))}") for label in classes]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.core.values.condition import NONE, ConditionSpec
+from gtk.core.values.condition import NONE, Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -37,19 +37,21 @@ def wanted_condition(
         InvalidValue: the model takes no such condition, or a text is no NAME=VALUE.
         UnknownName: no class, attribute or number goes by a name.
     """
-    if conditions and (spec is None or spec.kind == "classes"):
+    if conditions and (spec is None or isinstance(spec, Classes)):
         raise InvalidValue("--condition is for models of attributes or numbers, which this is not")
     if label is not None and spec is None:
         raise InvalidValue("this model was trained without a condition: leave --label out")
     if spec is None or (label is None and not conditions):
         return None
-    if label is not None and spec.kind != "classes":
+    if label is not None and not isinstance(spec, Classes):
         names = ", ".join(spec.names)
         raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
     if label is not None:
         return spec.encode(label)
     if list(conditions) == [NONE]:
         return spec.encode(None)
+    if not spec.by_name and len(conditions) == 1:
+        return spec.encode(conditions[0])
     return spec.encode(parse_numbers(conditions, "--condition"))
 
 

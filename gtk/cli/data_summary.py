@@ -10,19 +10,12 @@ import numpy as np
 from gtk.cli.console import make_console, print_wrapped
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.storage.cache import cache_folder
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-#: What one of a condition's names stands for, and several of them.
-KINDS = {
-    "classes": ("class", "classes"),
-    "attributes": ("attribute", "attributes"),
-    "continuous": ("number", "numbers"),
-}
 
 
 def print_facts(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
@@ -62,7 +55,7 @@ def train_command(dataset: Dataset, reference: str, options: Sequence[str]) -> s
     """
     condition = dataset.spec.condition
     command = ["gtk", "train", "--plugin", "vae" if condition is None else "cvae"]
-    if condition is not None and condition.kind == "continuous":  # which one-hot codes cannot say
+    if condition is not None and not isinstance(condition, Classes | Attributes):  # one-hot can't
         command += ["--conditioner", "film"]
     return shlex.join([*command, "--data", reference, *options])
 
@@ -70,7 +63,7 @@ def train_command(dataset: Dataset, reference: str, options: Sequence[str]) -> s
 def _kind(condition: ConditionSpec | None) -> str:
     if condition is None:
         return "none"
-    return f"{condition.count} {KINDS[condition.kind][condition.count > 1]}"
+    return condition.summary
 
 
 def _origin(spec: DatasetSpec, root: Path | None) -> str:
@@ -95,31 +88,31 @@ def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
     from rich.table import Table
 
     table = Table()
-    if condition.kind == "classes":
+    numbered = isinstance(condition, Classes)
+    if numbered:
         table.add_column("label", justify="right")
-    table.add_column(KINDS[condition.kind][0], overflow="fold")
+    table.add_column(condition.nouns[0], overflow="fold")
     for title in ("train", "test"):
         table.add_column(title, justify="right")
     figures = [_figures(condition, split) for split in (train, test)]
     for label, (name, *cells) in enumerate(zip(condition.names, *figures, strict=True)):
-        numbered = [str(label)] if condition.kind == "classes" else []
-        table.add_row(*numbered, visible(name), *cells)
-    if condition.kind != "classes":
-        table.caption = {
-            "attributes": "share of the images that have it",
-            "continuous": "lowest .. highest (mean)",
-        }[condition.kind]
+        table.add_row(*([str(label)] if numbered else []), visible(name), *cells)
+    if not numbered:
+        shares = isinstance(condition, Attributes)
+        table.caption = "share of the images that have it" if shares else "lowest .. highest (mean)"
     return table
 
 
 def _figures(condition: ConditionSpec, split: Split) -> list[str]:
     """Return what is said of each class, attribute or number of a split."""
-    if condition.kind == "classes":
+    if isinstance(condition, Classes):
         return [f"{count:,}" for count in np.bincount(split.labels, minlength=condition.count)]
     if not len(split):
         return ["-"] * condition.count
+    if split.labels.shape[1:] != (condition.count,):  # of a plugin's kind
+        return ["-"] * condition.count
     means = split.labels.mean(axis=0, dtype=np.float64)
-    if condition.kind == "attributes":
+    if isinstance(condition, Attributes):
         return [f"{mean:.1%}" for mean in means]
     ends = zip(split.labels.min(axis=0), split.labels.max(axis=0), means, strict=True)
     return [f"{low:g} .. {high:g} ({mean:g})" for low, high, mean in ends]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gtk.cli.condition import wanted_condition
 from gtk.cli.source import RunSource
+from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def read_files(
     spec = source.condition
     wanted = wanted_condition(spec, label, conditions)
     if spec is not None and wanted is None:
-        how = "--label CLASS" if spec.kind == "classes" else "--condition NAME=VALUE"
+        how = "--label CLASS" if isinstance(spec, Classes) else "--condition NAME=VALUE"
         raise InvalidValue(
             f"{source.reference} is conditional: say what {files[0]} shows with {how}"
         )

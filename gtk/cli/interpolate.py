@@ -13,7 +13,7 @@ from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import RunSource, Source
 from gtk.cli.step_names import percentages
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def interpolate(
         raise InvalidValue("this model was trained without a condition: leave --from and --to out")
     if label is not None:
         raise InvalidValue("--from and --to say which classes: leave --label out")
-    if spec.kind == "classes":
+    if isinstance(spec, Classes):
         if conditions:
             wanted_condition(spec, None, conditions)  # refuses them
         layout = _between_classes(origin, spec, (start, end), steps, rows or ROWS, seed)

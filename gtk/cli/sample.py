@@ -9,7 +9,7 @@ import click
 from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _columns(spec: ConditionSpec, labels: str | None, count: int | None, rows: i
             raise InvalidValue("-n goes with --label; with --labels say how many of each: --rows N")
         names = spec.example_names()[:count]
         return Plan(None, count, len(names), tuple(names))
-    if labels is not None and spec.kind != "classes":
+    if labels is not None and not isinstance(spec, Classes):
         given = ", ".join(spec.names)
         raise InvalidValue(f"this model has no classes: give {given} with --condition NAME=VALUE")
     if labels in (None, "all"):

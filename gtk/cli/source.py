@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue, UserError
 
 if TYPE_CHECKING:
@@ -56,14 +56,12 @@ class Source(ABC):
     @property
     def classes(self) -> tuple[str, ...] | None:
         """The names of its classes, None where the condition is none or something else."""
-        is_classes = self.condition is not None and self.condition.kind == "classes"
-        return self.condition.names if self.condition and is_classes else None
+        return self.condition.names if isinstance(self.condition, Classes) else None
 
     @property
     def numbers(self) -> tuple[str, ...] | None:
         """The names of its attributes or numbers, None where there are none."""
-        is_classes = self.condition is not None and self.condition.kind == "classes"
-        return self.condition.names if self.condition and not is_classes else None
+        return None if self.condition is None or self.classes else self.condition.names
 
     def sample(self, labels: "NDArray[Any] | None", count: int, seed: int) -> "NDArray[np.uint8]":
         """Draw images, the same for the same seed."""

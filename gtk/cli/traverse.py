@@ -10,6 +10,7 @@ from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import Integers, RunReference
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
+from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _condition(
         return None, ""
     if wanted is None:
         wanted = spec.default()
-    what = "class" if spec.kind == "classes" else "condition"
+    what = "class" if isinstance(spec, Classes) else "condition"
     return wanted, f", {what} {spec.name(wanted)}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gtk.core.storage.command import known_condition, next_commands
 from gtk.core.storage.run import Run
+from gtk.core.values.condition import Numbers
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import write_file
 from gtk.pictures.chart import Curve, chart, legend, term_points
@@ -128,8 +129,8 @@ def _labels(run: Run) -> str:
     condition = run.data_spec.condition
     if condition is None:
         return " without labels"
-    what = {"classes": "classes", "attributes": "attributes", "continuous": "numbers each"}
-    return f" of {condition.count} {what[condition.kind]}"
+    each = " each" if isinstance(condition, Numbers) else ""
+    return f" of {condition.count} {condition.nouns[1]}{each}"
 
 
 def last_reports(reports: Reports) -> dict[str, Mapping[str, Any]]:

@@ -12,7 +12,6 @@ import gtk
 from gtk.core.contracts import model, normalization
 from gtk.core.contracts.noise import Noise
 from gtk.core.registry.spec import Spec
-from gtk.core.values import condition
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
 HOOKS = pages.ROOT / "docs" / "hooks.md"
@@ -32,13 +31,17 @@ TYPES = {
 }
 #: Classes on the page that have no public name, and where its types are.
 UNNAMED = {"Noise": Noise, "Spec": Spec}
-HOMES = {"Kind": condition, "NormalizationName": normalization, "Prior": model}
+HOMES = {"NormalizationName": normalization, "Prior": model}
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
-    "DataSpec": {"image_shape", "as_json", "from_json"},
+    "DataSpec": {"image_shape", "with_absent", "as_json", "from_json"},
+    "Codes": {"dtype", "limits", "choices", "cases"},
+    "NoiseSpec": {"port", "given", "cases"},
     "ConditionSpec": {
-        "count", "input_name", "encode", "label", "examples", "example_names", "check",
+        "count", "port", "input_name", "encode", "example_names", "check", "is_absent", "default",
+        "with_absent", "cycle", "kinds_of_rows", "cases", "name", "summary", "as_json",
+        "from_json", "manifest", "from_manifest",
     },
     "Spec": {"resolve"},
     "Run": {

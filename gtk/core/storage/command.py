@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import UserError
 
 
@@ -43,7 +43,7 @@ def sample_condition(run: Run) -> str:
     if condition is None:
         return ""
     name = condition.names[-1]
-    if condition.kind == "classes":
+    if isinstance(condition, Classes):
         # A name that would command the terminal it is printed on is given by its number.
         typed = name if name.isprintable() else str(condition.count - 1)
         return f" --label {shlex.quote(typed)}"

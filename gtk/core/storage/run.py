@@ -230,7 +230,12 @@ class Run:
     @cached_property
     def data_spec(self) -> DataSpec:
         """What the model has to know of the data."""
-        return DataSpec.from_json(self.document["data_spec"])
+        table = self.document["data_spec"]
+        try:
+            return DataSpec.from_json(table)
+        except InvalidValue:  # a kind of condition that the data set's plugin may define
+            self.settings.choice.dataset.resolve()
+            return DataSpec.from_json(table)
 
     @cached_property
     def checkpoints(self) -> "CheckpointFolder":

@@ -46,6 +46,7 @@ class ConditionSpec(Value):
         ranges: lowest and highest value of each number; of a continuous vector only.
         nullable: whether an image may have none of it. A training decides so, never a data set.
         nouns: what one of the names stands for, and several.
+        by_name: whether a user writes a number for each name, NAME=NUMBER.
 
     Raises:
         InvalidValue: names that are missing or double, or ranges that do not fit them.
@@ -58,6 +59,7 @@ class ConditionSpec(Value):
 
     role: ClassVar[str] = "condition"
     nouns: ClassVar[tuple[str, str]] = ("value", "values")
+    by_name: ClassVar[bool] = False
 
     def __new__(cls, *given: Any, **named: Any) -> Self:  # noqa: ANN401 - see the fields
         """Make the kind that is asked for."""
@@ -84,6 +86,11 @@ class ConditionSpec(Value):
     def count(self) -> int:
         """How many classes, attributes or numbers there are."""
         return len(self.names)
+
+    @property
+    def summary(self) -> str:
+        """How many of what there are: "1 class", "3 attributes"."""
+        return f"{self.count} {self.nouns[self.count > 1]}"
 
     @property
     def port(self) -> str:
@@ -399,6 +406,8 @@ class Classes(ConditionSpec):
 @dataclass(frozen=True)
 class _Vector(ConditionSpec):
     """A number for each name, float32 (n,); not a number in all places where it is absent."""
+
+    by_name: ClassVar[bool] = True
 
     def ends(self) -> Iterator[tuple[str, float, float]]:
         """Yield each name with its lowest and highest number."""

@@ -8,6 +8,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.pictures.figure import write_figure
 from gtk.pictures.latent_map import write_latent_map
@@ -69,6 +70,6 @@ def _codes(model: Model, dataset: Dataset) -> NDArray[np.float32] | None:
 def _classes(dataset: Dataset) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return each test image's label, and the classes' names; attributes are no colours."""
     condition, labels = dataset.spec.condition, dataset.test.labels
-    if condition is not None and condition.kind == "classes":
+    if isinstance(condition, Classes):
         return labels, condition.names
     return np.zeros(len(labels), np.int64), ()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gtk.core.registry.spec import NoConfig
 from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
+from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
@@ -51,7 +52,7 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
     counts = [len(images), 0 if held_out is None else len(held_out)]
     condition, labels, notes = read_labels(archive, counts[0], counts[1])
     if held_out is None:
-        classes = labels if condition and condition.kind == "classes" else np.zeros(counts[0])
+        classes = labels if isinstance(condition, Classes) else np.zeros(counts[0])
         tested = choose_tested([str(row) for row in range(counts[0])], classes.tolist())
     else:
         if _shape(held_out) != _shape(images):
