@@ -18,6 +18,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 #: What an environment that only draws from exported files may lack.
 HEAVY = {
     "filelock",
+    "jinja2",
     "onnx",
     "onnx_ir",
     "onnxruntime",

@@ -1,17 +1,39 @@
-"""Curves as SVG inside a page: coloured by its style sheet, read out by its script."""
+"""Curves of a page: where their points are in a drawing, and the numbers beside its axes."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
-from gtk.pictures.markup import escaped, isolated
-
-#: The drawing's own units, about pixels: all of it, and what numbers and names take on each side.
-WIDTH, HEIGHT = 400, 250
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 10, 40
 #: Points of a curve that are drawn; more than there are pixels show nothing more.
 MOST_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Box:
+    """A drawing in its own units, about pixels.
+
+    Attributes:
+        width: of all of it, as is `height`.
+        left: an edge of the part with points, as are `right`, `top` and `bottom`; around it are
+            numbers and names.
+    """
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the part with points."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+BOX = Box(width=400, height=250, left=56, right=386, top=10, bottom=210)
 
 
 @dataclass(frozen=True)
@@ -30,49 +52,64 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Axes:
-    """Where steps and values are in a drawing.
+class Chart:
+    """One term's curves over the steps.
 
     Attributes:
-        last: the last step; the first is 0.
-        ticks: the values that are written beside the axis; they enclose all others.
+        term: what is drawn.
+        unit: of its values.
+        curves: at least one, with at least one point each.
+        last: the last step of the axis, at least 1, the same in all charts of a page.
     """
 
+    term: str
+    unit: str
+    curves: Sequence[Curve]
     last: float
-    ticks: Sequence[float]
+    box: ClassVar[Box] = BOX
+
+    @property
+    def name(self) -> str:
+        """The term as it is read."""
+        return self.term.replace("_", " ")
+
+    @property
+    def ends(self) -> str:
+        """The last value of each curve."""
+        return "; ".join(f"{curve.name} {curve.points[-1][1]:.4g}" for curve in self.curves)
+
+    @cached_property
+    def ticks(self) -> list[float]:
+        """The values that are written beside the axis; they enclose all others."""
+        values = [value for curve in self.curves for _, value in curve.points]
+        return nice_ticks(min(values), max(values))
 
     def x(self, step: float) -> float:
         """Return the place of a step."""
-        return round(LEFT + step / self.last * (WIDTH - LEFT - RIGHT), 1)
+        return round(BOX.left + step / self.last * (BOX.right - BOX.left), 1)
 
     def y(self, value: float) -> float:
         """Return the place of a value."""
         up = (value - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
-        return round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1)
+        return round(BOX.bottom - up * (BOX.bottom - BOX.top), 1)
 
+    def value_axis(self) -> list[tuple[float, str]]:
+        """Return the places of the ticks beside the axis of values, and their numbers."""
+        step = self.ticks[1] - self.ticks[0]
+        return [(self.y(tick), tick_text(tick, step)) for tick in self.ticks]
 
-def chart(title: str, unit: str, curves: Sequence[Curve], last: float) -> str:
-    """Return a figure with one term's curves over the steps.
+    def step_axis(self) -> list[tuple[float, str]]:
+        """Return the places of the ticks below the axis of steps, and their numbers."""
+        ticks = nice_ticks(0, self.last)
+        return [(self.x(tick), tick_text(tick, ticks[1])) for tick in ticks if tick <= self.last]
 
-    Args:
-        title: the term.
-        unit: of its values.
-        curves: at least one, with at least one point each.
-        last: the last step of the axis, the same in all charts of a page.
-    """
-    values = [value for curve in curves for _, value in curve.points]
-    axes = Axes(max(last, 1), nice_ticks(min(values), max(values)))
-    ends = "; ".join(f"{curve.name} {curve.points[-1][1]:.4g}" for curve in curves)
-    name = escaped(title.replace("_", " "))
-    label = f"{name}, {escaped(unit)}, by step. Last values: {escaped(ends)}. Arrow keys read it."
-    return (
-        f'<figure class="chart"><figcaption>{name} <small>{escaped(unit)}</small></figcaption>\n'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" aria-label="{label}" '
-        f'data-last="{axes.last:g}" data-left="{LEFT}" data-right="{WIDTH - RIGHT}">\n'
-        f"{_value_axis(axes)}{_step_axis(axes)}{''.join(_line(axes, curve) for curve in curves)}"
-        f'<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" visibility="hidden"/></svg>\n'
-        '<output class="readout" aria-live="polite"></output></figure>\n'
-    )
+    def drawn(self, curve: Curve) -> tuple[list[tuple[float, float]], list[tuple[str, str]]]:
+        """Return the places of a curve's points, and the numbers that the script reads out."""
+        points = thinned(curve.points)
+        return (
+            [(self.x(step), self.y(value)) for step, value in points],
+            [(f"{step:g}", f"{value:.6g}") for step, value in points],
+        )
 
 
 def nice_ticks(low: float, high: float) -> list[float]:
@@ -103,39 +140,6 @@ def tick_text(value: float, step: float) -> str:
     return f"{value + 0.0:,.{digits}f}"  # + 0.0: no "-0"
 
 
-def _value_axis(axes: Axes) -> str:
-    step = axes.ticks[1] - axes.ticks[0]
-    return "".join(
-        f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{axes.y(tick)}" '
-        f'y2="{axes.y(tick)}"/><text x="{LEFT - 7}" y="{axes.y(tick) + 4:.1f}" class="end">'
-        f"{tick_text(tick, step)}</text>\n"
-        for tick in axes.ticks
-    )
-
-
-def _step_axis(axes: Axes) -> str:
-    ticks = nice_ticks(0, axes.last)
-    shown = [tick for tick in ticks if tick <= axes.last]
-    numbers = "".join(
-        f'<text x="{axes.x(tick)}" y="{HEIGHT - BOTTOM + 17}" class="middle">'
-        f"{tick_text(tick, ticks[1])}</text>"
-        for tick in shown
-    )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return f'{numbers}<text x="{middle}" y="{HEIGHT - 5}" class="middle name">step</text>\n'
-
-
-def _line(axes: Axes, curve: Curve) -> str:
-    points = thinned(curve.points)
-    places = [f"{axes.x(step)},{axes.y(value)}" for step, value in points]
-    data = " ".join(f"{step:g},{value:.6g}" for step, value in points)
-    facts = f'class="{curve.style}" data-name="{escaped(curve.name)}" data-points="{data}"'
-    if len(points) == 1:  # a line of one point would not show
-        x, y = places[0].split(",")
-        return f'<circle {facts} cx="{x}" cy="{y}" r="4.5"/>\n'
-    return f'<polyline {facts} points="{" ".join(places)}"/>\n'
-
-
 def term_points(
     reports: Sequence[Mapping[str, Any]], split: str, term: str
 ) -> list[tuple[float, float]]:
@@ -145,19 +149,3 @@ def term_points(
         for line in reports
         if line["split"] == split and term in line["terms"]
     ]
-
-
-def legend(items: Sequence[tuple[str, str, bool]]) -> str:
-    """Return what each line of the charts stands for: its name, its style, whether it is a mark."""
-    entries = "".join(
-        f'<li><svg viewBox="0 0 24 12" aria-hidden="true">{_sign(style, mark=mark)}</svg>'
-        f"{isolated(name)}</li>"
-        for name, style, mark in items
-    )
-    return f'<ul class="legend">{entries}</ul>\n'
-
-
-def _sign(style: str, *, mark: bool) -> str:
-    if mark:
-        return f'<circle class="{style}" cx="12" cy="6" r="4.5" fill="currentColor"/>'
-    return f'<polyline class="{style}" points="1,6 23,6"/>'

@@ -14,14 +14,13 @@ from gtk.core.storage.comparison import (
     final_terms,
     units_of,
 )
-from gtk.pictures.chart import Curve, chart, legend, term_points
+from gtk.pictures.chart import Chart, Curve, term_points
 from gtk.pictures.curves import term_names
 from gtk.pictures.embedded import Frames, Picture, fitting
-from gtk.pictures.frames import column_heads
 from gtk.pictures.grid import image_grid
-from gtk.pictures.markup import escaped, isolated, table
-from gtk.pictures.page import LARGEST, page, section
-from gtk.pictures.report import FOOTER, SPLITS
+from gtk.pictures.page import LARGEST, page
+from gtk.pictures.page_grid import PageGrid
+from gtk.pictures.report import SPLITS
 from gtk.pictures.setup import setting_text
 
 #: How the line of each split is drawn; a colour means a run.
@@ -67,37 +66,38 @@ def comparison(items: Sequence[Compared], drawn: Sequence[Drawn], seed: int) -> 
 
 
 def _page(items: Sequence[Compared], drawn: Sequence[Drawn], pictures: Frames, seed: int) -> str:
-    names = ", ".join(item.name for item in items)
-    warnings = "".join(f'<p class="warning">{escaped(text)}</p>\n' for text in caveats(items))
-    title = f"{len(items)} runs compared"
-    parts = [
-        f'<header><p class="eyebrow">gtk compare</p>\n<h1>{title}</h1>\n',
-        f"<p>{isolated(names)}</p></header>\n",
-        warnings,
-        section("Settings that differ", _settings(items), "settings"),
-        section("Last figures", _figures(items), "figures"),
-        section("Curves", _curves(items), "curves"),
-        section("Samples", _samples(items, drawn, pictures, seed), "samples"),
-        FOOTER,
-    ]
-    return page(title, "".join(parts))
-
-
-def _settings(items: Sequence[Compared]) -> str:
-    rows = differing_settings(items)
-    if not rows:
-        return "<p>All settings are the same.</p>"
-    lines = [[row.name, *(setting_text(value) for value in row.values)] for row in rows]
-    return table(["setting", *_names(items)], lines, label="Settings that differ")
-
-
-def _figures(items: Sequence[Compared]) -> str:
-    rows = final_terms(items)
-    if not rows:
-        return "<p>No run has reported anything yet.</p>"
-    lines = [[term_title(row), *(figure_text(value) for value in row.values)] for row in rows]
-    heads = ["figure", *_names(items)]
-    return table(heads, lines, label="Last figures", numbers=len(items))
+    present = {line["split"] for item in items for line in item.reports}
+    return page(
+        "comparison.html",
+        title=f"{len(items)} runs compared",
+        names=[item.name for item in items],
+        caveats=caveats(items),
+        settings=[
+            [row.name, *(setting_text(value) for value in row.values)]
+            for row in differing_settings(items)
+        ],
+        figures=[
+            [term_title(row), *(figure_text(value) for value in row.values)]
+            for row in final_terms(items)
+        ],
+        runs=[(item.name, f"run{at}", False) for at, item in enumerate(items)],
+        splits=[
+            (name, f"run7 {DASHES[split]}", split == "test")
+            for split, name in SPLITS.items()
+            if split in present
+        ],
+        charts=_charts(items),
+        samples=[
+            (
+                item.name,
+                PageGrid(of.columns, item.run.data_spec.width, of.heads),
+                pictures.get(at),
+                of.reason or "no room for them",
+            )
+            for at, (item, of) in enumerate(zip(items, drawn, strict=True))
+        ],
+        seed=seed,
+    )
 
 
 def term_title(row: Row) -> str:
@@ -113,29 +113,15 @@ def figure_text(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 
-def _names(items: Sequence[Compared]) -> list[str]:
-    return [item.name for item in items]
-
-
-def _curves(items: Sequence[Compared]) -> str:
+def _charts(items: Sequence[Compared]) -> list[Chart]:
     """Return a chart for each term of any run, all runs on one."""
     lines = [line for item in items for line in item.reports]
-    if not lines:
-        return ""
-    last = max(line["step"] for line in lines)
-    charts = "".join(
-        chart(term, units_of(line for line in lines if term in line["terms"]), curves, last)
+    last = max((line["step"] for line in lines), default=1)
+    return [
+        Chart(term, units_of(line for line in lines if term in line["terms"]), curves, max(last, 1))
         for term in term_names(lines)
         if (curves := _of_term(items, term))
-    )
-    present = {line["split"] for line in lines}
-    splits = [
-        (SPLITS[split], f"run7 {DASHES[split]}", split == "test")
-        for split in SPLITS
-        if split in present
     ]
-    runs = [(item.name, f"run{at}", False) for at, item in enumerate(items)]
-    return f'{legend(runs)}{legend(splits)}<div class="charts">{charts}</div>'
 
 
 def _of_term(items: Sequence[Compared], term: str) -> list[Curve]:
@@ -145,27 +131,3 @@ def _of_term(items: Sequence[Compared], term: str) -> list[Curve]:
         for split, name in SPLITS.items()
         if (points := term_points(item.reports, split, term))
     ]
-
-
-def _samples(items: Sequence[Compared], drawn: Sequence[Drawn], pictures: Frames, seed: int) -> str:
-    blocks = "".join(
-        f'<div class="block"><h3><span class="swatch run{at}" style="background:currentColor">'
-        f"</span>{isolated(item.name)}</h3>{_block(item, of, pictures.get(at))}</div>\n"
-        for at, (item, of) in enumerate(zip(items, drawn, strict=True))
-    )
-    return (
-        f'<div class="blocks">{blocks}</div>\n<p class="note">From seed {seed}; where noise has '
-        "the same shape, the same places have the same noise.</p>"
-    )
-
-
-def _block(item: Compared, drawn: Drawn, picture: Picture | None) -> str:
-    if picture is None:
-        return f'<p class="note">No samples: {escaped(drawn.reason or "no room for them")}</p>'
-    width = item.run.data_spec.width
-    return (
-        f'<div class="wide"><div style="min-width:{drawn.columns * 20}px">'
-        f"{column_heads(drawn.heads, drawn.columns, width)}"
-        f'<img src="{picture.uri}" width="{picture.width}" height="{picture.height}" '
-        f'alt="Samples of {escaped(item.name)}"></div></div>'
-    )

@@ -5,17 +5,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.dataset import spread
 from gtk.core.values.output import write_file
+from gtk.pictures.chart import Box
 from gtk.pictures.embedded import Picture
 from gtk.pictures.figure import BLUE, class_colors
 from gtk.pictures.grid import write_png
-from gtk.pictures.markup import escaped, isolated, shortened
 from gtk.pictures.scatter import plane
 
 #: Points that have their image; more of them would hide each other, and make a page large.
@@ -26,8 +26,9 @@ COLUMNS, MOST_PIXELS = 25, 64
 MOST_NAMES = 100
 #: About how many pixels of a screen the image of a point is wide.
 THUMB = 96
-#: The drawing's own units, and the room for numbers and names.
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 520, 52, 14, 14, 42
+#: Between the box's edges and the points.
+MARGIN = 12
+BOX = Box(width=720, height=520, left=52, right=706, top=14, bottom=478)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class LatentMap:
     classes: Sequence[str]
     axes: Sequence[str]
     cell: Sequence[int]
+    box: ClassVar[Box] = BOX
 
     @classmethod
     def read(cls, folder: Path) -> "tuple[LatentMap, Picture] | None":
@@ -82,6 +84,42 @@ class LatentMap:
         labelled = all(0 <= label < len(self.classes) for label in self.labels)
         if not (whole and labelled and len(counts) == 1 and len(self.axes) == len(self.cell) == 2):
             raise ValueError("damaged")
+
+    def places(self) -> list[tuple[float, float]]:
+        """Return where each point is drawn; a step along x is as long as one along y."""
+        points = np.asarray(self.points, np.float64)
+        low, high = points.min(axis=0), points.max(axis=0)
+        room = np.array([BOX.right - BOX.left, BOX.bottom - BOX.top], np.float64) - 2 * MARGIN
+        zoom = room / np.maximum(high - low, 1e-9)
+        if self.axes[1]:  # without a name, y only keeps the classes apart
+            zoom[:] = zoom.min()
+        drawn = np.array(BOX.centre) + (points - (low + high) / 2) * zoom * [1, -1]
+        return [(round(x, 1), round(y, 1)) for x, y in drawn.tolist()]
+
+    def colors(self) -> list[str]:
+        """Return a colour for each class, those of the PNG; one where there are no classes."""
+        if not self.classes:
+            return [BLUE]
+        rows = (class_colors(len(self.classes))[:, :3] * 255).round().astype(int).tolist()
+        return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in rows]
+
+    @property
+    def named(self) -> Sequence[str]:
+        """The classes that have their name below the points."""
+        return self.classes[:MOST_NAMES]
+
+    @property
+    def sheet(self) -> tuple[int, int]:
+        """Columns and lines of the picture of all images."""
+        columns = min(COLUMNS, len(self.rows))
+        return columns, -(-len(self.rows) // columns)
+
+    @property
+    def thumb(self) -> tuple[int, int]:
+        """Width and height of a point's image on the screen."""
+        width, height = self.cell
+        factor = max(1, round(THUMB / max(width, height)))
+        return width * factor, height * factor
 
 
 def write_latent_map(
@@ -149,98 +187,3 @@ def _sheet(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         top, left = index // columns * height, index % columns * width
         sheet[top : top + height, left : left + width] = picture
     return sheet
-
-
-def latent_figure(latents: LatentMap, images: Picture) -> str:
-    """Return the figure with points, their images, and the names of the classes."""
-    colors = _colors(len(latents.classes))
-    places = _places(latents)
-    radius = 5 if len(places) > 100 else 7
-    circles = "".join(
-        f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{_fill(latents, at, colors)}"'
-        f"{_label(latents, at)}><title>{_point_name(latents, at)}</title></circle>\n"
-        for at, (x, y) in enumerate(places)
-    )
-    middle, across = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
-    some = "all" if len(places) == latents.total else f"{len(places)} of the"
-    label = (
-        f"Latent space after epoch {latents.epoch}: {some} {latents.total} test images as points. "
-        "The arrow keys go from point to point and name the class of its image."
-    )
-    return (
-        '<figure><div class="map">\n'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" aria-label="{label}">\n'
-        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
-        f'height="{HEIGHT - TOP - BOTTOM}" fill="none" class="rule"/>\n{circles}'
-        f'<text x="{middle}" y="{HEIGHT - 14}" class="middle">{escaped(latents.axes[0])}</text>\n'
-        f'<text transform="translate(24 {across}) rotate(-90)" class="middle">'
-        f"{escaped(latents.axes[1])}</text></svg>\n{_peek(latents, images)}</div>\n"
-        f"{_legend(latents, colors)}"
-        f'<p class="note">{some.capitalize()} {latents.total:,} test images'
-        f"{'' if some == 'all' else ', evenly chosen'}, after epoch {latents.epoch}: the mean of "
-        "each image's posterior. Point at one, touch it, or go from one to the next with the arrow "
-        "keys, to see the image; a class's name picks its points out.</p></figure>"
-    )
-
-
-def _places(latents: LatentMap) -> list[tuple[float, float]]:
-    """Return where each point is drawn; a step along x is as long as one along y."""
-    points = np.asarray(latents.points, np.float64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    room = np.array([WIDTH - LEFT - RIGHT - 24, HEIGHT - TOP - BOTTOM - 24], np.float64)
-    zoom = room / np.maximum(high - low, 1e-9)
-    if latents.axes[1]:  # without a name, y only keeps the classes apart
-        zoom[:] = zoom.min()
-    centre = np.array([(LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2])
-    drawn = centre + (points - (low + high) / 2) * zoom * [1, -1]
-    return [(round(x, 1), round(y, 1)) for x, y in drawn.tolist()]
-
-
-def _colors(count: int) -> list[str]:
-    """Return a colour for each class, those of the PNG."""
-    if not count:
-        return [BLUE]
-    rows = (class_colors(count)[:, :3] * 255).round().astype(int).tolist()
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in rows]
-
-
-def _fill(latents: LatentMap, at: int, colors: Sequence[str]) -> str:
-    return colors[latents.labels[at]] if latents.labels else colors[0]
-
-
-def _label(latents: LatentMap, at: int) -> str:
-    return f' data-label="{latents.labels[at]}"' if latents.labels else ""
-
-
-def _point_name(latents: LatentMap, at: int) -> str:
-    image = f"test image {latents.rows[at]}"
-    if not latents.labels:
-        return image
-    return escaped(f"class {shortened(latents.classes[latents.labels[at]])}, {image}")
-
-
-def _peek(latents: LatentMap, images: Picture) -> str:
-    """Return the box with a point's image; the script moves the picture behind its window."""
-    width, height = latents.cell
-    columns = min(COLUMNS, len(latents.rows))
-    factor = max(1, round(THUMB / max(width, height)))
-    wide, high = width * factor, height * factor
-    lines = -(-len(latents.rows) // columns)
-    return (
-        '<div class="peek" hidden>'
-        f'<div class="thumb" role="img" data-columns="{columns}" data-width="{wide}" '
-        f'data-height="{high}" style="width:{wide}px;height:{high}px;'
-        f'background-size:{columns * wide}px {lines * high}px;background-image:url({images.uri})">'
-        '</div><output aria-live="polite" dir="auto"></output></div>'
-    )
-
-
-def _legend(latents: LatentMap, colors: Sequence[str]) -> str:
-    pairs = list(zip(latents.classes, colors, strict=False))[:MOST_NAMES]
-    items = "".join(
-        f'<li><button type="button" class="pick" data-label="{label}" aria-pressed="false" '
-        "disabled>"
-        f'<span class="swatch" style="background:{color}"></span>{isolated(name)}</button></li>'
-        for label, (name, color) in enumerate(pairs)
-    )
-    return f'<ul class="legend" aria-label="classes">{items}</ul>\n' if items else ""

@@ -1,30 +1,26 @@
-"""What decided a run and where it ran, as tables of a page."""
+"""What decided a run and where it ran, as tables of a page: rows by the title of their table."""
 
 from collections.abc import Mapping
 
 from gtk.core.storage.run import Run
-from gtk.pictures.markup import isolated, table
+
+Tables = dict[str, list[tuple[str, str]]]
 
 
-def settings_tables(run: Run, networks: Mapping[str, int]) -> str:
+def settings_tables(run: Run, networks: Mapping[str, int]) -> Tables:
     """Return a table for each table of run.json, and for the networks where they are known."""
     document = run.document
-    tables = [
-        _pairs(title, document[name])
-        for name, title in (
-            ("data", "Data"), ("model", "Model"), ("conditioner", "Conditioner"), ("loss", "Loss"),
-            ("train", "Training"),
-        )
-    ]  # fmt: skip
-    if networks:
-        counts = {name: f"{count:,} parameters" for name, count in networks.items()}
-        tables.insert(2, _pairs("Networks", counts))
-    recipe = document.get("recipe")
-    source = f"<p>From the recipe {isolated(recipe)}.</p>\n" if recipe else ""
-    return f'{source}<div class="tables">{"".join(tables)}</div>'
+    return _tables({
+        "Data": document["data"],
+        "Model": document["model"],
+        "Networks": {name: f"{count:,} parameters" for name, count in networks.items()},
+        "Conditioner": document["conditioner"],
+        "Loss": document["loss"],
+        "Training": document["train"],
+    })  # fmt: skip
 
 
-def environment_tables(run: Run) -> str:
+def environment_tables(run: Run) -> Tables:
     """Return when, on what and with which versions it was trained."""
     document = run.document
     machine = {
@@ -36,17 +32,15 @@ def environment_tables(run: Run) -> str:
         f"{table} {document[table]['name']}": f"{item['package']} {item.get('version', '')}"
         for table, item in document["packages"].items()
     }
-    tables = (
-        _pairs("Machine", machine),
-        _pairs("Versions", document.get("versions", {})),
-        _pairs("Plugins", packages),
-    )
-    return f'<div class="tables">{"".join(tables)}</div>'
+    versions = document.get("versions", {})
+    return _tables({"Machine": machine, "Versions": versions, "Plugins": packages})
 
 
-def _pairs(title: str, values: Mapping[str, object]) -> str:
-    rows = [(name, setting_text(value)) for name, value in values.items()]
-    return f"<div><h3>{title}</h3>\n{table(None, rows, label=title)}</div>\n" if rows else ""
+def _tables(values: Mapping[str, Mapping[str, object]]) -> Tables:
+    return {
+        title: [(name, setting_text(value)) for name, value in table.items()]
+        for title, table in values.items()
+    }
 
 
 def setting_text(value: object) -> str:

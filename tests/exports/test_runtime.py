@@ -452,7 +452,7 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
 
 BLOCKED = """
 import sys
-for name in ("torch", "torchvision", "sklearn", "scipy", "onnx", "onnxscript", "pluggy",
+for name in ("torch", "torchvision", "sklearn", "scipy", "jinja2", "onnx", "onnxscript", "pluggy",
              "safetensors", "platformdirs"):
     sys.modules[name] = None  # importing it now fails
 from gtk.cli.main import run

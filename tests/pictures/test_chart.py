@@ -1,24 +1,27 @@
 """Curves inside a page: round numbers, and points where they belong."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gtk.pictures.chart import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
+    BOX,
     MOST_POINTS,
-    RIGHT,
-    TOP,
-    WIDTH,
+    Chart,
     Curve,
-    chart,
     nice_ticks,
     thinned,
     tick_text,
-)  # fmt: skip
+)
+from gtk.pictures.page import templates
+
+
+def figure(chart: Chart) -> str:
+    """Return a chart as a page has it."""
+    module: Any = templates().get_template("chart.html").module
+    return str(module.chart_figure(chart))
 
 
 @pytest.mark.parametrize(
@@ -55,19 +58,21 @@ def test_ticks_of_any_range_are_few() -> None:
 
 
 def test_points_are_where_their_numbers_are() -> None:
-    text = chart("kl", "nats", [Curve("training", "train", [(0, 10), (50, 30), (100, 50)])], 100)
+    curve = Curve("training", "train", [(0, 10), (50, 30), (100, 50)])
+    text = figure(Chart("kl", "nats", [curve], 100))
     (points,) = re.findall(r'<polyline [^>]* points="([^"]*)"', text)
-    middle = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
     places = [tuple(map(float, point.split(","))) for point in points.split()]
-    assert places[0] == (LEFT, HEIGHT - BOTTOM)
-    assert places[1] == pytest.approx(middle)
-    assert places[2] == (WIDTH - RIGHT, TOP)
+    assert places[0] == (BOX.left, BOX.bottom)
+    assert places[1] == pytest.approx(BOX.centre)
+    assert places[2] == (BOX.right, BOX.top)
     assert 'data-points="0,10 50,30 100,50"' in text
     assert "Last values: training 50" in text
 
 
 def test_a_single_point_is_a_mark() -> None:
-    assert "<polyline" not in chart("loss", "nats", [Curve("test", "test", [(9, 1.5)])], 9)
+    text = figure(Chart("loss", "nats", [Curve("test", "test", [(9, 1.5)])], 9))
+    assert "<polyline" not in text
+    assert 'data-points="9,1.5" cx=' in text
 
 
 def test_many_points_are_thinned_and_keep_their_ends() -> None:
