@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gtk.core.values.text import visible
 from gtk.core.values.tracking import heard_by
 
 
@@ -36,7 +37,7 @@ def work_shown() -> Iterator[None]:
     def hear(what: str, done: int, total: int) -> None:
         if what not in tasks:
             bar.start()
-            tasks[what] = bar.add_task(what, total=total)
+            tasks[what] = bar.add_task(visible(what), total=total)
         bar.update(tasks[what], completed=done, total=total)
 
     try:

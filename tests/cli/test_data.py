@@ -249,9 +249,11 @@ def test_long_work_is_shown(
     for forced in ("", "1"):
         monkeypatch.setenv("FORCE_COLOR", forced)  # which rich takes for a terminal
         with work_shown():
-            list(track(range(3), "decoding [b]faces[/b]", 3))
-        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
-        assert ("decoding [b]faces[/b]" in shown, "3/3" in shown) == (bool(forced), bool(forced))
+            list(track(range(3), "decoding [b]faces[/b]\x1b[5m", 3))
+        written = capsys.readouterr().err
+        assert "\x1b[5m" not in written
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
+        assert (r"decoding [b]faces[/b]\x1b[5m" in shown, "3/3" in shown) == (bool(forced),) * 2
     with work_shown():
         pass
     assert capsys.readouterr().err == ""
