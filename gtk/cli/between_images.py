@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
-from gtk.cli.picture import Layout
+from gtk.cli.picture import Layout, percentages
 from gtk.cli.source import RunSource
-from gtk.cli.step_names import percentages
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 

@@ -10,9 +10,8 @@ from gtk.cli.condition import (
     wanted_condition,
 )
 from gtk.cli.options import RunReference
-from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
 from gtk.cli.source import RunSource, Source
-from gtk.cli.step_names import percentages
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 

@@ -206,3 +206,8 @@ def picture_options(
         return gathered
 
     return decorate
+
+
+def percentages(steps: int) -> list[str]:
+    """Return what columns between two ends are called: "0%", ..., "100%"."""
+    return [f"{step / (steps - 1):.0%}" for step in range(steps)]

@@ -1,21 +1,27 @@
 """Draw where the test images lie in latent space."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.model import Model
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.training.store import ImageStore
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.pictures.figure import write_figure
 from gtk.pictures.latent_map import write_latent_map
 from gtk.pictures.scatter import latent_scatter
-from gtk.plugins.callbacks.blocks import image_blocks
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 from gtk.plugins.families.latent_variable import LatentVariableModel
+
+#: Images in one pass through a network.
+BLOCK = 256
 
 
 class LatentPictures(EpochPicture):
@@ -56,7 +62,7 @@ def _codes(model: Model, dataset: Dataset) -> NDArray[np.float32] | None:
         return None
     codes, done = np.empty((0, 0), np.float32), 0
     with torch.no_grad():
-        for batch in image_blocks(dataset, model):
+        for batch in _image_blocks(dataset, model):
             means = model.encode(batch.images, batch.condition).mean
             if not done:
                 # All at once: a small array kept for each block would split the room that the
@@ -65,6 +71,15 @@ def _codes(model: Model, dataset: Dataset) -> NDArray[np.float32] | None:
             codes[done : done + len(batch)] = means.cpu().numpy()
             done += len(batch)
     return codes
+
+
+def _image_blocks(dataset: Dataset, model: Model) -> Iterator[Batch]:
+    """Yield the test images block by block, in their order, on the model's device."""
+    device = next(model.parameters()).device
+    conditional = dataset.spec.condition is not None
+    store = ImageStore(dataset.test, conditional=conditional, device=device)
+    for start in range(0, len(store), BLOCK):
+        yield store.batch(torch.arange(start, min(start + BLOCK, len(store)), device=device))
 
 
 def _classes(dataset: Dataset) -> tuple[NDArray[np.int64], tuple[str, ...]]:
