@@ -1,9 +1,10 @@
 """How runs differ, and what their figures say beside each other. Nothing here imports torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from gtk.core.registry.discovery import MODEL, find
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
 
@@ -142,11 +143,13 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     different = {
         "data": [data_name(document) for document in documents],
         "loss": [document["loss"]["name"] for document in documents],
-        "likelihood": [_likelihood(document["model"]) for document in documents],
     }
+    comparable = [_comparable(document) for document in documents]
+    for name in dict.fromkeys(name for values in comparable for name in values):
+        different[name] = [values.get(name, "none") for values in comparable]
     for what, values in different.items():
         if len(set(values)) > 1:
-            names = ", ".join(dict.fromkeys(value or "none" for value in values))
+            names = ", ".join(dict.fromkeys(values))
             reasons.append(f"Figures do not compare: {what} differs ({names}).")
     options = sorted(
         {
@@ -162,8 +165,20 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     return reasons + [f"{item.name} is {item.unfinished}" for item in items if item.unfinished]
 
 
-def _likelihood(model: Mapping[str, Any]) -> str | None:
-    """Return the likelihood, with its variance where that is fixed: it scales the nats."""
-    likelihood = model.get("likelihood")
-    fixed = likelihood == "gaussian" and "variance" in model
-    return f"gaussian of variance {model['variance']}" if fixed else likelihood
+def _comparable(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that figures depend on, as the model's plugin says; {} if it is not here.
+
+    What a value counts together with is said, too: "gaussian of variance 0.01".
+    """
+    model, package = document["model"], document["packages"]["model"]["package"]
+    try:
+        config = find(MODEL, f"{package}/{model['name']}").spec.config
+    except UserError:
+        return {}
+    found = {}
+    for item in fields(config):
+        if "comparable" in item.metadata and item.name in model:
+            value = model[item.name]
+            details = [key for key in item.metadata["comparable"].get(value, ()) if key in model]
+            found[item.name] = " of ".join([value, *(f"{key} {model[key]}" for key in details)])
+    return found

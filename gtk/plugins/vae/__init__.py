@@ -50,7 +50,9 @@ class VAEConfig:
         field(
             default="bernoulli",
             metadata={
-                "help": "What the decoder says of a pixel; learned: with a variance of its own."
+                "help": "What the decoder says of a pixel; learned: with a variance of its own.",
+                # It scales the nats, as a fixed variance does.
+                "comparable": {"gaussian": ("variance",)},
             },
         )
     )
