@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gtk.core.storage.run import Run as Run
     from gtk.core.storage.runs import find_run as load  # noqa: F401 - public under another name
     from gtk.core.training.progress import Progress as Progress
-    from gtk.core.training.training import train as train
     from gtk.core.values.codes import Codes as Codes
     from gtk.core.values.condition import ConditionSpec as ConditionSpec
     from gtk.core.values.dataset import (
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
         StandardGaussian as StandardGaussian,
     )
     from gtk.plugins.families.latent_variable import LatentVariableModel as LatentVariableModel
+    from gtk.train_door import train as train
 
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
@@ -104,7 +104,7 @@ _HOMES = {
     "hookimpl": "gtk.core.registry.hooks",
     "load": "gtk.core.storage.runs:find_run",
     "track": "gtk.core.values.tracking",
-    "train": "gtk.core.training.training",
+    "train": "gtk.train_door",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import RunReference, runs_option
+from gtk.cli.options import RunReference, UserPath, runs_option
 from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError, InvalidValue
@@ -29,7 +29,7 @@ ROWS, COLUMNS = 5, 10
 @click.argument("references", metavar="RUN RUN...", type=RunReference(), nargs=-1, required=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FILE.html",
     help="Also write a page, with curves and samples.",
 )

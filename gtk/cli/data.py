@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_wrapped
-from gtk.cli.options import HeadedCommand, PluginName, click_option
+from gtk.cli.options import HeadedCommand, PluginName, UserPath, click_option
 from gtk.cli.progress_bar import work_shown
 from gtk.core.registry.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
 from gtk.core.registry.options import Option, make_config, options_of
@@ -75,11 +75,11 @@ def _probe(params: list[click.Parameter], args: list[str]) -> str | None:
 @click.argument("name", required=False, metavar="[NAME[:PATH]]", type=PluginName("dataset"))
 @click.option(
     "--data-root",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="DIR",
     help="A folder with the data set's files, or PATH; as for gtk train.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The PNG to write.")
+@click.option("--out", type=UserPath(), metavar="FILE", help="The PNG to write.")
 @click.option("--test", is_flag=True, help="Show test images, not training images.")
 @click.option(
     "-n",

@@ -9,7 +9,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.contract import undecided_rows
-from gtk.cli.options import RunReference, checkpoint_option, runs_option
+from gtk.cli.options import RunReference, UserPath, checkpoint_option, runs_option
 from gtk.cli.progress_bar import work_shown
 from gtk.core.storage.command import sample_condition
 from gtk.core.storage.run import Run
@@ -53,7 +53,7 @@ class BatchSize(click.ParamType[Any]):
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FILE",
     help="The file to write, for 'all' a folder; by default NAME-PART.onnx in the run's folder. A "
     ".json beside it has what the file says about itself.",

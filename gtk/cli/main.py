@@ -11,6 +11,7 @@ import click
 
 from gtk.cli.lazy_group import LazyGroup
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
+from gtk.core.values.setting import settings_as_options
 from gtk.core.values.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -61,6 +62,7 @@ def gtk() -> None:
     """
 
 
+@settings_as_options()
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0 done, 1 failed, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -7,6 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gtk.core.registry.options import Option, parse_integers
+from gtk.core.values.user_path import user_path
 
 
 class Integers(click.ParamType[Any]):
@@ -25,6 +26,22 @@ class Integers(click.ParamType[Any]):
             return parse_integers(value)
         except ValueError:
             self.fail(f"'{value}' is not whole numbers such as 256,128", param, ctx)
+
+
+class UserPath(click.Path):
+    """A path; a leading ~ is the user's home, also where no shell has replaced it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - click's signature
+        """Return it as a `Path`."""
+        return super().convert(user_path(value), param, ctx)
 
 
 class PluginName(click.ParamType[Any]):
@@ -68,7 +85,7 @@ class RecipeReference(click.ParamType[Any]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Return the names that begin so, or else files."""
-        from gtk.core.settings.recipe import built_in_names
+        from gtk.defaults import built_in_names
 
         found = [CompletionItem(name) for name in built_in_names() if name.startswith(incomplete)]
         return found or ([CompletionItem(incomplete, type="file")] if self.files else [])
@@ -78,6 +95,15 @@ class RunReference(click.ParamType[Any]):
     """A run: its folder, its name, or "latest"; for some commands also an exported file."""
 
     name = "run"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return it with a leading ~ replaced."""
+        return str(user_path(value)) if str(value).startswith("~") else str(value)
 
     def shell_complete(
         self,
@@ -126,7 +152,7 @@ def runs_option(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
     """Add --runs."""
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         default=Path("runs"),
         show_default=True,
         metavar="DIR",

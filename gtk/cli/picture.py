@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import checkpoint_option, runs_option
+from gtk.cli.options import UserPath, checkpoint_option, runs_option
 from gtk.cli.source import RunSource, Source, is_exported, open_source
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
@@ -176,9 +176,7 @@ def picture_options(
         click.option(
             "--seed", type=click.IntRange(0), default=seed, show_default=True, help=seed_help
         ),
-        click.option(
-            "--out", type=click.Path(path_type=Path), metavar=out, help="The file to write."
-        ),
+        click.option("--out", type=UserPath(), metavar=out, help="The file to write."),
         checkpoint_option,
         click.option("--device", help="Where it works: auto, cpu, cuda, cuda:1.  [default: cpu]"),
         click.option(

@@ -14,10 +14,10 @@ from gtk.cli.options import click_option
 from gtk.core.registry.discovery import DATASET, KINDS, Kind, find, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.registry.unknown_plugin import unknown_plugin
-from gtk.core.settings.choice import DEFAULT_DATA
 from gtk.core.settings.image_source import find_dataset, split_reference
 from gtk.core.values.errors import InvalidValue, PluginError, WorkFailed, unknown_name
 from gtk.core.values.text import visible
+from gtk.defaults import DEFAULT_DATA
 
 if TYPE_CHECKING:
     from gtk.testing.kit import CheckResult

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gtk.cli.console import make_console
+from gtk.cli.options import UserPath
 from gtk.core.registry.discovery import KINDS, Kind, installed
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import check_writable_folder, unwritable
@@ -40,7 +41,7 @@ USAGE = {
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=Path(),
     metavar="DIR",
     help="The folder to make it in; by default this one.",

@@ -4,8 +4,8 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import RecipeReference
-from gtk.core.settings.recipe import built_in_names, find_recipe
 from gtk.core.values.errors import unknown_name
+from gtk.defaults import built_in_names, find_recipe
 
 
 @click.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gtk.cli.condition import condition_options
-from gtk.cli.options import RunReference
+from gtk.cli.options import RunReference, UserPath
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.values.errors import InvalidValue
 
@@ -21,7 +21,7 @@ COUNT = 10
 
 @click.command()
 @click.argument("run", metavar="RUN", type=RunReference())
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=UserPath())
 @click.option(
     "-n",
     "count",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import RunReference, runs_option
+from gtk.cli.options import RunReference, UserPath, runs_option
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError
@@ -16,7 +16,7 @@ from gtk.core.values.output import check_output_file
 @click.argument("run", metavar="RUN", type=RunReference())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="FILE.html",
     help="The page to write; by default report.html in the run's folder, anew.",
 )

@@ -1,12 +1,9 @@
-"""`gtk train`: the options of the chosen plugins beside gtk's own, then `core.training`."""
+"""`gtk train`: `gtk.train` with the options of the chosen plugins beside its own."""
 
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from gtk.cli.json_lines import JsonLines
 from gtk.cli.options import (
@@ -14,22 +11,20 @@ from gtk.cli.options import (
     PluginName,
     RecipeReference,
     RunReference,
+    UserPath,
     click_option,
-    runs_option,
 )
 from gtk.cli.train_summary import print_finished, print_networks, print_stopped
 from gtk.core.registry.discovery import MODEL, installed
-from gtk.core.registry.train_config import REQUEST_NAMES
-from gtk.core.settings.choice import DEFAULT_DATA, Choice
-from gtk.core.settings.recipe import NO_RECIPE, TABLES, find_recipe
-from gtk.core.storage.run import Run
-from gtk.core.storage.runs import RunPlace, find_run
+from gtk.core.registry.options import options_of
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_request import ARGUMENTS, TrainRequest
+from gtk.core.settings.choice import Choice
+from gtk.core.settings.recipe import NO_RECIPE, TABLES
 from gtk.core.values.errors import InvalidValue, UserError
+from gtk.defaults import DEFAULT_DATA
+from gtk.train_door import choose, prepare
 
-if TYPE_CHECKING:  # `gtk train --help` must not import torch
-    from gtk.core.training.training import Training
-
-COMMANDLINE = ParameterSource.COMMANDLINE
 HEADINGS = {
     "train": "Training",
     "data": "Options of data set",
@@ -47,10 +42,7 @@ class TrainCommand(HeadedCommand):
         names = _probe(args)
         if names["plugin"] is not None or names["recipe"] is not None:
             try:
-                recipe = NO_RECIPE if names["recipe"] is None else find_recipe(names["recipe"])
-                ctx.obj = Choice.by_name(
-                    names["plugin"], names["data"], names["conditioner"], names["loss"], recipe
-                )
+                ctx.obj = choose(TrainRequest(**names))
             except UserError:
                 if not ctx.resilient_parsing:  # while completing a word, say nothing
                     raise
@@ -101,11 +93,8 @@ def _probe(args: list[str]) -> dict[str, Any]:
     probe = click.Command(
         "probe",
         params=[
-            click.Option(["--plugin"]),
-            click.Option(["--recipe"]),
-            click.Option(["--data"]),
-            click.Option(["--conditioner"]),
-            click.Option(["--loss"]),
+            click.Option([f"--{name}"])
+            for name in ("plugin", "recipe", "data", "conditioner", "loss")
         ],
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
@@ -116,9 +105,6 @@ def _probe(args: list[str]) -> dict[str, Any]:
 def _config_options(choice: Choice | None) -> list[click.Option]:
     """Make options from config dataclasses; with the plugins' own defaults where they are known."""
     if choice is None:
-        from gtk.core.registry.options import options_of
-        from gtk.core.registry.train_config import TrainConfig
-
         return [
             click_option(option, option.default, HEADINGS["train"])
             for option in options_of({"train": TrainConfig})
@@ -133,72 +119,51 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
     return result
 
 
-@click.command(cls=TrainCommand)
-@click.option("--plugin", type=PluginName("model"), metavar="NAME", help="The model to train.")
-@click.option(
-    "--recipe",
-    type=RecipeReference(),
-    metavar="NAME|FILE",
-    help="Settings from a recipe, a TOML file or a run's run.json; every other option beats it.",
+#: How the command line reads what is not a text or a flag, and completes it.
+TYPES: dict[str, click.ParamType[Any]] = {
+    "plugin": PluginName("model"),
+    "recipe": RecipeReference(),
+    "data": PluginName("dataset"),
+    "data_root": UserPath(),
+    "conditioner": PluginName("conditioner"),
+    "loss": PluginName("loss"),
+    "runs": UserPath(),
+    "callbacks": PluginName("callback"),
+    "resume": RunReference(),
+}
+
+
+def _request_options() -> list[click.Option]:
+    """Make an option of every argument of `gtk.train`."""
+    return [
+        click.Option(
+            [f"--{item.metadata.get('flag', item.name).replace('_', '-')}", item.name],
+            type=TYPES.get(item.name),
+            default=item.default,
+            is_flag=item.default is False,
+            multiple=item.default == (),
+            show_default=item.name == "runs",
+            is_eager=item.name == "runs",  # from which a run's name is completed
+            metavar=item.metadata.get("metavar", None if item.default is False else "NAME"),
+            help=item.metadata["help"],
+        )
+        for item in ARGUMENTS
+    ]
+
+
+@click.command(
+    cls=TrainCommand,
+    params=[
+        *_request_options(),
+        click.Option(["--dry-run"], is_flag=True, help="Print the networks and train nothing."),
+        click.Option(["--json"], is_flag=True, help="Print one JSON object a line, for programs."),
+    ],
 )
-@click.option(
-    "--data",
-    type=PluginName("dataset"),
-    metavar="NAME[:PATH]",
-    help="The data set to train on; a PATH says where it is, as in folder:photos.",
-)
-@click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A folder with the data set's files; only read. By default what GENERATIVE_TOOLKIT_DATA "
-    "says; else they are downloaded.",
-)
-@click.option(
-    "--conditioner",
-    type=PluginName("conditioner"),
-    metavar="NAME",
-    help="How the condition gets in; by default as the model wants it. Names: gtk plugins.",
-)
-@click.option(
-    "--loss",
-    type=PluginName("loss"),
-    metavar="NAME",
-    help="What is played for; by default as the model wants it. Names: gtk plugins.",
-)
-@click.option("--name", metavar="NAME", help="The run becomes DIR/NAME; by default numbered.")
-@runs_option
-@click.option(
-    "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, ... By default auto, or a run's own."
-)
-@click.option(
-    "--callback",
-    multiple=True,
-    type=PluginName("callback"),
-    metavar="NAME",
-    help="One more callback; can be repeated.",
-)
-@click.option(
-    "--resume",
-    type=RunReference(),
-    metavar="RUN",
-    help="Go on with this run; --epochs can make it longer.",
-)
-@click.option("--dry-run", is_flag=True, help="Print the networks and train nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace an older run of that name.")
-@click.option("--quiet", is_flag=True, help="Print only the run's folder.")
-@click.option("--json", is_flag=True, help="Print one JSON object a line, for programs.")
-@click.pass_context
 def train(
-    ctx: click.Context,
-    /,
     *,
-    runs: Path,
-    resume: str | None,
     dry_run: bool,
-    quiet: bool,
     json: bool,
-    **options: Any,  # noqa: ANN401 - each plugin has options of its own
+    **given: Any,  # noqa: ANN401 - the request's, and each plugin's own
 ) -> None:
     """Train a model, from its first step or on from a run's last.
 
@@ -210,26 +175,14 @@ def train(
 
     gtk train --resume first --epochs 20
     """
-    if json and (quiet or dry_run):
+    if json and (given["quiet"] or dry_run):
         raise InvalidValue(
-            f"--{'quiet' if quiet else 'dry-run'} prints something else than --json: give one of "
-            "the two"
+            f"--{'quiet' if given['quiet'] else 'dry-run'} prints something else than --json: "
+            "give one of the two"
         )
-    # What has a name in REQUEST_NAMES is read from the context where it is needed.
-    given = {
-        key: value
-        for key, value in options.items()
-        if value is not None and key not in REQUEST_NAMES
-    }
     lines = JsonLines() if json else None
     with lines or nullcontext():
-        if resume is not None:
-            training, fit = _resumed(ctx, given, find_run(resume, runs), lines)
-        elif ctx.obj is None:
-            names = ", ".join(sorted({item.name for item in installed(MODEL)}))
-            raise InvalidValue(f"say which model to train: --plugin NAME. Installed: {names}")
-        else:
-            training, fit = _new(ctx, given, lines)
+        training, fit = prepare(_request(given, lines))
         if dry_run:
             print_networks(training)
             return
@@ -239,52 +192,17 @@ def train(
             print_stopped(training.run)
             raise
         if lines is None:
-            print_finished(run, quiet=quiet)
+            print_finished(run, quiet=given["quiet"])
         else:
             lines.end(run)
 
 
-def _callbacks(ctx: click.Context, lines: JsonLines | None) -> list[object]:
-    """Return what watches the training: with JSON lines, they are what shows how it comes along."""
-    from gtk.core.training.training import find_callbacks
-
-    chosen = ctx.params["callback"]
-    if lines is None:
-        return find_callbacks(chosen, quiet=ctx.params["quiet"])
-    return find_callbacks([*chosen, lines], quiet=True)
-
-
-def _new(
-    ctx: click.Context, given: Mapping[str, Any], lines: JsonLines | None
-) -> "tuple[Training, Callable[[], Run]]":
-    """Prepare a new training; return it and what starts it."""
-    from gtk.core.training.training import Training
-
-    wanted, choice = ctx.params, ctx.obj
-    callbacks = _callbacks(ctx, lines)
-    settings = choice.settle(given, wanted["data_root"])
-    place = RunPlace(wanted["runs"], wanted["name"], wanted["overwrite"])
-    place.check(settings)
-    training = Training(settings, wanted["device"], callbacks)
-    return training, lambda: training.start(place)
-
-
-def _resumed(
-    ctx: click.Context, given: Mapping[str, Any], run: Run, lines: JsonLines | None
-) -> "tuple[Training, Callable[[], Run]]":
-    """Prepare to go on with a run; return the training and what starts it."""
-    from gtk.core.training.training import refuse_changes, resumed_training
-
-    wanted = ctx.params
-    fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")
-    typed = [name for name in fixed if ctx.get_parameter_source(name) is COMMANDLINE]
-    refuse_changes([*typed, *given])
-    callbacks = _callbacks(ctx, lines)
-    training = resumed_training(
-        run,
-        epochs=given.get("epochs"),
-        data_root=wanted["data_root"],
-        device=wanted["device"],
-        callbacks=callbacks,
-    )
-    return training, lambda: training.go_on(run)
+def _request(given: dict[str, Any], lines: JsonLines | None) -> TrainRequest:
+    """Sort what was given; JSON lines are a callback that shows how the training comes along."""
+    arguments = {item.name: given[item.name] for item in ARGUMENTS}
+    options = {
+        name: value for name, value in given.items() if value is not None and name not in arguments
+    }
+    if lines is not None:
+        arguments |= {"callbacks": [*arguments["callbacks"], lines], "quiet": True}
+    return TrainRequest(**arguments, options=options)

@@ -232,7 +232,7 @@ def check_trains(specimen: Specimen) -> None:
     labelled = dataset.spec.condition is not None
     name = "cvae" if labelled else "vae"
     conditioner = f"{OURS}/{'embedding' if labelled else 'unconditional'}"
-    choice = Choice.by_name(f"{OURS}/{name}", None, conditioner, f"{OURS}/elbo")
+    choice = Choice.by_name(f"{OURS}/{name}", f"{OURS}/digits", conditioner, f"{OURS}/elbo")
     few = Dataset(dataset.spec, _first(dataset.train), _first(dataset.test))
     batch_size = min(BATCH, len(few.train))
     settings = choice.settle({"hidden_dims": (16,), "batch_size": batch_size}, None)

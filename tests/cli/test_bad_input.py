@@ -95,8 +95,11 @@ MISTAKES = [
     ("train --resume smal", "unknown run 'smal'. Did you mean 'small'?"),
     ("train --resume small", "is complete: 20 epochs"),
     ("train --resume small --epochs 0", "epochs must be at least 1"),
-    ("train --resume small --plugin vae --epochs 30", "leave out plugin"),
-    ("train --resume small --batch-size 3 --epochs 30", "leave out batch-size"),
+    (
+        "train --resume small --plugin vae --epochs 30",
+        "leave out --plugin (--epochs, --data-root and --device can",
+    ),
+    ("train --resume small --batch-size 3 --epochs 30", "leave out --batch-size"),
     ("sample small --label 10 --out a.png", "label 10 is out of range: the 10 classes are 0..9"),
     ("sample small --label -1 --out a.png", "label -1 is out of range"),
     ("sample small --label cat --out a.png", "unknown label 'cat'"),

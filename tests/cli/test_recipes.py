@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import gtk
-from gtk.core.settings.recipe import BUILT_IN, LARGEST
+from gtk.core.settings.recipe import LARGEST
+from gtk.defaults import RECIPES
 
 Command = Callable[..., Any]
 
@@ -29,7 +30,7 @@ def test_recipes_are_listed_with_data_model_and_summary(gtk_command: Command) ->
 
 def test_a_recipe_is_printed_as_it_is_and_starts_another(gtk_command: Command) -> None:
     result = gtk_command("recipes", "cvae-mlp")
-    assert result.out.encode() == (BUILT_IN / "cvae-mlp.toml").read_bytes()
+    assert result.out.encode() == (RECIPES / "cvae-mlp.toml").read_bytes()
     Path("mine.toml").write_text(result.out)
     arguments = ("--data", "digits", "--epochs", 1, "--quiet")
     result = gtk_command("train", "--recipe", "mine.toml", *arguments)
@@ -91,7 +92,7 @@ def complete(line: str) -> list[str]:
 
 def test_the_shell_completes_recipes() -> None:
     assert complete("gtk train --recipe vae-") == [
-        f"plain,{path.stem}" for path in sorted(BUILT_IN.glob("vae-*.toml"))
+        f"plain,{path.stem}" for path in sorted(RECIPES.glob("vae-*.toml"))
     ]
     assert complete("gtk train --recipe ./mi") == ["file,./mi"]
     assert complete("gtk recipes cvae-m") == ["plain,cvae-mlp"]
@@ -257,4 +258,4 @@ def test_a_resumed_run_follows_no_recipe(
 ) -> None:
     shutil.copytree(small_run.path, workplace / "runs" / "small")
     arguments = ("--resume", "small", "--recipe", "cvae-mlp", "--epochs", 30)
-    assert "leave out recipe (" in refused(gtk_command, workplace, *arguments)
+    assert "leave out --recipe (" in refused(gtk_command, workplace, *arguments)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gtk import defaults
 from gtk.core.registry import discovery
-from gtk.core.training import training
 
 ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
 #: What installers have left behind: a package's name, its METADATA and its entry points.
@@ -23,7 +23,7 @@ DAMAGED = {
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes most of a short training's time and has no part in this."""
-    monkeypatch.setattr(training, "PICTURES", ())
+    monkeypatch.setattr(defaults, "PICTURES", ())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import gtk
 from gtk.core.registry.discovery import DATASET, MODEL, find, installed
 from gtk.core.settings.choice import Choice
-from gtk.core.settings.recipe import built_in_names, find_recipe
+from gtk.defaults import built_in_names, find_recipe
 
 COMMANDS = (
     ["--help"],

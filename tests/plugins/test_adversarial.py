@@ -154,7 +154,7 @@ def test_a_penalty_on_batch_normalized_scores_is_refused(
     model, game = built(settings, data.spec)
     with pytest.raises(InvalidValue, match=message) as error:
         Trainer(model, game, data, settings.train, torch.device("cpu"))
-    assert "--discriminator-normalization group or none" in str(error.value)
+    assert "discriminator_normalization group or none" in str(error.value)
 
 
 def test_the_critic_plays_five_times_on_fresh_images_and_the_generator_once() -> None:
@@ -268,7 +268,7 @@ def test_no_term_of_a_game_says_which_weights_are_better() -> None:
     data = dataset("classes", 160)
     settings = settle("cgan", None, "hinge", **SMALL, validation=16)
     model, loss = built(settings, data.spec)
-    with pytest.raises(InvalidValue, match="--monitor"):
+    with pytest.raises(InvalidValue, match="monitor="):
         Trainer(model, loss, data, settings.train, torch.device("cpu"))
     settings = settle("cgan", None, "hinge", **SMALL, validation=16, monitor="discriminator_loss")
     Trainer(model, loss, data, settings.train, torch.device("cpu"))

@@ -166,7 +166,7 @@ def test_a_warm_up_longer_than_the_training_is_refused() -> None:
     settings: Settings = settle("vae", kl_warmup_steps=500, epochs=2, batch_size=16)
     data = dataset("none")
     model, loss = built(settings, data.spec)
-    with pytest.raises(InvalidValue, match="--kl-warmup-steps 500 is more than the training's 8"):
+    with pytest.raises(InvalidValue, match="kl_warmup_steps=500 is more than the training's 8"):
         Trainer(model, loss, data, settings.train, torch.device("cpu"))
 
 

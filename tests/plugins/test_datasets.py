@@ -66,7 +66,7 @@ def test_a_run_trains_on_a_copy_and_remembers_where(small_mnist: Path) -> None:
 
 
 def test_a_folder_without_mnist_says_how_to_point_at_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="has no readable MNIST/raw: point --data-root at"):
+    with pytest.raises(InvalidValue, match="has no readable MNIST/raw: point data_root at"):
         mnist.load(NoConfig(), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -155,7 +155,7 @@ def test_a_folder_without_cifar10_says_how_to_point_at_one(tmp_path: Path) -> No
     with pytest.raises(InvalidValue) as error:
         cifar.load_cifar10(NoConfig(), tmp_path)
     assert str(error.value) == (
-        f"{tmp_path} has no readable cifar-10-batches-py: point --data-root at the folder that "
+        f"{tmp_path} has no readable cifar-10-batches-py: point data_root at the folder that "
         "holds cifar-10-batches-py, or leave it out to download (there is no "
         "cifar-10-batches-py/data_batch_1)"
     )
@@ -169,7 +169,9 @@ def test_without_a_network_one_line_says_what_to_do(
 
     # Nothing listens on port 9 of this machine, so the connection is refused at once.
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    with pytest.raises(WorkFailed, match="MNIST could not be downloaded: .* --data-root") as error:
+    with pytest.raises(
+        WorkFailed, match="MNIST could not be downloaded: .* data_root=FOLDER"
+    ) as error:
         mnist.load(NoConfig(), None)
     assert "\n" not in str(error.value)
 

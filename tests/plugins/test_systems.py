@@ -8,9 +8,9 @@ from torch import nn
 
 from gtk.core.models.build import build
 from gtk.core.settings.choice import Choice
-from gtk.core.settings.recipe import find_recipe
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
+from gtk.defaults import find_recipe
 
 TEN = ConditionSpec(tuple("0123456789"))
 MNIST = DataSpec("mnist", 1, 28, 28, TEN)

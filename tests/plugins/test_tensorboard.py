@@ -18,8 +18,8 @@ from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin
 from tensorboard.summary.writer import event_file_writer
 
 import gtk
+from gtk import defaults
 from gtk.cli.main import run as run_gtk
-from gtk.core.training import training
 
 OPTIONS: dict[str, Any] = {
     "plugin": "cvae", "epochs": 5, "batch_size": 140, "validation": 40, "log_every": 4,
@@ -33,7 +33,7 @@ SPEED = "training/images_per_second"
 
 def patch(patching: pytest.MonkeyPatch) -> None:
     """Leave out what takes long here, and have event files' names sort by their making."""
-    patching.setattr(training, "PICTURES", ("samples",))
+    patching.setattr(defaults, "PICTURES", ("samples",))
     patching.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: next(SECONDS)))
 
 
@@ -188,7 +188,7 @@ def test_without_the_package_it_says_how_to_get_it_before_anything_is_written(
 ) -> None:
     assert run_gtk(["train", "--plugin", "vae", "--callback", "tensorboard"]) == 2
     assert capsys.readouterr().err == (
-        "gtk: error: --callback tensorboard needs the package tensorboard, which is not "
+        "gtk: error: callback 'tensorboard' needs the package tensorboard, which is not "
         "installed: pip install tensorboard\n"
     )
     assert not list(tmp_path.iterdir())

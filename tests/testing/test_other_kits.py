@@ -269,13 +269,13 @@ def test_a_loss_may_refuse_images_without_labels(monkeypatch: pytest.MonkeyPatch
 
     def refuse(self: ELBO, model: Any, batch: Any, context: Any) -> Iterator[gtk.Update]:
         if batch.condition is None:
-            raise gtk.InvalidValue("it needs labels. Use another --loss")
+            raise gtk.InvalidValue("it needs labels. Use another loss")
         return updates(self, model, batch, context)
 
     monkeypatch.setattr(ELBO, "updates", refuse)
     found = run_check(check_without_labels, Specimen(LOSS, "elbo"))
     assert found.status == "skipped"
-    assert found.message == "it refuses images without labels: it needs labels. Use another --loss"
+    assert found.message == "it refuses images without labels: it needs labels. Use another loss"
 
 
 def test_a_path_is_looked_for_from_where_the_user_is(workplace: Path) -> None:

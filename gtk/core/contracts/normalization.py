@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 
 NormalizationName = Literal["none", "batch", "group"]
 #: Group normalization has no more groups than these (Wu and He, arXiv:1803.08494, section 3.1), and
@@ -66,6 +67,6 @@ def check_batch_size(model: nn.Module, batch_size: int) -> None:
     """
     if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise InvalidValue(
-            "batch normalization needs more than one image: use a --batch-size of 2 or more, or "
-            "another normalization"
+            "batch normalization needs more than one image: use a "
+            f"{setting('batch_size')} of 2 or more, or another normalization"
         )

@@ -16,6 +16,7 @@ from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.seeding import derive_seed
+from gtk.core.values.setting import setting
 
 
 def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
@@ -38,14 +39,15 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     if conditioner_class.conditional and data_spec.condition is None:
         raise InvalidValue(
             f"conditioner '{choice.conditioner.spec.name}' needs labels, and the images of data "
-            f"set '{data_spec.name}' are not labelled. Use --conditioner unconditional."
+            f"set '{data_spec.name}' are not labelled. Use "
+            f"{setting('conditioner', 'unconditional')}."
         )
     if settings.train.condition_dropout:
         if not conditioner_class.conditional:
             raise InvalidValue(
-                f"condition_dropout leaves the condition out, and with conditioner "
+                f"{setting('condition_dropout')} leaves the condition out, and with conditioner "
                 f"'{choice.conditioner.spec.name}' none acts: leave it at 0, or use another "
-                "--conditioner"
+                f"{setting('conditioner')}"
             )
         data_spec = data_spec.with_absent()
     strategy = conditioner_class(settings.configs["conditioner"], data_spec.condition)
@@ -75,7 +77,8 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         raise InvalidValue(
             f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}, "
             f"which the {' and '.join(idle)} of model '{choice.model.spec.name}' lacks, so that "
-            "the condition would be ignored there. Add some, or use another --conditioner."
+            "the condition would be ignored there. Add some, or use another "
+            f"{setting('conditioner')}."
         )
     return model, loss_class(settings.configs["loss"])
 
@@ -125,11 +128,11 @@ def _misfit(
         near = get_close_matches(missing[0], own, n=1)
         lacks += f", and has {near[0]}()" if near else ""
     if not own_loss:
-        remedy = f" Use --loss {model.spec.loss}."
+        remedy = f" Use {setting('loss', model.spec.loss)}."
     elif missing:  # the model names this loss itself, so it is unfinished
-        remedy = f" Write what {name} lacks, or use another --loss."
+        remedy = f" Write what {name} lacks, or use another {setting('loss')}."
     else:
-        remedy = f" Derive {name} from {requires.__name__}, or use another --loss."
+        remedy = f" Derive {name} from {requires.__name__}, or use another {setting('loss')}."
     return InvalidValue(
         f"loss '{loss.spec.name}' is for models of type {requires.__name__}, and model "
         f"'{model.spec.name}' is not one{lacks}.{remedy}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 
 
 def resolve_device(name: str) -> torch.device:
@@ -26,7 +27,8 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
         raise InvalidValue(
-            f"device '{name}' cannot be used here ({reason}). Try --device auto or --device cpu."
+            f"device '{name}' cannot be used here ({reason}). Try {setting('device', 'auto')} or "
+            f"{setting('device', 'cpu')}."
         ) from error
     return device
 

@@ -27,7 +27,8 @@ from gtk.core.registry.spec import (
     ModelSpec,
     Spec,
 )
-from gtk.core.registry.train_config import RESERVED_NAMES, TrainConfig
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_request import RESERVED_NAMES
 from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.values.errors import PluginError
 

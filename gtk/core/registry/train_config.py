@@ -1,8 +1,10 @@
-"""The trainer's own settings, and the option names that no plugin may take."""
+"""The trainer's own settings."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
+
+from gtk.core.values.setting import setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,25 +137,12 @@ class TrainConfig:
         """Refuse settings of a validation that contradict each other or have none."""
         if self.validation and self.validate_on_test:
             raise ValueError(
-                "--validation holds out training images and --validate-on-test takes the test "
-                "images in their place: give one of the two"
+                f"{setting('validation')} holds out training images and "
+                f"{setting('validate_on_test')} takes the test images instead: give one of the two"
             )
         for name in ("monitor", "patience"):
             if getattr(self, name) and not self.validated:
                 raise ValueError(
-                    f"--{name} {getattr(self, name)} needs a validation to look at: hold training "
-                    "images out with --validation N"
+                    f"{setting(name, getattr(self, name))} needs a validation to look at: hold "
+                    f"training images out with {setting('validation', example='N')}"
                 )
-
-
-#: Names of arguments of `gtk.train` and options of `gtk train` that are not trainer settings.
-REQUEST_NAMES = frozenset(
-    {
-        "plugin", "data", "data_root", "conditioner", "loss", "name", "runs", "device",
-        "resume", "callback", "callbacks", "dry_run", "overwrite", "quiet", "help", "model",
-        "train", "recipe", "json",
-    }
-)  # fmt: skip
-
-#: A plugin with an option of one of these names is refused when it is loaded.
-RESERVED_NAMES = REQUEST_NAMES | {field.name for field in fields(TrainConfig)}

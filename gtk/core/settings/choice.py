@@ -18,6 +18,7 @@ from gtk.core.registry.discovery import (
     SpecType,
     find,
     find_default,
+    installed,
 )
 from gtk.core.registry.options import Option, as_table, make_config, options_of
 from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
@@ -25,9 +26,8 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
 from gtk.core.settings.recipe import NO_RECIPE, Recipe, run_tables
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName, unknown_name
+from gtk.core.values.setting import setting
 
-#: What is trained on when nothing is said.
-DEFAULT_DATA = "digits"
 #: The kinds that a model has defaults of, by table.
 KIND_OF: dict[str, Kind[Any]] = {"conditioner": CONDITIONER, "loss": LOSS}
 
@@ -38,6 +38,7 @@ class Choice:
 
     Attributes:
         path: where the data are, if that was said together with the data set's name.
+        default_data: the data set where nobody names one, None where somebody must.
     """
 
     model: Plugin[ModelSpec]
@@ -46,6 +47,7 @@ class Choice:
     dataset: Plugin[DatasetSpec]
     recipe: Recipe = NO_RECIPE
     path: Path | None = None
+    default_data: str | None = None
 
     @classmethod
     def by_name(
@@ -55,6 +57,8 @@ class Choice:
         conditioner: str | None = None,
         loss: str | None = None,
         recipe: Recipe = NO_RECIPE,
+        *,
+        default_data: str | None = None,
     ) -> "Choice":
         """Find plugins by name: those given, else the recipe's, else those the model wants.
 
@@ -64,18 +68,17 @@ class Choice:
             conditioner: a name.
             loss: a name.
             recipe: says what is not said here.
+            default_data: the data set where neither says one.
 
         Raises:
             UnknownName: a name that nothing installed goes by, or an option in the recipe.
-            InvalidValue: neither says which model, or a value in the recipe is not possible.
+            InvalidValue: neither says which model or data, or a value in the recipe is not
+                possible.
             PluginError: a plugin that cannot be used.
         """
         chosen = _named(MODEL, model, recipe)
         if chosen is None:
-            raise InvalidValue(
-                f"{recipe.path} says no model: write name = ... below [model], or say which to "
-                "train: --plugin NAME"
-            )
+            raise _no_model(recipe)
         dataset, path = split_reference(dataset)
         choice = cls(
             model=chosen,
@@ -84,10 +87,11 @@ class Choice:
             dataset=(
                 find_dataset(dataset)
                 if dataset is not None
-                else _named(DATASET, None, recipe) or find_default(DATASET, DEFAULT_DATA)
+                else _named(DATASET, None, recipe) or _default_dataset(default_data)
             ),
             recipe=recipe,
             path=path,
+            default_data=default_data,
         )
         if recipe is not NO_RECIPE:
             choice.check_recipe()
@@ -132,7 +136,7 @@ class Choice:
         if named is not None:
             return plugin.installed.goes_by(named)
         if table == "data":
-            meant = find_default(DATASET, DEFAULT_DATA)
+            meant = None if self.default_data is None else _default_dataset(self.default_data)
         elif table != "model":  # then it is the default of the recipe's model
             own = _wanted("model", self.recipe)
             same = own is None or self.model.installed.goes_by(own)
@@ -193,6 +197,25 @@ class Choice:
         if given is None and self.path is None and self._follows("data"):
             given = self.recipe.data_root
         return find_root(self.dataset.spec, given, self.path)
+
+
+def _no_model(recipe: Recipe) -> InvalidValue:
+    """Make the error for a training without a model."""
+    plugin = setting("plugin", example="NAME")
+    if recipe is not NO_RECIPE:
+        return InvalidValue(
+            f"{recipe.path} says no model: write name = ... below [model], or say which to train: "
+            f"{plugin}"
+        )
+    names = ", ".join(sorted({item.name for item in installed(MODEL)}))
+    return InvalidValue(f"say which model to train: {plugin}. Installed: {names}")
+
+
+def _default_dataset(name: str | None) -> Plugin[DatasetSpec]:
+    """Find the data set that is meant where none is named."""
+    if name is None:
+        raise InvalidValue(f"say which data to train on: {setting('data', example='NAME')}")
+    return find_default(DATASET, name)
 
 
 def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from gtk.core.registry.discovery import DATASET, Plugin, find
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UnknownName
+from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
+from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:  # which needs numpy, and a command that lists options does not
     from gtk.core.values.dataset import Dataset
@@ -25,7 +27,7 @@ def split_reference(reference: str | None) -> tuple[str | None, Path | None]:
     name, colon, path = (reference or "").partition(":")
     if colon and not path:
         raise InvalidValue(f"{reference} says no path: write {name}:PATH")
-    return (name if colon else reference), (Path(path).expanduser() if colon else None)
+    return (name if colon else reference), (user_path(path) if colon else None)
 
 
 def find_dataset(name: str) -> Plugin[DatasetSpec]:
@@ -38,7 +40,7 @@ def find_dataset(name: str) -> Plugin[DatasetSpec]:
     try:
         return find(DATASET, name)
     except UnknownName as error:
-        path = Path(name).expanduser()
+        path = user_path(name)
         kind = "folder" if path.is_dir() else "npz" if path.suffix == ".npz" else None
         if kind is None or not path.exists():
             raise
@@ -61,14 +63,14 @@ def find_root(spec: DatasetSpec, given: Path | None, path: Path | None) -> Path 
             that needs it.
     """
     if given is not None and path is not None:
-        raise InvalidValue(f"{spec.name}:{path} says where: leave --data-root out")
+        raise InvalidValue(f"{spec.name}:{path} says where: leave {setting('data_root')} out")
     given = given or path
     if spec.root == "none" and given is not None:
         raise InvalidValue(f"data set '{spec.name}' is embedded: leave the data root out")
     if spec.root == "required" and given is None:
         raise InvalidValue(f"data set '{spec.name}' is your own: say where it is, {spec.name}:PATH")
     if given is None and spec.root == "optional" and os.environ.get(DATA_VARIABLE):
-        return Path(os.environ[DATA_VARIABLE])
+        return user_path(os.environ[DATA_VARIABLE])
     return given
 
 

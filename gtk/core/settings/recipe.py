@@ -5,17 +5,16 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gtk.core.values.errors import InvalidValue, UserError, unknown_name
 from gtk.core.values.text import visible
+from gtk.core.values.user_path import user_path
 
 #: The tables a recipe may have: the trainer's settings, and a plugin with its options each.
 TABLES = ("train", "data", "model", "conditioner", "loss")
-#: Where the recipes are that come with gtk.
-BUILT_IN = Path(__file__).parents[2] / "plugins" / "recipes"
 #: The version of run.json. A run with another one is refused.
 FORMAT = 1
 #: Bytes of the largest recipe. One is a page of text; what is larger is something else.
@@ -27,12 +26,13 @@ class Recipe:
     """Settings from a file: a TOML file, or a run's run.json.
 
     Attributes:
-        name: what run.json calls it: "cvae-mlp", "mine.toml", "cvae-digits-0001/run.json".
+        name: what run.json calls it: a built-in one's name, "mine.toml", "first/run.json".
         path: the file, as messages call it.
         text: what is in it.
         tables: values by key, for each of `TABLES`; empty where the file has none.
         summary: a line for listings.
         device: what the run was trained on, None for a recipe that is no run.
+        built_in: whether it comes with gtk, so that its name alone says what it is.
     """
 
     name: str | None
@@ -41,11 +41,7 @@ class Recipe:
     tables: Mapping[str, Mapping[str, Any]]
     summary: str = ""
     device: str | None = None
-
-    @property
-    def built_in(self) -> bool:
-        """Whether it comes with gtk, so that its name alone says what it is."""
-        return self.path.parent == BUILT_IN
+    built_in: bool = False
 
     def plugin(self, table: str) -> str | None:
         """Return the name of the plugin that a table asks for, if it does."""
@@ -62,7 +58,7 @@ class Recipe:
     def data_root(self) -> Path | None:
         """The folder that the data set reads; a relative one starts at the recipe's folder."""
         root = self.tables["data"].get("root")
-        return None if root is None else self.path.parent / root
+        return None if root is None else self.path.parent / user_path(root)
 
     @contextmanager
     def blamed(self, table: str, key: str | None = None) -> Iterator[None]:
@@ -91,37 +87,12 @@ class Recipe:
 NO_RECIPE = Recipe(None, Path(), "", {table: {} for table in TABLES})
 
 
-def built_in_names() -> list[str]:
-    """Return the names of the recipes that come with gtk."""
-    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
-
-
-def find_recipe(reference: str | Path) -> Recipe:
-    """Read the recipe that a name or a file means; what ends in .toml or .json is a file.
-
-    Raises:
-        UnknownName: there is none of that name; the message has the nearest.
-        UserError: the file cannot be read, or is no recipe.
-    """
-    path = Path(reference)
-    if str(reference).endswith((".toml", ".json")):
-        return read_recipe(path)
-    if str(reference) in built_in_names():
-        return read_recipe(BUILT_IN / f"{reference}.toml")
-    if str(reference) and path.is_dir():
-        raise UserError(
-            f"{path} is a folder and no recipe: to repeat a run, give its {path / 'run.json'}"
-        )
-    raise unknown_name(
-        "recipe",
-        str(reference),
-        built_in_names(),
-        "List them with: gtk recipes (a file's name ends in .toml or .json)",
-    )
-
-
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
     """Read a TOML file, or a run.json.
+
+    Args:
+        path: the file.
+        built_in: whether it comes with gtk.
 
     Raises:
         UserError: it cannot be read, is too large, or is neither.
@@ -136,8 +107,8 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(summary, str):
         line = line_in_toml(text, ("summary",))
         raise InvalidValue(f"{_place(path, line)}: summary takes a text, not {summary!r}")
-    name = path.stem if path.parent == BUILT_IN else path.name
-    return _checked(Recipe(name, path, text, tables, summary))
+    name = path.stem if built_in else path.name
+    return _checked(Recipe(name, path, text, tables, summary, built_in=built_in))
 
 
 def run_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -261,7 +232,7 @@ def _checked(recipe: Recipe) -> Recipe:
             if not isinstance(value, str | None):
                 raise InvalidValue(recipe.mistake(f"{key} takes a text, not {value!r}", table, key))
     tables = {table: recipe.tables.get(table, {}) for table in TABLES}
-    return Recipe(recipe.name, recipe.path, recipe.text, tables, recipe.summary, recipe.device)
+    return replace(recipe, tables=tables)
 
 
 def _unknown_table(recipe: Recipe, table: str) -> UserError:

@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import UserError
+from gtk.core.values.user_path import user_path
 
 #: The environment variable that says where caches live, and the version of what lies there.
 CACHE_VARIABLE = "GENERATIVE_TOOLKIT_CACHE"
@@ -78,7 +79,7 @@ class ImageWriter:
 def cache_folder() -> Path:
     """Return where gtk keeps what it can make again: as GENERATIVE_TOOLKIT_CACHE says, or usual."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else user_cache_path("generative-toolkit")
+    return user_path(named) if named else user_cache_path("generative-toolkit")
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:

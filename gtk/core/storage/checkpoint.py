@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gtk.core.values.errors import InvalidValue, UnknownName
+from gtk.core.values.setting import setting
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ class CheckpointFolder:
             return steps[-1]
         if which == "best":
             raise UnknownName(
-                f"{self.path.parent} has no best checkpoint: it was trained without --validation. "
-                "Use latest or a step."
+                f"{self.path.parent} has no best checkpoint: it was trained without "
+                f"{setting('validation')}. Use latest or a step."
             )
         if str(which).isdecimal() and int(which or 0) in steps:
             return int(which or 0)
@@ -163,8 +164,8 @@ class CheckpointFolder:
             raise InvalidValue(f"{file} cannot be read: {error.strerror or error}") from error
         except SafetensorError as error:
             raise InvalidValue(
-                f"{file} is damaged ({error}). Choose another with --checkpoint, or remove "
-                f"{file.parent} and resume from the one before."
+                f"{file} is damaged ({error}). Choose another with {setting('checkpoint')}, or "
+                f"remove {file.parent} and resume from the one before."
             ) from error
 
 

@@ -22,6 +22,7 @@ from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import write_file
 from gtk.core.values.request import choose_labels
+from gtk.core.values.setting import setting
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
     import numpy as np
@@ -136,7 +137,9 @@ class Run:
         strangers = sorted(item.name for item in self.path.iterdir() if item not in ours)
         if strangers or self.path.is_symlink():
             what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
-            raise UserError(f"{self.path} {what}, so it is not replaced: use another --name")
+            raise UserError(
+                f"{self.path} {what}, so it is not replaced: use another {setting('name')}"
+            )
 
     def remove(self) -> None:
         """Remove the run.

@@ -9,6 +9,8 @@ from gtk.core.storage.run import Run
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.values.output import check_writable_folder
+from gtk.core.values.setting import setting
+from gtk.core.values.user_path import user_path
 
 
 def check_run_folder(path: Path, *, overwrite: bool) -> None:
@@ -24,11 +26,14 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
         raise UserError(f"{path} cannot be made: {error.strerror}") from error
     if exists and not overwrite:
         raise UserError(
-            f"{path} exists. Choose another --name, add --overwrite to replace it, or go on with "
-            f"it: gtk train --resume {path}"
+            f"{path} exists. Choose another {setting('name')}, add {setting('overwrite', True)} to "
+            f"replace it, or go on with it: gtk train --resume {path}"
         )
     if exists and not (path / "run.json").is_file():
-        raise UserError(f"{path} exists and is not a run, so it is not overwritten: use --name")
+        raise UserError(
+            f"{path} exists and is not a run, so it is not overwritten: use another "
+            f"{setting('name')}"
+        )
     if exists:
         Run(path).check_removable()
     check_writable_folder(path, next(item for item in path.absolute().parents if item.exists()))
@@ -126,14 +131,13 @@ def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
         UnknownName: there is none; the message has the nearest name.
         UserError: the folder is no run.
     """
-    runs = Path(runs)
-    path = Path(reference)
+    runs, path = user_path(runs), user_path(reference)
     if (runs / path / "run.json").is_file():
         return Run(runs / path)
     if str(reference) == "latest":
         found = list_runs(runs)
         if not found:
-            raise UnknownName(f"{runs} has no run yet. Make one: gtk train --plugin cvae")
+            raise UnknownName(f"{runs} has no run yet. Make one with: gtk train")
         return found[0]
     if path.is_dir():
         return Run(path)

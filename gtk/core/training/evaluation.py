@@ -14,6 +14,7 @@ from gtk.core.registry.discovery import describe
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
 from gtk.core.values.seeding import derive_seed
+from gtk.core.values.setting import setting
 
 #: Rows of the data that share one draw of noise; fixed, so that no setting changes a figure.
 BLOCK = 256
@@ -84,10 +85,10 @@ def monitored_term(
     if not wanted and loss.criterion is None:
         raise InvalidValue(
             f"none of the terms of {type(loss).__name__} says by itself which weights are better: "
-            f"give --monitor TERM: one of {', '.join(sorted(known))}"
+            f"give {setting('monitor', example='TERM')}: one of {', '.join(sorted(known))}"
         )
     if wanted and wanted not in known:
-        raise unknown_name("term of --monitor", wanted, known)
+        raise unknown_name(f"term of {setting('monitor')}", wanted, known)
     term = wanted or str(loss.criterion)
     if term not in known:
         raise PluginError(

@@ -16,6 +16,7 @@ from gtk.core.training.pending_terms import PendingTerms
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import NonFiniteLoss
+from gtk.core.values.setting import setting
 
 
 class Reporter:
@@ -130,8 +131,10 @@ class Reporter:
                 f" The checkpoint of step {saved_steps[-1]} is good to sample and export, but "
                 "going on from it would end the same way."
             )
-        clip = "a lower --clip-norm" if self._config.clip_norm else "--clip-norm 1"
+        clip = setting("clip_norm", 1)
+        if self._config.clip_norm:
+            clip = f"a lower {setting('clip_norm')}"
         return NonFiniteLoss(
             f"{what}{'' if saved else ', and nothing of it was saved'}.{good} Train anew with a "
-            f"lower --learning-rate or {clip}."
+            f"lower {setting('learning_rate')} or {clip}."
         )

@@ -9,6 +9,7 @@ from torch import Tensor
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
+from gtk.core.values.setting import setting
 
 #: With `checkpoint_every` 0, a checkpoint is saved at the first end of an epoch after these steps.
 CHECKPOINT_STEPS = 300
@@ -39,28 +40,28 @@ class Schedule:
         remaining = images - config.validation
         if remaining < 1:
             raise InvalidValue(
-                f"--validation {config.validation} leaves none of the {images} training images "
-                f"of {name}. Hold out fewer."
+                f"{setting('validation', config.validation)} leaves none of the {images} "
+                f"training images of {name}. Hold out fewer."
             )
         if batches > remaining:
             raise InvalidValue(
                 f"the loss takes {batches} batches a step, more than the {remaining} training "
-                f"images of {name}. Use another --loss or more images."
+                f"images of {name}. Use another {setting('loss')} or more images."
             )
         self._config = config
         self.images_per_step = config.batch_size * batches
         if self.images_per_step > remaining:
             times = f", {batches} times in a step," if batches > 1 else ""
             raise InvalidValue(
-                f"--batch-size {config.batch_size}{times} is more than the {remaining} training "
-                f"images of {name}. Use {remaining // batches} or less."
+                f"{setting('batch_size', config.batch_size)}{times} is more than the "
+                f"{remaining} training images of {name}. Use {remaining // batches} or less."
             )
         self.steps_per_epoch = remaining // self.images_per_step
         self.total_steps = self.steps_per_epoch * config.epochs
         if config.warmup_steps > self.total_steps:
             raise InvalidValue(
-                f"--warmup-steps {config.warmup_steps} is longer than the training of "
-                f"{self.total_steps} steps. Use fewer, or more --epochs."
+                f"{setting('warmup_steps', config.warmup_steps)} is longer than the training of "
+                f"{self.total_steps} steps. Use fewer, or more {setting('epochs')}."
             )
         order = self._permutation(images, "validation")
         self.held_out = order[: config.validation].sort().values

@@ -25,6 +25,7 @@ from gtk.core.training.store import ImageStore
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 
 
 class Trainer:
@@ -208,14 +209,14 @@ def check_settings(config: TrainConfig, model: Model, dataset: Dataset) -> None:
     spec = dataset.spec
     if config.validate_on_test and not len(dataset.test):
         raise InvalidValue(
-            f"{spec.name} has no test images to validate on. Use --validation N instead of "
-            "--validate-on-test."
+            f"{spec.name} has no test images to validate on. Use "
+            f"{setting('validation', example='N')} instead of {setting('validate_on_test')}."
         )
     check_batch_size(model, config.batch_size)
     if config.shift >= min(spec.image_shape[1:]):
         raise InvalidValue(
-            f"--shift {config.shift} moves images of {spec.height}x{spec.width} pixels out of "
-            "sight. Use less."
+            f"{setting('shift', config.shift)} moves images of {spec.height}x{spec.width} pixels "
+            "out of sight. Use less."
         )
 
 

@@ -1,10 +1,9 @@
-"""From names and options to a finished run: what `gtk.train` and `gtk train` both are."""
+"""A training: from settings to a run, from the first step or on from the last."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,23 +13,18 @@ from gtk.core.registry.discovery import CALLBACK, Plugin, find
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.spec import CallbackSpec
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.settings.choice import Choice, Settings
+from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
-from gtk.core.settings.recipe import NO_RECIPE, find_recipe
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run, fitting, image_counts
-from gtk.core.storage.runs import RunPlace, find_run
+from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UserError
 from gtk.core.values.output import check_writable_folder
+from gtk.core.values.setting import setting
 from gtk.core.values.tracking import heard_by
-
-#: The callback that shows how a training comes along, unless it is to be quiet.
-DISPLAY = "progress"
-#: The callbacks that draw, in every training; the report, of what the others drew, comes last.
-PICTURES = ("samples", "reconstructions", "latents", "curves", "report")
 
 #: A training of fewer steps shows little of what a model can do, one of so many does.
 SHORT, ENOUGH = 1_000, 3_000
@@ -117,7 +111,7 @@ class Training:
             more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
             note = (
                 f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
-                f"which is a short training: --epochs {more} makes {ENOUGH} or more"
+                f"which is a short training: {setting('epochs', more)} makes {ENOUGH} or more"
             )
             self._events.note(note)
 
@@ -191,18 +185,19 @@ def resumed_training(
     stop = _early_stop(run, reached)
     if stop.reached and _reported(run, training.dataset):
         raise InvalidValue(
-            f"{run.path} is complete: {stop}. To train longer, train anew with more --patience "
-            f"than {settings.train.patience}"
+            f"{run.path} is complete: {stop}. To train longer, train anew with more "
+            f"{setting('patience')} than {settings.train.patience}"
         )
     if reached > total and not _reported(run, training.dataset):
         raise InvalidValue(
             f"{run.path} has come further than {train.epochs} epochs: {reached} steps of "
-            f"{planned} planned epochs. Leave --epochs out to go on, or ask for {planned} or more."
+            f"{planned} planned epochs. Leave {setting('epochs')} out to go on, or ask for "
+            f"{planned} or more."
         )
     if reached > total or (reached == total and _reported(run, training.dataset)):
         raise InvalidValue(
             f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
-            f"epochs in all: --epochs {2 * planned}"
+            f"epochs in all: {setting('epochs', 2 * planned)}"
         )
     return training
 
@@ -221,19 +216,15 @@ def _reported(run: Run, dataset: Dataset) -> bool:
     return not len(dataset.test) or any(line["split"] == "test" for line in run.metrics())
 
 
-def find_callbacks(chosen: Iterable[str | object], *, quiet: bool) -> list[object]:
-    """Return gtk's own callbacks and the chosen ones, which are names or objects.
-
-    One that is named twice, or is gtk's own, is there once.
+def find_callbacks(chosen: Iterable[str | object]) -> list[object]:
+    """Return the chosen callbacks, which are names or objects; one that is named twice once.
 
     Raises:
         UnknownName: nothing installed goes by a name.
         PluginError: one cannot be made, or lacks a package that is not gtk's own need.
     """
-    own = PICTURES if quiet else (DISPLAY, *PICTURES)
     chosen = list(chosen)
-    names = [f"generative-toolkit/{name}" for name in own]
-    names += [item for item in chosen if isinstance(item, str)]
+    names = [item for item in chosen if isinstance(item, str)]
     plugins = {plugin.installed: plugin for plugin in (find(CALLBACK, name) for name in names)}
     objects = [item for item in chosen if not isinstance(item, str)]
     return [*(_make_callback(plugin) for plugin in plugins.values()), *objects]
@@ -251,20 +242,6 @@ def _make_callback(plugin: Plugin[CallbackSpec]) -> object:
         ) from error
 
 
-def refuse_changes(names: Iterable[str]) -> None:
-    """Refuse to change the settings of a run that goes on, except for its length.
-
-    Raises:
-        InvalidValue: an option besides `epochs` is among the names.
-    """
-    fixed = [name.replace("_", "-") for name in names if name != "epochs"]
-    if fixed:
-        raise InvalidValue(
-            f"a resumed run keeps its settings: leave out {', '.join(fixed)} (epochs, data-root "
-            "and device can be given), or train anew"
-        )
-
-
 def load_dataset(settings: Settings) -> Dataset:
     """Load the data set that the settings name.
 
@@ -273,83 +250,3 @@ def load_dataset(settings: Settings) -> Dataset:
         PluginError: the plugin fails, or returns something else than a `gtk.Dataset`.
     """
     return load_data(settings.choice.dataset, settings.configs["data"], settings.data_root)
-
-
-def train(
-    plugin: str | None = None,
-    data: str | None = None,
-    *,
-    recipe: str | Path | None = None,
-    data_root: str | Path | None = None,
-    conditioner: str | None = None,
-    loss: str | None = None,
-    name: str | None = None,
-    runs: str | Path = "runs",
-    overwrite: bool = False,
-    resume: str | Path | None = None,
-    device: str | None = None,
-    callbacks: Iterable[str | object] = (),
-    quiet: bool = False,
-    **options: Any,  # noqa: ANN401 - each plugin has options of its own
-) -> Run:
-    """Train a model, or go on training one, and return its run.
-
-    Args:
-        plugin: the model, by name: "cvae", or "package/name" where several packages have one.
-        data: the data set, by name; by default "digits". "NAME:PATH" also says where it is, as
-            "folder:photos".
-        recipe: a recipe's name, a TOML file or a run's run.json: what it says holds where no other
-            argument says otherwise.
-        data_root: the path the data set reads; by default what the environment variable
-            GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
-        conditioner: the conditioning strategy, by name; by default the model's own.
-        loss: the loss, by name; by default the model's own.
-        name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
-            gtk's own recipes, or the next free number.
-        runs: the folder that holds the runs.
-        overwrite: replace an older run of that name.
-        resume: go on with this run (a folder, a name or "latest") instead; of the options only
-            `epochs` can then be given, to train longer than was planned, and `data_root` and
-            `device`, if they have moved.
-        device: "auto" or a torch device; by default "auto", and for a run that goes on or is
-            repeated, its own.
-        callbacks: names of callbacks, or objects whose methods implement event hooks.
-        quiet: show no progress.
-        options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
-            plugins (latent_dim, ...), by the names that `gtk train --plugin NAME --help` lists.
-
-    Raises:
-        GtkError: something does not exist, does not fit or did not work; the message says what.
-        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the step it falls
-            into, a second one leaves the checkpoint before.
-    """
-    root = None if data_root is None else Path(data_root)
-    watching = find_callbacks(callbacks, quiet=quiet)
-    if resume is not None:
-        fixed = {
-            "recipe": recipe,
-            "plugin": plugin,
-            "data": data,
-            "conditioner": conditioner,
-            "loss": loss,
-            "name": name,
-            "overwrite": overwrite or None,
-        }
-        refuse_changes([*(key for key, value in fixed.items() if value is not None), *options])
-        run = find_run(resume, runs)
-        training = resumed_training(
-            run,
-            epochs=options.get("epochs"),
-            data_root=root,
-            device=device,
-            callbacks=watching,
-        )
-        return training.go_on(run)
-    if plugin is None and recipe is None:
-        raise InvalidValue('say which model to train: plugin="cvae"')
-    followed = NO_RECIPE if recipe is None else find_recipe(recipe)
-    choice = Choice.by_name(plugin, data, conditioner, loss, followed)
-    settings = choice.settle(options, root)
-    place = RunPlace(Path(runs), name, overwrite)
-    place.check(settings)
-    return Training(settings, device, watching).start(place)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
+from gtk.core.values.setting import setting
 
 #: The disk's failures, which are no mistake in a request.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -25,10 +26,11 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
         if path.suffix.lower() != suffix:
             raise UserError(f"{path} would hold something else: give a name that ends in {suffix}")
         if (path.exists() or path.is_symlink()) and not path.is_file():
-            raise UserError(f"{path} is not an ordinary file: choose another --out")
+            raise UserError(f"{path} is not an ordinary file: choose another {setting('out')}")
         if path.exists() and not overwrite:
             raise UserError(
-                f"{path} exists. Add --overwrite to replace it, or choose another --out"
+                f"{path} exists. Add {setting('overwrite', True)} to replace it, or choose another "
+                f"{setting('out')}"
             )
         check_writable_folder(path, path.absolute().parent)
     except OSError as error:

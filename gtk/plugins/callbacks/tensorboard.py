@@ -34,7 +34,7 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise InvalidValue(
-                "--callback tensorboard needs the package tensorboard, which is not installed: "
+                "callback 'tensorboard' needs the package tensorboard, which is not installed: "
                 "pip install tensorboard"
             ) from error
         self._make_writer: Any = SummaryWriter

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 from gtk.plugins.conditioners.concatenate import Concatenate
 
 
@@ -62,8 +63,8 @@ class OneHot(Conditioner):
         if not isinstance(self.known_condition, Classes | Attributes):
             raise InvalidValue(
                 "conditioner 'onehot' takes classes or attributes, not numbers "
-                f"({', '.join(self.known_condition.names)}). Use another --conditioner, such as "
-                "embedding."
+                f"({', '.join(self.known_condition.names)}). Use another {setting('conditioner')}, "
+                "such as embedding."
             )
 
     def input(self, site: Site, features: int) -> ConditioningLayer:

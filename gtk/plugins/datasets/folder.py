@@ -14,6 +14,7 @@ from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerp
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
@@ -136,7 +137,7 @@ def _refuse_bad(config: FolderConfig, root: Path, arrangement: Arrangement) -> N
         name = min(bad)
         more = f"; {len(bad) - 1} more cannot be used" if len(bad) > 1 else ""
         remedy = (
-            "mend or remove what is bad, or add --bad-images skip"
+            f"mend or remove what is bad, or add {setting('bad_images', 'skip')}"
             if left
             else "there is no image that can be used"
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gtk.core.storage.cache import Decoded, ImageWriter, cache_folder, cached_dataset, fingerprint
 from gtk.core.values.dataset import NO_CONDITION, Dataset, DataSpec, Split
 from gtk.core.values.errors import GtkError, InvalidValue, WorkFailed
+from gtk.core.values.setting import setting
 from gtk.plugins.datasets.unpacking import (
     Archive,
     NotReadable,
@@ -178,7 +179,8 @@ def _downloaded(published: Published) -> Path:
     except Exception as error:  # torchvision raises whatever urllib raises
         raise WorkFailed(
             f"{published.title} could not be downloaded: point at a folder that holds "
-            f"{published.place} with --data-root FOLDER, or try again ({_reason(error)})"
+            f"{published.place} with {setting('data_root', example='FOLDER')}, or try again "
+            f"({_reason(error)})"
         ) from error
     return folder
 
@@ -212,8 +214,8 @@ def _readable(published: Published, folder: Path, stage: Path | None = None) -> 
         if stage is not None:
             reason = reason.replace(str(stage), str(folder))
         raise InvalidValue(
-            f"{folder} has no readable {published.place}: point --data-root at the folder that "
-            f"holds {published.place}, or leave it out to download ({reason})"
+            f"{folder} has no readable {published.place}: point {setting('data_root')} at the "
+            f"folder that holds {published.place}, or leave it out to download ({reason})"
         ) from error
 
 

@@ -14,6 +14,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 from gtk.plugins.families.adversarial import AdversarialModel
 from gtk.plugins.families.output_checks import per_image
 from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
@@ -50,7 +51,7 @@ class AdversarialLoss(Loss[AdversarialModel]):
             InvalidValue: the discriminator has batch normalization.
         """
         if self.config.r1:
-            check_scores(model, "--r1")
+            check_scores(model, setting("r1"))
 
     def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield an update of the discriminator, then one of the generator."""
@@ -127,7 +128,7 @@ def other_condition(model: AdversarialModel, batch: Batch, noise: Noise) -> Tens
     return batch.condition[noise.permutation(len(batch))]
 
 
-def check_scores(model: AdversarialModel, option: str) -> None:
+def check_scores(model: AdversarialModel, penalty: str) -> None:
     """Refuse a model whose scores a gradient penalty cannot act on.
 
     Raises:
@@ -135,8 +136,9 @@ def check_scores(model: AdversarialModel, option: str) -> None:
     """
     if not model.scores_alone():
         raise InvalidValue(
-            f"{option} penalizes the gradient of each image's score, which batch normalization "
-            "makes depend on all images of a batch: use --discriminator-normalization group or none"
+            f"{penalty} penalizes the gradient of each image's score, which batch normalization "
+            "makes depend on all images of a batch: use "
+            f"{setting('discriminator_normalization')} group or none"
         )
 
 

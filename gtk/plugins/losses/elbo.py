@@ -9,6 +9,7 @@ from torch import Tensor
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
@@ -39,8 +40,8 @@ class ELBO(Loss[LatentVariableModel]):
         """
         if self.config.kl_warmup_steps > total_steps:
             raise InvalidValue(
-                f"--kl-warmup-steps {self.config.kl_warmup_steps} is more than the training's "
-                f"{total_steps} steps. Use fewer, or train for more epochs."
+                f"{setting('kl_warmup_steps', self.config.kl_warmup_steps)} is more than the "
+                f"training's {total_steps} steps. Use fewer, or train for more epochs."
             )
 
     def updates(

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner, Site
+from gtk.core.values.setting import setting
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 
 
@@ -30,7 +31,9 @@ class ConditionalPrior(nn.Module):
     def __init__(self, latent_dim: int, conditioner: Conditioner) -> None:
         super().__init__()
         if not conditioner.conditional:
-            raise ValueError("a learned prior needs a condition: use --prior standard")
+            raise ValueError(
+                f"a learned prior needs a condition: use {setting('prior', 'standard')}"
+            )
         self.code = conditioner.embed(Site("prior", "input"), 2 * latent_dim, scale=0.0)
 
     def forward(self, condition: Tensor) -> DiagonalGaussian:

@@ -112,12 +112,12 @@ def test_a_missing_method_is_named_and_the_refused_loss_is_not_advised(
     message = refused()
     assert message.endswith(
         "'cvae' is not one: Misspelt lacks prior(), and has priorr(). Write what Misspelt lacks, "
-        "or use another --loss."
+        "or use another loss."
     )
 
 
 def test_another_loss_gives_way_to_the_models_own() -> None:
-    assert refused(loss="hinge").endswith("and model 'cvae' is not one. Use --loss elbo.")
+    assert refused(loss="hinge").endswith("and model 'cvae' is not one. Use loss='elbo'.")
 
 
 def test_what_is_nearly_there_is_told_from_what_was_never_meant(
@@ -126,10 +126,10 @@ def test_what_is_nearly_there_is_told_from_what_was_never_meant(
     monkeypatch.setattr(unfinished, "generate", print, raising=False)
     monkeypatch.setattr(unfinished, "discriminate", print, raising=False)
     assert refused(loss="hinge").endswith(
-        "not one: Unfinished lacks to_network_range() and scores_alone(). Use --loss elbo."
+        "not one: Unfinished lacks to_network_range() and scores_alone(). Use loss='elbo'."
     )
 
 
 def test_a_class_that_is_required_is_derived_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO.requires", Misspelt)
-    assert refused().endswith("Derive VariationalAutoencoder from Misspelt, or use another --loss.")
+    assert refused().endswith("Derive VariationalAutoencoder from Misspelt, or use another loss.")

@@ -17,10 +17,7 @@ from gtk.core.registry.options import as_table
 from gtk.core.settings import choice
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.settings.recipe import (
-    BUILT_IN,
     Recipe,
-    built_in_names,
-    find_recipe,
     line_in_json,
     line_in_toml,
 )
@@ -28,6 +25,7 @@ from gtk.core.storage.run import Run, write_json
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName, UserError
+from gtk.defaults import RECIPES, built_in_names, find_recipe
 from gtk.plugins.losses import ELBOConfig
 from gtk.plugins.vae import VAEConfig
 
@@ -59,7 +57,7 @@ def write(text: str, name: str = "mine.toml") -> Recipe:
 
 def settle(recipe: Recipe, plugin: str | None = None, **names: str) -> Settings:
     """Settle what a recipe says with these plugins chosen."""
-    return Choice.by_name(plugin, **names, recipe=recipe).settle({}, None)  # type: ignore[arg-type]
+    return Choice.by_name(plugin, **names, recipe=recipe, default_data="digits").settle({}, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", built_in_names())
@@ -120,7 +118,7 @@ def test_a_file_sets_everything_it_names_and_nothing_else() -> None:
 
 
 def test_flag_beats_recipe_beats_specs() -> None:
-    choice = Choice.by_name(None, recipe=write(SMALL))
+    choice = Choice.by_name(None, recipe=write(SMALL), default_data="digits")
     settings = choice.settle({"epochs": 7, "latent_dim": 9, "beta": 2}, None)
     assert settings.train.epochs == 7
     assert settings.configs["model"].latent_dim == 9
@@ -169,7 +167,7 @@ def test_the_root_is_for_the_recipes_data_only(
     monkeypatch.setenv("GENERATIVE_TOOLKIT_DATA", "/elsewhere")
     assert settle(recipe).data_root == Path("folder/data")
     assert settle(recipe, dataset="digits").data_root is None
-    choice = Choice.by_name(None, recipe=recipe)
+    choice = Choice.by_name(None, recipe=recipe, default_data="digits")
     assert choice.settle({}, Path("mine")).data_root == Path("mine")
     assert settle(write(text.replace('"data"\n', '"/data"\n'))).data_root == Path("/data")
 
@@ -278,6 +276,6 @@ def test_unknown_recipes_get_the_nearest(small_run: Run) -> None:
 
 
 def test_built_in_recipes_are_plain_text() -> None:
-    for path in BUILT_IN.iterdir():
+    for path in RECIPES.iterdir():
         assert path.suffix == ".toml"
         assert path.read_text().isascii()

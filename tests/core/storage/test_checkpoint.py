@@ -100,5 +100,5 @@ def test_a_validation_that_is_damaged_is_named(folder: CheckpointFolder) -> None
 def test_a_damaged_file_is_named(folder: CheckpointFolder) -> None:
     path = folder.save(checkpoint(10)) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(InvalidValue, match=r"model.safetensors is damaged .*--checkpoint"):
+    with pytest.raises(InvalidValue, match=r"model.safetensors is damaged .*with checkpoint"):
         folder.load_model(10)

@@ -186,7 +186,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             find_run(tmp_path / name)
     assert list_runs(tmp_path) == []
-    with pytest.raises(UnknownName, match=r"has no run yet. Make one: gtk train --plugin cvae"):
+    with pytest.raises(UnknownName, match=r"has no run yet. Make one with: gtk train"):
         find_run("latest", tmp_path / "nowhere")
 
 
@@ -240,7 +240,7 @@ def test_a_name_taken_in_the_meantime_is_not_overwritten(monkeypatch: pytest.Mon
 def test_an_existing_folder_is_never_overwritten_unasked(small_run: Run, tmp_path: Path) -> None:
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     (tmp_path / "runs" / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="exists. Choose another --name"):
+    with pytest.raises(UserError, match="exists. Choose another name, add overwrite=True to"):
         gtk.train(plugin="cvae", name="mine", epochs=1, quiet=True)
     with pytest.raises(UserError, match="exists and is not a run, so it is not overwritten"):
         gtk.train(plugin="cvae", name="mine", epochs=1, quiet=True, overwrite=True)

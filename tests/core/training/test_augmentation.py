@@ -101,5 +101,5 @@ def test_a_training_sees_augmented_images_and_is_judged_on_the_real_ones() -> No
 
 
 def test_a_shift_out_of_sight_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="--shift 8 moves images of 8x8 pixels out of sight"):
+    with pytest.raises(InvalidValue, match="shift=8 moves images of 8x8 pixels out of sight"):
         gtk.train(plugin="cvae", shift=8, quiet=True)

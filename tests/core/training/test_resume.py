@@ -168,7 +168,7 @@ def test_two_processes_cannot_train_one_run() -> None:
 
 def test_a_complete_run_says_so() -> None:
     gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
-    with pytest.raises(InvalidValue, match=r"is complete: 1 epochs, 22 steps\. .*--epochs 2"):
+    with pytest.raises(InvalidValue, match=r"is complete: 1 epochs, 22 steps\. .*epochs=2"):
         gtk.train(resume="done", quiet=True)
 
 
@@ -180,7 +180,7 @@ def test_a_run_cannot_be_made_shorter_than_it_has_come() -> None:
 
 def test_settings_cannot_be_changed_on_the_way() -> None:
     gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
-    with pytest.raises(InvalidValue, match="leave out batch-size, latent-dim"):
+    with pytest.raises(InvalidValue, match="leave out batch_size, latent_dim"):
         gtk.train(resume="done", batch_size=3, latent_dim=4, epochs=2)
     with pytest.raises(InvalidValue, match="leave out data, overwrite"):
         gtk.train(resume="done", data="mnist", overwrite=True, epochs=2)
@@ -304,6 +304,6 @@ def test_a_killed_training_stops_early_where_the_other_does(
             InvalidValue, match="stopped is complete: stopped early at step 44, ep"
         ) as error:
             gtk.train(resume="stopped", quiet=True, **more)  # type: ignore[arg-type]
-        assert "train anew with more --patience than 2" in str(error.value)
+        assert "train anew with more patience than 2" in str(error.value)
         assert "\n" not in str(error.value)
     assert contents(gtk.load("stopped")) == contents(straight), "a refusal changes nothing"

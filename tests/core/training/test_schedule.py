@@ -62,12 +62,12 @@ def test_checkpoints_are_due_by_steps_or_at_the_end_of_an_epoch() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"batch_size": 104}, "--batch-size 104 is more than the 103 training images of toy"),
+        ({"batch_size": 104}, "batch_size=104 is more than the 103 training images of toy"),
         ({"batch_size": 10, "validation": 94}, "more than the 9 training images of toy. Use 9"),
-        ({"validation": 103}, "--validation 103 leaves none of the 103 training images"),
-        ({"batches": 11}, "--batch-size 10, 11 times in a step, is more than .* Use 9 or less"),
+        ({"validation": 103}, "validation=103 leaves none of the 103 training images"),
+        ({"batches": 11}, "batch_size=10, 11 times in a step, is more than .* Use 9 or less"),
         ({"batches": 104}, "takes 104 batches a step, more than the 103 training images of toy"),
-        ({"warmup_steps": 31}, "--warmup-steps 31 is longer than the training of 30 steps"),
+        ({"warmup_steps": 31}, "warmup_steps=31 is longer than the training of 30 steps"),
     ],
 )
 def test_settings_that_leave_no_batch_are_refused(config: dict[str, int], message: str) -> None:

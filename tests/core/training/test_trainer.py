@@ -224,7 +224,7 @@ def test_a_loss_that_is_not_finite_is_named_and_nothing_is_saved(
     with pytest.raises(NonFiniteLoss, match=re.escape(message)) as error:
         trainer.fit(run, Events([]))  # type: ignore[arg-type]
     assert "The checkpoint of step 4 is good to sample and export, but" in str(error.value)
-    assert "lower --learning-rate or --clip-norm 1" in str(error.value)
+    assert "lower learning_rate or clip_norm=1" in str(error.value)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 1
     assert [item.step for item in run.saved] == [4]
@@ -433,7 +433,7 @@ def test_a_validation_of_held_out_images_chooses_without_the_test_images(tmp_pat
 
 def test_validating_on_test_images_needs_some() -> None:
     config = TrainConfig(epochs=1, batch_size=10, validate_on_test=True)
-    with pytest.raises(InvalidValue, match="toy has no test images to validate on. Use --valid"):
+    with pytest.raises(InvalidValue, match="toy has no test images to validate on. Use valid"):
         Trainer(toys.model(), toys.Game(), toys.dataset(test=0), config, toys.CPU)
 
 

@@ -1,0 +1,122 @@
+"""`gtk.train`, which `gtk train` is too: from one request to a finished run."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gtk.core.registry.train_request import TrainRequest
+from gtk.core.settings.choice import Choice
+from gtk.core.settings.recipe import NO_RECIPE
+from gtk.core.storage.run import Run
+from gtk.core.storage.runs import RunPlace, find_run
+from gtk.defaults import DEFAULT_DATA, find_recipe, own_callbacks
+
+if TYPE_CHECKING:  # `gtk train --help` must not import torch
+    from gtk.core.training.training import Training
+
+
+def train(
+    plugin: str | None = None,
+    data: str | None = None,
+    *,
+    recipe: str | Path | None = None,
+    data_root: str | Path | None = None,
+    conditioner: str | None = None,
+    loss: str | None = None,
+    name: str | None = None,
+    runs: str | Path = "runs",
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    device: str | None = None,
+    callbacks: Iterable[str | object] = (),
+    quiet: bool = False,
+    **options: Any,  # noqa: ANN401 - each plugin has options of its own
+) -> Run:
+    """Train a model, or go on training one, and return its run.
+
+    Args:
+        plugin: the model, by name: "cvae", or "package/name" where several packages have one.
+        data: the data set, by name; by default "digits". "NAME:PATH" also says where it is, as
+            "folder:photos".
+        recipe: a recipe's name, a TOML file or a run's run.json: what it says holds where no other
+            argument says otherwise.
+        data_root: the path the data set reads; by default what the environment variable
+            GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
+        conditioner: the conditioning strategy, by name; by default the model's own.
+        loss: the loss, by name; by default the model's own.
+        name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
+            gtk's own recipes, or the next free number.
+        runs: the folder that holds the runs.
+        overwrite: replace an older run of that name.
+        resume: go on with this run (a folder, a name or "latest") instead; of the options only
+            `epochs` can then be given, to train longer than was planned, and `data_root` and
+            `device`, if they have moved.
+        device: "auto" or a torch device; by default "auto", and for a run that goes on or is
+            repeated, its own.
+        callbacks: names of callbacks, or objects whose methods implement event hooks.
+        quiet: show no progress.
+        options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
+            plugins (latent_dim, ...), by the names that `gtk train --plugin NAME --help` lists.
+
+    Raises:
+        GtkError: something does not exist, does not fit or did not work; the message says what.
+        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the step it falls
+            into, a second one leaves the checkpoint before.
+    """
+    arguments = locals()  # all of the above: a test holds that a request has the same
+    _, fit = prepare(TrainRequest(**arguments))
+    return fit()
+
+
+def choose(request: TrainRequest) -> Choice:
+    """Find the plugins that a request names, or its recipe, or gtk's defaults.
+
+    Raises:
+        GtkError: as `Choice.by_name` and `find_recipe` say.
+    """
+    recipe = NO_RECIPE if request.recipe is None else find_recipe(request.recipe)
+    return Choice.by_name(
+        request.plugin,
+        request.data,
+        request.conditioner,
+        request.loss,
+        recipe,
+        default_data=DEFAULT_DATA,
+    )
+
+
+def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
+    """Prepare a training and write nothing; return it and what trains to the end.
+
+    Raises:
+        GtkError: something does not exist or does not fit.
+    """
+    if request.resume is not None:
+        return _resumed(request, find_run(request.resume, request.runs))
+    settings = choose(request).settle(request.options, request.data_root)
+    place = RunPlace(request.runs, request.name, request.overwrite)
+    place.check(settings)
+    from gtk.core.training.training import Training
+
+    training = Training(settings, request.device, _callbacks(request))
+    return training, lambda: training.start(place)
+
+
+def _resumed(request: TrainRequest, run: Run) -> "tuple[Training, Callable[[], Run]]":
+    from gtk.core.training.training import resumed_training
+
+    training = resumed_training(
+        run,
+        epochs=request.options.get("epochs"),
+        data_root=request.data_root,
+        device=request.device,
+        callbacks=_callbacks(request),
+    )
+    return training, lambda: training.go_on(run)
+
+
+def _callbacks(request: TrainRequest) -> list[object]:
+    """Return what watches the training: gtk's own callbacks, then those asked for."""
+    from gtk.core.training.training import find_callbacks
+
+    return find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
