@@ -1,4 +1,4 @@
-"""The test kit for plugins: does what a package brings keep what gtk's contracts promise?
+"""The test kit for plugins: it checks that a plugin keeps the promises of gtk's contracts.
 
 In a test of a plugin's own:
 

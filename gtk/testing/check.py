@@ -1,4 +1,4 @@
-"""A check: what it looks at, and how it says what is wrong."""
+"""A check: its specimen, its outcome and the checks that it builds on."""
 
 import shutil
 import weakref
@@ -10,18 +10,19 @@ from tempfile import mkdtemp
 from typing import Any, TypeVar
 
 from gtk.core.registry.discovery import Kind, Plugin, find
+from gtk.core.values.text import visible
 
 
 class CheckFailed(AssertionError):
-    """A plugin does not keep a promise; the message names cause and remedy."""
+    """A plugin breaks a promise of its contract; the message names cause and remedy."""
 
 
 class CheckSkipped(Exception):
-    """A check has nothing to look at in this plugin; the message says why."""
+    """A check does not apply to this plugin; the message says why."""
 
 
 class CheckBlocked(CheckSkipped):
-    """A check builds on another, which has failed; the message says on which."""
+    """A check builds on another one that failed; the message names that one."""
 
 
 Value = TypeVar("Value")
@@ -29,14 +30,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Specimen:
-    """A plugin under test, and what checks have made and found of it.
+    """A plugin under test, with the objects and outcomes that its checks share.
 
     Attributes:
-        kind: what it is.
+        kind: of the plugin.
         name: its name, or "package/name".
-        data: the data set it is tried with, which comes with gtk.
-        options: values of its own options, where its defaults are not for so small images.
-        outcomes: what each check that was run has raised, None if nothing.
+        data: the data set it is tested with, which comes with gtk.
+        options: values of its own options, where its defaults do not fit small images.
+        outcomes: by check, what it raised; None where it passed.
     """
 
     kind: Kind[Any]
@@ -53,7 +54,7 @@ class Specimen:
         """The plugin, loaded as a training would load it.
 
         Raises:
-            GtkError: it cannot be.
+            GtkError: the plugin cannot be loaded.
         """
         return find(self.kind, self.name)
 
@@ -65,9 +66,9 @@ class Specimen:
         return folder
 
     def once(self, what: str, make: Callable[[], Value]) -> Value:
-        """Return what `make` made when it was first asked for under this name.
+        """Return the object of this name; the first call makes it.
 
-        What takes long, a trained model for instance, is made by the first check that needs it.
+        Expensive objects, such as a trained model, are made by the first check that needs them.
         """
         if what not in self._made:
             self._made[what] = make()
@@ -75,15 +76,15 @@ class Specimen:
         return made
 
 
-#: Looks at one promise. Raises `CheckFailed` where it is not kept, `CheckSkipped` where it was
-#: not made; whatever else it raises is the plugin's failure, too.
+#: Tests one promise. Raises `CheckFailed` where it is broken, `CheckSkipped` where it does not
+#: apply; any other exception counts as a failure of the plugin, too.
 Check = Callable[[Specimen], None]
 
 _NEEDED: dict[Check, tuple[Check, ...]] = {}
 
 
 def needs(*checks: Check) -> Callable[[Check], Check]:
-    """Mark a check as of no use where one of others fails: it is skipped then, and says why."""
+    """Decorate a check that builds on others: it is skipped where one of them fails."""
 
     def mark(check: Check) -> Check:
         _NEEDED[check] = checks
@@ -93,15 +94,20 @@ def needs(*checks: Check) -> Callable[[Check], Check]:
 
 
 def outcome(check: Check, specimen: Specimen) -> BaseException | None:
-    """Run a check, unless it was run, after those that it needs; return what it raised."""
+    """Run a check once, after those that it needs, and return what it raised."""
     if check not in specimen.outcomes:
         specimen.outcomes[check] = _run(check, specimen)
     return specimen.outcomes[check]
 
 
 def check_name(check: Check) -> str:
-    """Return what a check is called: its function's name without `check_`."""
+    """Return the name of a check: that of its function without `check_`."""
     return check.__name__.removeprefix("check_")
+
+
+def error_line(error: BaseException) -> str:
+    """Return type and message of an error in one printable line, without a full stop."""
+    return visible(f"{type(error).__name__}: {' '.join(str(error).split())}").rstrip(".")
 
 
 def _run(check: Check, specimen: Specimen) -> BaseException | None:
@@ -111,9 +117,9 @@ def _run(check: Check, specimen: Specimen) -> BaseException | None:
             return found
         if found is not None and not isinstance(found, CheckSkipped):
             return CheckBlocked(f"it builds on '{check_name(needed)}', which failed")
-    from gtk.testing.process_state import restored_surroundings  # which imports torch
+    from gtk.testing.process_state import restored_process_state  # which imports torch
 
-    with restored_surroundings():
+    with restored_process_state():
         try:
             check(specimen)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything

@@ -1,41 +1,35 @@
-"""What a conditioner promises."""
+"""The checks of a conditioner."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, ScoreLayer, Site
-from gtk.core.contracts.normalization import Normalization
+from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, ScoreLayer
 from gtk.core.models.build import build
-from gtk.core.registry.options import make_config
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.settings.image_source import load_data
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.training import Training
-from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.process_state import Surroundings
+from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, error_line, needs
+from gtk.testing.layer_case import (
+    SEED,
+    LayerCase,
+    condition_rows,
+    differing_conditions,
+    fixed_noise,
+    layer_cases,
+    randomize,
+    strategies,
+)
+from gtk.testing.process_state import Snapshot
 from gtk.testing.weights import same_bits
 
-#: One condition of each kind.
-CONDITIONS = (
-    ConditionSpec(("a", "b", "c")),
-    ConditionSpec(("hat", "glasses"), "attributes"),
-    ConditionSpec(("age", "angle"), "continuous", ((0.0, 100.0), (-3.0, 1.0))),
-)
-ROLES = ("encoder", "decoder", "generator", "discriminator")
-#: Features of a layer under test, and the sides of its maps.
-FEATURES, SIDES = 8, (3, 5)
-#: Of the global generator while layers are made: one that nobody else has chosen.
-SEED = 3_141_592_653
-#: Alone and in a batch, sums may be rounded otherwise.
+#: Sums may be rounded differently for one image than for a batch.
 TOLERANCE = 1e-5
-#: Models of gtk's own that a conditioner is tried in; the first that it acts in is taken.
+#: The models of gtk that are tried in this order; the first that the conditioner fits is used.
 MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "cvae",
@@ -46,251 +40,211 @@ MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
 UNCONDITIONAL_MODEL = ("vae", {"hidden_dims": (8,)})
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A layer that a conditioner gave, and what it is tried on.
-
-    Attributes:
-        where: it was asked for, as "hidden layer of a generator, for images".
-        layer: as given.
-        inputs: what it is called with before the condition.
-        condition: what it is conditioned on.
-        keeps_width: whether it has to give as many features as it takes.
-    """
-
-    where: str
-    layer: Any
-    inputs: tuple[Tensor, ...]
-    condition: ConditionSpec
-    keeps_width: bool = False
-
-    @property
-    def acts(self) -> bool:
-        """Whether it says that the condition makes a difference."""
-        return bool(getattr(self.layer, "acts", False))
-
-    def __call__(self, condition: Tensor) -> Tensor:
-        """Return what the layer gives for a condition of as many rows as its inputs have."""
-        with torch.no_grad():
-            return self.give(condition)
-
-    def give(self, condition: Tensor) -> Tensor:
-        """Return what the layer gives, with a gradient."""
-        given: Tensor = self.layer(*(value.clone() for value in self.inputs), condition)
-        return given
-
-
 def check_constructs(specimen: Specimen) -> None:
-    """It takes classes, attributes or numbers, or refuses them with `gtk.InvalidValue`."""
+    """It accepts a kind of condition, or refuses it with `gtk.InvalidValue`."""
     target: Any = specimen.plugin.spec.resolve()
     if not (isinstance(target, type) and issubclass(target, Conditioner)):
-        raise CheckFailed(f"its target {target!r:.60} is no gtk.Conditioner: derive it from one")
-    accepted = _strategies(specimen)
+        raise CheckFailed(f"its target {target!r:.60} is not a gtk.Conditioner: derive it from one")
+    accepted = strategies(specimen)
     if not accepted:
         raise CheckFailed(
-            "it takes neither classes nor attributes nor numbers: raise gtk.InvalidValue only for "
-            "kinds of condition that it cannot take"
+            "it refuses classes, attributes and numbers: raise gtk.InvalidValue only for kinds of "
+            "condition that it cannot take"
         )
     for condition, strategy in accepted:
         if strategy.condition is not condition:
             raise CheckFailed(
-                "it does not keep the condition that it is given: call "
+                "its attribute condition is not the condition that it was constructed with: call "
                 "super().__init__(config, condition) in __init__"
             )
         if isinstance(strategy, nn.Module):
             raise CheckFailed(
-                "it is a torch module: leave that to the layers, of which each belongs to the "
+                "it is a torch module: make only the layers modules, since each belongs to the "
                 "network that asked for it"
             )
 
 
 @needs(check_constructs)
 def check_layers(specimen: Specimen) -> None:
-    """Wherever it is asked it gives a layer of the right class, for vectors and for images."""
-    for trial in _trials(specimen):
-        wanted = ScoreLayer if len(trial.inputs) == 2 else ConditioningLayer
-        if not isinstance(trial.layer, wanted):
+    """It returns a layer of the right class at every site, for vectors and for images."""
+    for case in layer_cases(specimen):
+        wanted = ScoreLayer if len(case.inputs) == 2 else ConditioningLayer
+        if not isinstance(case.layer, wanted):
             raise CheckFailed(
-                f"as {trial.where} it gives {type(trial.layer).__name__}: give a gtk."
-                f"{wanted.__name__}, where it does not act that of gtk.Conditioner"
+                f"as {case.where} it returns {type(case.layer).__name__}: return a gtk."
+                f"{wanted.__name__}; where it does not act, the one of gtk.Conditioner"
             )
 
 
 @needs(check_layers)
 def check_runs(specimen: Specimen) -> None:
     """Every layer runs with the condition that it was made for."""
-    for trial in _trials(specimen):
+    for case in layer_cases(specimen):
         try:
-            trial(_rows(trial.condition))
+            case(condition_rows(case.condition))
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise CheckFailed(
-                f"its {trial.where} fails with {trial.condition.kind} ({reason}): refuse what it "
-                "cannot take with gtk.InvalidValue in __init__; an image is (B, F, H, W)"
+                f"its {case.where} fails with {case.condition.kind} ({error_line(error)}): refuse "
+                "what it cannot take with gtk.InvalidValue in __init__; an image is (B, F, H, W)"
             ) from error
 
 
 @needs(check_runs)
 def check_widths(specimen: Specimen) -> None:
-    """What a layer gives is as wide as its `out_features` says, and else of its input's shape."""
-    for trial in _trials(specimen):
-        given, taken = trial(_rows(trial.condition)), trial.inputs[0]
-        if isinstance(trial.layer, ScoreLayer):
+    """A layer's output has `out_features` features, and otherwise the shape of its input."""
+    for case in layer_cases(specimen):
+        given, taken = case(condition_rows(case.condition)), case.inputs[0]
+        if isinstance(case.layer, ScoreLayer):
             if given.shape != taken.shape:
                 raise CheckFailed(
-                    f"its {trial.where} gives {tuple(given.shape)} for scores "
-                    f"{tuple(taken.shape)}: give one score for each image"
+                    f"its {case.where} returns {tuple(given.shape)} for scores "
+                    f"{tuple(taken.shape)}: return one score for each image"
                 )
             continue
-        width = getattr(trial.layer, "out_features", None)
+        width = getattr(case.layer, "out_features", None)
         if width is None:
             raise CheckFailed(
-                f"its {trial.where} has no out_features: set it to the width that it gives"
+                f"its {case.where} lacks out_features: set it to the width of its output"
             )
         wanted = (len(taken), width, *taken.shape[2:])
         if tuple(given.shape) != wanted:
             raise CheckFailed(
-                f"its {trial.where} gives {tuple(given.shape)} for {tuple(taken.shape)}, and with "
-                f"out_features {width} that should be {wanted}: make the two agree"
+                f"its {case.where} returns {tuple(given.shape)} for {tuple(taken.shape)}, and "
+                f"with out_features {width} that should be {wanted}: make the two agree"
             )
-        if trial.keeps_width and width != taken.shape[1]:
+        if case.keeps_width and width != taken.shape[1]:
             raise CheckFailed(
-                f"its {trial.where} gives {width} features for {taken.shape[1]}: a normalization "
-                "keeps the width"
+                f"its {case.where} returns {width} features for {taken.shape[1]}: let the "
+                "normalization keep the width"
             )
 
 
 @needs(check_runs)
 def check_acts(specimen: Specimen) -> None:
-    """A layer depends on the condition where it says that it acts, and nowhere else.
-
-    On all of it: on every class, attribute and number.
-    """
+    """A layer depends on every class, attribute and number exactly where `acts` is True."""
     acting = 0
-    for trial in _trials(specimen):
-        _stir(trial.layer)
-        rows = _differing(trial.condition)
-        outputs = [trial(row.expand(len(trial.inputs[0]), *row.shape)) for row in rows]
+    for case in layer_cases(specimen):
+        randomize(case.layer)
+        rows = differing_conditions(case.condition)
+        outputs = [case(row.expand(len(case.inputs[0]), *row.shape)) for row in rows]
         alike = any(same_bits(one, two) for one, two in combinations(outputs, 2))
         different = any(not same_bits(one, two) for one, two in combinations(outputs, 2))
-        if trial.acts and alike:
+        if case.acts and alike:
             raise CheckFailed(
-                f"its {trial.where} says that it acts, and gives the same for different "
-                f"{trial.condition.kind}: let all of the condition into what it gives, or set "
+                f"its {case.where} has acts = True and returns the same for different "
+                f"{case.condition.kind}: let its output depend on all of the condition, or set "
                 "acts = False"
             )
-        if not trial.acts and different:
+        if not case.acts and different:
             raise CheckFailed(
-                f"its {trial.where} says that it does not act (acts = False), and depends on the "
-                "condition: set acts = True, so that gtk knows that the network is conditioned"
+                f"its {case.where} has acts = False and depends on the condition: set "
+                "acts = True, so that gtk knows that the network is conditioned"
             )
-        acting += trial.acts
+        acting += case.acts
     conditional = specimen.plugin.spec.resolve().conditional
     if conditional and not acting:
         raise CheckFailed(
-            "it acts nowhere, and says that it is conditional: override input, hidden, "
+            "it acts at no site although conditional = True: override input, hidden, "
             "normalization or score, or set conditional = False"
         )
     if acting and not conditional:
-        raise CheckFailed("it acts, and says conditional = False: leave that out")
+        raise CheckFailed("it acts although conditional = False: leave that out")
 
 
 @needs(check_runs)
 def check_own_weights(specimen: Specimen) -> None:
-    """Each layer has weights of its own: two networks share none."""
+    """Each layer has weights of its own."""
     owners: dict[Tensor, str] = {}
-    for trial in _trials(specimen):
-        for parameter in trial.layer.parameters():
+    for case in layer_cases(specimen):
+        for parameter in case.layer.parameters():
             if parameter in owners:
                 raise CheckFailed(
-                    f"its {trial.where} and its {owners[parameter]} share weights, which two "
-                    "optimizers would train: make new ones for each layer"
+                    f"its {case.where} and its {owners[parameter]} share weights, which two "
+                    "optimizers would train: make new weights for each layer"
                 )
-            owners[parameter] = trial.where
+            owners[parameter] = case.where
 
 
 @needs(check_runs)
 def check_gradients(specimen: Specimen) -> None:
-    """The gradient reaches all weights of every layer, and goes on to what is before it."""
-    for trial in _trials(specimen):
-        _stir(trial.layer)
-        for value in trial.inputs:
+    """The gradient reaches all weights of every layer, and its input."""
+    for case in layer_cases(specimen):
+        randomize(case.layer)
+        for value in case.inputs:
             value.requires_grad_()
-        given = trial.give(_rows(trial.condition))
+        given = case.give(condition_rows(case.condition))
         if given.requires_grad:
-            (given * _fixed_noise(given.shape)).sum().backward()  # type: ignore[no-untyped-call]
-        unreached = [n for n, p in trial.layer.named_parameters() if p.grad is None]
+            (given * fixed_noise(given.shape)).sum().backward()  # type: ignore[no-untyped-call]
+        unreached = [n for n, p in case.layer.named_parameters() if p.grad is None]
         if unreached:
             raise CheckFailed(
-                f"the gradient does not reach {unreached[0]} of its {trial.where}: use it in "
+                f"the gradient does not reach {unreached[0]} of its {case.where}: use it in "
                 "forward(), outside of torch.no_grad() and detach(), or make it a buffer"
             )
-        if trial.inputs[0].grad is None:
-            raise CheckFailed(
-                f"the gradient stops in its {trial.where}: do not detach what it takes"
-            )
+        if case.inputs[0].grad is None:
+            raise CheckFailed(f"the gradient stops in its {case.where}: do not detach its input")
 
 
 @needs(check_runs)
 def check_images_alone(specimen: Specimen) -> None:
-    """In eval mode what an image becomes does not depend on the batch it is in, nor on chance."""
-    for trial in _trials(specimen):
-        _stir(trial.layer)
-        trial.layer.eval()
-        condition = _rows(trial.condition)
-        whole = trial(condition)
-        if not same_bits(whole, trial(condition)):
+    """In eval mode a layer is deterministic and treats each image by itself."""
+    for case in layer_cases(specimen):
+        randomize(case.layer)
+        case.layer.eval()
+        condition = condition_rows(case.condition)
+        whole = case(condition)
+        if not same_bits(whole, case(condition)):
             raise CheckFailed(
-                f"its {trial.where} gives another result when it is called again: draw nothing in "
-                "eval mode, and change nothing in forward()"
+                f"its {case.where} returns another result when it is called again: in eval mode "
+                "draw no numbers, and change no state in forward()"
             )
         for row in range(len(condition)):
-            inputs = tuple(value[row : row + 1] for value in trial.inputs)
-            alone = Trial(trial.where, trial.layer, inputs, trial.condition)(
+            inputs = tuple(value[row : row + 1] for value in case.inputs)
+            alone = LayerCase(case.where, case.layer, inputs, case.condition)(
                 condition[row : row + 1]
             )
             if not torch.allclose(alone[0], whole[row], rtol=TOLERANCE, atol=TOLERANCE):
                 raise CheckFailed(
-                    f"its {trial.where} gives an image another result alone than in a batch: let "
-                    "nothing in eval mode depend on the other rows"
+                    f"its {case.where} returns another result for an image alone than in a batch: "
+                    "in eval mode compute each row by itself"
                 )
 
 
 @needs(check_runs)
 def check_leaves_inputs(specimen: Specimen) -> None:
-    """A layer changes neither the features nor the condition that it is given."""
-    for trial in _trials(specimen):
-        given = [value.clone() for value in (*trial.inputs, _rows(trial.condition))]
+    """A layer leaves its input and the condition unchanged."""
+    for case in layer_cases(specimen):
+        given = [value.clone() for value in (*case.inputs, condition_rows(case.condition))]
         kept = [value.clone() for value in given]
         with torch.no_grad():
-            trial.layer(*given)
+            case.layer(*given)
         if not all(same_bits(one, two) for one, two in zip(given, kept, strict=True)):
             raise CheckFailed(
-                f"its {trial.where} changes what it is given: leave out operations in place, such "
-                "as hidden += ... or relu_()"
+                f"its {case.where} changes its input: avoid operations in place, such as "
+                "hidden += ... or relu_()"
             )
 
 
 @needs(check_runs)
 def check_globals(specimen: Specimen) -> None:
-    """Its layers, made and run, change nothing that is the whole process's."""
-    surroundings = Surroundings()
-    for trial in _trials(specimen):
-        trial(_rows(trial.condition))
-        if torch.initial_seed() != SEED:  # which is put back with the draws of the layers
+    """Making and running its layers leaves the global state of the process unchanged."""
+    snapshot = Snapshot()
+    for case in layer_cases(specimen):
+        case(condition_rows(case.condition))
+        if torch.initial_seed() != SEED:  # layer_cases restores it at the end
             raise CheckFailed(
-                f"its {trial.where} seeds torch's global generator: leave that out, or every "
-                "--seed begins with the same weights"
+                f"its {case.where} seeds torch's global generator, so that every --seed starts "
+                "with the same weights: leave that out"
             )
-    changes = surroundings.changes()
+    changes = snapshot.changes()
     if changes:
         raise CheckFailed(
             f"making and running its layers changes {', '.join(changes)} for the whole process: "
-            "leave it alone, and draw weights from torch's generator, as its layers do"
+            "leave that unchanged, and draw weights from torch's generator, as its layers do"
         )
 
 
-@needs(  # since it takes longest
+@needs(  # all others first, since this one takes longest
     check_widths,
     check_acts,
     check_own_weights,
@@ -300,7 +254,7 @@ def check_globals(specimen: Specimen) -> None:
     check_globals,
 )
 def check_exports(specimen: Specimen) -> None:
-    """A model of gtk's that uses it can be trained, and exported with the proof."""
+    """A model of gtk that uses it can be trained and exported."""
     from gtk.exports.onnx import export
 
     settings = _settings(specimen)
@@ -329,94 +283,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _strategies(specimen: Specimen) -> list[tuple[ConditionSpec, Conditioner]]:
-    """Return the strategy for each kind of condition that it does not refuse."""
-    spec = specimen.plugin.spec
-    config = make_config(spec.config, specimen.options, f"conditioner '{spec.name}'")
-    found = []
-    for condition in CONDITIONS:
-        try:
-            found.append((condition, spec.resolve()(config, condition)))
-        except InvalidValue:
-            continue
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-            raise CheckFailed(
-                f"with {condition.kind} it cannot be constructed ({reason}): refuse a kind that it "
-                "cannot take with gtk.InvalidValue"
-            ) from error
-    return found
-
-
-def _trials(specimen: Specimen) -> Iterator[Trial]:
-    """Ask for a layer at every site, for every kind of condition that it takes."""
-    for condition, strategy in _strategies(specimen):
-        for role in ROLES:
-            yield from _layers(strategy, condition, role)
-
-
-def _layers(strategy: Conditioner, condition: ConditionSpec, role: str) -> Iterator[Trial]:
-    """Ask for a layer at every place of a network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(SEED)
-        for spatial in (False, True):
-            count = len(_rows(condition))
-            shape = (count, FEATURES, *(SIDES if spatial else ()))
-            hidden = _fixed_noise(shape)
-            end = f"layer of a {role}, for {'images' if spatial else 'vectors'}"
-            for name in ("input", "hidden"):
-                site = Site(role, "input" if name == "input" else "hidden 0")
-                layer = getattr(strategy, name)(site, FEATURES)
-                yield Trial(f"{name} {end}", layer, (hidden.clone(),), condition)
-            for kind in ("batch", "group"):
-                layer = strategy.normalization(
-                    Site(role, "hidden 0"), FEATURES, Normalization(kind), spatial=spatial
-                )
-                where = f"{kind} normalization {end}"
-                yield Trial(where, layer, (hidden.clone(),), condition, keeps_width=True)
-        features = _fixed_noise((count, FEATURES))
-        layer = strategy.score(Site(role, "score"), FEATURES)
-        yield Trial(
-            f"score layer of a {role}", layer, (features[:, 0].clone(), features), condition
-        )
-
-
-def _rows(condition: ConditionSpec) -> Tensor:
-    """Return a batch of conditions: four rows, of which all classes are some."""
-    if condition.kind == "classes":
-        return torch.tensor([0, 1, 2, 1])
-    if condition.kind == "attributes":
-        return torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
-    low, high = torch.tensor(condition.ranges).T
-    return torch.stack([low, high, (low + high) / 2, torch.stack([low[0], high[1]])])
-
-
-def _differing(condition: ConditionSpec) -> Tensor:
-    """Return conditions of which each differs from the first in one thing.
-
-    A number differs by all of its range, as nearer ones may well count as one.
-    """
-    if condition.kind == "classes":
-        return torch.arange(condition.count)
-    ranges = condition.ranges or [(0.0, 1.0)] * condition.count
-    low, high = torch.tensor(ranges).T
-    return torch.cat([low[None], low + torch.diag(high - low)])
-
-
-def _stir(layer: nn.Module) -> None:
-    """Give all weights some other value: many start as zeros, where nothing acts yet."""
-    with torch.no_grad():
-        for number, parameter in enumerate(layer.parameters()):
-            parameter.copy_(_fixed_noise(parameter.shape, number + 1))
-
-
-def _fixed_noise(shape: Any, seed: int = 0) -> Tensor:  # noqa: ANN401 - a torch.Size or a tuple
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(tuple(shape), generator=generator)
-
-
 def _settings(specimen: Specimen) -> Settings:
-    """Choose a model that the conditioner acts in, and settle a short training."""
+    """Return a short training of the first model that the conditioner fits."""
     conditional = specimen.plugin.spec.resolve().conditional
     refusals = []
     for model, options in MODELS if conditional else (UNCONDITIONAL_MODEL,):
@@ -433,4 +301,4 @@ def _settings(specimen: Specimen) -> Settings:
             refusals.append(str(error))
         else:
             return settings
-    raise CheckSkipped(f"none of gtk's own models can use it: {refusals[0]}")
+    raise CheckSkipped(f"it fits none of gtk's own models: {refusals[0]}")

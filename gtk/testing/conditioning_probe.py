@@ -1,4 +1,4 @@
-"""What a model does with the layers that its conditioner has made for it."""
+"""A conditioner that records which of its layers receive a condition."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,28 +8,28 @@ from torch import nn
 from gtk.core.contracts.conditioner import Conditioner, ConditioningRecord, LayerType, Site
 
 
-class WatchedConditioner(ConditioningRecord):
-    """Sees, too, which of the layers that act are handed a condition.
+class ConditioningProbe(ConditioningRecord):
+    """Records, too, which of the acting layers receive a condition.
 
-    Copies of a model are seen as the model itself is.
+    Layers of a model's copies count as those of the model.
 
     Args:
-        strategy: that makes the layers.
+        strategy: makes the layers.
     """
 
     def __init__(self, strategy: Conditioner) -> None:
         super().__init__(strategy)
-        self._reached: list[bool] = []  # in the order of self.acted
+        self._reached: list[bool] = []  # a flag for each site in self.acted
 
     @property
     def unused(self) -> list[Site]:
-        """The sites whose layers no condition has come to."""
+        """The sites whose layers have not received a condition."""
         return [site for site, used in zip(self.acted, self._reached, strict=True) if not used]
 
     def embed(
         self, site: Site, features: int, scale: float = 1.0, *, learned: bool = True
     ) -> nn.Module:
-        """Ask the strategy, and watch what it gives."""
+        """Return the strategy's layer, after adding the hook that records its calls."""
         layer = super().embed(site, features, scale, learned=learned)
         self._watch(layer)
         return layer
@@ -48,5 +48,6 @@ class WatchedConditioner(ConditioningRecord):
             if named.get("condition", args[-1] if args else None) is not None:
                 self._reached[number] = True
 
-        # A function, since a copy of the model would come with a copy of anything else.
+        # deepcopy keeps functions, so that copies of the model report to this record; an object
+        # with a method would be copied with the model.
         layer.register_forward_pre_hook(note, with_kwargs=True)

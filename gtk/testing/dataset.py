@@ -1,4 +1,4 @@
-"""What a data set promises."""
+"""The checks of a data set."""
 
 import random
 from collections import Counter
@@ -11,25 +11,30 @@ import torch
 from numpy.typing import NDArray
 
 from gtk.core.models.build import build
-from gtk.core.registry.options import make_config
 from gtk.core.settings.choice import Choice
-from gtk.core.settings.image_source import find_root, load_data, split_reference
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset, DataSpec, Split, spread
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.process_state import Surroundings, working_in
+from gtk.testing.loaded_dataset import (
+    data_path,
+    load,
+    loaded,
+    read_dataset,
+    user_folder,
+)
+from gtk.testing.process_state import Snapshot
 
-#: Images that a model is tried on, images of a step, and steps.
+#: Images that a model is trained on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3
-#: Test images that are looked for among the training images, and the share that may be found
-#: there beyond what chance explains: real data sets have some doubles.
+#: Test images that are looked up among the training images, and the share that may occur there
+#: beyond what chance explains: real data sets have some duplicates.
 HELD_OUT, DOUBLES = 1000, 0.1
 OURS = "generative-toolkit"
 
 
 def check_loads(specimen: Specimen) -> None:
-    """It gives a `gtk.Dataset` with training images, of the types, shapes and ranges it says."""
+    """It returns a `gtk.Dataset` with training images that match its `DataSpec`."""
     try:
         dataset = loaded(specimen)
     except InvalidValue as error:
@@ -38,21 +43,21 @@ def check_loads(specimen: Specimen) -> None:
             "or float32 (N, n)"
         ) from error
     if not len(dataset.train):
-        raise CheckFailed("there is no training image: put some into Dataset(train=...)")
+        raise CheckFailed("it has no training images: put some into Dataset(train=...)")
 
 
 @needs(check_loads)
 def check_images_differ(specimen: Specimen) -> None:
-    """Its images differ from one another, and use the levels that uint8 has."""
+    """Its images differ from one another and use the range of uint8."""
     images = np.asarray(loaded(specimen).train.images[:TRIED])
     highest = int(images.max())
     if highest <= 1:
         raise CheckFailed(
-            f"the highest level of a training image is {highest}, of 255: images in 0..1 lose all "
-            "by .astype('uint8'); write (images * 255).round().astype('uint8')"
+            f"the highest level of its training images is {highest} of 255: images in 0..1 are "
+            "lost in .astype('uint8'); write (images * 255).round().astype('uint8')"
         )
     if len(images) > 1 and (images == images[0]).all():
-        raise CheckFailed("all training images are alike: look at them with gtk data")
+        raise CheckFailed("all its training images are equal: look at them with gtk data")
 
 
 @needs(check_loads)
@@ -65,38 +70,39 @@ def check_labels_differ(specimen: Specimen) -> None:
     if condition.kind == "classes":
         seen = set(np.unique(labels).tolist())
         missing = [name for number, name in enumerate(condition.names) if number not in seen]
-        remedy = "nobody could learn to draw them: leave them out of ConditionSpec, or shuffle"
+        remedy = "it cannot be learned: leave it out of ConditionSpec, or shuffle"
     else:
         same = labels.min(0) == labels.max(0)
         missing = [name for name, alike in zip(condition.names, same, strict=True) if alike]
-        remedy = "nothing could be learned from it: leave it out of ConditionSpec"
+        remedy = "it cannot be learned: leave it out of ConditionSpec"
     if missing:
         what = "no training image has" if condition.kind == "classes" else "all images share one"
-        raise CheckFailed(f"{what} label {', '.join(missing[:3])}, so {remedy}")
+        names = ", ".join(map(repr, missing[:3]))
+        raise CheckFailed(f"{what} label {names}, so {remedy}")
 
 
 @needs(check_images_differ)
 def check_held_out(specimen: Specimen) -> None:
-    """Its test images are others than its training images, a few doubles apart."""
+    """Its test images differ from its training images, apart from a few duplicates."""
     train, test = loaded(specimen).train, loaded(specimen).test
     if not len(test):
         raise CheckSkipped("it has no test images")
     seen = Counter(hash(image.tobytes()) for image in train.images)
     tried = spread(len(test), HELD_OUT)
     share = sum(hash(test.images[row].tobytes()) in seen for row in tried) / len(tried)
-    # Where few images are possible, as many are drawn again as are in the training images twice.
+    # Where few different images exist, a test image repeats a training image as often by chance as
+    # training images repeat one another.
     repeated = sum(count for count in seen.values() if count > 1) / len(train)
     if share > repeated + DOUBLES:
         raise CheckFailed(
-            f"{share:.0%} of its test images are training images, too, so that nobody can tell "
-            "what was learned from what was remembered: split them, or draw others for "
-            "Dataset(test=...)"
+            f"{share:.0%} of its test images are training images, too, so that figures on them "
+            "cannot show memorization: split them, or draw others for Dataset(test=...)"
         )
 
 
 @needs(check_loads)
 def check_repeatable(specimen: Specimen) -> None:
-    """Loaded again it is the same, whatever was drawn or done to it in between."""
+    """Loading it again gives the same, whatever was drawn or changed in between."""
     first = load(specimen)
     before = _copies(first)
     writable = [
@@ -115,15 +121,15 @@ def check_repeatable(specimen: Specimen) -> None:
     different = [name for name in before if not np.array_equal(before[name], again[name])]
     if different:
         raise CheckFailed(
-            f"{' and '.join(different)} are others when it is loaded again, so no training could "
-            "be resumed: draw from np.random.default_rng(0), sort lists of files, and hand out "
-            "a copy of what you keep"
+            f"{' and '.join(different)} differ when it is loaded again, so that a training could "
+            "not be resumed: draw from np.random.default_rng(0), sort lists of files, and return "
+            "copies of arrays that you keep"
         )
 
 
 @needs(check_loads)
 def check_description(specimen: Specimen) -> None:
-    """What it says of itself can be written down: its description as JSON, its notes as lines."""
+    """Its description can be written as JSON, and its notes as lines."""
     import json
 
     dataset = loaded(specimen)
@@ -136,12 +142,12 @@ def check_description(specimen: Specimen) -> None:
         ) from error
     if again != dataset.spec:
         raise CheckFailed(
-            f"its DataSpec comes back from run.json as {again}, it was {dataset.spec}: names are "
-            "tuples of texts, ranges tuples of floats"
+            f"its DataSpec is {dataset.spec}, and {again} when it is read from run.json: write "
+            "names as tuples of strings and ranges as tuples of floats"
         )
     if dataset.spec.channels not in (1, 3):
         raise CheckFailed(
-            f"its images have {dataset.spec.channels} channels, and pictures show 1 or 3: convert "
+            f"its images have {dataset.spec.channels} channels, and gtk draws 1 or 3: convert "
             "them to grey or colour"
         )
     notes: Any = dataset.notes
@@ -149,79 +155,79 @@ def check_description(specimen: Specimen) -> None:
         isinstance(note, str) and note.strip() and "\n" not in note for note in notes
     ):
         raise CheckFailed(
-            f"its notes are {notes!r:.60}: give a tuple of sentences, each a text of one line"
+            f"its notes are {notes!r:.60}: return a tuple of strings, each a sentence in one line"
         )
     if not isinstance(dataset.content, str):
         raise CheckFailed(
-            f"its content is {type(dataset.content).__name__}: give a text, such as a hash of its "
-            "files"
+            f"its content is of type {type(dataset.content).__name__}: return a string, such as a "
+            "hash of its files"
         )
 
 
 def check_missing_files(specimen: Specimen) -> None:
-    """A path where nothing is gives an error in one line that names it."""
+    """A missing path raises an error in one line that names it."""
     spec = specimen.plugin.spec
     if spec.root != "required":
-        raise CheckSkipped("it can do without files of the user's own")
+        raise CheckSkipped("it does not require files of the user")
     nowhere = specimen.folder / "nowhere"
     try:
-        _read(specimen, nowhere)
+        read_dataset(specimen, nowhere)
     except PluginError as error:
         raise CheckFailed(
-            f"{error} That was for a path where nothing is: raise gtk.InvalidValue, which says "
-            "what is missing and where"
+            f"{error} That was for a missing path: raise gtk.InvalidValue with the file that is "
+            "missing, and where"
         ) from error
     except GtkError as error:
         if "nowhere" not in str(error):
             raise CheckFailed(
-                f"its error for a path where nothing is does not name the path: {error}"
+                f"its error for a missing path does not name the path: {error}"
             ) from error
     else:
         raise CheckFailed(
-            'its spec says root="required", and a path where nothing is loads all the same: raise '
-            "gtk.InvalidValue, which says what is missing and where"
+            'its spec has root="required", and a missing path is loaded without an error: raise '
+            "gtk.InvalidValue with the file that is missing, and where"
         )
 
 
 @needs(check_loads)
 def check_files_are_only_read(specimen: Specimen) -> None:
-    """The user's files stay as they are."""
-    root = _path(specimen)
+    """Loading leaves the user's files unchanged."""
+    root = data_path(specimen)
     if root is None:
-        raise CheckSkipped("it was given no path to read")
+        raise CheckSkipped("the check was run without a path to its files")
     before = _files(root)
     load(specimen)
     changed = sorted(str(path) for path, _ in set(before.items()) ^ set(_files(root).items()))
     if changed:
         raise CheckFailed(
-            f"loading changes {changed[0]}, which is the user's: write elsewhere, such as "
+            f"loading changes the user's file {changed[0]!r}: write to another folder, such as "
             "platformdirs.user_cache_path"
         )
 
 
 @needs(check_loads)
 def check_working_folder(specimen: Specimen) -> None:
-    """It writes nothing into the folder that the user happens to be in."""
+    """Loading leaves the user's working folder unchanged."""
     loaded(specimen)
-    stray = sorted(item.name for item in _place(specimen).iterdir())
+    stray = sorted(item.name for item in user_folder(specimen).iterdir())
     if stray:
         raise CheckFailed(
-            f"it writes {stray[0]} into the folder that the user is in: write into a folder of its "
+            f"it writes {stray[0]!r} into the user's working folder: write into a folder of its "
             "own, such as platformdirs.user_cache_path, or a temporary one"
         )
 
 
 @needs(check_loads)
 def check_globals(specimen: Specimen) -> None:
-    """Loading changes nothing that is the whole process's."""
-    loaded(specimen)  # by now all is imported: what libraries do then is not its doing
-    surroundings = Surroundings()
+    """Loading leaves the global state of the process unchanged."""
+    loaded(specimen)  # libraries that it imports may change the state, once
+    snapshot = Snapshot()
     load(specimen)
-    changes = surroundings.changes()
+    changes = snapshot.changes()
     if changes:
         raise CheckFailed(
             f"loading it changes {', '.join(changes)} for the whole process: draw from "
-            "np.random.default_rng(0), and put all else back before it returns"
+            "np.random.default_rng(0), and restore other state before it returns"
         )
 
 
@@ -243,11 +249,11 @@ def check_trains(specimen: Specimen) -> None:
             trainer.train_step((torch.arange(batch_size) + batch_size * step) % len(few.train))
     except (GtkError, ValueError, TypeError) as error:
         raise CheckFailed(
-            f"{name} cannot be trained on it: {error} Hand out plain arrays, which "
-            "np.ascontiguousarray makes of any"
+            f"{name} cannot be trained on it: {error} Return plain arrays, such as "
+            "np.ascontiguousarray makes"
         ) from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise CheckFailed(f"{STEPS} steps of {name} on it end in weights that are no numbers")
+        raise CheckFailed(f"weights are not finite after {STEPS} steps of {name} on it")
 
 
 CHECKS: tuple[Callable[[Specimen], None], ...] = (
@@ -265,57 +271,6 @@ CHECKS: tuple[Callable[[Specimen], None], ...] = (
 )
 
 
-def load(specimen: Specimen) -> Dataset:
-    """Load the data set as a training would.
-
-    Raises:
-        GtkError: the data cannot be loaded.
-        CheckSkipped: nobody says where the files are, and it cannot get them.
-    """
-    spec, path = specimen.plugin.spec, _path(specimen)
-    say = f'say where some are: data="{spec.name}:PATH", or --data {spec.name}:PATH'
-    if path is None and spec.root == "required":
-        raise CheckSkipped(f"it reads files of the user's own: {say}")
-    try:
-        return _read(specimen, find_root(spec, None, path))
-    except PluginError:
-        raise
-    except GtkError as error:
-        if path is None and spec.root == "optional":
-            raise CheckSkipped(f"its files cannot be had ({error}): {say}") from error
-        raise
-
-
-def _read(specimen: Specimen, root: Path | None) -> Dataset:
-    """Load what is at a path, in a folder where nothing is: files come by `root` alone."""
-    place, root = _place(specimen), root and root.absolute()
-    with working_in(place):
-        return load_data(specimen.plugin, _config(specimen), root)
-
-
-def _place(specimen: Specimen) -> Path:
-    """Return the folder that the user is said to be in."""
-    place = specimen.folder / "user"
-    place.mkdir(exist_ok=True)
-    return place
-
-
-def loaded(specimen: Specimen) -> Dataset:
-    """Return the data set, loaded once for all checks, which must not change it."""
-    return specimen.once("dataset", lambda: load(specimen))
-
-
-def _config(specimen: Specimen) -> Any:  # noqa: ANN401 - of the plugin's own class
-    spec = specimen.plugin.spec
-    return make_config(spec.config, specimen.options, f"data set '{spec.name}'")
-
-
-def _path(specimen: Specimen) -> Path | None:
-    """Return the path that was given with the data set's own name."""
-    name, path = split_reference(specimen.data)
-    return path if specimen.plugin.installed.goes_by(name or "") else None
-
-
 def _copies(dataset: Dataset) -> dict[str, NDArray[Any]]:
     return {
         f"{name} {what}": np.array(getattr(split, what))
@@ -325,21 +280,21 @@ def _copies(dataset: Dataset) -> dict[str, NDArray[Any]]:
 
 
 def _mapped(array: Any) -> bool:  # noqa: ANN401 - whatever an array views
-    """Say whether an array's memory may be a file's."""
+    """Return whether an array is, or may be, a view of a mapped file."""
     while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
         array = array.base
     return array is not None
 
 
 def _draw() -> None:
-    """Draw from every global generator; whoever calls a check puts them back."""
+    """Draw from every global generator; `outcome` restores them after a check."""
     random.random()  # noqa: S311 - nothing is kept secret
     np.random.rand()  # noqa: NPY002 - what a plugin may draw from
     torch.rand(1)
 
 
 def _files(root: Path) -> dict[Path, tuple[int, int]]:
-    """Return size and time of the last change of a file, or of all in a folder."""
+    """Return size and modification time of a file, or of all files in a folder."""
     paths = [root, *root.rglob("*")] if root.is_dir() else [root]
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
 

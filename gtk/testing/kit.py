@@ -16,6 +16,7 @@ from gtk.testing.check import (
     CheckSkipped,
     Specimen,
     check_name,
+    error_line,
     outcome,
 )
 
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 
 Status = Literal["passed", "failed", "skipped", "expected"]
 
-#: Errors that say themselves what is wrong and how to mend it.
+#: Errors whose messages name cause and remedy.
 SELF_EXPLAINING = (CheckFailed, GtkError)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         check: its name.
-        status: "expected" where it failed and was said to.
-        message: what is wrong and how to mend it, or why it was skipped or is expected to fail;
+        status: "expected" where it failed as `expected_failures` announced.
+        message: cause and remedy of a failure, or why it was skipped or is expected to fail;
             empty where it passed.
     """
 
@@ -45,7 +46,7 @@ class CheckResult:
 
 
 def checks_of(kind: Kind[Any]) -> dict[str, Check]:
-    """Return the checks of a kind by name, those of every plugin first.
+    """Return the checks of a kind by name, first those that apply to every kind.
 
     Each module of gtk.testing that is named for a kind has a tuple CHECKS of functions
     `check_...(specimen)`; what follows `check_` is the name.
@@ -67,28 +68,29 @@ def check_plugin(
     Args:
         name: of the plugin, or "package/name".
         kind: "model", "conditioner", "loss", "dataset" or "callback".
-        data: the data set it is tried with; for a data set of files NAME:PATH, its own name and
-            where some are.
+        data: the data set it is tested with; for a data set that reads files, NAME:PATH with its
+            own name and a path to some files.
         options: values of the plugin's own options, by name.
-        expected_failures: names of checks that fail, each with the reason.
+        expected_failures: by name of a check that is known to fail, the reason.
 
     Returns:
-        What each check found, in their order. One that is expected to fail and passes has failed.
+        The results of all checks, in order. A check that passes although it is expected to fail
+        counts as failed.
 
     Raises:
-        UnknownName: there is no such kind, or no check of a name in `expected_failures`.
+        UnknownName: the kind, or a check named in `expected_failures`, does not exist.
     """
     specimen, checks, expected = _prepare(name, kind, data, options, expected_failures)
     return [run_check(check, specimen, expected.get(key)) for key, check in checks.items()]
 
 
 def run_check(check: Check, specimen: Specimen, expected: str | None = None) -> CheckResult:
-    """Run one check, once: a second call says what the first has found.
+    """Run one check; a second call returns the result of the first.
 
     Args:
-        check: which.
-        specimen: what it looks at.
-        expected: why it is to fail, None where it is to pass.
+        check: to run.
+        specimen: that it tests.
+        expected: why it should fail; None where it should pass.
     """
     name, found = check_name(check), outcome(check, specimen)
     if isinstance(found, CheckSkipped):
@@ -96,7 +98,10 @@ def run_check(check: Check, specimen: Specimen, expected: str | None = None) -> 
     if found is None and expected is None:
         return CheckResult(name, "passed")
     if found is None:
-        message = f"it passes, and was to fail: {expected}. Take it out of expected_failures"
+        message = (
+            f"it passes although it is expected to fail: {expected}. Remove it from "
+            "expected_failures"
+        )
         return CheckResult(name, "failed", message)
     message = str(found) if isinstance(found, SELF_EXPLAINING) else _located(found, specimen)
     if expected is not None:
@@ -129,7 +134,7 @@ def plugin_checks(
 
 
 def _as_test(check: Check, specimen: Specimen, expected: str | None) -> Callable[[], None]:
-    """Return what a test calls: it fails, is skipped or xfails as the check did."""
+    """Return a function that fails, skips or xfails the current test as the check did."""
 
     def run() -> None:
         import pytest
@@ -144,16 +149,15 @@ def _as_test(check: Check, specimen: Specimen, expected: str | None) -> Callable
         if result.status == "failed":
             if found is None or isinstance(found, SELF_EXPLAINING):
                 pytest.fail(visible(result.message), pytrace=False)
-            raise CheckFailed(result.message) from found  # its traceback is of use
+            raise CheckFailed(result.message) from found  # the traceback leads to the plugin's line
 
     return run
 
 
 def _located(found: BaseException, specimen: Specimen) -> str:
-    """Return what to say of an error that nobody has foreseen: where it is from, and what it is.
+    """Describe an unforeseen error: the plugin's line that caused it, its type and its message.
 
-    The place is the plugin's line nearest to where it was raised: what that called did as it was
-    told.
+    The line is the plugin's innermost one: code of libraries below it is seldom to blame.
     """
     frames = [
         (str(frame.f_globals.get("__name__")), frame.f_code, line)
@@ -169,11 +173,9 @@ def _located(found: BaseException, specimen: Specimen) -> str:
         if item[0].partition(".")[0] == package and not item[0].startswith("gtk.testing.")
     ]
     _, code, line = (own or frames)[-1]
-    reason = visible(" ".join(str(found).split())).rstrip(".")
     return (
         f"{code.co_qualname} ({visible(Path(code.co_filename).name)}, line {line}) raises "
-        f"{type(found).__name__}: {reason}. Mend it there; in pytest the check "
-        "shows the traceback"
+        f"{error_line(found)}. Correct it there; in pytest the check shows the traceback"
     )
 
 

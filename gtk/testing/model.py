@@ -1,4 +1,4 @@
-"""The checks of a model. Each tries it as it wants to be, and without a condition."""
+"""The checks of a model. Each runs with the model's own conditioner and without a condition."""
 
 from gtk.testing.check import Check
 from gtk.testing.model_sampling import SAMPLING_CHECKS

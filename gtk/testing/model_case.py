@@ -1,4 +1,4 @@
-"""A model with a conditioner and a loss on a few images: what the checks of models try."""
+"""A model with a conditioner and a loss on a few images, which the checks of models test."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,30 +21,30 @@ from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset, Split, spread
 from gtk.core.values.errors import GtkError
 from gtk.testing.check import CheckFailed, Specimen
-from gtk.testing.conditioning_probe import WatchedConditioner
+from gtk.testing.conditioning_probe import ConditioningProbe
 from gtk.testing.process_state import GlobalSeeds
-from gtk.testing.replayed_step import CPU, Game
+from gtk.testing.replayed_step import CPU, ReplayedStep
 
 #: Images of a step of each batch that the loss takes; of the training; of the test.
 BATCH_SIZE, TRAIN, TEST = 16, 160, 32
 #: Images of a draw.
 COUNT = 24
-#: The steps that a trained model has behind it.
+#: Steps after which a model counts as trained.
 STEPS = 20
-#: So many that no warm-up is longer; only the first steps are ever taken.
+#: More than any warm-up; checks take only the first steps.
 EPOCHS = 10_000
-#: Of the global generator while a model is constructed: one that nobody else has chosen.
+#: Of the global generator while a model is constructed: a value that a plugin would not choose.
 SEED = 3_141_592_653
 #: What a training takes over from the plugin's own settings.
 KEPT = ("learning_rate", "adam_beta1", "adam_beta2", "clip_norm", "average_decay")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One way in which a model is tried.
+class ModelCase:
+    """A model under test with a conditioner, a loss and data.
 
     Attributes:
-        name: "" for the model's own conditioner and loss, else what is different, for messages.
+        name: "" for the model's own conditioner and loss, else the difference, for messages.
         settings: of a training.
         dataset: with few images.
     """
@@ -59,24 +59,24 @@ class Trial:
         conditioner: Any = self.settings.choice.conditioner.spec.resolve()
         return bool(conditioner.conditional)
 
-    def construct(self) -> tuple[Model, WatchedConditioner]:
-        """Construct the model alone, and what its conditioner was asked for.
+    def construct(self) -> tuple[Model, ConditioningProbe]:
+        """Construct the model, with the record of its conditioner's layers.
 
         Raises:
-            CheckFailed: that seeds torch's global generator.
+            CheckFailed: the constructor seeds torch's global generator.
         """
         choice, configs = self.settings.choice, self.settings.configs
         strategy: Conditioner = choice.conditioner.spec.resolve()(
             configs["conditioner"], self.dataset.spec.condition
         )
-        record = WatchedConditioner(strategy)
+        record = ConditioningProbe(strategy)
         with fork_random_state(CPU):
             torch.default_generator.manual_seed(SEED)
             model = choice.model.spec.resolve()(configs["model"], self.dataset.spec, record)
             if torch.initial_seed() != SEED:
                 raise CheckFailed(
-                    f"constructing {type(model).__name__} seeds torch's global generator: leave it "
-                    "out, or every --seed begins with the same weights"
+                    f"constructing {type(model).__name__} seeds torch's global generator, so that "
+                    "every --seed starts with the same weights: leave that out"
                 )
         model.condition = self.dataset.spec.condition if self.conditional else None
         return model, record
@@ -91,16 +91,18 @@ class Trial:
         model, loss = self.build(seed)
         return Trainer(model, loss, self.dataset, replace(self.settings.train, seed=seed), CPU)
 
-    def game(self, model: Model | None = None) -> Game:
-        """Return the loss with a model, one before its first step unless given, and a batch."""
+    def replayed_step(self, model: Model | None = None) -> ReplayedStep:
+        """Return a step of the loss on a batch, with a new model unless one is given."""
         built, loss = self.build()
         conditional = self.dataset.spec.condition is not None
         store = ImageStore(self.dataset.train, conditional=conditional, device=CPU)
-        return Game(model or built, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches)))
+        return ReplayedStep(
+            model or built, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches))
+        )
 
     @cached_property
     def trained(self) -> Trainer:
-        """A trainer after `STEPS` steps, its model in eval mode; not to be trained on."""
+        """A trainer after `STEPS` steps, its model in eval mode; it must not be trained further."""
         trainer = self.trainer()
         take_steps(trainer, STEPS)
         trainer.published.eval()
@@ -112,7 +114,7 @@ class Trial:
         return self.trained.published
 
     def conditions(self, count: int) -> Tensor | None:
-        """Return conditions for so many images, going through the examples; None if none acts."""
+        """Return the examples, repeated to `count` rows; None if unconditional."""
         condition = self.model.condition
         if condition is None:
             return None
@@ -136,10 +138,10 @@ class Trial:
 
         Args:
             count: how many images, where no noise is given.
-            model: the trained one unless another is given.
-            noise: with the condition that belongs to it.
-            condition: of each image.
-            global_seed: of the global generators, which sampling should not ask.
+            model: the trained one by default.
+            noise: drawn, with examples of conditions, by default.
+            condition: of each image, where noise is given.
+            global_seed: of the global generators, on which samples should not depend.
         """
         if noise is None:
             noise, condition = self.noise(count), self.conditions(count)
@@ -148,7 +150,7 @@ class Trial:
 
 
 def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
-    """Take so many steps from wherever the trainer stands, and return each one's terms."""
+    """Take `count` steps from the trainer's current one, and return the terms of each."""
     terms = []
     with fork_random_state(CPU):
         batches = trainer.schedule.batches(trainer.step)
@@ -159,49 +161,49 @@ def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
     return terms
 
 
-def trials(specimen: Specimen) -> list[Trial]:
-    """Return the ways in which a model is tried: as it wants to be, and without a condition.
+def model_cases(specimen: Specimen) -> list[ModelCase]:
+    """Return the model with its own conditioner, and without a condition.
 
-    The second is left out where the model refuses it with a ValueError, as one may that is
-    nothing without a condition.
+    The second is left out where the model refuses it with a ValueError, as a model may that
+    requires a condition.
     """
-    return specimen.once("trials", lambda: list(_trials(specimen)))
+    return specimen.once("model_cases", lambda: list(_cases(specimen)))
 
 
-def for_each_trial(specimen: Specimen, look: Callable[[Trial], None]) -> None:
-    """Look at each trial of a model; a failure says in which it was found."""
-    for trial in trials(specimen):
+def for_each_case(specimen: Specimen, look: Callable[[ModelCase], None]) -> None:
+    """Check each case of a model; the message of a failure names the case."""
+    for case in model_cases(specimen):
         try:
-            look(trial)
+            look(case)
         except (CheckFailed, GtkError) as error:
-            if not trial.name:
+            if not case.name:
                 raise
-            raise CheckFailed(f"{trial.name}: {error}") from error
+            raise CheckFailed(f"{case.name}: {error}") from error
 
 
-def create_run(specimen: Specimen, trial: Trial, name: str) -> Run:
-    """Return a run of the trial without a checkpoint, in a new folder."""
-    name = "-".join([name, *trial.name.split()])
+def create_run(specimen: Specimen, case: ModelCase, name: str) -> Run:
+    """Create a run of the case, still without a checkpoint, in a new folder."""
+    name = "-".join([name, *case.name.split()])
     path = specimen.folder / name
-    return Run.create(path, trial.settings, trial.dataset, device="cpu", threads=1)
+    return Run.create(path, case.settings, case.dataset, device="cpu", threads=1)
 
 
-def _trials(specimen: Specimen) -> Iterator[Trial]:
-    own = _trial(specimen, "", None)
+def _cases(specimen: Specimen) -> Iterator[ModelCase]:
+    own = _case(specimen, "", None)
     yield own
     if not own.conditional:
         return
-    plain = _trial(specimen, "with --conditioner unconditional", "generative-toolkit/unconditional")
+    plain = _case(specimen, "with --conditioner unconditional", "generative-toolkit/unconditional")
     try:
         plain.construct()
     except ValueError:  # InvalidValue is one
         return
-    except Exception:  # noqa: BLE001, S110 - `check_construction` will meet it again, and tell
+    except Exception:  # noqa: BLE001, S110 - `check_construction` reports it
         pass
     yield plain
 
 
-def _trial(specimen: Specimen, name: str, conditioner: str | None) -> Trial:
+def _case(specimen: Specimen, name: str, conditioner: str | None) -> ModelCase:
     choice = Choice.by_name(specimen.name, specimen.data, conditioner)
     presets = {table: dict(values) for table, values in choice.presets.items()}
     train = {key: value for key, value in presets["train"].items() if key in KEPT}
@@ -215,7 +217,7 @@ def _trial(specimen: Specimen, name: str, conditioner: str | None) -> Trial:
         train=_some(dataset.train, max(TRAIN, 2 * BATCH_SIZE * batches)),
         test=_some(dataset.test, TEST),
     )
-    return Trial(name, settings, few)
+    return ModelCase(name, settings, few)
 
 
 def build_loss(settings: Settings) -> Loss:

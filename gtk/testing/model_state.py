@@ -1,4 +1,4 @@
-"""Checks of a model: that nothing of it is lost where it is saved."""
+"""The checks of a model that save and restore it."""
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -7,7 +7,7 @@ from torch import Tensor
 from gtk.core.storage.run import Run
 from gtk.core.training.trainer import Trainer
 from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.model_case import Trial, create_run, for_each_trial, take_steps
+from gtk.testing.model_case import ModelCase, create_run, for_each_case, take_steps
 from gtk.testing.model_sampling import check_samples
 from gtk.testing.model_training import FEW, check_seeds
 from gtk.testing.weights import differing, listed, same_bits, weights_of
@@ -15,85 +15,86 @@ from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 @needs(check_samples)
 def check_state(specimen: Specimen) -> None:
-    """What the model computes with is in its state, which goes through a safetensors file."""
-    for_each_trial(specimen, lambda trial: _restored(specimen, trial))
+    """The state has everything that samples depend on, and fits in a safetensors file."""
+    for_each_case(specimen, lambda case: _restored(specimen, case))
 
 
-def _restored(specimen: Specimen, trial: Trial) -> None:
-    model, name = trial.model, type(trial.model).__name__
+def _restored(specimen: Specimen, case: ModelCase) -> None:
+    model, name = case.model, type(case.model).__name__
     state = model.state_dict()
     strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if strange:
         raise CheckFailed(
-            f"the state of {name} has {listed(strange)}, which is no tensor and cannot be saved: "
+            f"{listed(strange)} in the state of {name} cannot be saved, since it is not a tensor: "
             "keep it in a buffer"
         )
     file = specimen.folder / "state.safetensors"
     save_file({key: value.contiguous().clone() for key, value in state.items()}, file)
-    other, _ = trial.build(seed=1)
+    other, _ = case.build(seed=1)
     try:
         other.load_state_dict(load_file(file))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckFailed(
-            f"the state of {name} cannot be loaded again: {reason:.200}. Let the constructor make "
-            "all modules and buffers, of the shapes that they keep"
+            f"the state of {name} cannot be loaded again: {reason:.200}. Make all modules and "
+            "buffers in the constructor, with their final shapes"
         ) from error
     lost = differing(weights_of(model), weights_of(other))
     if lost:
         raise CheckFailed(
-            f"{listed(lost)} of {name} not in its state: save the buffer, persistent=True, or "
+            f"{listed(lost)} of {name} missing in its state: make the buffer persistent, or "
             "derive it from the options alone"
         )
-    if not same_bits(trial.draw(), trial.draw(model=other.eval())):
+    if not same_bits(case.draw(), case.draw(model=other.eval())):
         raise CheckFailed(
-            f"{name} samples other images when its state is loaded into another: keep everything "
-            "that is drawn or learned in parameters or buffers (register_buffer), not in attributes"
+            f"{name} samples other images when its state is loaded into a new model: keep "
+            "everything drawn or learned in parameters or buffers (register_buffer)"
         )
 
 
 @needs(check_seeds, check_state)
 def check_resume(specimen: Specimen) -> None:
-    """A training that goes on from a checkpoint gives the bits of one that was never stopped."""
-    for_each_trial(specimen, lambda trial: _resume(create_run(specimen, trial, "stopped"), trial))
+    """A resumed training equals an unbroken one, bit by bit."""
+    for_each_case(specimen, lambda case: _resume(create_run(specimen, case, "stopped"), case))
 
 
-def _resume(run: Run, trial: Trial) -> None:
-    whole = trial.trainer()
+def _resume(run: Run, case: ModelCase) -> None:
+    whole = case.trainer()
     take_steps(whole, FEW)
     run.checkpoints.save(whole.state(run, None))
     counts = _counts(whole)
     terms = take_steps(whole, FEW)
-    resumed = trial.trainer()
+    resumed = case.trainer()
     resumed.restore(run.checkpoints.load(FEW))
     again = take_steps(resumed, FEW)
     for number, (wanted, found) in enumerate(zip(terms, again, strict=True), FEW + 1):
         if repr(wanted) != repr(found):  # as texts, since a NaN equals itself there
             raise CheckFailed(
-                f"after going on from step {FEW}, step {number} has other losses ({found} instead "
-                f"of {wanted}): keep what changes from step to step in parameters or in buffers "
-                "that are saved (register_buffer), not in attributes"
+                f"after resuming at step {FEW}, step {number} has other losses ({found} instead "
+                f"of {wanted}): keep what changes from step to step in parameters or persistent "
+                "buffers (register_buffer)"
             )
     changed = differing(_everything(whole, run), _everything(resumed, run))
     if changed:
         raise CheckFailed(
-            f"{listed(changed)} differ after going on from step {FEW}, with the same losses: keep "
-            "what changes from step to step in buffers that are saved"
+            f"{listed(changed)} differ after resuming at step {FEW}, with the same losses: keep "
+            "what changes from step to step in persistent buffers"
         )
-    # What such a count does, it may do only after more steps than these.
+    # A counter may take effect only after more steps than this check takes, so equal losses do not
+    # show that it is harmless.
     counted = [name for name, value in _counts(whole).items() if counts.get(name, value) != value]
     if counted:
         raise CheckFailed(
-            f"{listed(counted)} changes from step to step and is an attribute, which no checkpoint "
-            "has, so that a training that goes on begins to count anew: keep it in a buffer "
-            "(register_buffer), take context.step in the loss, or leave it out"
+            f"attribute {listed(counted)} changes from step to step, and checkpoints leave it out, "
+            "so that a resumed training restarts the count: keep it in a buffer "
+            "(register_buffer), use context.step in the loss, or leave it out"
         )
 
 
 def _counts(trainer: Trainer) -> dict[str, int]:
     """Return the whole numbers that are attributes of the model's modules, by name.
 
-    Other attributes may change: what was computed last is often kept to be looked at.
+    Other attributes may change: many models keep the last result for inspection.
     """
     found = {}
     for path, module in trainer.learner.model.named_modules():

@@ -1,4 +1,4 @@
-"""The checks of every plugin, whatever its kind: its package, its import, its options."""
+"""The checks of plugins of every kind: of their package, import and options."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import GtkError
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
 
-#: What takes long to import, and `gtk train --plugin NAME --help` has no use for.
+#: Libraries that take long to import and that `gtk train --plugin NAME --help` does not need.
 HEAVY = frozenset(
     {
         "torch", "torchvision", "torchaudio", "lightning", "tensorflow", "jax", "transformers",
@@ -22,12 +22,12 @@ HEAVY = frozenset(
         "onnx", "onnxruntime", "IPython", "sympy", "numba",
     }
 )  # fmt: skip
-#: Importing gtk and numpy loads about 250 modules; who needs so many more is slow to import.
+#: gtk and numpy load about 250 modules; a plugin that loads this many is slow to import.
 MOST_MODULES = 700
-#: What the longest line of a listing has room for.
+#: Letters of a summary that fit into a line of a listing.
 LONGEST_SUMMARY = 100
 
-#: Begins the line that says what was found: a plugin may print before it, and after it.
+#: Starts the line with the result, since a plugin may print other lines.
 _FOUND = "gtk.testing found: "
 _IMPORT = """
 import json, sys
@@ -35,15 +35,16 @@ import {module}
 print()
 print({found!r} + json.dumps(sorted(sys.modules)))
 """
-#: What a library draws from Python's generator when it is imported, as rich does, harms nobody: of
-#: the generator, its keys are compared, which seeding changes and some draws after a first do not.
+#: Some libraries, such as rich, draw from Python's generator when they are imported, which does no
+#: harm. So only the keys of the generator are compared: seeding changes them, a few draws after the
+#: first do not.
 _RESOLVE = """
 import json, random
 from gtk.core.registry.discovery import KINDS, find
-from gtk.testing.process_state import Surroundings
+from gtk.testing.process_state import Snapshot
 random.random()
 keys = random.getstate()[1][:-1]
-before = Surroundings()
+before = Snapshot()
 kind = next(item for item in KINDS if item.name == {kind!r})
 find(kind, {name!r}).spec.resolve()
 changes = before.changes()
@@ -55,7 +56,7 @@ print({found!r} + json.dumps(changes))
 
 
 def check_owner(specimen: Specimen) -> None:
-    """One distribution alone has a plugin of this kind and name."""
+    """Exactly one package has a plugin of this kind and name."""
     package, _, name = specimen.name.rpartition("/")
     owners = sorted({str(item) for item in installed(specimen.kind) if item.name == name})
     if not owners:
@@ -66,15 +67,15 @@ def check_owner(specimen: Specimen) -> None:
     if len(owners) > 1:
         message = f"{' and '.join(owners)} both have a {specimen.kind.name} '{name}'"
         if package:
-            raise CheckSkipped(f"{message}; that of {package} is the one that is looked at")
+            raise CheckSkipped(f"{message}; this check uses the one of {package}")
         raise CheckFailed(
-            f"{message}, and users have to say which: choose another name, or uninstall one"
+            f"{message}, so users must name the package: rename the plugin, or uninstall one"
         )
 
 
 @needs(check_owner)
 def check_spec(specimen: Specimen) -> None:
-    """The plugin can be loaded, and its spec says what it is and names what exists."""
+    """The plugin can be loaded, and its spec has a summary, a target and known names."""
     spec = specimen.plugin.spec
     if not spec.summary.strip() or "\n" in spec.summary or len(spec.summary) > LONGEST_SUMMARY:
         raise CheckFailed(
@@ -84,7 +85,7 @@ def check_spec(specimen: Specimen) -> None:
     target: Any = spec.resolve()
     if not callable(target):
         raise CheckFailed(
-            f"its target {spec.target} is {type(target).__name__}: it should be a class or function"
+            f"its target {spec.target} is {type(target).__name__}: name a class or function"
         )
     if specimen.kind is MODEL:
         _check_model_spec(spec)
@@ -100,58 +101,58 @@ def _check_model_spec(spec: ModelSpec) -> None:
             find(kind, name)
         except GtkError as error:
             raise CheckFailed(
-                f"its spec wants {kind.name} '{name}': {error} Have your package bring it, or "
-                "depend on the one that does"
+                f"its spec names {kind.name} '{name}': {error} Add it to your package, or depend "
+                "on the package that has it"
             ) from error
     make_config(TrainConfig, spec.defaults, "its spec's defaults")
 
 
 @needs(check_spec)
 def check_thin_import(specimen: Specimen) -> None:
-    """The entry point's module imports nothing that takes long, so that help is shown at once."""
+    """The entry point's module imports no slow library, so that help appears at once."""
     chosen = specimen.plugin.installed
     modules = set(_in_new_process(_IMPORT.format(module=chosen.module, found=_FOUND)))
     heavy = sorted({name.partition(".")[0] for name in modules} & HEAVY)
     if "torch" in heavy and _in_one_file(specimen, chosen):
-        # Subclassing gtk's contracts takes torch, and torch takes sympy.
+        # Subclassing gtk's contracts imports torch, which imports sympy.
         heavy = [name for name in heavy if name not in ("torch", "sympy")]
         if not heavy:
             raise CheckSkipped(
-                f"{chosen.module} holds the target itself, so gtk train --help imports torch for "
-                "it. For a quick help move it to a module of its own and name it as text: "
+                f"{chosen.module} defines the target itself, so gtk train --help imports torch for "
+                "it. For a quick help move it to a module of its own and name it as a string: "
                 'target="package.module:Name"'
             )
     if heavy:
         raise CheckFailed(
-            f"importing {chosen.module} imports {', '.join(heavy)}, which every command that names "
-            "the plugin waits for: import it where it is used, in the module of the target, which "
-            'the spec names as text: target="package.module:Name"'
+            f"importing {chosen.module} imports {', '.join(heavy)}, which slows every command that "
+            "names the plugin: import it in the module of the target, and name that in the spec "
+            'as a string: target="package.module:Name"'
         )
     if len(modules) > MOST_MODULES and "torch" not in modules:
         raise CheckFailed(
-            f"importing {chosen.module} loads {len(modules)} modules, which every command that "
-            f"names the plugin waits for: import what it needs where it is used (up to "
-            f"{MOST_MODULES} are fine)"
+            f"importing {chosen.module} loads {len(modules)} modules, which slows every command "
+            "that names the plugin: import libraries where they are used (up to "
+            f"{MOST_MODULES} modules are fine)"
         )
 
 
 @needs(check_spec)
 def check_import_globals(specimen: Specimen) -> None:
-    """Importing the plugin changes nothing that is the whole process's."""
+    """Importing the plugin leaves the global state of the process unchanged."""
     chosen = specimen.plugin.installed
     name = f"{chosen.package}/{chosen.name}"
     code = _RESOLVE.format(kind=specimen.kind.name, name=name, found=_FOUND)
     changes = _in_new_process(code)
     if changes:
         raise CheckFailed(
-            f"importing it changes {', '.join(changes)} for the whole process: leave it alone, or "
-            "change it for a while where it is needed, and then back"
+            f"importing it changes {', '.join(changes)} for the whole process: leave it unchanged, "
+            "or restore it after each change"
         )
 
 
 @needs(check_spec)
 def check_config(specimen: Specimen) -> None:
-    """The options construct by default, go through JSON and back, and become flags."""
+    """The options have defaults, survive JSON, and become flags."""
     config = specimen.plugin.spec.config
     try:
         default = config()
@@ -164,7 +165,7 @@ def check_config(specimen: Specimen) -> None:
         text = json.dumps(as_table(default), allow_nan=False)
     except ValueError as error:
         raise CheckFailed(
-            f"{config.__name__}() holds a number that JSON has not ({error}): use a finite default"
+            f"{config.__name__}() has a number that JSON lacks ({error}): use a finite default"
         ) from error
     again = make_config(config, json.loads(text), where)
     if again != default:
@@ -174,27 +175,28 @@ def check_config(specimen: Specimen) -> None:
             if getattr(again, item.name) != getattr(default, item.name)
         )
         raise CheckFailed(
-            f"{config.__name__}.{name} is {getattr(default, name)!r} and {getattr(again, name)!r} "
-            "after it went through run.json: give it a default of the type it is said to have, and "
-            "change nothing in __post_init__"
+            f"{config.__name__}.{name} is {getattr(default, name)!r}, and {getattr(again, name)!r} "
+            "when it is read from run.json: give it a default of its annotated type, and do not "
+            "change it in __post_init__"
         )
-    options_of({"train": TrainConfig, specimen.kind.name: config})  # which refuses what is no flag
+    # Raises for a field that cannot be a flag.
+    options_of({"train": TrainConfig, specimen.kind.name: config})
 
 
 @needs(check_config)
 def check_help(specimen: Specimen) -> None:
-    """Every option says what it does, for `gtk train --plugin NAME --help`."""
+    """Every option has a help text, for `gtk train --plugin NAME --help`."""
     config = specimen.plugin.spec.config
     for option in options_of({"train": TrainConfig, specimen.kind.name: config}):
         if option.table != "train" and not option.help.strip():
             raise CheckFailed(
-                f"{config.__name__}.{option.field} has no help: write "
+                f"{config.__name__}.{option.field} lacks a help text: write "
                 'field(default=..., metadata={"help": "What it does."})'
             )
 
 
 def _in_one_file(specimen: Specimen, chosen: Installed) -> bool:
-    """Say whether what does the work is defined where the hook is."""
+    """Return whether the target is defined in the module of the hook."""
     target = specimen.plugin.spec.resolve()
     return not isinstance(specimen.plugin.spec.target, str) and (
         getattr(target, "__module__", "") == chosen.module
@@ -202,10 +204,10 @@ def _in_one_file(specimen: Specimen, chosen: Installed) -> bool:
 
 
 def _in_new_process(code: str) -> list[str]:
-    """Run a program and return the list in the last line that begins as `_FOUND`.
+    """Run a program and return the list in its last line that starts with `_FOUND`.
 
     Raises:
-        CheckFailed: it ends with an error, or before it has said anything.
+        CheckFailed: it ends with an error, or without such a line.
     """
     path = os.pathsep.join(item for item in sys.path if item)
     result = subprocess.run(  # noqa: S603 - this Python and a program of ours
@@ -221,8 +223,8 @@ def _in_new_process(code: str) -> list[str]:
     lines = [line for line in result.stdout.splitlines() if line.startswith(_FOUND)]
     if not lines:
         raise CheckFailed(
-            "importing it in a process of its own ends that process: leave sys.exit() and "
-            "os._exit() to the program that imports it"
+            "importing it ends the process: remove sys.exit() and os._exit() from the code that "
+            "is run on import"
         )
     found: list[str] = json.loads(lines[-1].removeprefix(_FOUND))
     return found

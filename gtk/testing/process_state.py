@@ -1,4 +1,4 @@
-"""What a plugin shares with everything else in the process, to see that it is left alone."""
+"""Global state of the process, which a plugin must leave unchanged."""
 
 import os
 import random
@@ -15,13 +15,13 @@ from gtk.core.models.device import fork_random_state
 
 
 @dataclass(frozen=True)
-class Facet:
-    """One thing that is the whole process's.
+class ProcessState:
+    """One piece of global state.
 
     Attributes:
         name: for messages.
-        read: returns its state, to be compared with ==.
-        restore: sets it to what `read` returned.
+        read: returns its value, which can be compared with ==.
+        restore: sets it to a value that `read` returned.
     """
 
     name: str
@@ -29,8 +29,8 @@ class Facet:
     restore: Callable[[Any], object]
 
 
-#: Variables that belong to others: pytest says which test is running, and torch's compiler and
-#: scikit-learn set some for themselves when they are first imported.
+#: Variables that others set: pytest the name of the current test, and torch's compiler and
+#: scikit-learn some of their own when they are first imported.
 OTHERS = ("PYTEST_", "TORCHINDUCTOR_", "KMP_")
 
 
@@ -56,82 +56,82 @@ def _deterministic() -> tuple[bool, bool]:
     )
 
 
-FACETS = (
-    Facet("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
-    Facet("torch's default device", torch.get_default_device, torch.set_default_device),
-    Facet("the number of torch's threads", torch.get_num_threads, torch.set_num_threads),
-    Facet("whether torch computes gradients", torch.is_grad_enabled, torch.set_grad_enabled),
-    Facet(
+PROCESS_STATES = (
+    ProcessState("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    ProcessState("torch's default device", torch.get_default_device, torch.set_default_device),
+    ProcessState("the number of torch's threads", torch.get_num_threads, torch.set_num_threads),
+    ProcessState("whether torch computes gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+    ProcessState(
         "torch.use_deterministic_algorithms",
         _deterministic,
         lambda state: torch.use_deterministic_algorithms(state[0], warn_only=state[1]),
     ),
-    Facet(
+    ProcessState(
         "torch.backends.cudnn.benchmark",
         lambda: torch.backends.cudnn.benchmark,
         lambda state: setattr(torch.backends.cudnn, "benchmark", state),
     ),
-    Facet(
+    ProcessState(
         "torch.backends.cudnn.deterministic",
         lambda: torch.backends.cudnn.deterministic,
         lambda state: setattr(torch.backends.cudnn, "deterministic", state),
     ),
-    Facet(
+    ProcessState(
         "torch's float32 matmul precision",
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
     ),
-    Facet(
+    ProcessState(
         "torch's anomaly detection",
         torch.is_anomaly_enabled,
         torch.autograd.set_detect_anomaly,
     ),
-    Facet(
+    ProcessState(
         "the seed of torch's global generator",
         torch.initial_seed,
         torch.default_generator.manual_seed,
     ),
-    Facet(
+    ProcessState(
         "numpy's global generator",
         _numpy_state,
         np.random.set_state,
     ),
-    Facet("the generator of random", random.getstate, random.setstate),
-    Facet("the environment variables", _environment, _restore_environment),
-    Facet("the working directory", os.getcwd, os.chdir),
+    ProcessState("the generator of random", random.getstate, random.setstate),
+    ProcessState("the environment variables", _environment, _restore_environment),
+    ProcessState("the working directory", os.getcwd, os.chdir),
 )
 
 
-class Surroundings:
-    """All of this as it is when this is constructed."""
+class Snapshot:
+    """The global state at the time of construction."""
 
     def __init__(self) -> None:
-        self._states = {facet: facet.read() for facet in FACETS}
+        self._states = {item: item.read() for item in PROCESS_STATES}
 
     def changes(self) -> list[str]:
-        """Return the names of what is different now."""
-        return [facet.name for facet, state in self._states.items() if facet.read() != state]
+        """Return the names of what differs now."""
+        return [item.name for item, state in self._states.items() if item.read() != state]
 
     def restore(self) -> None:
-        """Put back what is different now."""
-        for facet, state in self._states.items():
-            if facet.read() != state:
-                facet.restore(state)
+        """Restore what differs now."""
+        for item, state in self._states.items():
+            if item.read() != state:
+                item.restore(state)
 
 
 @contextmanager
-def restored_surroundings() -> Iterator[Surroundings]:
-    """Put back at the end whatever was changed inside."""
-    surroundings = Surroundings()
+def restored_process_state() -> Iterator[Snapshot]:
+    """Restore the global state at the end."""
+    snapshot = Snapshot()
     try:
-        yield surroundings
+        yield snapshot
     finally:
-        surroundings.restore()
+        snapshot.restore()
 
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Work in a folder for a while: what is written there without a path to it is found there."""
+    """Make a folder the working folder for a while."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -141,10 +141,10 @@ def working_in(folder: Path) -> Iterator[None]:
 
 
 class GlobalSeeds:
-    """Seed the global generators for a while, and give them back as they were.
+    """Seed the global generators for a while, and restore them at the end.
 
     Args:
-        seed: of all three; torch has its low 32 bits, as its CPU generator takes no more.
+        seed: of all three; torch gets its low 32 bits, the width of its CPU generator's seed.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""One update of a loss, taken as the trainer takes it, and what is wrong with it."""
+"""One update of a loss, taken as the trainer takes it, with its faults."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +14,18 @@ from gtk.testing.weights import listed
 
 
 @dataclass(frozen=True)
-class Move:
-    """One update of a step, as it was found.
+class ReplayedUpdate:
+    """One update of a step, with its faults.
 
     Attributes:
-        number: which of the step's, from 1.
-        part: the part it trains, "" where that cannot be said.
-        value: of its loss, None where that is no scalar.
-        leak: what was on while it was yielded and should not be, as "torch.no_grad()"; else "".
-        fault: what is wrong with it and how to mend it, "" if nothing is.
-        unreached: what its loss does not reach and how to mend it, "" if it reaches all; the step
-            can be taken all the same.
+        number: in the step, from 1.
+        part: the part it trains, "" where that is unknown.
+        value: of its loss, None where the loss is not a tensor.
+        leak: the mode that was switched on at the yield, as "torch.no_grad()"; "" if there was
+            none.
+        fault: why the update cannot be taken, with the remedy; "" if it can.
+        unreached: the parameters that its loss does not reach, with the remedy; "" if it reaches
+            all. The update can be taken all the same.
     """
 
     number: int
@@ -36,7 +37,7 @@ class Move:
 
 
 def left_on() -> str:
-    """Return what a generator that has just yielded has left switched on."""
+    """Return the mode that a generator left switched on at its yield, "" if there is none."""
     if torch.is_inference_mode_enabled():
         return "torch.inference_mode()"
     if not torch.is_grad_enabled():
@@ -52,46 +53,46 @@ def take(
     leak: str,
     model: Model,
     optimizers: Optimizers,
-) -> Move:
+) -> ReplayedUpdate:
     """Take an update, if it can be taken.
 
     Args:
-        number: which of the step's it is, from 1.
+        number: in the step, from 1.
         update: as the loss yielded it.
-        leak: what `left_on` said at the yield.
-        model: that it is an update of.
+        leak: what `left_on` returned at the yield.
+        model: that the update changes.
         optimizers: of the model.
     """
     if not isinstance(update, Update):
-        fault = f"it is {type(update).__name__}: yield gtk.Update(loss)"
-        return Move(number, "", None, leak, fault)
+        fault = f"it is of type {type(update).__name__}: yield gtk.Update(loss)"
+        return ReplayedUpdate(number, "", None, leak, fault)
     part = update.part
     if part is None and len(optimizers.parts) == 1:
         part = optimizers.parts[0]
     if part not in optimizers.parts:
         names = ", ".join(f"'{name}'" for name in optimizers.parts)
-        known = f"the model's parts are {names}: say gtk.Update(loss, part=...)"
-        fault = "it names no part, and " if part is None else f"there is no part '{part}': "
-        return Move(number, "", None, leak, fault + known)
+        known = f"the model's parts are {names}: write gtk.Update(loss, part=...)"
+        fault = "its part is missing, and " if part is None else f"part '{part}' is unknown, and "
+        return ReplayedUpdate(number, "", None, leak, fault + known)
     fault = _loss_fault(update) or _terms_fault(update)
     value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
     if not fault:
         fault = _step_fault(update, part, model, optimizers)
     unreached = "" if fault else _unreached(part, model)
-    return Move(number, part, value, leak, fault, unreached)
+    return ReplayedUpdate(number, part, value, leak, fault, unreached)
 
 
 def _loss_fault(update: Update) -> str:
     loss: Any = update.loss
     if not isinstance(loss, Tensor):
-        return f"its loss is {type(loss).__name__}: it should be a tensor with a gradient"
+        return f"its loss is of type {type(loss).__name__}: yield a tensor with a gradient"
     if loss.shape:
         return f"its loss has shape {tuple(loss.shape)}: take the mean over the batch"
     if not loss.isfinite():
-        return f"its loss is {loss.item()} before anything was learned: look for log(0) or 1/0"
+        return f"its loss is {loss.item()} with untrained weights: look for log(0) or 1/0"
     if not loss.requires_grad:
         return (
-            "its loss has no gradient: compute it outside of torch.no_grad(), from tensors that "
+            "its loss lacks a gradient: compute it outside of torch.no_grad(), from tensors that "
             "are not detached"
         )
     return ""
@@ -102,19 +103,19 @@ def _terms_fault(update: Update) -> str:
     for name, value in update.terms.items():
         if not isinstance(value, Tensor) or value.shape:
             given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            return f"its term '{name}' is {given}: it should be a scalar tensor, as a mean is"
+            return f"its term '{name}' is {given}: make it a scalar tensor, as a mean is"
         if not value.isfinite():
-            return f"its term '{name}' is {value.item()} before anything was learned"
+            return f"its term '{name}' is {value.item()} with untrained weights"
     for name, value in update.statistics.items():
         if not isinstance(value, Tensor):
-            return f"its statistic '{name}' is {type(value).__name__}: it should be a tensor"
+            return f"its statistic '{name}' is of type {type(value).__name__}: make it a tensor"
         if value.requires_grad:
             return f"its statistic '{name}' has a gradient: detach() it, or memory grows"
     return ""
 
 
 def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers) -> str:
-    """Take the step as the trainer does, and say what is wrong with it."""
+    """Take the update as the trainer does, and return its fault, "" if there is none."""
     try:
         optimizers.step(part, update.loss)
     except PluginError as error:
@@ -129,7 +130,7 @@ def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers)
 
 
 def _unreached(part: str, model: Model) -> str:
-    """Say which parameters the gradient of the step just taken has not come to."""
+    """Return the parameters that the gradient of the last update did not reach, with the remedy."""
     unreached = [
         name
         for name, parameter in model.parts()[part].named_parameters()
@@ -138,6 +139,6 @@ def _unreached(part: str, model: Model) -> str:
     if not unreached:
         return ""
     return (
-        f"its loss does not reach {listed(unreached)}: use them, take them out of part '{part}', "
+        f"its loss does not reach {listed(unreached)}: use them, remove them from part '{part}', "
         "or make them buffers"
     )

@@ -1,4 +1,4 @@
-"""The tensors of a module, to see what has changed."""
+"""The tensors of a module, compared before and after a change."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ LISTED = 3
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return copies of all parameters and buffers by name, also of buffers that are not saved."""
+    """Return copies of all parameters and buffers by name, with non-persistent buffers."""
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def differing(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[str]:
-    """Return the names whose tensors have not the same bits, or are in one of the two alone."""
+    """Return the names whose tensors differ in a bit or are only in one of the two."""
     return [
         name
         for name in {**first, **second}
@@ -25,7 +25,7 @@ def differing(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list
 
 
 def same_bits(first: Tensor, second: Tensor) -> bool:
-    """Say whether two tensors are equal in type, shape and bits; NaN equals itself."""
+    """Return whether two tensors are equal in type, shape and bits; NaN equals itself."""
     if first.dtype != second.dtype or first.shape != second.shape:
         return False
     return torch.equal(
@@ -35,6 +35,6 @@ def same_bits(first: Tensor, second: Tensor) -> bool:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

@@ -70,7 +70,7 @@ def unforeseen(name: str, error: str) -> str:
     code = globals()[name].__code__
     line = max(line for _, _, line in code.co_lines() if line is not None)
     return (
-        f"{name} (test_kit.py, line {line}) raises {error}. Mend it there; in pytest the check "
+        f"{name} (test_kit.py, line {line}) raises {error}. Correct it there; in pytest the check "
         "shows the traceback"
     )
 
@@ -82,7 +82,7 @@ def test_an_error_of_the_plugin_is_one_line_that_names_its_nearest_line_of_code(
     assert found.status == "failed"
     assert re.fullmatch(
         r"Stumbling\.__init__ \(models\.py, line \d+\) raises RuntimeError: shapes do not fit: "
-        r"\\x1b\[31m3 and 4\. Mend it there; in pytest the check shows the traceback",
+        r"\\x1b\[31m3 and 4\. Correct it there; in pytest the check shows the traceback",
         found.message,
     )
 
@@ -92,7 +92,10 @@ def test_a_failure_that_is_expected_is_none_and_a_pass_is_one() -> None:
         "bad", "expected", "we know: it is bad: make it good"
     )
     found = run_check(check_good, specimen(), "we know")
-    assert (found.status, "it passes, and was to fail: we know" in found.message) == (
+    assert (
+        found.status,
+        "it passes although it is expected to fail: we know" in found.message,
+    ) == (
         "failed",
         True,
     )
@@ -215,8 +218,8 @@ def test_in_pytest_each_check_is_a_test_that_goes_by_its_name(
     assert "XFAIL test_mine.py::test_unexplained[help]" in found
     assert "PASSED test_mine.py::test_unexplained[updates]" in found  # which needs no help
     text = result.stdout
-    assert "part 'frame' of Hollow has no parameter" in text
-    assert "it passes, and was to fail: to see what happens" in text
+    assert "part 'frame' of Hollow has no parameters to train" in text
+    assert "it passes although it is expected to fail: to see what happens" in text
     assert "it builds on 'parts', which failed" in text
     told = text.partition("short test summary")[0].split("test_stumbling")
     assert "gtk/testing" not in told[0]  # no traceback of ours

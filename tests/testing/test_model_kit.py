@@ -14,63 +14,66 @@ SLOW = {"thin_import", "import_globals", "export"}
 
 #: A wrong model, the check that is meant for it, and words of what it says.
 WRONG = {
-    "wrong-wish": ("spec", "its spec wants loss 'wrong-wish'"),
+    "wrong-wish": ("spec", "its spec names loss 'wrong-wish'"),
     "wrong-chatty": ("spec", "write one line"),
     "wrong-defaults": ("spec", "learning_rate must be more than 0"),
     "wrong-heavy": ("thin_import", "imports torch"),
     "wrong-meddler": ("import_globals", "changes the environment variables"),
     "wrong-endless": ("config", "use a finite default"),
-    "wrong-unexplained": ("help", "Unexplained.strength has no help"),
+    "wrong-unexplained": ("help", "Unexplained.strength lacks a help text"),
     "wrong-refusing": ("config", "refuses its own defaults"),
     "wrong-stranger": ("construction", "derive it from gtk.Model"),
-    "wrong-drifting": ("config", "Drifting.strength is 2.0 and 3.0 after it went through run.json"),
-    "wrong-number": ("spec", "is int: it should be a class or function"),
-    "wrong-unborn": ("construction", "call super().__init__() first"),
+    "wrong-drifting": ("config", "Drifting.strength is 2.0, and 3.0 when it is read from run.json"),
+    "wrong-number": ("spec", "is int: name a class or function"),
+    "wrong-unborn": ("construction", "sets modules before super().__init__(): call that first"),
     "wrong-nameless": ("construction", "a dict of one network or more by role"),
     "wrong-counted": ("construction", "network 'layers' of Counted is int"),
-    "wrong-partless": ("parts", "it should be a dict of one module or more"),
+    "wrong-partless": ("parts", "return a dict of one module or more"),
     "wrong-blank": ("other_seeds", "trainings with other seeds have the same losses"),
     "wrong-hasty": ("finite_weights", "not finite after 20 steps"),
     "wrong-sowing": ("globals", "a step seeds torch's global generator"),
-    "wrong-absent": ("resume", "count differ after going on from step 3, with the same losses"),
-    "wrong-boxed": ("samples", "gives tuple, not a tensor"),
+    "wrong-absent": ("resume", "count differ after resuming at step 3, with the same losses"),
+    "wrong-boxed": ("samples", "returns tuple: return a tensor"),
     "wrong-no-noise": ("construction", "set self.noise = gtk.NoiseSpec"),
     "wrong-seeding": ("construction", "seeds torch's global generator"),
-    "wrong-misfit": ("construction", "is for models that are Sound, and Misfit is none"),
-    "wrong-deaf": ("conditioning", "acts nowhere in frame of Deaf"),
+    "wrong-misfit": ("construction", "is for models of type Sound, and Misfit is not one"),
+    "wrong-deaf": ("conditioning", "does not act in frame of Deaf"),
     "wrong-misnamed": ("conditioning", "a layer in 'paintre', and networks() has only painter"),
     "wrong-partial": ("parts", "tone of Partial in no part"),
     "wrong-shared": ("parts", "painter.layer.weight of Shared is in the parts painter and layer"),
-    "wrong-hollow": ("parts", "part 'frame' of Hollow has no parameter"),
+    "wrong-hollow": ("parts", "part 'frame' of Hollow has no parameters to train"),
     "wrong-leak": ("yields", "inside torch.no_grad()"),
     "wrong-polite": (
         "condition_used",
         "asks conditioner 'onehot' for a layer at 'input' of 'frame'",
     ),
-    "wrong-numb": ("learning", "part 'tone' of Numb is as it was after 20 steps"),
-    "wrong-patient": ("resume", "steps changes from step to step and is an attribute"),
+    "wrong-numb": ("learning", "part 'tone' of Numb has its initial weights after 20 steps"),
+    "wrong-patient": ("resume", "steps changes from step to step, and checkpoints leave it out"),
     "wrong-summed": ("updates", "take the mean over the batch, not the sum"),
-    "wrong-mixed": ("evaluation", "gives the same 'loss' for every image of a batch"),
+    "wrong-mixed": ("evaluation", "returns the same 'loss' for every image of a batch"),
     "wrong-unused": ("reached", "does not reach painter.spare.weight, painter.spare.bias"),
     "wrong-each": ("updates", "its loss has shape (16,): take the mean"),
     "wrong-dice": ("seeds", "two trainings with the same seed have other losses"),
-    "wrong-stubborn": ("other_seeds", "begin with the same weights"),
+    "wrong-stubborn": ("other_seeds", "start with the same weights"),
     "wrong-loud": ("own_noise", "depend on a global generator"),
     "wrong-watched": ("evaluation", "changes average of the model"),
-    "wrong-frozen": ("learning", "part 'tone' of Frozen is as it was after 20 steps"),
+    "wrong-frozen": ("learning", "part 'tone' of Frozen has its initial weights after 20 steps"),
     "wrong-greedy": ("globals", "changes the environment variables"),
     "wrong-reseeding": ("globals", "changes numpy's global generator"),
     "wrong-forgetful": ("resume", "step 4 has other losses"),
-    "wrong-drawn": ("state", "samples other images when its state is loaded into another"),
-    "wrong-diary": ("state", "has _extra_state, which is no tensor"),
-    "wrong-unsaved": ("state", "direction of Unsaved not in its state"),
+    "wrong-drawn": ("state", "samples other images when its state is loaded into a new model"),
+    "wrong-diary": (
+        "state",
+        "_extra_state in the state of Diary cannot be saved, since it is not a tensor",
+    ),
+    "wrong-unsaved": ("state", "direction of Unsaved missing in its state"),
     "wrong-growing": ("state", "cannot be loaded again"),
     "wrong-broken": ("samples", "pixels that are not finite"),
-    "wrong-careless": ("pure_samples", "writes to the noise or condition"),
+    "wrong-careless": ("pure_samples", "changes its noise or condition in place"),
     "wrong-dark": ("pixels", "map them to 0..1"),
-    "wrong-flat": ("samples", "images of digits are (24, 1, 8, 8)"),
-    "wrong-double": ("samples", "gives torch.float64: give float32"),
-    "wrong-whimsical": ("pure_samples", "let it draw nothing"),
+    "wrong-flat": ("samples", "return (B, *data_spec.image_shape), here (24, 1, 8, 8)"),
+    "wrong-double": ("samples", "returns torch.float64: return float32"),
+    "wrong-whimsical": ("pure_samples", "take all random numbers from its noise"),
     "wrong-sociable": ("pure_samples", "depends on the others of its batch"),
     "wrong-learner": ("pure_samples", "sampling changes average"),
     "wrong-dull": ("noise_matters", "the same image for all noise"),
@@ -117,7 +120,7 @@ def test_the_sound_one_passes_all(outside: Path) -> None:
 def test_a_plugin_in_one_file_may_import_torch_and_is_told_what_it_costs(outside: Path) -> None:
     found = run_check(check_thin_import, Specimen(MODEL, "painter"))
     assert found.status == "skipped"
-    assert "gtk_plugin_painter holds the target itself" in found.message
+    assert "gtk_plugin_painter defines the target itself" in found.message
 
 
 def test_what_a_plugin_prints_when_the_process_ends_is_not_taken_for_an_answer(
@@ -131,7 +134,7 @@ def test_what_a_plugin_prints_when_the_process_ends_is_not_taken_for_an_answer(
 def test_an_import_of_very_many_modules_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gtk.testing.package.MOST_MODULES", 20)
     found = run_check(check_thin_import, Specimen(MODEL, "cvae"))
-    assert (found.status, "every command that names the plugin waits" in found.message) == (
+    assert (found.status, "which slows every command that names the plugin" in found.message) == (
         "failed",
         True,
     )
@@ -158,4 +161,4 @@ def test_a_name_that_another_package_has_is_told_and_nothing_else_tried(outside:
     specimen = Specimen(MODEL, "gtk-plugin-twin/cvae")
     first, second = (run_check(checks_of(MODEL)[name], specimen) for name in ("owner", "spec"))
     assert (first.status, second.status) == ("skipped", "passed")
-    assert first.message.endswith("that of gtk-plugin-twin is the one that is looked at")
+    assert first.message.endswith("this check uses the one of gtk-plugin-twin")

@@ -226,7 +226,7 @@ def test_files_that_nobody_gave_are_not_looked_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(DATA_VARIABLE, "nowhere")
     found = {result.check: result for result in results_of("dataset", "mnist")}
     assert found["loads"].status == "skipped"
-    assert "its files cannot be had" in found["loads"].message
+    assert "its files are not available" in found["loads"].message
 
 
 class Binned(gtk.ConditioningLayer):

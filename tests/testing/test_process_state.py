@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gtk.testing.process_state import FACETS, GlobalSeeds, Surroundings, restored_surroundings
+from gtk.testing.process_state import PROCESS_STATES, GlobalSeeds, Snapshot, restored_process_state
 
 CHANGES: dict[str, Callable[[], object]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
@@ -30,22 +30,22 @@ CHANGES: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("facet", [facet.name for facet in FACETS])
-def test_a_change_is_seen_and_undone(facet: str) -> None:
-    outer = Surroundings()
-    with restored_surroundings() as surroundings:
-        assert surroundings.changes() == []
-        CHANGES[facet]()
-        assert surroundings.changes() == [facet]
+@pytest.mark.parametrize("name", [state.name for state in PROCESS_STATES])
+def test_a_change_is_seen_and_undone(name: str) -> None:
+    outer = Snapshot()
+    with restored_process_state() as snapshot:
+        assert snapshot.changes() == []
+        CHANGES[name]()
+        assert snapshot.changes() == [name]
     assert outer.changes() == []
 
 
 def test_every_facet_has_a_test() -> None:
-    assert list(CHANGES) == [facet.name for facet in FACETS]
+    assert list(CHANGES) == [state.name for state in PROCESS_STATES]
 
 
 def test_seeds_hold_for_a_while_only() -> None:
-    before = Surroundings()
+    before = Snapshot()
     drawn = []
     for seed in (1, 1, 2):
         with GlobalSeeds(seed):

@@ -1,4 +1,4 @@
-"""What a loss and a model are told where a step of theirs cannot be taken."""
+"""The messages of the checks of a step."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,9 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
 from gtk.testing.check import CheckFailed
 from gtk.testing.replayed_step import (
-    Game,
+    ReplayedStep,
+)
+from gtk.testing.step_checks import (
     expect_clean_yields,
     expect_own_noise,
     expect_repeatable_updates,
@@ -31,13 +33,13 @@ EXPECTATIONS = (
 )
 
 
-def game(updates: Updates | None = None, **members: Any) -> Game:
+def replayed(updates: Updates | None = None, **members: Any) -> ReplayedStep:
     """Play a game of toys, with other updates or members where these are given."""
     if updates is not None:
         members["updates"] = lambda self, *given: updates(*given)
     loss = type("Played", (toys.Game,), members)()
     images = torch.rand(8, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    return Game(toys.model(), loss, Batch(images, torch.arange(8) % 2))
+    return ReplayedStep(toys.model(), loss, Batch(images, torch.arange(8) % 2))
 
 
 def score(model: Any, batch: Batch, noise: torch.Tensor | float = 0.0) -> torch.Tensor:
@@ -45,12 +47,12 @@ def score(model: Any, batch: Batch, noise: torch.Tensor | float = 0.0) -> torch.
 
 
 def test_a_sound_game_is_refused_nothing_and_left_as_it_was() -> None:
-    played = game()
-    before = weights_of(played.model)
+    step = replayed()
+    before = weights_of(step.model)
     for expect in EXPECTATIONS:
-        expect(played)
-    assert not differing(before, weights_of(played.model))
-    assert [move.part for move in played.play()] == ["first", "second"]
+        expect(step)
+    assert not differing(before, weights_of(step.model))
+    assert [update.part for update in step.replay()] == ["first", "second"]
 
 
 def unnamed(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
@@ -117,26 +119,26 @@ def nothing(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
 @pytest.mark.parametrize(
     ("updates", "message"),
     [
-        (unnamed, "names no part, and the model's parts are 'first', 'second'"),
-        (unknown, "there is no part 'third'"),
+        (unnamed, "its part is missing, and the model's parts are 'first', 'second'"),
+        (unknown, "part 'third' is unknown, and the model's parts are"),
         (vector, "its loss has shape (8,): take the mean over the batch"),
-        (infinite, "its loss is inf before anything was learned"),
-        (detached, "its loss has no gradient"),
+        (infinite, "its loss is inf with untrained weights"),
+        (detached, "its loss lacks a gradient"),
         (blind, "does not reach 1.weight, 1.bias"),
-        (wide_term, "its term 'each' is (8, 1): it should be a scalar tensor"),
+        (wide_term, "its term 'each' is (8, 1): make it a scalar tensor"),
         (learning_statistic, "its statistic 'mean' has a gradient: detach() it"),
         (in_advance, "compute each loss after the yield before it"),
-        (bare, "it is Tensor: yield gtk.Update(loss)"),
-        (number, "its loss is float: it should be a tensor with a gradient"),
-        (endless_term, "its term 'far' is inf before anything was learned"),
-        (number_statistic, "its statistic 'count' is int: it should be a tensor"),
+        (bare, "it is of type Tensor: yield gtk.Update(loss)"),
+        (number, "its loss is of type float: yield a tensor with a gradient"),
+        (endless_term, "its term 'far' is inf with untrained weights"),
+        (number_statistic, "its statistic 'count' is of type int: make it a tensor"),
         (nothing, "yields nothing"),
     ],
     ids=lambda item: getattr(item, "__name__", ""),
 )
 def test_an_unsound_update_is_told_with_its_remedy(updates: Updates, message: str) -> None:
     with pytest.raises(CheckFailed) as failure:
-        expect_sound_updates(game(updates))
+        expect_sound_updates(replayed(updates))
     assert message in str(failure.value)
     assert "\n" not in str(failure.value)
 
@@ -156,7 +158,7 @@ def test_a_yield_inside_a_with_block_is_told(block: Callable[[], Any], named: st
             yield Update(loss, part="first")
 
     with pytest.raises(CheckFailed, match="leave the with block, then yield") as failure:
-        expect_clean_yields(game(leaking))
+        expect_clean_yields(replayed(leaking))
     assert named in str(failure.value)
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
@@ -168,7 +170,7 @@ def test_draws_from_numpy_are_told_where_a_step_is_repeated() -> None:
 
     before = np.random.get_state()[1]  # noqa: NPY002
     with pytest.raises(CheckFailed, match="repeated with the same seed has other losses"):
-        expect_repeatable_updates(game(dice))
+        expect_repeatable_updates(replayed(dice))
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
@@ -176,9 +178,9 @@ def test_draws_from_torch_are_told_though_the_trainer_seeds_them() -> None:
     def loud(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
         yield Update(score(model, batch, torch.randn(())).mean(), part="first")
 
-    expect_repeatable_updates(game(loud))
+    expect_repeatable_updates(replayed(loud))
     with pytest.raises(CheckFailed, match="depend on a global generator"):
-        expect_own_noise(game(loud))
+        expect_own_noise(replayed(loud))
 
 
 def test_what_is_kept_from_step_to_step_is_told() -> None:
@@ -187,12 +189,12 @@ def test_what_is_kept_from_step_to_step_is_told() -> None:
     def counting(model: Any, batch: Batch, context: Context) -> Iterator[Update]:
         yield Update(score(model, batch, next(steps)).mean(), part="first")
 
-    with pytest.raises(CheckFailed, match="keep nothing from step to step"):
-        expect_repeatable_updates(game(counting))
+    with pytest.raises(CheckFailed, match="keep state only in parameters and buffers"):
+        expect_repeatable_updates(replayed(counting))
 
 
-def evaluated(terms: Callable[[Any, Batch], Any]) -> Game:
-    return game(evaluate=lambda self, model, batch, context: terms(model, batch))
+def evaluated(terms: Callable[[Any, Batch], Any]) -> ReplayedStep:
+    return replayed(evaluate=lambda self, model, batch, context: terms(model, batch))
 
 
 def moving(model: Any, batch: Batch) -> dict[str, Any]:
@@ -203,12 +205,12 @@ def moving(model: Any, batch: Batch) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        (lambda model, batch: {}, "a dict of terms, one or more"),
-        (lambda model, batch: {"loss": score(model, batch).mean()}, "it should be a number for"),
+        (lambda model, batch: {}, "return a dict of one term or more"),
+        (lambda model, batch: {"loss": score(model, batch).mean()}, "return a number for"),
         (lambda model, batch: {"loss": batch.condition}, "in torch.int64"),
         (lambda model, batch: {"loss": torch.full((8,), torch.nan)}, "not finite everywhere"),
         (lambda model, batch: {"error": torch.zeros(8)}, "the criterion of Played is 'loss'"),
-        (lambda model, batch: {"loss": torch.rand(8)}, "another 'loss' when it is asked again"),
+        (lambda model, batch: {"loss": torch.rand(8)}, "another 'loss' when it is called again"),
         (moving, "changes first.bias of the model"),
     ],
 )
