@@ -91,7 +91,7 @@ MISTAKES = [
     ("train --plugin cvae --name small --dry-run", "runs/small exists. Choose another --name"),
     ("train --plugin cvae --runs notes.txt", "notes.txt is not a folder you can write to"),
     ("train --plugin cvae --runs . --name folder --overwrite", "is not a run, so it is not over"),
-    ("train --plugin cvae --data mnist --data-root folder", "folder has no readable MNIST/raw"),
+    ("train --plugin cvae --data mnist --data-root folder", "folder lacks a readable MNIST/raw"),
     ("train --resume smal", "unknown run 'smal'. Did you mean 'small'?"),
     ("train --resume small", "is complete: 20 epochs"),
     ("train --resume small --epochs 0", "epochs must be at least 1"),

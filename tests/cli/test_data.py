@@ -158,7 +158,7 @@ def test_options_go_before_or_after_the_name(
 ) -> None:
     assert "--split [balanced|byclass|" in gtk_command("data", "emnist", "--help").out
     result = gtk_command("data", *order.split(), "--data-root", tmp_path)
-    assert "there is no EMNIST/raw/emnist-letters-train-images" in result.err
+    assert "EMNIST/raw/emnist-letters-train-images-idx3-ubyte is missing" in result.err
     result = gtk_command("data", "--split", "mnist", "emnist")
     assert result.code == 2
 
@@ -285,7 +285,10 @@ def test_a_file_is_refused_before_anything_is_decoded(gtk_command: Command, tmp_
         (["mnist:"], "mnist: says no path: write mnist:PATH"),
         (["mnist:data", "--data-root", "data"], "mnist:data says where: leave --data-root out"),
         (["digits:data"], "data set 'digits' is embedded: leave the data root out"),
-        (["mnist:nowhere"], "has no readable MNIST/raw: point --data-root at the folder"),
+        (
+            ["mnist:nowhere"],
+            "lacks a readable MNIST/raw: give the folder with MNIST/raw as --data-root",
+        ),
         (["--image-size", "3"], "unknown dataset '3'."),
         (["--image-size", "3", "digits"], "No such option '--image-size'"),
         (["digits", "--image-size", "3"], "No such option '--image-size'"),

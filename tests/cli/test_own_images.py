@@ -30,7 +30,7 @@ def test_a_folder_trains_and_says_what_was_skipped(gtk_command: Command) -> None
     refused = gtk_command(*arguments)
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == (
-        "gtk: error: my pets/a cat/x\\x1b[31m.png is empty: mend or remove what is bad, or add "
+        "gtk: error: my pets/a cat/x\\x1b[31m.png is empty: repair or remove it, or add "
         "--bad-images skip\n"
     )
     assert not Path("runs").exists()
@@ -64,7 +64,7 @@ def test_callbacks_hear_what_there_is_to_know_before_the_training() -> None:
             quiet=True,
         )  # fmt: skip
     assert (
-        heard == ["files passed over because their names are not those of images: 1", "start"] * 2
+        heard == ["files skipped because their names do not end as those of images: 1", "start"] * 2
     )
 
 
@@ -102,7 +102,7 @@ def test_a_conditional_model_says_that_there_is_no_condition(gtk_command: Comman
     result = gtk_command("train", "--plugin", "cvae", "--data", "folder:pets", *SHORT)
     assert result.code == 2
     note, error = result.err.splitlines()
-    assert note.startswith("note: all images are in one folder, 'a cat', so there is nothing to")
+    assert note.startswith("note: all images are in one folder, 'a cat', so they are used without")
     assert error.endswith("data set 'pets' are not labelled. Use --conditioner unconditional.")
     flat = ("train", "--plugin", "vae", "--data", "folder:pets/a cat", *SHORT, "--quiet")
     assert gtk_command(*flat).code == 0
@@ -133,7 +133,7 @@ def test_an_npz_file_trains(gtk_command: Command) -> None:
     ("arguments", "message"),
     [
         (("folder:none",), "none does not exist: give a folder with images"),
-        (("folder:.",), ". has no images: no file in it has the name of one, such as x.png or"),
+        (("folder:.",), ". has no images, with names such as 'x.png' or 'x.jpg' (other files: 0)"),
         (("folder",), "data set 'folder' is your own: say where it is, folder:PATH"),
         (("npz:none.npz",), "none.npz does not exist: give an .npz file"),
         (("folder:.", "--image-size", "0"), "image_size is one or two numbers in 1..1024, not 0"),

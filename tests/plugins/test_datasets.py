@@ -66,14 +66,14 @@ def test_a_run_trains_on_a_copy_and_remembers_where(small_mnist: Path) -> None:
 
 
 def test_a_folder_without_mnist_says_how_to_point_at_one(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="has no readable MNIST/raw: point data_root at"):
+    with pytest.raises(InvalidValue, match="lacks a readable MNIST/raw: give the folder"):
         mnist.load(NoConfig(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_copy_is_named(small_mnist: Path) -> None:
     (small_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03xx")
-    with pytest.raises(InvalidValue, match="has no readable MNIST/raw"):
+    with pytest.raises(InvalidValue, match="lacks a readable MNIST/raw"):
         mnist.load(NoConfig(), small_mnist)
 
 
@@ -143,7 +143,7 @@ def test_a_strangers_cifar10_is_refused_before_it_is_unpickled(
     small_cifar10: Path, name: str
 ) -> None:
     write_pickle(small_cifar10 / "cifar-10-batches-py" / name, Stranger())
-    with pytest.raises(InvalidValue, match="has no readable cifar-10-batches-py: ") as error:
+    with pytest.raises(InvalidValue, match="lacks a readable cifar-10-batches-py: ") as error:
         cifar.load_cifar10(NoConfig(), small_cifar10)
     assert not Path("code-ran").exists()
     assert "\n" not in str(error.value)
@@ -155,9 +155,9 @@ def test_a_folder_without_cifar10_says_how_to_point_at_one(tmp_path: Path) -> No
     with pytest.raises(InvalidValue) as error:
         cifar.load_cifar10(NoConfig(), tmp_path)
     assert str(error.value) == (
-        f"{tmp_path} has no readable cifar-10-batches-py: point data_root at the folder that "
-        "holds cifar-10-batches-py, or leave it out to download (there is no "
-        "cifar-10-batches-py/data_batch_1)"
+        f"{tmp_path} lacks a readable cifar-10-batches-py: give the folder with "
+        "cifar-10-batches-py as data_root, or leave it out to download "
+        "(cifar-10-batches-py/data_batch_1 is missing)"
     )
     assert not list(tmp_path.iterdir())
 

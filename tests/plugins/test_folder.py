@@ -95,14 +95,14 @@ def test_a_split_may_be_flat(root: Path) -> None:
 
 def test_a_split_needs_the_same_classes(root: Path) -> None:
     write_images(root, ["train/a/0.png", "train/b/1.png", "test/a/0.png"])
-    assert refusal(root) == "PETS: train has the class 'b' and test has not"
+    assert refusal(root) == "PETS: 'train' has the class 'b', but 'test' lacks it"
     write_images(root, ["test/b/0.png", "test/c/0.png"])
-    assert refusal(root) == "PETS: test has the class 'c' and train has not"
+    assert refusal(root) == "PETS: 'test' has the class 'c', but 'train' lacks it"
 
 
 def test_a_split_that_is_flat_on_one_side_is_refused(root: Path) -> None:
     write_images(root, ["train/a/0.png", "train/b/1.png", "test/0.png"])
-    assert refusal(root) == "PETS: test has images outside of class folders and train has not"
+    assert refusal(root) == "PETS: 'test' has images outside of class folders, but 'train' lacks it"
 
 
 @pytest.mark.parametrize("validation", ["val", "Valid"])
@@ -116,14 +116,16 @@ def test_a_folder_for_validation_beside_one_for_testing_is_left_out(
     assert levels(data) == ([0, 1, 2], [3, 4])
     assert data.spec.condition is not None
     assert data.spec.condition.names == ("a", "b")
-    assert data.notes == (f"images in {validation} are neither trained on nor tested on",)
+    assert data.notes == (
+        f"images in {validation!r} are not used, neither for training nor for testing",
+    )
 
 
 def test_two_folders_for_testing_are_refused(root: Path) -> None:
     write_images(root, ["train/0.png", "valid/0.png", "val/0.png"])
     assert refusal(root) == (
-        "PETS has the folders train, val, valid: gtk takes one for training and one for testing, "
-        "so move valid elsewhere"
+        "PETS has the folders train, val, valid: gtk uses one for training and one for testing, "
+        "so move 'valid' elsewhere"
     )
 
 
@@ -132,7 +134,7 @@ def test_folders_without_images_beside_train_and_test_are_none(root: Path) -> No
     (root / "labels" / "0.txt").touch()
     data = load_folder(write_images(root, ["train/0.png", "train/1.png", "test/0.png"]))
     assert levels(data) == ([0, 1], [2])
-    assert data.notes[0] == "the folder 'labels' has no images: it is no class"
+    assert data.notes[0] == "the folder 'labels' is not a class, since it has no images"
 
 
 def test_two_folders_for_training_are_classes(root: Path) -> None:
@@ -180,7 +182,7 @@ def test_what_is_no_image_by_its_name_is_passed_over_and_counted(root: Path) -> 
         (root / name).write_text("no image")
     data = load_folder(root)
     assert len(data.train) + len(data.test) == 20
-    assert data.notes == ("files passed over because their names are not those of images: 3",)
+    assert data.notes == ("files skipped because their names do not end as those of images: 3",)
 
 
 def test_any_format_and_any_case_of_its_ending(root: Path) -> None:
@@ -197,17 +199,14 @@ def test_a_folder_without_images_is_no_class(root: Path) -> None:
     (write_images(root, CLASSES) / "cow" / "deep").mkdir(parents=True)
     data = load_folder(root)
     assert data.spec.condition == ConditionSpec(("cat", "dog"))
-    assert data.notes == ("the folder 'cow' has no images: it is no class",)
+    assert data.notes == ("the folder 'cow' is not a class, since it has no images",)
 
 
 def test_one_class_is_none(root: Path) -> None:
     data = load_folder(write_images(root, CLASSES[:10]))
     assert data.spec.condition is None
     (note,) = data.notes
-    assert note == (
-        "all images are in one folder, 'cat', so there is nothing to tell them apart by: they have "
-        "no classes"
-    )
+    assert note == ("all images are in one folder, 'cat', so they are used without classes")
 
 
 def test_images_beside_folders_of_images_are_refused(root: Path) -> None:
@@ -281,12 +280,15 @@ def test_the_first_bad_image_is_named_and_the_others_counted(root: Path) -> None
     write_images(root, CLASSES)
     (root / "cat" / "3.png").write_text("no image")
     assert refusal(root) == (
-        "PETS/cat/3.png is no image that gtk can read: mend or remove what is bad, or add "
+        "PETS/cat/3.png is not an image that gtk can read: repair or remove it, or add "
         "--bad-images skip"
     )
     (root / "dog" / "2.png").write_bytes(b"")
     (root / "dog" / "3.png").write_bytes(b"")
-    assert "PETS/cat/3.png is no image that gtk can read; 2 more cannot be used: " in refusal(root)
+    assert (
+        "PETS/cat/3.png is not an image that gtk can read; 2 more images cannot be used: "
+        in refusal(root)
+    )
 
 
 def truncate(path: Path) -> None:
@@ -300,7 +302,7 @@ def test_damage_that_only_decoding_shows_is_counted_too(root: Path, cached: Path
     for name in ("cat/1.png", "cat/2.png"):
         truncate(root / name)
     assert "PETS/cat/1.png is damaged (" in (message := refusal(root))
-    assert "; 1 more cannot be used" in message
+    assert "; 1 more images cannot be used" in message
     assert not [path for path in cached.iterdir() if path.is_dir()]
 
 
@@ -318,7 +320,7 @@ def test_bad_images_are_skipped_and_counted(root: Path) -> None:
     assert [level // 10 for level in train + test] == labels
     (note,) = data.notes
     assert note.startswith(
-        "bad images skipped: 4 (cat/3.png is no image that gtk can read; dog/1.png is damaged ("
+        "bad images skipped: 4 (cat/3.png is not an image that gtk can read; dog/1.png is damaged ("
     )
     assert note.endswith("; dog/2.png is empty; and 1 more)")
     assert load_folder(root, bad_images="skip", image_size=(4,)).notes == (note,), "from the cache"
@@ -346,7 +348,7 @@ def test_all_bad_is_refused(root: Path) -> None:
         (root / f"{number}.png").write_bytes(b"")
     for options in ({}, {"bad_images": "skip"}):
         assert refusal(root, **options) == (
-            "PETS/0.png is empty; 2 more cannot be used: there is no image that can be used"
+            "PETS/0.png is empty; 2 more images cannot be used: add images to the folder"
         )
 
 
@@ -362,16 +364,18 @@ def test_a_bomb_is_named(root: Path) -> None:
 def test_classes_of_one_image_leave_none_for_testing(root: Path, count: int) -> None:
     write_images(root, ["cat/0.png", "dog/0.png"][:count])
     message = refusal(root)
-    assert message.startswith("PETS has no good image for testing: give two images or more")
+    assert message.startswith("PETS has no usable image for testing: give two images or more")
 
 
 # --- folders and links ---
 
 
 def test_an_empty_a_missing_and_no_folder(root: Path, tmp_path: Path) -> None:
-    assert refusal(root).startswith("PETS has no images: no file in it has the name of one")
+    assert refusal(root).startswith(
+        "PETS has no images, with names such as 'x.png' or 'x.jpg' (other files: 0)"
+    )
     (root / "x.txt").touch()
-    assert refusal(root).endswith("such as x.png or x.jpg (other files: 1)")
+    assert refusal(root).endswith("'x.png' or 'x.jpg' (other files: 1): give a folder with images")
     assert refusal(root / "none") == "PETS does not exist: give a folder with images"
     assert refusal(root / "x.txt") == "PETS is a file: give a folder with images"
     assert refusal(root / ("x" * 300)).endswith(" cannot be read: File name too long")
@@ -407,25 +411,25 @@ def folder_above(root: Path) -> str:
 
 def nowhere(root: Path) -> str:
     (root / "cat" / "link.png").symlink_to("missing")
-    return "is a link that leads nowhere"
+    return "is a link to a missing file"
 
 
 def circle(root: Path) -> str:
     (root / "cat" / "link.png").symlink_to("other.txt")
     (root / "cat" / "other.txt").symlink_to("link.png")
-    return "is a link that goes in a circle; 1 more cannot be used"
+    return "is a link to itself; 1 more images cannot be used"
 
 
 def pipe(root: Path) -> str:
     os.mkfifo(root / "cat" / "link.png")
-    return "is a named pipe, not a file"
+    return "is a named pipe instead of a file"
 
 
 def a_socket(root: Path) -> str:
     with socket.socket(socket.AF_UNIX) as server:
         os.chdir(root / "cat")  # names of sockets must be short
         server.bind("link.png")
-    return "is a socket, not a file"
+    return "is a socket instead of a file"
 
 
 def device(root: Path) -> str:
@@ -441,7 +445,7 @@ def device(root: Path) -> str:
 )  # fmt: skip
 def test_what_is_not_opened_is_named_or_skipped(root: Path, make: Callable[[Path], str]) -> None:
     reason = make(write_images(root, CLASSES))
-    assert refusal(root).startswith(f"PETS/cat/link.png {reason}: mend or remove")
+    assert refusal(root).startswith(f"PETS/cat/link.png {reason}: repair or remove")
     data = load_folder(root, bad_images="skip")
     assert len(data.train) + len(data.test) == 20
     assert "cat/link.png is a" in data.notes[0]
@@ -462,14 +466,16 @@ def test_links_to_files_inside_are_images_and_the_folder_may_be_one(
 
 def test_a_link_to_another_file_outside_is_one_of_the_other_files(root: Path) -> None:
     (write_images(root, CLASSES) / "notes.txt").symlink_to(__file__)
-    assert load_folder(root).notes[0].startswith("files passed over because their")
+    assert load_folder(root).notes[0].startswith("files skipped because their")
 
 
 def test_a_name_that_is_not_utf8_is_bad(root: Path) -> None:
     write_images(root, CLASSES)
     (root / "cat" / "0.png").rename(os.fsdecode(os.fsencode(root / "cat") + b"/\xff.png"))
     message = refusal(root)
-    assert message.startswith("PETS/cat/\\udcff.png has a name that is not UTF-8: rename it: ")
+    assert message.startswith(
+        "PETS/cat/\\udcff.png has a name that is not valid UTF-8: rename it: "
+    )
     assert len(load_folder(root, bad_images="skip").train) == 17
 
 
@@ -490,7 +496,7 @@ def test_what_cannot_be_read_is_bad(root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Image, "open", open_image)
     assert refusal(root).startswith("PETS/cat/5.png cannot be read (Permission denied); 1 more")
     monkeypatch.setattr(listing.os, "scandir", scan)
-    assert "; 1 more cannot be used" in refusal(root)
+    assert "; 1 more images cannot be used" in refusal(root)
     assert (
         "dog cannot be read (Permission denied)" in (load_folder(root, bad_images="skip").notes[-1])
     )
@@ -510,7 +516,7 @@ def test_a_folder_that_can_only_be_listed_is_bad(
         return real_stat(path, **options)
 
     monkeypatch.setattr(listing.os, "stat", stat)
-    assert refusal(root).startswith("PETS/dog cannot be read (Permission denied): mend or remove")
+    assert refusal(root).startswith("PETS/dog cannot be read (Permission denied): repair or remove")
     assert load_folder(root, bad_images="skip").notes[-1].startswith("bad images skipped: 1 (dog ")
 
 
@@ -530,7 +536,7 @@ def test_images_are_decoded_once_until_a_file_changes(
         return "decoding images 20/20" in heard or "decoding images 21/21" in heard
 
     assert decodes()
-    assert heard[0] == "looking at images 0/20"
+    assert heard[0] == "reading headers 0/20"
     assert not decodes()
     assert not heard, "not even looked at"
     write_image(root / "cat" / "new.png", 99)

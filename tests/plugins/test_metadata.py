@@ -92,7 +92,9 @@ def test_ranges_hold_numbers_that_float32_rounds(root: Path) -> None:
 def test_each_split_may_have_its_own(tmp_path: Path) -> None:
     root = write_images(tmp_path / "things", ["train/0.png", "train/x/1.png", "test/0.png"])
     (root / "train" / "metadata.csv").write_text("file_name,x\n0.png,1\nx/1.png,2\n")
-    with pytest.raises(InvalidValue, match="has a metadata.csv in train and none in test: give"):
+    with pytest.raises(
+        InvalidValue, match="has a metadata.csv in 'train', but not in 'test': give"
+    ):
         load_folder(root)
     (root / "test" / "metadata.csv").write_text("file_name,x\n0.png,7\n")
     data = load_folder(root)
@@ -100,7 +102,9 @@ def test_each_split_may_have_its_own(tmp_path: Path) -> None:
     assert levels(data) == ([0, 1], [2])
     assert data.test.labels.tolist() == [[7]]
     (root / "test" / "metadata.csv").write_text("file_name,y\n0.png,7\n")
-    with pytest.raises(InvalidValue, match="test/metadata.csv, line 1: the columns are not those"):
+    with pytest.raises(
+        InvalidValue, match="test/metadata.csv, line 1: the columns differ from those of"
+    ):
         load_folder(root)
 
 
@@ -111,53 +115,59 @@ def test_one_class_is_none_and_a_table_elsewhere_is_not_used(root: Path) -> None
     data = load_folder(root)
     assert data.spec.condition is None
     assert data.notes[0] == (
-        "kind is 'cup' in all lines of metadata.csv, so there is nothing to tell the images apart "
-        "by: they have no classes"
+        "kind is 'cup' in all lines of metadata.csv, so the images are used without classes"
     )
-    assert data.notes[1] == "deep/metadata.csv is in no place for it, and not used"
+    assert (
+        data.notes[1] == "deep/metadata.csv is not used, since it is not at the top or in a split"
+    )
 
 
 ALL = ("0.png,1", "1.png,2", "deep/2.png,3", "deep/3.png,4")
 WRONG = {
-    "no-file-name": (("name,x", *ALL), "line 1: there is no column file_name; this line names"),
-    "empty-file": ((), "line 1: there is no column file_name"),
-    "no-other-column": (("file_name", "0.png"), "line 1: there is no column beside file_name"),
-    "two-columns": (("file_name,x,x", "0.png,1,1"), "line 1: there are two columns 'x'"),
-    "no-column-name": (("file_name,", "0.png,1"), "line 1: a column has no name"),
-    "header-only": (("file_name,x",), "line 1: there is no line but the first"),
-    "cells": (("file_name,x", "0.png,1", "1.png,2,3"), "line 3: there are 3 cells, 2 are needed"),
+    "no-file-name": (("name,x", *ALL), "line 1: the column 'file_name' is missing: name the"),
+    "empty-file": ((), "line 1: the column 'file_name' is missing"),
+    "no-other-column": (("file_name", "0.png"), "line 1: 'file_name' is the only column"),
+    "two-columns": (("file_name,x,x", "0.png,1,1"), "line 1: column 'x' occurs twice"),
+    "no-column-name": (("file_name,", "0.png,1"), "line 1: a column lacks a name"),
+    "header-only": (("file_name,x",), "line 1: the table has no lines below the header"),
+    "cells": (("file_name,x", "0.png,1", "1.png,2,3"), "line 3: the line has 3 cells instead of 2"),
     "empty-cell": (("file_name,x", "", "0.png,1", "1.png, "), "line 4: x is empty"),
     "double": (("file_name,x", *ALL, "./1.png,3"), "line 6: 1.png is in line 3, too"),
-    "absolute": (("file_name,x", "/etc/passwd.png,1"), "line 2: /etc/passwd.png leads out of the"),
-    "above": (("file_name,x", "deep/../../0.png,1"), "line 2: deep/../../0.png leads out of the f"),
-    "nan": (("file_name,x", *ALL[1:], "0.png,NaN"), "line 5: x is NaN, which is no finite number"),
-    "infinite": (("file_name,x", *ALL[1:], "0.png,-inf"), "line 5: x is -inf, which is no finite"),
-    "too-large": (("file_name,x", *ALL[1:], "0.png,1e39"), "line 5: x is 1e39, which is no finite"),
+    "absolute": (("file_name,x", "/etc/passwd.png,1"),
+                 "line 2: '/etc/passwd.png' leads out of the"),
+    "above": (("file_name,x", "deep/../../0.png,1"),
+              "line 2: 'deep/../../0.png' leads out of the f"),
+    "nan": (("file_name,x", *ALL[1:], "0.png,NaN"), "line 5: x is 'NaN', which is not a"),
+    "infinite": (("file_name,x", *ALL[1:], "0.png,-inf"), "line 5: x is '-inf', which is not a"),
+    "too-large": (("file_name,x", *ALL[1:], "0.png,1e39"),
+                  "line 5: x is '1e39', which is not a finite"),
     "mixed": (
         ("file_name,x,y", "0.png,1,2", "1.png,1,red"),
-        "line 3: y is 'red', which is no number: several columns hold numbers, names of classes",
+        "line 3: y is 'red', which is not a number: write numbers into several columns, or names",
     ),
-    "underscore": (("file_name,x,y", "0.png,1_0,2"), "line 2: x is '1_0', which is no number"),
-    "quote": (("file_name,x", '"0.png,1', "1.png,2"), "line 2: this is no CSV (unexpected end of"),
+    "underscore": (("file_name,x,y", "0.png,1_0,2"), "line 2: x is '1_0', which is not a number"),
+    "quote": (("file_name,x", '"0.png,1', "1.png,2"),
+              "line 2: the line is not valid CSV (unexpected end of"),
     "constant": (
         ("file_name,x,y", *(f"{line},7" for line in ALL)),
-        "THINGS: y is 7 for all images, which tells nothing: leave it out",
+        "THINGS: y is 7 for all images, so it cannot be learned: leave it out",
     ),
     "missing-line": (
         ("file_name,x", *ALL[:3]),
-        "THINGS/deep/3.png has no line in metadata.csv: mend or remove",
+        "THINGS/deep/3.png has no line in metadata.csv: repair or remove",
     ),
     "missing-file": (
         ("file_name,x", *ALL, "4.png,5"),
-        "THINGS/4.png is in line 6 of metadata.csv, and not in the folder: mend or remove",
+        "THINGS/4.png is in line 6 of metadata.csv, but not in the folder: repair or remove",
     ),
     "long-name": (
         ("file_name,x", *ALL, f"{'x' * 300}.png,5"),
-        f"THINGS/{'x' * 300}.png is in line 6 of metadata.csv, and not in the folder: mend or",
+        f"THINGS/{'x' * 300}.png is in line 6 of metadata.csv, but not in the folder: repair or",
     ),
     "no-image": (
         ("file_name,x", *ALL, "metadata.csv,5"),
-        "THINGS/metadata.csv is in line 6 of metadata.csv, and by its name no image: mend or",
+        ("THINGS/metadata.csv is in line 6 of metadata.csv, and its name does not end as that of "
+        "an image: repair or"),
     ),
 }  # fmt: skip
 
@@ -189,11 +199,13 @@ def test_a_bad_image_takes_its_value_along(root: Path) -> None:
 def test_what_is_no_text_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = root / "metadata.csv"
     path.write_bytes("file_name,x\n0.png,caf\u00e9\n".encode("latin-1"))
-    assert refusal(root) == "line 2: this is not UTF-8: save it as UTF-8"
+    assert refusal(root) == "line 2: the text is not valid UTF-8: save it as UTF-8"
     path.write_bytes(b"file_name,x\n0.png,1\n1.png,\x00\n")
-    assert refusal(root) == "line 3: there is a NUL byte"
+    assert refusal(root) == "line 3: the line has a NUL byte: remove it"
     path.write_bytes(b"file_name,x\n0.png," + b"1" * 200_000)
-    assert refusal(root).startswith("line 2: this is no CSV (field larger than field limit")
+    assert refusal(root).startswith(
+        "line 2: the line is not valid CSV (field larger than field limit"
+    )
     monkeypatch.setattr(metadata, "MOST_BYTES", 2**10)
     assert refusal(root) == "THINGS/metadata.csv is larger than 0 MiB"
     path.unlink()

@@ -140,34 +140,33 @@ def test_a_split_of_ones_own() -> None:
 def test_one_class_is_none() -> None:
     data = load(images=IMAGES, labels=np.full(COUNT, 7))
     assert data.spec.condition is None
-    assert data.notes == (
-        "all labels are the same, so there are no classes to tell images apart by",
-    )
+    assert data.notes == ("all labels are the same, so the images are used without classes",)
 
 
 MATRIX = np.zeros((COUNT, 2), dtype=np.int64)
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "no-images": ({"pictures": IMAGES}, "there is no array 'images'"),
+    "no-images": ({"pictures": IMAGES}, "the array 'images' is missing"),
     "float": (
         {"images": IMAGES / 255},
-        "images is float64, not uint8: save levels 0..255, (images * 255).round().astype('uint8')",
+        ("images is float64 instead of uint8: save levels 0..255, (images * 255).round().astype("
+        "'uint8')"),
     ),
-    "objects": ({"images": np.array([{}, 1], dtype=object)}, "images holds Python objects, which"),
+    "objects": ({"images": np.array([{}, 1], dtype=object)}, "images has Python objects, which"),
     "object-labels": (
         {"images": IMAGES, "labels": np.array(["a", None] * 15, dtype=object)},
-        "labels holds Python objects",
+        "labels has Python objects",
     ),
     "flat": ({"images": IMAGES[:, 0]}, "images has shape (30, 5): save (N, H, W), (N, H, W, C)"),
     "channels": ({"images": np.zeros((9, 8, 8, 2), np.uint8)}, "images has shape (9, 8, 8, 2)"),
     "scalar": ({"images": np.uint8(3)}, "images is a single value"),
     "empty": ({"images": IMAGES[:0]}, "images is empty"),
-    "no-width": ({"images": IMAGES[:, :, :0]}, "images has images of 0x4: a side is 1..1024"),
+    "no-width": ({"images": IMAGES[:, :, :0]}, "images has images of 0x4: use sides of 1..1024"),
     "large": ({"images": np.zeros((2, 1025, 1), np.uint8)}, "images has images of 1x1025"),
     "columns": (
         {"images": np.asfortranarray(IMAGES)},
-        "images lies column by column: save it after numpy.ascontiguousarray(images)",
+        "images is stored in column order: save numpy.ascontiguousarray(images)",
     ),
-    "one-image": ({"images": IMAGES[:1]}, "there is no image for testing"),
+    "one-image": ({"images": IMAGES[:1]}, "all images would be for training"),
     "too-few-labels": (
         {"images": IMAGES, "labels": np.arange(29)}, "labels has 29 rows for 30 images",
     ),
@@ -184,21 +183,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "constant": ({"images": IMAGES, "labels": np.ones(COUNT)}, "value is 1 for all images"),
     "few-names": (
         {"images": IMAGES, "labels": np.arange(COUNT), "names": ["a", "b"]},
-        "labels are 0..29, the names are for 0..1",
+        "labels are 0..29, but names are for 0..1",
     ),
     "many-names": (
         {"images": IMAGES, "labels": MATRIX, "names": ["a", "b", "c"]},
-        "there are 3 names for 2 columns of labels",
+        "names has 3 names for 2 columns of labels",
     ),
     "double-names": (
-        {"images": IMAGES, "labels": MATRIX, "names": ["a", "a"]}, "names has an empty name, or",
+        {"images": IMAGES, "labels": MATRIX, "names": ["a", "a"]},
+        "names has an empty name or a duplicate",
     ),
     "numbers-for-names": (
-        {"images": IMAGES, "labels": MATRIX, "names": [1, 2]}, "names is int64 (2,): save texts",
+        {"images": IMAGES, "labels": MATRIX, "names": [1, 2]}, "names is int64 (2,): save strings",
     ),
     "no-test-labels": (
         {"images": IMAGES, "labels": np.arange(COUNT), "test_images": IMAGES},
-        "give labels and test_labels, or neither",
+        "labels or test_labels is missing: give both, or neither",
     ),
     "other-test-labels": (
         {"images": IMAGES, "labels": np.arange(COUNT), "test_images": IMAGES,
@@ -214,7 +214,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "images and test_images differ in height, width or channels",
     ),
     "not-utf8": (
-        {"images": IMAGES, "labels": np.array([b"\xff", b"a"] * 15)}, "labels has a text that is",
+        {"images": IMAGES, "labels": np.array([b"\xff", b"a"] * 15)},
+        "labels has a string that is not valid",
     ),
 }  # fmt: skip
 
@@ -238,11 +239,23 @@ def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
     [
         (
             header((10**9, 1000, 1000)),
-            "images says it has shape (1000000000, 1000, 1000), which is",
+            (
+                "images has another size than its header claims, (1000000000, 1000, 1000): save it "
+                "again"
+            ),
         ),
-        (header((2, -4, -4)) + bytes(32), "images says it has shape (2, -4, -4), which is not"),
-        (header((2, 4, 4)) + bytes(31), "images says it has shape (2, 4, 4), which is not what"),
-        (header((2, 4, 4)) + bytes(33), "images says it has shape (2, 4, 4), which is not what"),
+        (
+            header((2, -4, -4)) + bytes(32),
+            "images has another size than its header claims, (2, -4, -4): save it again",
+        ),
+        (
+            header((2, 4, 4)) + bytes(31),
+            "images has another size than its header claims, (2, 4, 4): save it again",
+        ),
+        (
+            header((2, 4, 4)) + bytes(33),
+            "images has another size than its header claims, (2, 4, 4): save it again",
+        ),
         (b"no array", "images is damaged ("),
         (b"", "images is damaged ("),
         (b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 70_000, "images is damaged ("),
@@ -281,7 +294,9 @@ def test_a_shape_that_no_array_can_have_is_one_line(name: str, shape: tuple[int,
     np.savez(PATH, images=IMAGES)
     with zipfile.ZipFile(PATH, "a") as archive:
         archive.writestr(f"{name}.npy", header(shape, "<U0"))
-    with pytest.raises(InvalidValue, match=f"^things.npz: {name} says it has shape"):
+    with pytest.raises(
+        InvalidValue, match=f"^things.npz: {name} has another size than its header claims,"
+    ):
         npz.load(NoConfig(), PATH)
 
 

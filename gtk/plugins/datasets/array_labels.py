@@ -1,4 +1,4 @@
-"""What arrays of labels say of images: their type and shape say what kind they are."""
+"""The labels in an .npz file; type and shape of the array decide their kind."""
 
 from typing import Any
 from zipfile import ZipFile
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.npz_array import find_member, wrong
+from gtk.plugins.datasets.npz_array import find_array, wrong
 
-#: Types of an array by numpy's letters.
+#: Kinds of numpy's types, by its letters.
 WHOLE, TEXT = "iu", "US"
 
 
@@ -22,63 +22,63 @@ def read_labels(
 
     Args:
         archive: the open .npz file.
-        count: how many images there are.
-        test_count: how many test images there are, 0 if the file has none.
+        count: the number of images.
+        test_count: the number of test images, 0 if the file lacks them.
 
     Returns:
-        What the labels are, the label of every image, test images last, and what to tell the user.
+        The condition, the label of every image, test images last, and notes for the user.
 
     Raises:
-        InvalidValue: they are missing for one of the splits, or of a type or shape with no meaning.
+        InvalidValue: one of the splits lacks them, or their type or shape is unknown.
     """
     arrays = [
         _array(archive, name, size)
         for name, size in (("labels", count), ("test_labels", test_count))
-        if size or find_member(archive, name)
+        if size or find_array(archive, name)
     ]
     found = [array for array in arrays if array is not None]
     names = _names(archive)
     if not found:
         return None, np.zeros(count + test_count, np.int64), ()
     if len(found) < len(arrays):
-        raise wrong(archive, "give labels and test_labels, or neither")
+        raise wrong(archive, "labels or test_labels is missing: give both, or neither")
     kinds = {(_family(array), array.shape[1:]) for array in found}
     if len(kinds) > 1:
-        raise wrong(archive, "labels and test_labels differ in type or shape")
+        raise wrong(archive, "labels and test_labels differ in type or shape: save both alike")
     labels = np.concatenate(found)
     if labels.ndim == 1 and labels.dtype.kind in WHOLE + TEXT:
         condition, labels = _classes(archive, labels, names)
-        same = "all labels are the same, so there are no classes to tell images apart by"
+        same = "all labels are the same, so the images are used without classes"
         return condition, labels, () if condition else (same,)
     condition, labels = _numbers(archive, labels[:, None] if labels.ndim == 1 else labels, names)
     return condition, labels, ()
 
 
 def _array(archive: ZipFile, name: str, count: int) -> NDArray[Any] | None:
-    member = find_member(archive, name)
-    if member is None:
+    stored = find_array(archive, name)
+    if stored is None:
         return None
-    if len(member) != count:
-        raise wrong(archive, f"{name} has {len(member)} rows for {count} images")
-    if len(member.shape) > 2 or member.dtype.kind not in WHOLE + TEXT + "bf":
+    if len(stored) != count:
+        raise wrong(archive, f"{name} has {len(stored)} rows for {count} images")
+    if len(stored.shape) > 2 or stored.dtype.kind not in WHOLE + TEXT + "bf":
         raise wrong(
             archive,
-            f"{name} is {member.dtype} {member.shape}: save whole numbers or texts (N,) for "
+            f"{name} is {stored.dtype} {stored.shape}: save whole numbers or strings (N,) for "
             "classes, 0 and 1 (N, n) for attributes, floats (N,) or (N, n) for numbers",
         )
-    return member.read()
+    return stored.read()
 
 
 def _names(archive: ZipFile) -> tuple[str, ...]:
-    """Return the names of classes, attributes or numbers; empty if the file has none."""
-    member = find_member(archive, "names")
-    if member is None:
+    """Return the names of classes, attributes or numbers; empty if the file lacks them."""
+    stored = find_array(archive, "names")
+    if stored is None:
         return ()
-    if len(member.shape) != 1 or member.dtype.kind not in TEXT:
-        raise wrong(archive, f"names is {member.dtype} {member.shape}: save texts (n,)")
-    names = _texts(archive, "names", member.read())
+    if len(stored.shape) != 1 or stored.dtype.kind not in TEXT:
+        raise wrong(archive, f"names is {stored.dtype} {stored.shape}: save strings (n,)")
+    names = _texts(archive, "names", stored.read())
     if not all(names) or len(set(names)) < len(names):
-        raise wrong(archive, "names has an empty name, or one twice")
+        raise wrong(archive, "names has an empty name or a duplicate: make them unique")
     return names
 
 
@@ -92,27 +92,27 @@ def _texts(archive: ZipFile, name: str, array: NDArray[Any]) -> tuple[str, ...]:
         texts = tuple(decoded.tolist())
         "".join(texts).encode()
     except UnicodeError as error:
-        raise wrong(archive, f"{name} has a text that is not UTF-8") from error
+        raise wrong(archive, f"{name} has a string that is not valid UTF-8") from error
     return texts
 
 
 def _classes(
     archive: ZipFile, labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[ConditionSpec | None, NDArray[Any]]:
-    """Return the classes: texts, numbers by `names`, or numbers by themselves."""
+    """Return the classes of strings, of indices into `names`, or of numbers."""
     if labels.dtype.kind in TEXT:
         if names:
-            raise wrong(archive, "labels are names already: leave names out")
+            raise wrong(archive, "labels are strings already: leave names out")
         texts = _texts(archive, "labels", labels)
         if not all(texts):
-            raise wrong(archive, "labels has an empty name")
+            raise wrong(archive, "labels has an empty name: give each class a name")
         return make_labels("classes", (), texts, "labels")
     found, positions = np.unique(labels, return_inverse=True)
     if not names:
         names, labels = tuple(str(number) for number in found.tolist()), positions
     elif not 0 <= found[0] <= found[-1] < len(names):
         raise wrong(
-            archive, f"labels are {found[0]}..{found[-1]}, the names are for 0..{len(names) - 1}"
+            archive, f"labels are {found[0]}..{found[-1]}, but names are for 0..{len(names) - 1}"
         )
     if len(found) == 1:
         return None, np.zeros(len(labels), np.int64)
@@ -122,20 +122,20 @@ def _classes(
 def _numbers(
     archive: ZipFile, labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[ConditionSpec | None, NDArray[Any]]:
-    """Return attributes, of bool or whole numbers, or a continuous vector, of floats."""
+    """Return attributes of bool or whole numbers, or a continuous vector of floats."""
     count = labels.shape[1]
     if labels.dtype.kind in TEXT or not count:
-        raise wrong(archive, f"labels are {labels.dtype} {labels.shape}: save texts as (N,)")
+        raise wrong(archive, f"labels are {labels.dtype} {labels.shape}: save strings as (N,)")
     usual = tuple(f"value-{column}" for column in range(count)) if count > 1 else ("value",)
     if len(names or usual) != count:
-        raise wrong(archive, f"there are {len(names)} names for {count} columns of labels")
+        raise wrong(archive, f"names has {len(names)} names for {count} columns of labels")
     if labels.dtype.kind == "f":
         where = visible(archive.filename)
         return make_labels("continuous", names or usual, labels, where)
     if not np.isin(labels, (0, 1)).all():
         raise wrong(
             archive,
-            "labels (N, n) of whole numbers are attributes, 0 or 1, and there are others: save "
-            "floats for numbers, or (N,) for classes",
+            "labels (N, n) of whole numbers are attributes, which must be 0 or 1: save floats for "
+            "numbers, or (N,) for classes",
         )
     return make_labels("attributes", names or usual, labels, "labels")

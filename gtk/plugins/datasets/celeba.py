@@ -17,11 +17,11 @@ from gtk.plugins.datasets import CELEBA_CROP, CelebAConfig
 from gtk.plugins.datasets.published import Published, add_images, load_published
 from gtk.plugins.datasets.unpacking import NotReadable
 
-#: Width and height of the aligned images, and what is cut out of their middle: the face without
-#: most of what is behind it, as many VAE and GAN code bases cut it.
+#: Width and height of the aligned images, and the side of the centre crop: it shows the face
+#: without most of the background, as in many VAE and GAN code bases.
 ALIGNED, CROP = (178, 218), CELEBA_CROP
 LEFT, TOP = ((side - CROP) // 2 for side in ALIGNED)
-#: Images decoded before they are handed to the cache.
+#: Images that the cache writes at once.
 CHUNK = 256
 FOLDER = "img_align_celeba"
 LISTS = (
@@ -31,7 +31,9 @@ LISTS = (
     "list_bbox_celeba.txt",
     "list_landmarks_align_celeba.txt",
 )
-VALIDATION_NOTE = "the published validation images are neither trained on nor tested on"
+VALIDATION_NOTE = (
+    "the published validation images are not used, neither for training nor for testing"
+)
 
 
 def load(config: CelebAConfig, root: Path | None) -> Dataset:
@@ -44,19 +46,19 @@ def load(config: CelebAConfig, root: Path | None) -> Dataset:
 
     Args:
         config: the size of the images.
-        root: a folder with celeba in it: the five lists, and img_align_celeba as a folder or
+        root: a folder that contains celeba: the five lists, and img_align_celeba as a folder or
             img_align_celeba.zip. It is only read. None downloads it into the user's cache folder,
             unless it is there; that needs the package gdown.
 
     Raises:
-        InvalidValue: the folder has no CelebA, or a damaged one.
-        WorkFailed: the download did not succeed.
+        InvalidValue: the folder lacks CelebA, or it is damaged.
+        WorkFailed: the download failed.
     """
     size = config.image_size
 
     def decode(plain: Path, writer: ImageWriter) -> Decoded:
         source = published.image_source(plain)
-        (plain / "celeba" / FOLDER).mkdir(exist_ok=True)  # torchvision asks whether it is there
+        (plain / "celeba" / FOLDER).mkdir(exist_ok=True)  # torchvision checks that it exists
         names, files, labels, train_count = _lists(plain)
         spec = DataSpec("celeba", 3, size, size, ConditionSpec(names, "attributes"))
         with _opener(source) as open_image:
@@ -95,7 +97,7 @@ def _lists(folder: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32
 
 @contextmanager
 def _opener(source: Path) -> Iterator[Any]:
-    """Yield a function that opens an image by its name, in a folder or in an archive."""
+    """Yield a function that opens an image by its name, from a folder or an archive."""
     if source.is_dir():
         yield lambda name: (source / name).open("rb")
         return
@@ -104,20 +106,20 @@ def _opener(source: Path) -> Iterator[Any]:
 
 
 def _face(stream: IO[bytes], name: str, size: int) -> NDArray[np.uint8]:
-    """Cut a face out and scale it: (3, size, size)."""
+    """Crop and scale a face to (3, size, size)."""
     from PIL import Image
 
     try:
         with Image.open(stream, formats=["JPEG"]) as image:
-            size_found = image.size  # before anything is decoded: it may be absurdly large
+            size_found = image.size  # checked before decoding: the image may be absurdly large
             if size_found == ALIGNED:
                 face = image.convert("RGB").crop((LEFT, TOP, LEFT + CROP, TOP + CROP))
-    except Exception as error:  # Pillow's readers raise errors of many kinds
+    except Exception as error:  # Pillow's readers raise errors of many types
         raise NotReadable(f"{FOLDER}/{name}: {error}") from error
     if size_found != ALIGNED:
         raise NotReadable(
-            f"{FOLDER}/{name} is {size_found[0]}x{size_found[1]} pixels large, aligned images are "
-            f"{ALIGNED[0]}x{ALIGNED[1]}"
+            f"{FOLDER}/{name} has {size_found[0]}x{size_found[1]} pixels instead of the "
+            f"{ALIGNED[0]}x{ALIGNED[1]} of aligned images"
         )
     scaled = face.resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(scaled).transpose(2, 0, 1))

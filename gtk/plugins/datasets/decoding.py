@@ -1,4 +1,4 @@
-"""An image file to pixels, by the rules that docs/data.md states; what cannot be read is named."""
+"""Image files decoded to pixels, by the rules of docs/data.md."""
 
 import logging
 import warnings
@@ -18,19 +18,19 @@ from gtk.core.values.text import visible
 from gtk.plugins.datasets.fitting import fit_image
 from gtk.plugins.datasets.folder_config import Fit
 
-#: What Pillow decodes by itself. Not EPS, for which it starts Ghostscript; nor what needs a handler
-#: of the program's own (BUFR, GRIB, HDF5, WMF) or is only recognized (MPEG); nor IPTC, which opens
-#: whatever format it finds inside; nor FITS, which unpacks gzip of any size.
+#: The formats that Pillow decodes by itself. Left out: EPS, for which it starts Ghostscript; BUFR,
+#: GRIB, HDF5 and WMF, which need a handler of the program; MPEG, which is only recognized; IPTC,
+#: which opens any format inside it; and FITS, which unpacks gzip of any size.
 FORMATS = (
     "PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "BLP", "CUR", "DCX", "DDS", "DIB", "FLI",
     "FTEX", "GBR", "ICNS", "ICO", "IM", "IMT", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR",
     "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "XBM", "XPM", "XVTHUMB", "TGA",
 )  # fmt: skip
 
-#: Pillow's own limit: beyond it, a small file may well be made to fill the memory.
+#: Pillow's own limit: a small file with more pixels may be made to fill the memory.
 MOST_PIXELS = 89_478_485
 
-#: What turns an image the right way up, by the value of its EXIF orientation (EXIF 2.32, 4.6.4.A).
+#: The transposition that rights an image, by its EXIF orientation (EXIF 2.32, 4.6.4.A).
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,7 +44,7 @@ ORIENTATION = 0x0112
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-# Pillow logs some damage, too, which would be printed where nobody listens to logs.
+# Pillow also logs some damage; without a handler, logging would print it to the user's terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -58,7 +58,7 @@ class BadImage(InvalidValue):
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before it is decoded; sizes are of the upright image."""
+    """Size and colour of an image from its file's header; the size is of the upright image."""
 
     height: int
     width: int
@@ -74,25 +74,25 @@ def readable_formats() -> tuple[str, ...]:
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """Return how the names of image files end, in lower case, with the dot."""
-    # The reader of JPEG reads MPO, several JPEGs in one file.
+    """Return the suffixes of image files, in lower case, with the dot."""
+    # Pillow's JPEG reader also reads MPO, several JPEGs in one file.
     known, formats = Image.registered_extensions().items(), {*readable_formats(), "MPO"}
     return frozenset(suffix.lower() for suffix, name in known if name in formats)
 
 
 def decode_image(path: Path, spec: DataSpec, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """Return a file's image as a model for `spec` takes it.
+    """Return a file's image in channels and size of `spec`.
 
     Args:
         path: of an image in any of `FORMATS`.
-        spec: says how many channels, and the size.
-        fit: how another size is brought to it.
+        spec: has the channels and the size.
+        fit: how an image of another size is fitted.
 
     Returns:
         (C, H, W), uint8.
 
     Raises:
-        BadImage: it cannot be read, is no image, a damaged one, or one too large.
+        BadImage: the file cannot be read, is not an image, is damaged, or is too large.
     """
     with quiet_pillow():
         return decode(path, spec.image_shape, fit)
@@ -100,9 +100,9 @@ def decode_image(path: Path, spec: DataSpec, fit: Fit = "crop") -> NDArray[np.ui
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Hush what Pillow warns of: damage is refused, and oddities are no news to a user.
+    """Suppress Pillow's warnings: damage raises an error, and oddities do not help a user.
 
-    Filters of warnings belong to the whole process: enter this once around all threads that decode.
+    Warning filters are global to the process: enter this once around all threads that decode.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -110,33 +110,33 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def inspect(path: Path) -> Header:
-    """Read how large an image is, and whether it is grey, without decoding it.
+    """Read size and colour of an image without decoding it.
 
     Raises:
-        BadImage: it cannot be read, is no image, or one too large.
+        BadImage: the file cannot be read, is not an image, or is too large.
     """
     with _opened(path) as image:
         width, height = image.size
-        # From 5 on an image lies on its side. Pillow gives the size of a TIFF as it is upright.
+        # Orientations from 5 on swap the sides. Pillow already swaps the size of a TIFF.
         if image.format != "TIFF" and _orientation(image) >= 5:
             width, height = height, width
         return Header(height, width, image.mode in GREY_MODES)
 
 
 def decode(path: Path, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint8]:
-    """Return a file's image as (C, H, W), uint8; `decode_image` has the rest."""
+    """Return a file's image as (C, H, W), uint8; see `decode_image`."""
     channels, height, width = shape
     with _opened(path) as image:
         try:
             image.load()
-            _check(path, image)  # the image in an icon can be another than the icon says
+            _check(path, image)  # again: an icon's header may differ from the image inside
             upright = UPRIGHT.get(_orientation(image))
             plain = _plain(image if upright is None else image.transpose(upright))
             plain = plain.convert("L" if channels == 1 else "RGB")
             pixels = np.asarray(fit_image(plain, (width, height), fit))
         except BadImage:
             raise
-        except Exception as error:  # Pillow raises whatever its decoders raise
+        except Exception as error:  # Pillow's decoders raise errors of many types
             raise BadImage(path, f"is damaged ({_reason(error)})") from error
     if channels == 1:
         return pixels[None]
@@ -145,14 +145,16 @@ def decode(path: Path, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image, of which only the header has been read."""
+    """Open an image and read only its header."""
     try:
         image = Image.open(path, formats=readable_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(path, f"has more than {MOST_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
         empty = path.stat().st_size == 0
-        raise BadImage(path, "is empty" if empty else "is no image that gtk can read") from error
+        raise BadImage(
+            path, "is empty" if empty else "is not an image that gtk can read"
+        ) from error
     except Exception as error:  # as in decode
         if isinstance(error, OSError) and error.errno:
             raise BadImage(path, f"cannot be read ({_reason(error)})") from error
@@ -163,31 +165,32 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _check(path: Path, image: Image.Image) -> None:
-    """Refuse an image that is too large, or whose pixels have no levels that are known."""
-    # Pillow only warns up to twice as many pixels.
+    """Refuse an image that is too large, or whose levels have an unknown range."""
+    # Pillow only warns, up to twice this limit.
     if image.width * image.height > MOST_PIXELS:
         raise BadImage(
-            path, f"has {image.width}x{image.height} pixels, {MOST_PIXELS:,} are the most"
+            path,
+            f"has {image.width}x{image.height} pixels, more than {MOST_PIXELS:,}: scale it down",
         )
-    # Of 16-bit grey, a PGM has mode I, and so has PNG before Pillow 11.3.
+    # Mode I is also 16-bit grey in a PGM, and in a PNG before Pillow 11.3.
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PPM", "PNG")):
         what = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
         raise BadImage(path, f"has {what} for pixels: save it with 8 or 16 bits")
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1..8; damaged EXIF counts as none."""
+    """Return the EXIF orientation, 1..8; 1 where EXIF is missing or damaged."""
     try:
-        # Not image.getexif(), which decodes a PNG that has none.
+        # PngImageFile.getexif() would decode the whole image to look for EXIF behind it.
         orientation = Image.Image.getexif(image).get(ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - Pillow raises whatever its parsers raise
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise errors of many types
         return 1
     return orientation if orientation in UPRIGHT else 1
 
 
 def _plain(image: Image.Image) -> Image.Image:
     """Return the image in a mode of 8 bits or less without transparency."""
-    if image.mode.startswith("I"):  # of 16 bits, or it would have been refused
+    if image.mode.startswith("I"):  # 16 bits: _check refuses the others
         return _from_16_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -209,6 +212,6 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    """Return in a few words what went wrong."""
+    """Return the reason of an error, without its type."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return visible(" ".join(text.split())) or type(error).__name__

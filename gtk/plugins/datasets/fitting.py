@@ -1,4 +1,4 @@
-"""Images of any size to images of one size."""
+"""Scaling, cropping and padding of images to one size."""
 
 from PIL import Image
 
@@ -9,9 +9,9 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
     """Return the image in another size, by bicubic interpolation that averages when it shrinks.
 
     Args:
-        image: of mode L or RGB. One that has the size already is returned as it is.
+        image: of mode L or RGB; returned unchanged if it has the size.
         size: (width, height).
-        fit: how another shape is brought to this one.
+        fit: how an image of another shape is fitted.
     """
     if image.size == size:
         return image
@@ -24,7 +24,7 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
 def _centre(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the largest box in the middle of the old size that has the shape of the new one.
 
-    Cut out first, then scaled: an image of 1 x 1,000,000 pixels never becomes 64 x 64,000,000.
+    Cropping comes before scaling, so that 1 x 1,000,000 pixels never become 64 x 64,000,000.
     """
     width = min(float(old[0]), old[1] * new[0] / new[1])
     height = min(float(old[1]), old[0] * new[1] / new[0])

@@ -1,4 +1,4 @@
-"""A user's own images: a folder of files."""
+"""The data set 'folder': a user's own images in a folder."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,42 +19,42 @@ from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.folder_config import LARGEST_KEPT, USUAL_SIDE, FolderConfig
-from gtk.plugins.datasets.folder_layout import Arrangement, Entry, arrange
+from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import Listing, files_of, list_folder
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
 
-#: How many bad images a note names.
+#: Bad images that a note names.
 NAMED = 3
 
 
 def load(config: FolderConfig, root: Path) -> Dataset:
     """Return the images of a folder, decoded once and then mapped from the cache.
 
-    docs/data.md has the rules. The order of the images and every byte are the same on any machine
-    with the same Pillow, for any number of threads.
+    docs/data.md states the rules. The order of the images and every byte are the same on any
+    machine with the same Pillow, for any number of threads.
 
     Args:
-        config: how it is read.
+        config: options of reading.
         root: the folder, which is only read.
 
     Raises:
-        InvalidValue: the folder or a file in it is not as it should be.
+        InvalidValue: the folder or a file in it is wrong.
         UserError: the cache cannot be written.
     """
     listing = list_folder(root)
     if not listing.images and not listing.bad:
         raise InvalidValue(
-            f"{visible(root)} has no images: no file in it has the name of one, such as x.png "
-            f"or x.jpg (other files: {listing.others})"
+            f"{visible(root)} has no images, with names such as 'x.png' or 'x.jpg' "
+            f"(other files: {listing.others}): give a folder with images"
         )
     try:
         content = fingerprint(root, files_of(listing, root))
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
-    # What is no image has its part in what is reported.
+    # Files that are not images belong to the key, too: they appear in the stored notes.
     rest = json.dumps([listing.bad, listing.folders, listing.others], sort_keys=True)
     return cached_dataset(
         {"data": "folder", "root": str(root.resolve()), **asdict(config)},
@@ -68,29 +68,29 @@ def _decode_folder(
     config: FolderConfig, root: Path, listing: Listing, writer: ImageWriter
 ) -> Decoded:
     """Decode all images, those for training first."""
-    arrangement = arrange(root, listing)
-    if arrangement.entries:
-        _label(arrangement, root)  # so that a mistake is found before the work
+    layout = read_layout(root, listing)
+    if layout.entries:
+        _label(layout, root)  # finds mistakes in labels before the slow decoding
     with quiet_pillow():
-        shape = _shape(config, root, arrangement)
-        _refuse_bad(config, root, arrangement)
+        shape = _shape(config, root, layout)
+        _refuse_bad(config, root, layout)
         work = partial(decode, shape=shape, fit=config.fit)
-        for image in _each(work, root, arrangement, "decoding images"):
+        for image in _each(work, root, layout, "decoding images"):
             writer.add(image[None])
-    _refuse_bad(config, root, arrangement)
-    spec, labels = _label(arrangement, root)
+    _refuse_bad(config, root, layout)
+    spec, labels = _label(layout, root)
     return Decoded(
         DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
-        sum(not entry.testing for entry in arrangement.entries),
+        sum(not entry.testing for entry in layout.entries),
         labels,
-        (*arrangement.notes, *_skipped(arrangement)),
+        (*layout.notes, *_skipped(layout)),
     )
 
 
 def _each(
-    function: Callable[[Path], Result], root: Path, arrangement: Arrangement, what: str
+    function: Callable[[Path], Result], root: Path, layout: FolderLayout, what: str
 ) -> Iterator[Result]:
-    """Yield what the function makes of each image; those it refuses are moved to the bad ones."""
+    """Yield the function's result for each image; move images that it refuses to the bad ones."""
 
     def attempt(entry: Entry) -> Result | BadImage:
         try:
@@ -98,23 +98,23 @@ def _each(
         except BadImage as error:
             return error
 
-    entries, good = arrangement.entries, []
+    entries, good = layout.entries, []
     results = track(in_order(attempt, entries), what, len(entries))
     for entry, result in zip(entries, results, strict=True):
         if isinstance(result, BadImage):
-            arrangement.bad[entry.name] = result.reason
+            layout.bad[entry.name] = result.reason
         else:
             good.append(entry)
             yield result
-    arrangement.entries = good
+    layout.entries = good
 
 
-def _shape(config: FolderConfig, root: Path, arrangement: Arrangement) -> tuple[int, int, int]:
-    """Return (C, H, W) as the options say, or as the images are."""
+def _shape(config: FolderConfig, root: Path, layout: FolderLayout) -> tuple[int, int, int]:
+    """Return (C, H, W) from the options, or else from the images."""
     if config.image_size and config.color != "auto":
         headers: list[Header] = []
     else:
-        headers = list(_each(inspect, root, arrangement, "looking at images"))
+        headers = list(_each(inspect, root, layout, "reading headers"))
     grey = config.color == "grey" or (
         config.color == "auto" and all(header.grey for header in headers)
     )
@@ -125,39 +125,39 @@ def _shape(config: FolderConfig, root: Path, arrangement: Arrangement) -> tuple[
     return 1 if grey else 3, height, width
 
 
-def _refuse_bad(config: FolderConfig, root: Path, arrangement: Arrangement) -> None:
-    """Refuse bad images, or at least that there are no others.
+def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
+    """Refuse bad images if the options do, and a split that is left without images.
 
     Raises:
-        InvalidValue: it names the first.
+        InvalidValue: an image is refused, or a split is empty; the message names the first.
     """
-    bad = arrangement.bad
-    left = {entry.testing for entry in arrangement.entries}
+    bad = layout.bad
+    left = {entry.testing for entry in layout.entries}
     if bad and (config.bad_images == "fail" or not left):
         name = min(bad)
-        more = f"; {len(bad) - 1} more cannot be used" if len(bad) > 1 else ""
+        more = f"; {len(bad) - 1} more images cannot be used" if len(bad) > 1 else ""
         remedy = (
-            f"mend or remove what is bad, or add {setting('bad_images', 'skip')}"
+            f"repair or remove it, or add {setting('bad_images', 'skip')}"
             if left
-            else "there is no image that can be used"
+            else "add images to the folder"
         )
         raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
     if len(left) < 2:
         what = "testing" if left == {False} else "training"
         raise InvalidValue(
-            f"{visible(root)} has no good image for {what}: give two images or more"
-            + (" of a class" if arrangement.kind == "classes" else "")
+            f"{visible(root)} has no usable image for {what}: give two images or more"
+            + (" of a class" if layout.kind == "classes" else "")
         )
 
 
-def _label(arrangement: Arrangement, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
-    values = [entry.value for entry in arrangement.entries]
-    return make_labels(arrangement.kind, arrangement.columns, values, visible(root))
+def _label(layout: FolderLayout, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
+    values = [entry.value for entry in layout.entries]
+    return make_labels(layout.kind, layout.columns, values, visible(root))
 
 
-def _skipped(arrangement: Arrangement) -> list[str]:
+def _skipped(layout: FolderLayout) -> list[str]:
     """Return a note about the images that were skipped, if there are any."""
-    bad = sorted(arrangement.bad.items())
+    bad = sorted(layout.bad.items())
     if not bad:
         return []
     named = "; ".join(f"{visible(name)} {reason}" for name, reason in bad[:NAMED])

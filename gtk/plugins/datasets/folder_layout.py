@@ -1,4 +1,4 @@
-"""What the folders and tables of a user's images say: each image's split and its value."""
+"""The layout of a folder of images: each image's split and value, from folders and tables."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from gtk.plugins.datasets.listing import METADATA, Listing
 from gtk.plugins.datasets.metadata import Row, Table, interpret, read_table
 from gtk.plugins.datasets.splitting import choose_tested
 
-#: Folders that are splits, in lower case, if one of each is all that there is.
+#: Names of folders that are splits, in lower case, if a folder has one of each and no others.
 TRAINING, TESTING = {"train"}, {"test", "val", "valid", "validation"}
 
 
@@ -27,15 +27,15 @@ class Entry:
 
 
 @dataclass
-class Arrangement:
-    """All images, and what their values are.
+class FolderLayout:
+    """All images of a folder, with their values.
 
     Attributes:
         entries: one an image, in the order of their names, those for training first.
-        kind: of the values, None where there are none.
+        kind: of the values, None where images have none.
         columns: names of attributes or numbers.
-        bad: the reason why it cannot be used, for each name of an image that cannot.
-        notes: what the user should know.
+        bad: by name of an image that cannot be used, the reason.
+        notes: for the user.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -45,11 +45,11 @@ class Arrangement:
     notes: list[str] = field(default_factory=list)
 
 
-def arrange(root: Path, listing: Listing) -> Arrangement:
-    """Find out from names and tables what each image is.
+def read_layout(root: Path, listing: Listing) -> FolderLayout:
+    """Read split and value of each image from names of folders and from tables.
 
     Raises:
-        InvalidValue: the folder is laid out in no way that is known, or a table is wrong.
+        InvalidValue: the layout is unknown, or a table is wrong.
     """
     for name, reason in listing.bad.items():
         if name.split("/")[-1] == METADATA:
@@ -59,34 +59,39 @@ def arrange(root: Path, listing: Listing) -> Arrangement:
               if folder in listing.tables]  # fmt: skip
     if tables and tables != [""] and len(tables) < len(splits):
         raise InvalidValue(
-            f"{visible(root)} has a {METADATA} in {tables[0]} and none in "
-            f"{next(folder for folder in splits if folder not in tables)}: give both, or one beside"
+            f"{visible(root)} has a {METADATA} in {tables[0]!r}, but not in "
+            f"{next(folder for folder in splits if folder not in tables)!r}: give both, or one for "
+            "all in the folder itself"
         )
     left_out = "" if tables == [""] else _left_out(listing, splits)
     if left_out:
         listing = listing.without(left_out)
-    result = Arrangement(bad=dict(listing.bad))
+    result = FolderLayout(bad=dict(listing.bad))
     if left_out:
-        result.notes.append(f"images in {visible(left_out)} are neither trained on nor tested on")
+        result.notes.append(
+            f"images in {left_out!r} are not used, neither for training nor for testing"
+        )
     if tables:
         _from_tables(result, root, listing, tables)
     else:
         _from_folders(result, root, listing, splits)
     unused = [folder for folder in listing.tables if folder not in tables]
     if unused:
-        result.notes.append(f"{visible(unused[0])}/{METADATA} is in no place for it, and not used")
+        result.notes.append(
+            f"{visible(unused[0])}/{METADATA} is not used, since it is not at the top or in a split"
+        )
     if listing.others:
         result.notes.append(
-            f"files passed over because their names are not those of images: {listing.others}"
+            f"files skipped because their names do not end as those of images: {listing.others}"
         )
     result.entries.sort(key=lambda entry: entry.testing)
     return result
 
 
 def _split_folders(root: Path, listing: Listing) -> list[str]:
-    """Return the folder for training and the one for testing, or nothing."""
+    """Return the folder for training and the one for testing, or an empty list."""
     if any("/" not in name for name in listing.images):
-        return []  # flat, or refused as images beside folders
+        return []  # all lie flat, or `_classes` refuses the mixture
     filled = {name.split("/")[0] for name in listing.images}
     names = {folder.lower(): folder for folder in filled}
     training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
@@ -94,20 +99,22 @@ def _split_folders(root: Path, listing: Listing) -> list[str]:
         return []
     if len(held_out) > 1 and (held_out[0] != "test" or len(held_out) > 2):
         raise InvalidValue(
-            f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk takes one for "
-            f"training and one for testing, so move {names[held_out[-1]]} elsewhere"
+            f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk uses one for "
+            f"training and one for testing, so move {names[held_out[-1]]!r} elsewhere"
         )
     return [names["train"], names[held_out[0]]]
 
 
 def _left_out(listing: Listing, splits: Sequence[str]) -> str:
-    """Return the folder for validation, where there is one beside those of the splits, or ""."""
+    """Return the folder for validation, which the splits leave out; "" if there is none."""
     filled = {name.split("/")[0] for name in listing.images}
     return next(iter(filled.difference(splits)), "") if splits else ""
 
 
-def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Sequence[str]) -> None:
-    """Take the names of folders for classes."""
+def _from_folders(
+    result: FolderLayout, root: Path, listing: Listing, splits: Sequence[str]
+) -> None:
+    """Fill the layout with the names of folders as classes."""
     found = [_classes(root, listing, folder) for folder in splits or [""]]
     if splits:
         kinds = [set(classes.values()) for classes in found]
@@ -115,8 +122,8 @@ def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Seq
         if alone:
             name = min(alone, key=str)
             here, there = splits if name in kinds[0] else reversed(splits)
-            what = f"the class '{visible(name)}'" if name else "images outside of class folders"
-            raise InvalidValue(f"{visible(root)}: {here} has {what} and {there} has not")
+            what = f"the class {name!r}" if name else "images outside of class folders"
+            raise InvalidValue(f"{visible(root)}: {here!r} has {what}, but {there!r} lacks it")
         tested = [False] * len(found[0]) + [True] * len(found[1])
     else:
         tested = choose_tested([*found[0]], [*found[0].values()]).tolist()
@@ -129,16 +136,15 @@ def _from_folders(result: Arrangement, root: Path, listing: Listing, splits: Seq
     result.kind = "classes" if classes else None
     if len(classes) == 1:
         result.notes.append(
-            f"all images are in one folder, '{classes[0]}', so there is nothing to tell them apart "
-            "by: they have no classes"
+            f"all images are in one folder, {classes[0]!r}, so they are used without classes"
         )
     empty = set(listing.folders) - {name.split("/")[0] for name in listing.images}
     for folder in sorted(empty):
-        result.notes.append(f"the folder '{folder}' has no images: it is no class")
+        result.notes.append(f"the folder {folder!r} is not a class, since it has no images")
 
 
 def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
-    """Return the class of each image in a folder, "" where all of them lie flat."""
+    """Return the class of each image in a folder, "" if the folder has no subfolders."""
     prefix = f"{folder}/" if folder else ""
     inside = [name for name in listing.images if name.startswith(prefix)]
     parts = {name: name.removeprefix(prefix).split("/") for name in inside}
@@ -153,7 +159,9 @@ def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
     return {name: "" if flat else parts[name][0] for name in inside}
 
 
-def _from_tables(result: Arrangement, root: Path, listing: Listing, folders: Sequence[str]) -> None:
+def _from_tables(
+    result: FolderLayout, root: Path, listing: Listing, folders: Sequence[str]
+) -> None:
     """Take the lines of metadata.csv for what is said of the images; folders are only places."""
     tables = [read_table(root / folder / METADATA) for folder in folders]
     meaning = interpret(tables)
@@ -181,14 +189,14 @@ def _from_tables(result: Arrangement, root: Path, listing: Listing, folders: Seq
     ]
     if meaning.kind == "classes" and len(set(values.values())) == 1:
         result.notes.append(
-            f"{meaning.columns[0]} is '{next(iter(values.values()))}' in all lines of {METADATA}, "
-            "so there is nothing to tell the images apart by: they have no classes"
+            f"{meaning.columns[0]} is {next(iter(values.values()))!r} in all lines of {METADATA}, "
+            "so the images are used without classes"
         )
 
 
 def _absence(root: Path, name: str, table: Table, row: Row) -> str:
-    """Return what is wrong with a line about something that is not among the images."""
+    """Return the reason why a line's file is not among the images."""
     where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
     if os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
-        return f"{where}, and by its name no image"
-    return f"{where}, and not in the folder"
+        return f"{where}, and its name does not end as that of an image"
+    return f"{where}, but not in the folder"

@@ -1,4 +1,4 @@
-"""From what a user says of each image to the labels that a model is given."""
+"""Labels for a model, made of the values that a user gives for the images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gtk.core.values.condition import ConditionSpec, Kind
 from gtk.core.values.errors import InvalidValue
 
-#: What is said of one image: the name of its class, or its attributes or numbers.
+#: The value of one image: the name of its class, or its attributes or numbers.
 Value = str | tuple[float, ...]
 
 
@@ -19,13 +19,13 @@ def make_labels(
     """Return the condition and every image's label.
 
     Args:
-        kind: of the values, None where there are none.
+        kind: of the values, None where images have none.
         columns: names of the attributes or numbers.
         values: one an image.
         where: they come from, for messages.
 
     Returns:
-        None and zeros where there is nothing to tell images apart by, as with a single class.
+        None and zeros where the values do not differ, as with a single class.
 
     Raises:
         InvalidValue: a number is the same for all images, or not a finite float32.
@@ -53,10 +53,10 @@ def _ranges(
     for name, column in zip(columns, numbers.T, strict=True):
         low, high = float(column.min()), float(column.max())
         if not np.isfinite([low, high]).all():
-            raise InvalidValue(f"{where}: {name} has a number that is not finite: mend it")
+            raise InvalidValue(f"{where}: {name} has a number that is not finite: correct it")
         if low == high:
             raise InvalidValue(
-                f"{where}: {name} is {low:g} for all images, which tells nothing: leave it out"
+                f"{where}: {name} is {low:g} for all images, so it cannot be learned: leave it out"
             )
         ranges.append((low, high))
     return tuple(ranges)

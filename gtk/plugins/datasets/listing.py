@@ -1,4 +1,4 @@
-"""Which files of a folder are images: by their names and kinds, none of them opened."""
+"""The images in a folder, found by the names and types of files without opening them."""
 
 import errno
 import os
@@ -12,20 +12,20 @@ from gtk.core.values.text import visible
 from gtk.plugins.datasets.decoding import image_suffixes
 
 METADATA = "metadata.csv"
-#: What systems leave behind, besides all names that begin with a dot.
+#: Files of operating systems, besides all names that start with a dot.
 LEFT_BEHIND = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
 @dataclass
 class Listing:
-    """What is in a folder; names are relative to it, with "/", in the order of their text.
+    """The content of a folder; names are relative to it, with "/", in alphabetical order.
 
     Attributes:
-        images: files that their names say are images.
+        images: files with the suffix of an image.
         folders: the folders directly in it, with or without images.
-        bad: the reason why it is not opened, for each name that is not.
-        others: how many other files there are.
-        tables: where there is a metadata.csv: names of folders, "" for the folder itself.
+        bad: by name of an image or folder that is not opened, the reason.
+        others: the number of other files.
+        tables: names of the folders with a metadata.csv, "" for the folder itself.
     """
 
     images: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Listing:
     tables: list[str] = field(default_factory=list)
 
     def without(self, folder: str) -> "Listing":
-        """Return the listing as if this folder, directly in it, were not there."""
+        """Return the listing without this folder, which lies directly in it."""
         inside = f"{folder}/"
         return replace(
             self,
@@ -50,7 +50,7 @@ def list_folder(root: Path) -> Listing:
     """List a folder and all folders in it. Links to folders are not followed.
 
     Raises:
-        InvalidValue: it is missing, no folder, or cannot be read.
+        InvalidValue: it is missing, is not a folder, or cannot be read.
     """
     try:
         if not root.is_dir():
@@ -66,7 +66,8 @@ def list_folder(root: Path) -> Listing:
         try:
             with os.scandir(root / folder) as entries:
                 found = [entry for entry in entries if not _hidden(entry.name)]
-            # Who may list a folder may yet be kept from what is in it; Path drops the dot.
+            # A folder that can be listed may still forbid access to its files, which stat of "."
+            # reveals; Path would drop the dot.
             os.stat(f"{root / folder}/.")  # noqa: PTH116
         except OSError as error:
             if not folder:
@@ -77,7 +78,7 @@ def list_folder(root: Path) -> Listing:
             name = f"{folder}/{entry.name}" if folder else entry.name
             is_image = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - one of many
             if not _decodable(entry.name) and (is_image or entry.is_dir(follow_symlinks=False)):
-                listing.bad[name] = "has a name that is not UTF-8: rename it"
+                listing.bad[name] = "has a name that is not valid UTF-8: rename it"
             elif entry.is_symlink() and (reason := _misled(root / name, inside, is_image)):
                 listing.bad[name] = reason
             elif entry.is_dir():
@@ -89,7 +90,7 @@ def list_folder(root: Path) -> Listing:
             elif not is_image:
                 listing.others += 1
             elif not entry.is_file():
-                listing.bad[name] = f"is {_kind(root / name)}, not a file"
+                listing.bad[name] = f"is {_kind(root / name)} instead of a file"
             else:
                 listing.images.append(name)
     listing.images.sort()
@@ -99,7 +100,7 @@ def list_folder(root: Path) -> Listing:
 
 
 def files_of(listing: Listing, root: Path) -> Iterator[Path]:
-    """Yield all files that decide what the data set is."""
+    """Yield all files that the data set depends on."""
     for folder in listing.tables:
         yield root / folder / METADATA
     for name in listing.images:
@@ -119,15 +120,15 @@ def _decodable(name: str) -> bool:
 
 
 def _misled(link: Path, inside: str, is_image: bool) -> str:
-    """Return why a link must not be followed, empty if it may; links to files inside may.
+    """Return why a link must not be followed, "" if it may; links to files inside may.
 
-    A link to a file outside that is no image by its name is one of the other files.
+    A link to a file outside counts as one of the other files unless it has an image's suffix.
     """
     try:
         target = os.path.realpath(link, strict=True)
     except OSError as error:
         circle = error.errno == errno.ELOOP
-        return "is a link that goes in a circle" if circle else "is a link that leads nowhere"
+        return "is a link to itself" if circle else "is a link to a missing file"
     if not (target + os.sep).startswith(inside.rstrip(os.sep) + os.sep):
         relevant = is_image or link.name == METADATA or os.path.isdir(target)  # noqa: PTH112 - a text
         return "is a link that leads out of the folder" if relevant else ""
@@ -137,7 +138,7 @@ def _misled(link: Path, inside: str, is_image: bool) -> str:
 
 
 def _kind(path: Path) -> str:
-    """Return what something is that is neither file nor folder."""
+    """Return the type of a path that is neither file nor folder."""
     mode = path.stat().st_mode
     for kind, name in (
         (stat.S_ISFIFO, "a named pipe"),

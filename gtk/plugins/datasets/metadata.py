@@ -1,4 +1,4 @@
-"""metadata.csv: what a user says of each image of a folder."""
+"""metadata.csv: a user's values for the images of a folder."""
 
 import csv
 import re
@@ -14,16 +14,16 @@ from gtk.plugins.datasets.labels import Value
 
 FILE_NAME = "file_name"
 MOST_BYTES = 64 * 2**20
-#: Of float32, in which labels are kept.
+#: The largest float32, the type of labels.
 LARGEST = 3.4028234e38
-#: A number as people write it; not the "1_000" or the "nan" that Python takes, too.
+#: A number as people write it, without the "1_000" and "nan" that Python accepts.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: the file that it is about, and its other cells."""
+    """One line: its file, and its other cells."""
 
     line: int
     file_name: str
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A metadata.csv, read: the names of its columns but file_name, and its lines."""
+    """A metadata.csv: the names of its columns without file_name, and its lines."""
 
     path: Path
     columns: tuple[str, ...]
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the cells mean: a kind of condition, its columns, and a value for every row."""
+    """The meaning of the cells: a kind of condition, its columns, and a value for every row."""
 
     kind: Kind
     columns: tuple[str, ...]
@@ -52,23 +52,27 @@ def read_table(path: Path) -> Table:
     """Read a metadata.csv.
 
     Raises:
-        InvalidValue: it cannot be read, or is not a table of files; the message has the line.
+        InvalidValue: it cannot be read, or is not a table of files; the message names the line.
     """
     rows = _cells(path, _text(path))
     line, header = next(rows, (1, []))
     if FILE_NAME not in header:
-        raise _wrong(path, line, f"there is no column {FILE_NAME}; this line names the columns")
+        raise _wrong(
+            path, line, f"the column {FILE_NAME!r} is missing: name the columns in this line"
+        )
     if len(header) < 2:
-        raise _wrong(path, line, f"there is no column beside {FILE_NAME}: add one, or remove it")
+        raise _wrong(
+            path, line, f"{FILE_NAME!r} is the only column: add one with labels, or remove the file"
+        )
     for name in header:
         if not name or header.count(name) > 1:
-            what = f"there are two columns '{visible(name)}'" if name else "a column has no name"
+            what = f"column {name!r} occurs twice" if name else "a column lacks a name"
             raise _wrong(path, line, what)
     place = header.index(FILE_NAME)
     table, seen = [], dict[str, int]()
     for line, cells in rows:
         if len(cells) != len(header):
-            raise _wrong(path, line, f"there are {len(cells)} cells, {len(header)} are needed")
+            raise _wrong(path, line, f"the line has {len(cells)} cells instead of {len(header)}")
         for name, cell in zip(header, cells, strict=True):
             if not cell:
                 raise _wrong(path, line, f"{name} is empty")
@@ -78,12 +82,12 @@ def read_table(path: Path) -> Table:
         seen[file_name] = line
         table.append(Row(line, file_name, (*cells[:place], *cells[place + 1 :])))
     if not table:
-        raise _wrong(path, line, "there is no line but the first")
+        raise _wrong(path, line, "the table has no lines below the header: add one for each image")
     return Table(path, tuple(name for name in header if name != FILE_NAME), tuple(table))
 
 
 def interpret(tables: Sequence[Table]) -> Meaning:
-    """Find out what the columns of all tables are: names of classes, attributes, or numbers.
+    """Decide whether the columns of all tables are classes, attributes or numbers.
 
     Raises:
         InvalidValue: the tables differ in their columns, or mix names and numbers.
@@ -91,7 +95,9 @@ def interpret(tables: Sequence[Table]) -> Meaning:
     columns = tables[0].columns
     for table in tables[1:]:
         if table.columns != columns:
-            raise _wrong(table.path, 1, f"the columns are not those of {tables[0].path}")
+            raise _wrong(
+                table.path, 1, f"the columns differ from those of {visible(tables[0].path)}"
+            )
     one = len(columns) == 1
     rows = [(table.path, row) for table in tables for row in table.rows]
     if one and any(not _numeric(row.cells[0]) for _, row in rows):
@@ -101,13 +107,13 @@ def interpret(tables: Sequence[Table]) -> Meaning:
     for path, row in rows:
         for name, cell in zip(columns, row.cells, strict=True):
             if NO_NUMBER.fullmatch(cell) or (_numeric(cell) and abs(float(cell)) > LARGEST):
-                raise _wrong(path, row.line, f"{name} is {cell}, which is no finite number")
+                raise _wrong(path, row.line, f"{name} is {cell!r}, which is not a finite number")
             if not NUMBER.fullmatch(cell):
                 raise _wrong(
                     path,
                     row.line,
-                    f"{name} is '{visible(cell)}', which is no number: several columns hold "
-                    "numbers, names of classes stand in a column of their own",
+                    f"{name} is {cell!r}, which is not a number: write numbers into "
+                    "several columns, or names of classes into a single one",
                 )
     values = tuple(tuple(tuple(map(float, row.cells)) for row in t.rows) for t in tables)
     binary = all(number in (0, 1) for table in values for row in table for number in row)
@@ -119,7 +125,7 @@ def _numeric(cell: str) -> bool:
 
 
 def _text(path: Path) -> str:
-    """Return what is in the file."""
+    """Return the text of the file."""
     try:
         if not path.is_file():
             raise InvalidValue(f"{visible(path)} is not a file")
@@ -132,14 +138,16 @@ def _text(path: Path) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _wrong(path, line, "this is not UTF-8: save it as UTF-8") from error
+        raise _wrong(path, line, "the text is not valid UTF-8: save it as UTF-8") from error
     if "\0" in text:
-        raise _wrong(path, text[: text.index("\0")].count("\n") + 1, "there is a NUL byte")
+        raise _wrong(
+            path, text[: text.index("\0")].count("\n") + 1, "the line has a NUL byte: remove it"
+        )
     return text
 
 
 def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the cells of each line that is not empty, without spaces around."""
+    """Yield number and stripped cells of each line that is not empty."""
     reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
     line = 1
     while True:
@@ -148,17 +156,17 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise _wrong(path, line, f"this is no CSV ({error})") from error
+            raise _wrong(path, line, f"the line is not valid CSV ({error})") from error
         if cells:
             yield line, [cell.strip() for cell in cells]
         line = reader.line_num + 1
 
 
 def _file_name(path: Path, line: int, cell: str) -> str:
-    """Return a file's name as a listing has it."""
+    """Return a file's name in the form of a `Listing`."""
     name = PurePosixPath(cell)
     if name.is_absolute() or ".." in name.parts:
-        raise _wrong(path, line, f"{visible(cell)} leads out of the folder: give a name in it")
+        raise _wrong(path, line, f"{cell!r} leads out of the folder: give a path inside")
     return str(name)
 
 

@@ -1,4 +1,4 @@
-"""A user's own arrays: an .npz file with images and labels."""
+"""The data set 'npz': a user's own arrays of images and labels in an .npz file."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets.array_labels import read_labels
 from gtk.plugins.datasets.folder_config import LONGEST_SIDE
-from gtk.plugins.datasets.npz_array import Member, find_member, open_archive, wrong
+from gtk.plugins.datasets.npz_array import NpzArray, find_array, open_archive, wrong
 from gtk.plugins.datasets.splitting import choose_tested
 
 CHANNELS = (1, 3)
@@ -24,14 +24,14 @@ CHANNELS = (1, 3)
 def load(_config: NoConfig, root: Path) -> Dataset:
     """Return the images of an .npz file, read once and then mapped from the cache.
 
-    docs/data.md says which arrays it may have. Nothing in it is unpickled, and images are read in
-    blocks, so that the file may be larger than the memory.
+    docs/data.md lists its arrays. Pickled objects are refused, and images are read in blocks, so
+    that the file may be larger than the memory.
 
     Args:
         root: the file, which is only read.
 
     Raises:
-        InvalidValue: the file or an array in it is not as it should be.
+        InvalidValue: the file or an array in it is wrong.
         UserError: the cache cannot be written.
     """
     with open_archive(root) as archive:
@@ -47,7 +47,7 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
     """Write all images, those for training first."""
     images = _images(archive, "images")
     if images is None:
-        raise wrong(archive, "there is no array 'images': save uint8 (N, H, W) or (N, H, W, C)")
+        raise wrong(archive, "the array 'images' is missing: save uint8 (N, H, W) or (N, H, W, C)")
     held_out = _images(archive, "test_images")
     counts = [len(images), 0 if held_out is None else len(held_out)]
     condition, labels, notes = read_labels(archive, counts[0], counts[1])
@@ -59,9 +59,9 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
             raise wrong(archive, "images and test_images differ in height, width or channels")
         tested = np.repeat([False, True], counts)
     if tested.all() or not tested.any():
-        what = "training" if tested.all() else "testing"
+        what = "testing" if tested.all() else "training"
         raise wrong(
-            archive, f"there is no image for {what}: give two or more, of one class at least"
+            archive, f"all images would be for {what}: give two or more of at least one class"
         )
     _write(writer, images, ~tested[: counts[0]])
     if held_out is None:
@@ -73,56 +73,56 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
     return Decoded(spec, int((~tested).sum()), labels[order], notes)
 
 
-def _images(archive: ZipFile, name: str) -> Member | None:
-    """Return an array of images, None if the file has none of that name.
+def _images(archive: ZipFile, name: str) -> NpzArray | None:
+    """Return an array of images, None if the file lacks it.
 
     Raises:
-        InvalidValue: it is of another type or shape than images are.
+        InvalidValue: it has another type or shape than images.
     """
-    member = find_member(archive, name)
-    if member is None:
+    array = find_array(archive, name)
+    if array is None:
         return None
-    if member.dtype != np.uint8:
+    if array.dtype != np.uint8:
         example = "(images * 255).round().astype('uint8') if they are in 0..1"
-        raise wrong(archive, f"{name} is {member.dtype}, not uint8: save levels 0..255, {example}")
-    if len(member.shape) not in (3, 4) or (
-        len(member.shape) == 4 and _channel_axis(member) is None
-    ):
+        raise wrong(
+            archive, f"{name} is {array.dtype} instead of uint8: save levels 0..255, {example}"
+        )
+    if len(array.shape) not in (3, 4) or (len(array.shape) == 4 and _channel_axis(array) is None):
         raise wrong(
             archive,
-            f"{name} has shape {member.shape}: save (N, H, W), (N, H, W, C) or (N, C, H, W), where "
+            f"{name} has shape {array.shape}: save (N, H, W), (N, H, W, C) or (N, C, H, W), where "
             "C is 1 or 3",
         )
-    sides = _shape(member)[1:]
-    if not len(member):
+    sides = _shape(array)[1:]
+    if not len(array):
         raise wrong(archive, f"{name} is empty")
     if not all(1 <= side <= LONGEST_SIDE for side in sides):
         raise wrong(
-            archive, f"{name} has images of {sides[1]}x{sides[0]}: a side is 1..{LONGEST_SIDE}"
+            archive, f"{name} has images of {sides[1]}x{sides[0]}: use sides of 1..{LONGEST_SIDE}"
         )
-    return member
+    return array
 
 
-def _channel_axis(member: Member) -> int | None:
-    """Return where the channels are in (N, H, W, C) or (N, C, H, W): the last place goes first."""
-    return next((axis for axis in (3, 1) if member.shape[axis] in CHANNELS), None)
+def _channel_axis(array: NpzArray) -> int | None:
+    """Return the axis of the channels, 3 of (N, H, W, C) or else 1 of (N, C, H, W)."""
+    return next((axis for axis in (3, 1) if array.shape[axis] in CHANNELS), None)
 
 
-def _shape(member: Member) -> tuple[int, int, int]:
+def _shape(array: NpzArray) -> tuple[int, int, int]:
     """Return (C, H, W)."""
-    if len(member.shape) == 3:
-        return 1, member.shape[1], member.shape[2]
-    if _channel_axis(member) == 3:
-        return member.shape[3], member.shape[1], member.shape[2]
-    return member.shape[1], member.shape[2], member.shape[3]
+    if len(array.shape) == 3:
+        return 1, array.shape[1], array.shape[2]
+    if _channel_axis(array) == 3:
+        return array.shape[3], array.shape[1], array.shape[2]
+    return array.shape[1], array.shape[2], array.shape[3]
 
 
-def _write(writer: ImageWriter, member: Member, wanted: NDArray[np.bool_]) -> None:
-    """Write the images that are wanted, in their order."""
+def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_]) -> None:
+    """Write the wanted images, in order."""
     start = 0
-    for block in track(member.blocks(), f"reading {member.name}", member.block_count):
+    for block in track(array.blocks(), f"reading {array.name}", array.block_count):
         images = block[wanted[start : start + len(block)]]
         start += len(block)
-        if images.ndim == 4 and _channel_axis(member) == 3:
+        if images.ndim == 4 and _channel_axis(array) == 3:
             images = images.transpose(0, 3, 1, 2)
-        writer.add(images.reshape(len(images), *_shape(member)))
+        writer.add(images.reshape(len(images), *_shape(array)))

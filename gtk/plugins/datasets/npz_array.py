@@ -1,4 +1,4 @@
-"""One array of an .npz file, described before it is read and read a few rows at a time."""
+"""One array of an .npz file, which is read in blocks of rows."""
 
 import math
 import zipfile
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
 
-#: What is read whole, such as labels, must not be larger.
+#: The largest array that is read at once, such as labels.
 MOST_BYTES = 2**30
 BLOCK_BYTES = 2**24
-#: More than any header that numpy reads.
+#: More than any header that numpy accepts.
 HEADER_BYTES = 2**14
 
 
 @dataclass(frozen=True)
-class Member:
+class NpzArray:
     """An array in an open .npz file.
 
     Attributes:
         archive: the file.
         name: of the array.
-        shape: of the array, as the file says.
-        dtype: likewise; never of Python objects, which would have to be unpickled.
+        shape: of the array, from its header.
+        dtype: of the array, from its header; never of Python objects, which only pickle can load.
     """
 
     archive: zipfile.ZipFile
@@ -44,7 +44,7 @@ class Member:
 
     @property
     def block_count(self) -> int:
-        """How many blocks it is read in."""
+        """The number of blocks that `blocks` yields."""
         return math.ceil(len(self) / self._block_rows)
 
     @property
@@ -59,7 +59,7 @@ class Member:
         """Return the whole array.
 
         Raises:
-            InvalidValue: it is damaged, or larger than `MOST_BYTES`.
+            InvalidValue: the array is damaged, or larger than `MOST_BYTES`.
         """
         if len(self) * self._row_bytes > MOST_BYTES:
             raise wrong(self.archive, f"{self.name} has more than {MOST_BYTES >> 20} MiB")
@@ -69,7 +69,7 @@ class Member:
         """Yield the array in blocks of whole rows, of about `BLOCK_BYTES`.
 
         Raises:
-            InvalidValue: it is damaged.
+            InvalidValue: the array is damaged.
         """
         row, rows = self._row_bytes, self._block_rows
         with _damage_named(self.archive, self.name), _opened(self.archive, self.name) as stream:
@@ -87,7 +87,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an .npz file.
 
     Raises:
-        InvalidValue: it is missing, no file, or no .npz file.
+        InvalidValue: the path does not exist, or does not lead to an .npz file.
     """
     try:
         exists = path.exists()
@@ -96,7 +96,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InvalidValue(
-            f"{visible(path)} is no .npz file, or a damaged one: write it with numpy.savez"
+            f"{visible(path)} is not an .npz file, or is damaged: write it with numpy.savez"
         ) from error
     if archive is None:
         what = "is not a file" if exists else "does not exist"
@@ -105,11 +105,11 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def find_member(archive: zipfile.ZipFile, name: str) -> Member | None:
-    """Return an array by its name, None if the file has none.
+def find_array(archive: zipfile.ZipFile, name: str) -> NpzArray | None:
+    """Return an array by its name, None if the file lacks it.
 
     Raises:
-        InvalidValue: it is damaged, holds Python objects, or says that it is larger than it is.
+        InvalidValue: it is damaged, has Python objects, or another size than its header claims.
     """
     try:
         size = archive.getinfo(f"{name}.npy").file_size
@@ -120,23 +120,25 @@ def find_member(archive: zipfile.ZipFile, name: str) -> Member | None:
         start = stream.tell()
     if dtype.hasobject:
         raise wrong(
-            archive, f"{name} holds Python objects, which gtk does not load: save plain numbers"
+            archive, f"{name} has Python objects, which gtk does not load: save plain numbers"
         )
-    # A side can be of any length where another is 0, or the type has no bytes.
+    # The product alone does not bound a side: another side may be 0, or a value take 0 bytes.
     sides_fit = all(0 <= side <= size for side in shape)
     if not sides_fit or start + math.prod(shape) * dtype.itemsize != size:
-        raise wrong(archive, f"{name} says it has shape {shape}, which is not what is there")
+        raise wrong(
+            archive, f"{name} has another size than its header claims, {shape}: save it again"
+        )
     if not shape:
-        raise wrong(archive, f"{name} is a single value, not an array")
+        raise wrong(archive, f"{name} is a single value: save an array")
     if in_columns and len(shape) > 1:
         raise wrong(
-            archive, f"{name} lies column by column: save it after numpy.ascontiguousarray({name})"
+            archive, f"{name} is stored in column order: save numpy.ascontiguousarray({name})"
         )
-    return Member(archive, name, shape, dtype)
+    return NpzArray(archive, name, shape, dtype)
 
 
 def wrong(archive: zipfile.ZipFile, what: str) -> InvalidValue:
-    """Make the error for a mistake in a file."""
+    """Return the error for a mistake in a file."""
     return InvalidValue(f"{visible(archive.filename)}: {what}")
 
 
@@ -147,8 +149,8 @@ def _opened(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read what an array says of itself: shape, whether it lies column by column, and type."""
-    # A header may say that it has 4 GiB, and packed they are few.
+    """Read an array's shape, whether it is stored in column order, and its type."""
+    # A header may claim 4 GiB, which compress to a few bytes; so it is read with a limit.
     start = BytesIO(stream.read(HEADER_BYTES))
     version = npy.read_magic(start)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -159,11 +161,11 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 @contextmanager
 def _damage_named(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
-    """Turn what zipfile, zlib and numpy raise into one line."""
+    """Turn any error of zipfile, zlib and numpy into an `InvalidValue` of one line."""
     try:
         yield
     except InvalidValue:
         raise
-    except Exception as error:  # zipfile, what it unpacks with, and numpy raise whatever they do
+    except Exception as error:  # damaged files make these raise errors of many types
         reason = visible(" ".join(str(error).split()))[:200]
         raise wrong(archive, f"{name} is damaged ({reason or type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""Data sets as published, through torchvision: found or downloaded, unpacked, decoded once."""
+"""Published data sets, read through torchvision: found or downloaded, unpacked, decoded once."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,23 +24,23 @@ from gtk.plugins.datasets.unpacking import (
     writable,
 )
 
-#: Images handed to the cache at once.
+#: Images that the cache writes at once.
 CHUNK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Where the files of a data set lie, and how to get them.
+    """The files of a published data set, and how to download them.
 
     Attributes:
         name: the data set's name.
-        title: what people call it.
-        place: what a data root has to hold, for messages.
+        title: for messages.
+        place: what a data root has to contain, for messages.
         files: paths below the data root, where torchvision looks for them.
-        archive: a file as it is published that holds all of `files`, if there is one.
-        images: where images of one file each lie, the first that is there counts: a folder, or
-            an archive that is read without unpacking it. Empty where they are in `files`.
-        download: has torchvision put the files into a folder.
+        archive: the published file that contains all of `files`, if there is one.
+        images: for images in files of their own, the folder, or an archive that is read without
+            unpacking it; the first that exists is used. Empty where they are in `files`.
+        download: makes torchvision download the files into a folder.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Published:
         """Return the files, and the folder of images, that the data set is read from.
 
         Raises:
-            NotReadable: one is not there.
+            NotReadable: one is missing.
         """
         found = find_sources(root, self.files, self.archive)
         return [*found, *([self.image_source(root)] if self.images else [])]
@@ -64,16 +64,16 @@ class Published:
         """Return the folder or archive of images.
 
         Raises:
-            NotReadable: none is there.
+            NotReadable: both are missing.
         """
         for place in self.images:
             if (root / place).exists():
                 return root / place
-        raise NotReadable(f"there is no {' and no '.join(self.images)}")
+        raise NotReadable(f"{' and '.join(self.images)} are missing")
 
 
-#: Decodes what is in a folder laid out as a data root, nothing of it packed but images, with the
-#: cache's writer.
+#: Decodes a folder in the layout of a data root, with all files but images unpacked, and passes the
+#: images to the cache's writer.
 Decode = Callable[[Path, ImageWriter], Decoded]
 
 
@@ -84,18 +84,18 @@ def load_published(
     decode: Decode,
     options: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Return a data set, out of the cache where the same files were decoded before.
+    """Return a data set, from the cache if the same files were decoded before.
 
     Args:
-        published: where its files lie.
-        root: the folder they are in, which is only read; None downloads them into the cache
+        published: its files.
+        root: the folder of the files, which is only read; None downloads them into the cache
             folder, unless they are there.
         image_shape: (channels, height, width) of the decoded images.
         decode: reads the training images, then the test images; imports torchvision.
         options: that the decoded images depend on.
 
     Raises:
-        InvalidValue: the folder has no such data, or damaged ones.
+        InvalidValue: the folder lacks the files, or they are damaged.
         WorkFailed: the download did not succeed.
         UserError: the cache cannot be written.
     """
@@ -105,7 +105,7 @@ def load_published(
     key = {"data": published.name, "root": str(folder.resolve()), "options": {**(options or {})}}
 
     def decode_plain(writer: ImageWriter) -> Decoded:
-        # The cache locks each key, so nobody else is at work in this folder.
+        # The cache locks each key, so no other process uses this folder.
         stage = cache_folder() / "unpacked" / sha256(repr(key).encode()).hexdigest()[:16]
         with (
             _readable(published, folder, stage),
@@ -120,15 +120,15 @@ def load_published(
 
 
 def write_splits(writer: ImageWriter, spec: DataSpec, splits: Iterable[Split]) -> Decoded:
-    """Write the training and the test images, one after the other, and return what they are.
+    """Write the training images, then the test images, and describe them.
 
     Args:
-        writer: the cache's.
-        spec: what the images are.
-        splits: training and test, best read one at a time.
+        writer: of the cache.
+        spec: of the images.
+        splits: training and test; an iterator saves memory by reading one at a time.
 
     Raises:
-        NotReadable: the images and labels of a split are not as many, or not what `spec` says.
+        NotReadable: images or labels of a split do not fit `spec` or one another.
         UserError: the cache cannot be written.
     """
     counts, labels = [], []
@@ -142,19 +142,21 @@ def write_splits(writer: ImageWriter, spec: DataSpec, splits: Iterable[Split]) -
 
 
 def add_images(writer: ImageWriter, images: NDArray[np.uint8]) -> None:
-    """Hand images to the cache.
+    """Write images to the cache.
 
     Raises:
-        UserError: it cannot be written; not an OSError, which here means a file that is damaged.
+        UserError: it cannot be written. An OSError would count as a damaged file.
     """
     with writable(cache_folder()):
         writer.add(images)
 
 
 def _check(split: Split, spec: DataSpec) -> None:
-    """Refuse images and labels that are not what the files of this data set hold."""
+    """Refuse images and labels that do not fit the data set."""
     if not len(split) or split.images.shape[1:] != spec.image_shape:
-        raise NotReadable(f"there are {split.images.shape} images, not of {spec.image_shape}")
+        raise NotReadable(
+            f"the images have shape {split.images.shape} instead of (N, *{spec.image_shape})"
+        )
     try:
         (spec.condition or NO_CONDITION).check(split.labels, len(split), "its labels")
     except InvalidValue as error:
@@ -162,7 +164,7 @@ def _check(split: Split, spec: DataSpec) -> None:
 
 
 def _downloaded(published: Published) -> Path:
-    """Return the cache's data root; download what is not in it."""
+    """Return the cache's data root, after downloading what it lacks."""
     from filelock import FileLock
 
     folder = cache_folder() / "data"
@@ -176,17 +178,16 @@ def _downloaded(published: Published) -> Path:
                 _download(published, folder)
     except GtkError:
         raise
-    except Exception as error:  # torchvision raises whatever urllib raises
+    except Exception as error:  # torchvision passes on errors of urllib of many types
         raise WorkFailed(
-            f"{published.title} could not be downloaded: point at a folder that holds "
-            f"{published.place} with {setting('data_root', example='FOLDER')}, or try again "
-            f"({_reason(error)})"
+            f"{published.title} could not be downloaded: give a folder with {published.place} as "
+            f"{setting('data_root', example='FOLDER')}, or try again ({_reason(error)})"
         ) from error
     return folder
 
 
 def _download(published: Published, folder: Path) -> None:
-    """Download into a folder beside, and move it all when it is whole."""
+    """Download into a temporary folder, and move the files when all are complete."""
     partial = folder / f".{published.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -204,22 +205,22 @@ def _download(published: Published, folder: Path) -> None:
 
 @contextmanager
 def _readable(published: Published, folder: Path, stage: Path | None = None) -> Iterator[None]:
-    """Say of what cannot be read how to mend it."""
+    """Turn errors of reading into an `InvalidValue` with the remedy."""
     try:
         yield
     except GtkError:
         raise
-    except Exception as error:  # torchvision raises whatever its readers raise
+    except Exception as error:  # torchvision's readers raise errors of many types
         reason = _reason(error)
         if stage is not None:
             reason = reason.replace(str(stage), str(folder))
         raise InvalidValue(
-            f"{folder} has no readable {published.place}: point {setting('data_root')} at the "
-            f"folder that holds {published.place}, or leave it out to download ({reason})"
+            f"{folder} lacks a readable {published.place}: give the folder with "
+            f"{published.place} as {setting('data_root')}, or leave it out to download ({reason})"
         ) from error
 
 
 def _reason(error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
-    # What follows is advice to a programmer.
+    # torchvision adds this advice for programmers.
     return reason.removesuffix(". You can use download=True to download it")

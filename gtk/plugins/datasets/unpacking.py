@@ -1,4 +1,4 @@
-"""Plain files from a data root that may hold them packed: the root itself is only read."""
+"""Unpacking of a data root's files into a folder; the root itself is only read."""
 
 import gzip
 import shutil
@@ -13,38 +13,38 @@ from typing import IO, cast
 from gtk.core.storage.cache import CACHE_VARIABLE
 from gtk.core.values.errors import UserError
 
-#: No published file is larger than 600 MB: what unpacks to more than this is a bomb, or broken.
+#: Published files have up to 600 MB, so one that unpacks to more than this is broken or a bomb.
 MOST_BYTES = 2**30
 CHUNK_BYTES = 2**20
 
 
 class NotReadable(Exception):
-    """A file is missing, damaged or too large; the message says which, below the data root."""
+    """A file is missing, damaged or too large; the message has its path below the data root."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that holds all the others.
+    """A file that contains all the others.
 
     Attributes:
-        path: where it lies below the data root; its name ends in .zip or .tar.gz.
-        member: what a file is called in it: "{path}" stands for its path below the data root,
-            "{name}" for the last part of that.
+        path: below the data root; ends in .zip or .tar.gz.
+        member: the name of a file in the archive: "{path}" stands for its path below the data
+            root, "{name}" for the last part of that.
     """
 
     path: str
     member: str = "{path}"
 
     def member_of(self, file: str) -> str:
-        """Return what `file` is called in the archive."""
+        """Return the name of `file` in the archive."""
         return self.member.format(path=file, name=file.rpartition("/")[2])
 
 
 def find_sources(root: Path, files: Sequence[str], archive: Archive | None) -> list[Path]:
-    """Return what the files are read from: themselves, FILE.gz or the archive.
+    """Return the sources of the files: themselves, FILE.gz or the archive.
 
     Raises:
-        NotReadable: one is in none of them.
+        NotReadable: a file is in none of these.
     """
     return list(dict.fromkeys(_source(root, file, archive) for file in files))
 
@@ -53,17 +53,17 @@ def find_sources(root: Path, files: Sequence[str], archive: Archive | None) -> l
 def plain_files(
     root: Path, files: Sequence[str], archive: Archive | None, stage: Path
 ) -> Iterator[Path]:
-    """Bring every file to `stage`, under its path below `root`, and remove it all afterwards.
+    """Provide every file in `stage`, under its path below `root`, and remove `stage` afterwards.
 
-    What lies plain in the root becomes a link to it; everything else is unpacked. Members of
-    archives are found by name and written to the place asked for, so no name in an archive is
-    ever a path here.
+    Unpacked files of the root are linked; the others are unpacked. Members of archives are found
+    by name and written to a path of ours, so that a malicious name cannot lead elsewhere.
 
     Args:
         root: the data root.
         files: paths below it, in the order of the archive where there is one.
-        archive: where they may be packed.
-        stage: a folder of nobody else's. What a killed process left in it is removed.
+        archive: that may contain them.
+        stage: a folder that no one else uses; it is emptied first, since a killed process may
+            have left files in it.
 
     Raises:
         NotReadable: a file is missing, damaged or too large.
@@ -96,7 +96,7 @@ def _source(root: Path, file: str, archive: Archive | None) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise NotReadable(f"there is no {file}")
+    raise NotReadable(f"{file} is missing")
 
 
 def link(source: Path, target: Path) -> None:
@@ -116,7 +116,7 @@ def _unpack(root: Path, archive: Archive, files: Sequence[str], stage: Path) -> 
         unpack(root / archive.path, wanted, stage)
     for member, target in wanted.items():
         if not target.exists():
-            raise NotReadable(f"{archive.path} has no {member}")
+            raise NotReadable(f"{archive.path} lacks {member}")
 
 
 def _unpack_zip(path: Path, wanted: dict[str, Path], stage: Path) -> None:
@@ -129,7 +129,7 @@ def _unpack_zip(path: Path, wanted: dict[str, Path], stage: Path) -> None:
 
 
 def _unpack_tar(path: Path, wanted: dict[str, Path], stage: Path) -> None:
-    # As a stream behind a limit: a tar's headers, too, can claim to be as large as they like.
+    # Read as a limited stream: a tar's headers, too, may claim any size.
     with (
         gzip.open(path) as packed,
         tarfile.open(fileobj=cast("IO[bytes]", _Limited(packed)), mode="r|") as archive,
@@ -142,7 +142,7 @@ def _unpack_tar(path: Path, wanted: dict[str, Path], stage: Path) -> None:
 
 
 class _Limited:
-    """A stream that breaks off after `MOST_BYTES`."""
+    """A stream that raises an error after `MOST_BYTES`."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream, self._left = stream, MOST_BYTES
@@ -172,7 +172,7 @@ def _copy(stream: IO[bytes], target: Path, stage: Path) -> None:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Tell a cache that cannot be written, because the disk is full say, from a damaged file.
+    """Turn an OSError of writing, as of a full disk, into a `UserError` that names the cache.
 
     Raises:
         UserError: the cache cannot be written.
@@ -181,14 +181,14 @@ def writable(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {error.strerror or error}. Make room there, or name "
+            f"{folder} cannot be written: {error.strerror or error}. Free some space, or set "
             f"another folder in the environment variable {CACHE_VARIABLE}"
         ) from error
 
 
 @contextmanager
 def _damage_named(file: str) -> Iterator[None]:
-    """Say which file is damaged; the libraries raise errors of half a dozen kinds."""
+    """Turn any error of a library into a `NotReadable` that names the file."""
     try:
         yield
     except UserError:
