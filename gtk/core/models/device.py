@@ -48,6 +48,6 @@ def global_generators(device: torch.device) -> list[torch.Generator]:
 
 @contextmanager
 def fork_random_state(device: torch.device) -> Iterator[None]:
-    """Give the global generators back as they were: the caller's own draws are not ours."""
+    """Restore the global generators at the end, so that the caller's draws stay the same."""
     with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
         yield

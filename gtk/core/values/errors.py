@@ -1,4 +1,4 @@
-"""The errors a user sees: each is one line that says what is wrong, where, and how to mend it."""
+"""The errors a user sees: each is one line that says what is wrong, where, and what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ class GtkError(Exception):
 
 
 class WorkFailed(GtkError):
-    """The request was right, the work did not succeed (exit code 1)."""
+    """The request was valid, but the work failed (exit code 1)."""
 
 
 class NonFiniteLoss(WorkFailed):
@@ -32,7 +32,7 @@ class UserError(GtkError):
 
 
 class UnknownName(UserError):
-    """A name that nothing installed or stored goes by."""
+    """A name of something that is neither installed nor stored."""
 
 
 class InvalidValue(UserError, ValueError):
@@ -50,7 +50,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], remedy: str = "") -> UnknownName:
-    """Make the error for a name that is not among `known`: the nearest name, then all of them."""
+    """Return the error for an unknown name; it lists the nearest known name, or else all."""
     known = sorted(known)
     near = did_you_mean(name, known)
     listing = f" Known: {', '.join(known)}." if known and not near else ""

@@ -1,4 +1,4 @@
-"""Text from data, files and users, made fit to be shown."""
+"""Text from data, files and users, made safe to display."""
 
 #: Between letters of some scripts and parts of some emoji: they show in what they join.
 JOINERS = "\u200c\u200d"
@@ -7,7 +7,7 @@ JOINERS = "\u200c\u200d"
 def visible(text: object) -> str:
     r"""Return a text without characters that a terminal, a font or a page would act on.
 
-    Control characters, marks that turn the direction of writing and bytes that are no text are
+    Control characters, marks that change the direction of writing and invalid bytes are
     written as Python writes them: an escape becomes ``\x1b``, the end of a line ``\n``.
     """
     return "".join(

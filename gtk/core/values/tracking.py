@@ -1,4 +1,4 @@
-"""Long work before a training, such as decoding images: whoever shows how far it has come hears."""
+"""Progress of long work before a training, such as decoding images, told to a listener."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-#: Called with what is done, how many items of it, and of how many.
+#: Called with the name of the work, the items done, and their total.
 Listener = Callable[[str, int, int], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -15,7 +15,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Have `listener` told of all that is tracked inside, from this thread."""
+    """Report the progress of all that is tracked inside, in this thread, to `listener`."""
     token = _listener.set(listener)
     try:
         yield
@@ -41,4 +41,4 @@ def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
 
 
 def _nobody(what: str, done: int, total: int) -> None:
-    """Hear nothing."""
+    """Ignore the progress."""
