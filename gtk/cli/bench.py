@@ -79,11 +79,11 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
     """Print what is measured and how, before it takes its time."""
     from gtk.exports.bench import SECONDS
 
-    contract = measurable.contract
+    manifest = measurable.contract
     versions = ", ".join(f"{name} {version}" for name, version in measurable.versions().items())
     sides = " on both sides" if measurable.eager else ""
     lines = [
-        ("part", f"{contract['part']} of {source}, {contract.get('precision', 'fp32')}"),
+        ("part", f"{manifest['part']} of {source}, {manifest.get('precision', 'fp32')}"),
         ("device", f"{measurable.machine()}; {measurable.threads} CPU threads{sides}"),
         ("versions", versions),
         ("protocol", measurable.protocol(SECONDS)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.contract import undecided_rows
+from gtk.cli.manifest_lines import undecided_rows
 from gtk.cli.options import RunReference, UserPath, checkpoint_option, runs_option
 from gtk.cli.progress_bar import work_shown
 from gtk.core.storage.command import sample_condition
@@ -164,22 +164,22 @@ def _facts(item: "Exported") -> dict[str, Any]:
 
 def _print(console: "Console", item: "Exported") -> None:
     """Say what was written, and how near to PyTorch it is."""
-    contract = item.contract
-    batch = contract["batch_size"] or "of any size"
-    what = f"{item.size:,} bytes, {contract['precision']}, opset {contract['opset']}, batch {batch}"
+    manifest = item.contract
+    batch = manifest["batch_size"] or "of any size"
+    what = f"{item.size:,} bytes, {manifest['precision']}, opset {manifest['opset']}, batch {batch}"
     console.print(f"{item.part}: {item.path}, {what}")
     for name, found in item.parity.outputs.items():
         console.print(f"  {name} {_difference(found)}")
     sizes = list(dict.fromkeys(size for by in item.parity.differences.values() for size in by))
     listed = ", ".join(map(str, sizes[:-1])) + " and " if len(sizes) > 1 else ""
     tolerance = f"{item.parity.tolerance:.2g}"
-    if any(port["kind"] == "values" for port in contract["outputs"]):
+    if any(port["kind"] == "values" for port in manifest["outputs"]):
         tolerance += f" + {tolerance} of each value"
     console.print(
         f"  tolerance {tolerance}, compared at batch {listed}{sizes[-1]}, in {item.seconds:.1f} s"
     )
     if item.parity.margin is not None:
-        console.print(f"  {undecided_rows(contract['parity'])}")
+        console.print(f"  {undecided_rows(manifest['parity'])}")
     if not item.written:
         console.print("  not written, this is a dry run")
 

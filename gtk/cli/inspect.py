@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_wrapped
-from gtk.cli.contract import contract_lines
+from gtk.cli.manifest_lines import manifest_lines
 from gtk.cli.options import RunReference, checkpoint_option, runs_option
 from gtk.cli.source import is_exported
 from gtk.core.values.errors import GtkError, InvalidValue, UserError, WorkFailed
@@ -117,7 +117,7 @@ def _lines(part: "InspectedPart", origin: str) -> list[tuple[str, str]]:
     counts = ", ".join(f"{count} {name}" for name, count in operators)
     weights = f"of which {part.facts.parameter_bytes:,} are weights"
     return [
-        *contract_lines(part.contract, origin),
+        *manifest_lines(part.contract, origin),
         ("operators", counts),
         ("size", f"{part.size:,} bytes, {weights}"),
         ("sha256", part.sha256),
@@ -146,4 +146,4 @@ def _print_json(document: dict[str, Any]) -> None:
     try:
         click.echo(json.dumps(document, allow_nan=False))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"the contract in {document.get('file')} is damaged: {error}") from error
+        raise UserError(f"the manifest in {document.get('file')} is damaged: {error}") from error

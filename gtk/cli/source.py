@@ -185,7 +185,7 @@ class FileSource(Source):
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """As the file's contract says."""
+        """As the file's manifest says."""
         return self._generator.noise_shape
 
     def draw_noise(self, count: int, seed: int) -> "NDArray[np.float32]":

@@ -10,7 +10,7 @@ from gtk.core.storage.run import Run
 from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
-from gtk.exports.runtime.manifest import SCHEMA
+from gtk.exports.runtime.manifest_checks import SCHEMA
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",

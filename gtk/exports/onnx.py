@@ -22,7 +22,7 @@ from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
 from gtk.exports.proof import Candidate, compare
-from gtk.exports.runtime.manifest import METADATA_KEY
+from gtk.exports.runtime.manifest_checks import METADATA_KEY
 from gtk.exports.runtime.session import open_session
 from gtk.exports.translate import translate
 

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper
 
 import gtk
-from gtk.cli.contract import contract_lines
+from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import WorkFailed
 from gtk.exports import onnx as exporter
 from gtk.exports.loaded_part import LoadedModel, Subject
@@ -339,7 +339,7 @@ def test_a_contract_that_is_not_whole_is_one_line(
     result = gtk_command("inspect", changed(exported, tmp_path, **change))
     assert (result.code, result.out) == (2, "")
     assert result.err.count("\n") == 1
-    assert "the contract in" in result.err
+    assert "the manifest in" in result.err
     assert "changed.onnx is damaged" in result.err
 
 
@@ -356,7 +356,7 @@ def test_many_names_are_counted(exported: Path) -> None:
     contract = contract_of(exported)
     names = [f"class {number}" for number in range(1234)]
     contract["condition"] = {**contract["condition"], "count": 1234, "names": names}
-    shown = dict(contract_lines(contract, "it"))
+    shown = dict(manifest_lines(contract, "it"))
     assert shown["condition"].startswith("label, 1234 classes: class 0, class 1, ")
     assert shown["condition"].endswith("class 99, and 1,134 more")
 

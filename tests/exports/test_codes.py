@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 import gtk
-from gtk.cli.contract import contract_lines
 from gtk.cli.main import run as gtk_command
+from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError, UserError
 from gtk.exports.bench import COMPARED, example_rows, open_file, open_run
 from gtk.exports.loaded_part import LoadedModel, Subject, model_parts
@@ -196,7 +196,7 @@ def test_a_graph_that_gives_other_codes_than_it_promises_is_said_to(files: dict[
 
     images = np.random.default_rng(0).random((9, 1, 8, 8), np.float32)
     with pytest.raises(
-        ExportFileError, match=r"damaged: codes is \d\.\.\d, its contract says 0\.\.0"
+        ExportFileError, match=r"damaged: codes is \d\.\.\d, its manifest says 0\.\.0"
     ):
         load_part(edited(files["encoder"], change)).run({"image": images})
 
@@ -413,12 +413,12 @@ def test_codes_have_sizes(shape: Any, count: Any) -> None:
 def test_it_is_told_in_words(
     files: dict[str, Path], tiled: gtk.Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = contract_lines(contract_of(files["encoder"]), "")
+    lines = manifest_lines(contract_of(files["encoder"]), "")
     assert ("output", "codes, int64 (batch, 2, 2), codes 0..7") in lines
     assert any(text.startswith("codes is at most 0 from PyTorch's") for _, text in lines)
     assert "of 22 rows undecided, and not compared: the two best candidates" in lines[-1][1]
     assert not any(
-        "undecided" in text for _, text in contract_lines(contract_of(files["decoder"]), "")
+        "undecided" in text for _, text in manifest_lines(contract_of(files["decoder"]), "")
     )
     assert gtk_command(["export", str(tiled.path), "--part", "encoder", "--dry-run"]) == 0
     shown = capsys.readouterr().out

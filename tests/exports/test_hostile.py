@@ -479,7 +479,7 @@ NOT_OURS = "is an ONNX file, but gtk did not export it"
         ('{"schema": 3}', "has schema 3, this gtk reads 2: update gtk"),
         ('{"schema": "2"}', "has schema '2', this gtk reads 2: export it again"),
         ('{"schema": true}', "has schema True, this gtk reads 2"),
-        ('{"schema": 2}', "the contract in other.onnx is damaged: it has no 'part'"),
+        ('{"schema": 2}', "the manifest in other.onnx is damaged: it has no 'part'"),
     ],
     ids=lambda text: text[:30],
 )  # fmt: skip
@@ -549,7 +549,7 @@ def test_a_contract_that_says_nonsense_is_refused(
     with pytest.raises(ExportFileError) as caught:
         load(with_text(exported, text))
     assert str(caught.value).startswith(
-        ("the contract in other.onnx is damaged", "other.onnx is an")
+        ("the manifest in other.onnx is damaged", "other.onnx is an")
     )
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
@@ -620,7 +620,7 @@ def test_a_contract_that_does_not_fit_the_graph_is_refused(
 ) -> None:
     text = json.dumps({**contract_of_file(exported), **change})
     with pytest.raises(
-        ExportFileError, match=r"the contract in other.onnx is damaged: it promises"
+        ExportFileError, match=r"the manifest in other.onnx is damaged: it promises"
     ):
         load(with_text(exported, text))
 
@@ -651,7 +651,7 @@ def redirected(*nodes: onnx.NodeProto, **tensors: Any) -> Edit:
 MISBEHAVED: dict[str, tuple[Edit, str]] = {
     "less rows": (
         redirected(helper.make_node("Slice", ["before", "a", "b"], ["image"]), a=[0], b=[1]),
-        r"bad.onnx is damaged: image is float32 \(1, 1, 8, 8\), its contract says",
+        r"bad.onnx is damaged: image is float32 \(1, 1, 8, 8\), its manifest says",
     ),
     "no numbers": (
         redirected(helper.make_node("Div", ["before", "a"], ["more"]),

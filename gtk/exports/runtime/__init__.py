@@ -17,7 +17,7 @@ from gtk.exports.runtime.graph_file import (
     GraphFacts,
     scan,
 )
-from gtk.exports.runtime.manifest import LARGEST_BATCH, METADATA_KEY, MOST_VALUES, SCHEMA
+from gtk.exports.runtime.manifest_checks import LARGEST_BATCH, METADATA_KEY, MOST_VALUES, SCHEMA
 from gtk.exports.runtime.part import MOST_IMAGES, Part, load_part
 from gtk.exports.runtime.session import MOST_THREADS, SPINNING, open_session
 

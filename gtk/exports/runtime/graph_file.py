@@ -15,7 +15,7 @@ from gtk.exports.runtime.errors import ExportFileError
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
-#: The longest contract, in bytes.
+#: The longest manifest, in bytes.
 LONGEST_CONTRACT = 1 << 22
 #: The most dimensions of a tensor.
 MOST_DIMENSIONS = 16

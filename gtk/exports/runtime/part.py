@@ -12,7 +12,13 @@ from gtk.core.values.errors import unknown_name
 from gtk.core.values.request import check_at_least, choose_labels
 from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestError, requested
 from gtk.exports.runtime.graph_file import read, walk
-from gtk.exports.runtime.manifest import DAMAGE, check_graph, damaged, read_manifest, read_value
+from gtk.exports.runtime.manifest_checks import (
+    DAMAGE,
+    check_graph,
+    damaged,
+    read_manifest,
+    read_value,
+)
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
 
 #: The most images at once.
@@ -40,7 +46,7 @@ class Part:
     Attributes:
         path: of the file.
         size: of the file, in bytes.
-        contract: what the file says about itself: part, inputs, outputs, condition, image, ...
+        contract: its manifest: part, inputs, outputs, condition, image, ...
         facts: what its graph consists of.
         session: onnxruntime's, for what is not covered here; it checks no range.
         device: where it runs: "cpu", "cuda:0".
@@ -103,7 +109,7 @@ class Part:
         """Compute the outputs as the graph has them, for any number of rows.
 
         Args:
-            inputs: rows of each input by its name: images and codes as arrays of the contract's
+            inputs: rows of each input by its name: images and codes as arrays of the manifest's
                 shapes, conditions as arrays or as in `Generator.sample`.
             batch_size: rows in one pass; changes no value. A file may have a fixed one.
 
@@ -113,7 +119,7 @@ class Part:
         Raises:
             RequestError: inputs that are missing, unknown, of another shape, not finite or out of
                 range, or a batch size below 1.
-            ExportFileError: the graph cannot be run, or gives what its contract does not say.
+            ExportFileError: the graph cannot be run, or gives what its manifest does not say.
         """
         feeds = self._feeds(inputs)
         chunks = [outputs for _, outputs in self._chunks(feeds, batch_size)]
@@ -166,7 +172,7 @@ class Part:
             yield rows, {name: values[:count] for name, values in found.items()}
 
     def _call(self, batch: dict[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
-        """Return the outputs of one pass, of the shapes that the contract says."""
+        """Return the outputs of one pass, of the shapes that the manifest says."""
         ports = self.contract["outputs"]
         try:
             found = self.session.run([port["name"] for port in ports], batch)
@@ -178,12 +184,12 @@ class Part:
             if values.shape != (count, *port["shape"]) or values.dtype != port["dtype"]:
                 raise ExportFileError(
                     f"{self.path} is damaged: {port['name']} is {values.dtype} {values.shape}, its "
-                    f"contract says {port['dtype']} {(count, *port['shape'])}"
+                    f"manifest says {port['dtype']} {(count, *port['shape'])}"
                 )
             if port["kind"] == "codes" and not 0 <= values.min() <= values.max() < port["count"]:
                 raise ExportFileError(
                     f"{self.path} is damaged: {port['name']} is {values.min()}..{values.max()}, "
-                    f"its contract says 0..{port['count'] - 1}"
+                    f"its manifest says 0..{port['count'] - 1}"
                 )
         return {port["name"]: values for port, values in zip(ports, found, strict=True)}
 

@@ -1,4 +1,4 @@
-"""An exported file's contract in words, for people."""
+"""An exported file's manifest in words, for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,46 +9,46 @@ from gtk.core.values.errors import UserError
 MOST_NAMES = 100
 
 
-def contract_lines(contract: Mapping[str, Any], origin: str) -> list[tuple[str, str]]:
-    """Return what there is to say of a contract: titles and texts, which may hold any character.
+def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, str]]:
+    """Return what there is to say of a manifest: titles and texts, which may hold any character.
 
     Args:
-        contract: as docs/apps.md describes it.
+        manifest: as docs/apps.md describes it.
         origin: where it was found, for messages.
 
     Raises:
-        UserError: the contract is not whole.
+        UserError: the manifest is not whole.
     """
     try:
         return [
-            ("part", _part(contract)),
-            ("model", _model(contract)),
-            ("options", _options(contract["model"])),
-            ("data", str(contract["data"])),
-            ("run", f"{contract['run']}, step {contract['step']}"),
-            ("latent", _latent(contract["latent"])),
-            ("condition", _condition(contract["condition"])),
-            ("image", _image(contract["image"])),
-            *(("input", _port(port, contract.get("batch_size"))) for port in contract["inputs"]),
-            *(("output", _port(port, contract.get("batch_size"))) for port in contract["outputs"]),
-            ("form", _form(contract)),
-            *(("parity", line) for line in _parity(contract["parity"])),
+            ("part", _part(manifest)),
+            ("model", _model(manifest)),
+            ("options", _options(manifest["model"])),
+            ("data", str(manifest["data"])),
+            ("run", f"{manifest['run']}, step {manifest['step']}"),
+            ("latent", _latent(manifest["latent"])),
+            ("condition", _condition(manifest["condition"])),
+            ("image", _image(manifest["image"])),
+            *(("input", _port(port, manifest.get("batch_size"))) for port in manifest["inputs"]),
+            *(("output", _port(port, manifest.get("batch_size"))) for port in manifest["outputs"]),
+            ("form", _form(manifest)),
+            *(("parity", line) for line in _parity(manifest["parity"])),
         ]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"the contract in {origin} is damaged: {type(error).__name__} {error}"
+            f"the manifest in {origin} is damaged: {type(error).__name__} {error}"
         ) from error
 
 
-def _part(contract: Mapping[str, Any]) -> str:
+def _part(manifest: Mapping[str, Any]) -> str:
     inputs, outputs = (
-        ", ".join(str(port["name"]) for port in contract[key]) for key in ("inputs", "outputs")
+        ", ".join(str(port["name"]) for port in manifest[key]) for key in ("inputs", "outputs")
     )
-    return f"{contract['part']}: {inputs} -> {outputs}"
+    return f"{manifest['part']}: {inputs} -> {outputs}"
 
 
-def _model(contract: Mapping[str, Any]) -> str:
-    plugin, conditioner = contract["plugin"], dict(contract["conditioner"])
+def _model(manifest: Mapping[str, Any]) -> str:
+    plugin, conditioner = manifest["plugin"], dict(manifest["conditioner"])
     acting = f"conditioner {conditioner.pop('name')}"
     if conditioner:
         acting += f" ({_options(conditioner)})"
@@ -103,11 +103,11 @@ def _port(port: Mapping[str, Any], batch_size: int | None) -> str:
     return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))}){codes}"
 
 
-def _form(contract: Mapping[str, Any]) -> str:
-    size = contract.get("batch_size")
+def _form(manifest: Mapping[str, Any]) -> str:
+    size = manifest.get("batch_size")
     batch = "any batch size" if size is None else f"batch size {size} and no other"
-    precision = contract.get("precision", "fp32")
-    return f"opset {contract['opset']}, {precision}, {batch}, gtk {contract['gtk']}"
+    precision = manifest.get("precision", "fp32")
+    return f"opset {manifest['opset']}, {precision}, {batch}, gtk {manifest['gtk']}"
 
 
 def _parity(parity: Mapping[str, Any]) -> list[str]:

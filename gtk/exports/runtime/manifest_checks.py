@@ -10,13 +10,13 @@ from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
-#: The key of the contract in the file's metadata, and the version of the contract.
+#: The key of the manifest in the file's metadata, and the version of the manifest.
 METADATA_KEY, SCHEMA = "gtk", 2
 #: The most values that one image, code or other row may have.
 MOST_VALUES = 1 << 24
 #: The largest batch that a file may be fixed to.
 LARGEST_BATCH = 1 << 16
-#: What reading a damaged contract raises.
+#: What reading a damaged manifest raises.
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 _DTYPES = {
     "latent": ("float32",),
@@ -36,8 +36,8 @@ def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     """Return what a file says about itself, checked as far as this module relies on it."""
     text = metadata.get(METADATA_KEY, "")
     try:
-        contract = json.loads(text, parse_constant=_no_constant)
-        schema = contract["schema"]
+        manifest = json.loads(text, parse_constant=_no_constant)
+        schema = manifest["schema"]
     except (*DAMAGE, RecursionError) as error:
         raise ExportFileError(
             f"{path} is an ONNX file, but gtk did not export it. Make one: gtk export RUN"
@@ -47,19 +47,19 @@ def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         mend = "update gtk" if newer else "export it again with gtk export RUN"
         raise ExportFileError(f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {mend}")
     try:
-        _check_contract(contract)
+        _check_manifest(manifest)
     except DAMAGE as error:
         raise damaged(path, error) from error
-    found: dict[str, Any] = contract
+    found: dict[str, Any] = manifest
     return found
 
 
 def damaged(path: Path, error: Exception) -> ExportFileError:
-    """Return the error for a contract that cannot be read further than to this error."""
+    """Return the error for a manifest that cannot be read further than to this error."""
     reason = str(error) if isinstance(error, ValueError) else "an entry is of another type"
     if isinstance(error, KeyError):
         reason = f"it has no {error}"
-    return ExportFileError(f"the contract in {path} is damaged: {reason}")
+    return ExportFileError(f"the manifest in {path} is damaged: {reason}")
 
 
 def _no_constant(name: str) -> None:
@@ -83,34 +83,34 @@ def _is_identifier(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
     return _is_name(value) and len(value) <= 100 and value.isprintable()
 
 
-def _check_contract(contract: dict[str, Any]) -> None:
-    """Raise one of `DAMAGE` where a contract is not what this module relies on."""
-    _demand(_is_identifier(contract["part"]), "a part has a name")
-    _check_origin(contract)
-    _check_parity(contract["parity"])
-    batch = contract.get("batch_size")
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise one of `DAMAGE` where a manifest is not what this module relies on."""
+    _demand(_is_identifier(manifest["part"]), "a part has a name")
+    _check_origin(manifest)
+    _check_parity(manifest["parity"])
+    batch = manifest.get("batch_size")
     _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
-    image = contract["image"]
+    image = manifest["image"]
     if image is not None:
         _check_image(image)
     for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "codes", "values"))):
-        names = [_check_port(port, kinds, image) for port in contract[side]]
+        names = [_check_port(port, kinds, image) for port in manifest[side]]
         _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
-    _check_condition(contract)
-    _check_latent(contract)
+    _check_condition(manifest)
+    _check_latent(manifest)
 
 
-def _check_origin(contract: dict[str, Any]) -> None:
+def _check_origin(manifest: dict[str, Any]) -> None:
     """Check what is told of where a part comes from, and in which form it is."""
-    plugin = contract["plugin"]
-    texts = [contract["gtk"], contract["data"], contract["run"]]
+    plugin = manifest["plugin"]
+    texts = [manifest["gtk"], manifest["data"], manifest["run"]]
     texts += [plugin[name] for name in ("package", "version", "name")]
     _demand(all(_is_name(text) for text in texts), "plugin, data and run have names")
     for name in ("model", "conditioner"):
-        _demand(isinstance(contract[name], dict), f"{name} is a table of settings")
+        _demand(isinstance(manifest[name], dict), f"{name} is a table of settings")
     for name in ("step", "opset"):
-        _demand(_is_whole(contract[name], 0, 1 << 53), f"{name} is a whole number")
-    _demand(contract["precision"] in ("fp32", "fp16"), "a precision is fp32 or fp16")
+        _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is a whole number")
+    _demand(manifest["precision"] in ("fp32", "fp16"), "a precision is fp32 or fp16")
 
 
 def _check_parity(parity: dict[str, Any]) -> None:
@@ -164,9 +164,9 @@ def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) 
     return str(name)
 
 
-def _check_condition(contract: dict[str, Any]) -> None:
-    condition = contract["condition"]
-    ports = [port for port in contract["inputs"] if port["kind"] == "condition"]
+def _check_condition(manifest: dict[str, Any]) -> None:
+    condition = manifest["condition"]
+    ports = [port for port in manifest["inputs"] if port["kind"] == "condition"]
     if condition is None:
         _demand(not ports, "there is no word on the condition")
         return
@@ -202,11 +202,11 @@ def _check_ends(condition: dict[str, Any]) -> None:
     _demand(absent == "NaN" or _is_whole(absent, -(1 << 53), 1 << 53), "absent rows have a number")
 
 
-def _check_latent(contract: dict[str, Any]) -> None:
-    latent = contract["latent"]
+def _check_latent(manifest: dict[str, Any]) -> None:
+    latent = manifest["latent"]
     found = [
         {"input": port["name"], "shape": port["shape"]}
-        for port in contract["inputs"]
+        for port in manifest["inputs"]
         if port["kind"] == "latent"
     ]
     if latent is None:
@@ -217,23 +217,23 @@ def _check_latent(contract: dict[str, Any]) -> None:
     _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
 
 
-def read_value(port: dict[str, Any], contract: dict[str, Any]) -> Value:
+def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
     """Return what an input takes, as far as a checked manifest says."""
-    shape, image = tuple(port["shape"]), contract["image"]
+    shape, image = tuple(port["shape"]), manifest["image"]
     if port["kind"] == "condition":
-        return ConditionSpec.from_manifest(contract["condition"], port["dtype"], shape)
+        return ConditionSpec.from_manifest(manifest["condition"], port["dtype"], shape)
     if port["kind"] == "codes":
         return Codes(shape, port["count"])
     ends = tuple(image["range"]) if port["kind"] == "image" else None
     return Array(shape, port["dtype"], ends)
 
 
-def check_graph(contract: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
-    """Raise ValueError where contract and graph do not agree."""
-    batch = contract.get("batch_size")
+def check_graph(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
+    """Raise ValueError where manifest and graph do not agree."""
+    batch = manifest.get("batch_size")
     for side, items in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
         expected = {
-            port["name"]: [_GRAPH_TYPES[port["dtype"]], *port["shape"]] for port in contract[side]
+            port["name"]: [_GRAPH_TYPES[port["dtype"]], *port["shape"]] for port in manifest[side]
         }
         found = {item.name: [item.type, *item.shape[1:]] for item in items}
         _demand(found == expected, f"it promises {side} {expected}, the graph has {found}")
