@@ -39,7 +39,7 @@ def check_opset(proto: onnx.ModelProto, options: ExportOptions) -> None:
         )
 
 
-def check_form(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> None:
+def check_graph(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> None:
     """Refuse a graph that is not valid ONNX, or not what was asked for.
 
     Raises:

@@ -21,7 +21,7 @@ Step = tuple[str, Sequence[float], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Edges:
+class ImageFormat:
     """What lies between a graph for float32 images (B, C, H, W) in 0..1 and what was asked for.
 
     Attributes:

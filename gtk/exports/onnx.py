@@ -15,8 +15,8 @@ from gtk.core.values.errors import GtkError, PluginError, UserError, WorkFailed
 from gtk.core.values.tracking import track
 from gtk.exports.contract import describe
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
-from gtk.exports.graph_checks import check_form
-from gtk.exports.image_format import Edges
+from gtk.exports.graph_checks import check_graph
+from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedModel, Subject
 from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
 from gtk.exports.parity import Parity
@@ -189,8 +189,8 @@ def prepare(loaded: LoadedModel, subject: Subject, options: ExportOptions) -> Pr
     inside = translate(subject, options)
     if options.precision == "fp16":
         inside = halve(inside, _kept_in_float32(subject))
-    proto = Edges(options).add(inside)
-    check_form(proto, subject, options)
+    proto = ImageFormat(options).add(inside)
+    check_graph(proto, subject, options)
     gives_levels = options.image == "uint8" and "image" in subject.part.outputs
     candidate = Candidate(
         _open(proto, subject, options), _open(inside, subject, options) if gives_levels else None

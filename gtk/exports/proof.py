@@ -14,7 +14,7 @@ from gtk.core.values.condition import NONE
 from gtk.core.values.errors import ExportMismatch, PluginError, WorkFailed
 from gtk.exports.choices import decided, fault_of_codes
 from gtk.exports.examples import as_levels, example_batch, example_sizes
-from gtk.exports.image_format import Edges
+from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import Subject, one_line
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
@@ -91,16 +91,14 @@ def compare_batch(
     Raises:
         GtkError: see `compare`.
     """
-    part, edges = subject.part, Edges(options)
+    part, form = subject.part, ImageFormat(options)
     wanted = expected(subject, inputs)
     with _one_thread():
         clear = decided(subject, _tensors(inputs), options.margin)
     feeds = dict(zip(part.inputs, inputs, strict=True))
-    given = {
-        name: edges.given(value) if name == "image" else value for name, value in feeds.items()
-    }
+    given = {name: form.given(value) if name == "image" else value for name, value in feeds.items()}
     found = [
-        edges.seen(value) if name == "image" else value
+        form.seen(value) if name == "image" else value
         for name, value in zip(part.outputs, _run(subject, candidate.session, given), strict=True)
     ]
     values = found if candidate.values is None else _run(subject, candidate.values, feeds)

@@ -232,11 +232,11 @@ def test_levels_are_rounded_as_pixels_are_and_kept_in_range(
 def test_a_file_that_rounds_wrongly_does_not_pass(
     small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gtk.exports.image_format import Edges
+    from gtk.exports.image_format import ImageFormat
 
-    right = Edges._steps_out
+    right = ImageFormat._steps_out
     monkeypatch.setattr(  # as truncation would
-        Edges, "_steps_out", lambda self: [step for step in right(self) if step[0] != "Round"]
+        ImageFormat, "_steps_out", lambda self: [step for step in right(self) if step[0] != "Round"]
     )
     with pytest.raises(ExportMismatch, match="more than by rounding to 8 bits, the tolerance is"):
         gtk.export(small_run, "truncated.onnx", image="uint8")
