@@ -1,6 +1,7 @@
 """A training that was stopped anywhere goes on, in a new process, to the same bits."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,30 @@ def resume(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True)
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training that nothing has stopped; not to be written to."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.chdir(tmp_path_factory.mktemp("straight"))  # its report names its runs
+        run = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+        return Run(run.path.resolve())
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that died at step 33, in the middle of an epoch; not to be written to."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.chdir(tmp_path_factory.mktemp("dead"))
+        start_and_kill(33)
+        return gtk.load("stopped").path.resolve()
+
+
+@pytest.fixture
+def stopped(dead: Path, workplace: Path) -> Run:
+    """A copy of it among this test's runs."""
+    return Run(shutil.copytree(dead, workplace / "runs" / "stopped"))
+
+
 # 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.
 @pytest.mark.parametrize(("step", "average_decay"), [(22, 0.0), (33, 0.0), (33, 0.9)])
 def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: float) -> None:
@@ -70,10 +95,10 @@ def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: fl
     assert contents(gtk.load("stopped")) == contents(straight)
 
 
-def test_metrics_written_after_the_last_checkpoint_are_not_repeated() -> None:
-    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
-    start_and_kill(33)
-    run = gtk.load("stopped")
+def test_metrics_written_after_the_last_checkpoint_are_not_repeated(
+    straight: Run, stopped: Run
+) -> None:
+    run = stopped
     run.metrics_file.append({"step": 35, "split": "train", "terms": {}})
     with run.metrics_file.path.open("a") as file:
         file.write('{"step": 40, "spl')
@@ -81,8 +106,7 @@ def test_metrics_written_after_the_last_checkpoint_are_not_repeated() -> None:
     assert run.metrics_file.path.read_bytes() == straight.metrics_file.path.read_bytes()
 
 
-def test_a_training_killed_before_its_first_checkpoint_begins_anew() -> None:
-    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+def test_a_training_killed_before_its_first_checkpoint_begins_anew(straight: Run) -> None:
     start_and_kill(11)
     for path in (gtk.load("stopped").path / "checkpoints").rglob("*.*"):
         path.unlink()
@@ -102,8 +126,7 @@ class PressCtrlC:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_saves_the_step_and_loses_nothing() -> None:
-    straight = gtk.train(plugin="cvae", name="straight", **OPTIONS)  # type: ignore[arg-type]
+def test_ctrl_c_saves_the_step_and_loses_nothing(straight: Run) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         gtk.train(plugin="cvae", name="stopped", callbacks=[PressCtrlC()], **OPTIONS)  # type: ignore[arg-type]
@@ -127,9 +150,8 @@ def test_a_longer_training_is_one_that_was_planned_longer() -> None:
         assert contents(run)[file] == contents(longer)[file]
 
 
-def test_metrics_that_are_lost_do_not_come_back_as_zeros() -> None:
-    start_and_kill(33)
-    run = gtk.load("stopped")
+def test_metrics_that_are_lost_do_not_come_back_as_zeros(stopped: Run) -> None:
+    run = stopped
     run.metrics_file.path.unlink()
     resume()
     assert run.metrics()[0]["step"] == 35
@@ -172,8 +194,7 @@ def test_a_complete_run_says_so() -> None:
         gtk.train(resume="done", quiet=True)
 
 
-def test_a_run_cannot_be_made_shorter_than_it_has_come() -> None:
-    start_and_kill(33)
+def test_a_run_cannot_be_made_shorter_than_it_has_come(stopped: Run) -> None:
     with pytest.raises(InvalidValue, match="has come further than 1 epochs: 33 steps of 3 planned"):
         gtk.train(resume="stopped", epochs=1, quiet=True)
 
