@@ -1,15 +1,19 @@
 """What all tests share: a folder to work in, a small trained run, outside packages."""
 
+import functools
 import importlib
 import lzma
 import os
+import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from filelock import FileLock
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and torch reads it at once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and tor
 import torch
 
 import gtk
+from gtk import defaults
 from gtk.core.registry import discovery
 from gtk.core.storage.cache import CACHE_VARIABLE
 
@@ -29,15 +34,15 @@ RIVAL = "rival"
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give each test an empty working folder, and check that it changes nothing global."""
+    """Give each test an empty folder and the same random numbers; it changes nothing global."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path.with_name(f"{tmp_path.name}-cache")))
-    before = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(0)
+    before = torch.get_default_dtype(), torch.get_num_threads()
     yield tmp_path
-    after = torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state()
-    assert before[:2] == after[:2]
-    torch.set_rng_state(before[2])
+    assert before == (torch.get_default_dtype(), torch.get_num_threads())
 
 
 @pytest.fixture
@@ -46,6 +51,20 @@ def data_root() -> Path:
     if DATA_ROOT is None:
         pytest.skip(f"{DATA_VARIABLE} does not say where MNIST is")
     return Path(DATA_ROOT)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first of all workers to ask has filled; not to be written to."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder.with_suffix(".made")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that has failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -57,55 +76,92 @@ def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = sorted(folder.glob("*.xz"))
     if all((folder / path.stem).exists() for path in packed):
         return Path(DATA_ROOT)
-    unpacked = tmp_path_factory.mktemp("cifar10") / folder.name
-    unpacked.mkdir()
-    shutil.copy(folder / "batches.meta", unpacked)
-    for path in packed:
-        with lzma.open(path) as source, (unpacked / path.stem).open("wb") as target:
-            shutil.copyfileobj(source, target)
-    return unpacked.parent
+
+    def unpack(root: Path) -> None:
+        unpacked = root / folder.name
+        unpacked.mkdir()
+        shutil.copy(folder / "batches.meta", unpacked)
+        for path in packed:
+            with lzma.open(path) as source, (unpacked / path.stem).open("wb") as target:
+                shutil.copyfileobj(source, target)
+
+    return made_once(tmp_path_factory, "cifar10", unpack)
 
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
     """A cvae trained for a few epochs on digits; not to be written to."""
-    runs = tmp_path_factory.mktemp("small")
-    return gtk.train(plugin="cvae", runs=runs, name="small", epochs=20, quiet=True)
+
+    def train(runs: Path) -> None:
+        gtk.train(plugin="cvae", runs=runs, name="small", epochs=20, quiet=True)
+
+    return gtk.load(made_once(tmp_path_factory, "small", train) / "small")
 
 
 @pytest.fixture(scope="session")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
     """What `gtk train --plugin cvae` makes; not to be written to."""
-    return gtk.train(plugin="cvae", runs=tmp_path_factory.mktemp("default"), quiet=True)
+
+    def train(runs: Path) -> None:
+        gtk.train(plugin="cvae", runs=runs, quiet=True)
+
+    return gtk.load("latest", runs=made_once(tmp_path_factory, "default", train))
+
+
+@pytest.fixture(scope="session")
+def one_table() -> Iterator[None]:
+    """Have torch make its table of ONNX operators once, not for each export: half of the time."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patching:
+        made = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+        patching.setattr(ONNXRegistry, "from_torchlib", made)
+        yield
+
+
+@pytest.fixture(scope="session")
+def exported(small_run: gtk.Run, one_table: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The decoder of `small_run` as a file, its description beside it; not to be written to."""
+
+    def export(folder: Path) -> None:
+        gtk.export(small_run, folder / "small.onnx")
+
+    return made_once(tmp_path_factory, "onnx", export) / "small.onnx"
 
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outside packages of tests/packages, really installed into a folder of their own."""
-    folder = tmp_path_factory.mktemp("packages")
-    return install_packages(folder, [path for path in PACKAGES.iterdir() if path.name != RIVAL])
+    paths = [path for path in PACKAGES.iterdir() if path.name != RIVAL]
+    return made_once(tmp_path_factory, "packages", lambda it: install_packages(it, paths)) / "site"
 
 
 @pytest.fixture(scope="session")
 def rival(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of names that others have, installed into a folder of its own."""
-    return install_packages(tmp_path_factory.mktemp("rival"), [PACKAGES / RIVAL])
+    paths = [PACKAGES / RIVAL]
+    return made_once(tmp_path_factory, "rival", lambda it: install_packages(it, paths)) / "site"
 
 
-def install_packages(folder: Path, packages: Iterable[Path]) -> Path:
-    """Install packages from copies of their folders, and return where they are."""
+def install_packages(folder: Path, packages: Iterable[Path]) -> None:
+    """Install packages from copies of their folders into its folder `site`."""
     sources = folder / "sources"
     for path in packages:
         shutil.copytree(path, sources / path.name)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
-    target = folder / "site"
+    command += ["--target", str(folder / "site")]
     subprocess.run(
-        [*command, "--target", str(target), *(str(item) for item in sorted(sources.iterdir()))],
+        [*command, *(str(item) for item in sorted(sources.iterdir()))],
         check=True,
         capture_output=True,
     )
-    return target
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this test's trainings leave out what takes most of a short one's time."""
+    monkeypatch.setattr(defaults, "PICTURES", ())
 
 
 @pytest.fixture

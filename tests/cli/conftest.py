@@ -18,7 +18,7 @@ class Result:
 
 
 @pytest.fixture
-def gtk_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def gtk_command(capsys: pytest.CaptureFixture[str], one_table: None) -> Callable[..., Result]:
     """Return a function that runs `gtk ...` and returns exit code and output."""
 
     def command(*arguments: object) -> Result:

@@ -22,13 +22,8 @@ from gtk.exports.timing import Timing
 Command = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> None:
     monkeypatch.setattr(bench, "SECONDS", 0.002)
     for name in ("BLOCK", "PAUSE", "WARM_UP"):
         monkeypatch.setattr(timing, name, 0.0)

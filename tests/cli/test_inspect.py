@@ -23,11 +23,6 @@ from gtk.plugins.vae.model import VariationalAutoencoder
 Command = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 def contract_of(path: Path) -> dict[str, Any]:
     proto = onnx.load(path)
     contract: dict[str, Any] = json.loads({i.key: i.value for i in proto.metadata_props}["gtk"])

@@ -32,11 +32,6 @@ def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
     return gtk.Run(shutil.copytree(small_run.path, workplace / "runs" / "small"))
 
 
-@pytest.fixture(scope="session")
-def small_file(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 def cells(path: str, size: int = 8) -> NDArray[np.uint8]:
     """Cut a bare picture of scale 1 into its images: (rows, columns, size, size[, 3])."""
     with Image.open(path) as image:
@@ -134,7 +129,7 @@ def test_few_test_images_are_all_shown_unless_more_are_asked_for(
 
 
 def test_random_points_are_joined_in_each_row(
-    gtk_command: Command, run: gtk.Run, small_file: Path
+    gtk_command: Command, run: gtk.Run, exported: Path
 ) -> None:
     options = ("--rows", 3, "--steps", 5, "--seed", 2, *BARE)
     result = gtk_command("interpolate", "small", *options, "--out", "run.png")
@@ -148,7 +143,7 @@ def test_random_points_are_joined_in_each_row(
     noise = run.load_model().noise.draw(6, seed=2)
     middle = spherical(noise[4], noise[5], np.array([0.5]))
     assert_near(found[2, 2], run.generate(middle, [2])[0])
-    gtk_command("interpolate", small_file, *options, "--out", "file.png")
+    gtk_command("interpolate", exported, *options, "--out", "file.png")
     assert_near(cells("file.png"), found)
     gtk_command("interpolate", "small", *options, "--label", 7, "--out", "seven.png")
     assert_near(cells("seven.png")[:, 0], run.sample(labels=[7] * 6, seed=2)[::2])
@@ -199,7 +194,7 @@ def test_between_images_z_goes_from_one_mean_to_the_other(
 
 
 def test_each_dimension_is_swept_in_its_row(
-    gtk_command: Command, run: gtk.Run, small_file: Path
+    gtk_command: Command, run: gtk.Run, exported: Path
 ) -> None:
     options = ("--dims", "2,16", "--steps", 3, "--range", 2, "--label", 4)
     result = gtk_command("traverse", "small", *options, *BARE, "--out", "a.png")
@@ -208,7 +203,7 @@ def test_each_dimension_is_swept_in_its_row(
     noise[0, :, 1] = noise[1, :, 15] = -2, 0, 2
     expected = run.generate(noise.reshape(6, 16), [4] * 6).reshape(2, 3, 8, 8)
     assert_near(cells("a.png"), expected)
-    gtk_command("traverse", small_file, *options, *BARE, "--out", "file.png")
+    gtk_command("traverse", exported, *options, *BARE, "--out", "file.png")
     assert_near(cells("file.png"), expected)
     gtk_command("traverse", "small", *options, "--seed", 5, *BARE, "--out", "seed.png")
     around = run.load_model().noise.draw(1, seed=5)[0]
@@ -324,7 +319,7 @@ def test_a_class_can_be_called_anything(
 
 
 def test_a_walk_is_closed_and_has_a_column_for_each_class(
-    gtk_command: Command, run: gtk.Run, small_file: Path
+    gtk_command: Command, run: gtk.Run, exported: Path
 ) -> None:
     options = ("--walk", "--seed", 3, "--frames", 8, *BARE)
     for name in ("a.gif", "b.gif", "a.png"):
@@ -343,7 +338,7 @@ def test_a_walk_is_closed_and_has_a_column_for_each_class(
             assert_near(shown[::2], points)
             half = spherical(noise[4 * row + 3], noise[4 * row], np.array([0.5]))
             assert_near(shown[7], run.generate(half, [column])[0])
-    gtk_command("animate", small_file, *options, "--out", "file.png")
+    gtk_command("animate", exported, *options, "--out", "file.png")
     assert_near(frames("file.png"), found)
 
 

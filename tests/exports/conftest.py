@@ -10,6 +10,11 @@ import pytest
 from gtk.exports.single_file import START, single_file
 
 
+@pytest.fixture(autouse=True)
+def quick(no_pictures: None, one_table: None) -> None:
+    """Leave out what has no part in exported files, and repeat nothing that is always the same."""
+
+
 @pytest.fixture(scope="session")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """The single file as a module, `drawing`, which is none of gtk's."""

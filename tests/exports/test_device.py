@@ -16,7 +16,6 @@ from typing import Any
 import onnxruntime
 import pytest
 
-import gtk
 from gtk.exports import runtime
 from gtk.exports.runtime import (
     DeviceError,
@@ -30,11 +29,6 @@ from gtk.exports.runtime import (
 #: Everything here is promised of the package and of the single file.
 pytestmark = pytest.mark.usefixtures("each_form")
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-
-
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
 
 
 @dataclass

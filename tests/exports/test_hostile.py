@@ -23,11 +23,6 @@ from gtk.exports.runtime import ExportFileError, graph_file, load, load_part, sc
 pytestmark = pytest.mark.usefixtures("each_form")
 
 
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where onnxruntime is given a file."""

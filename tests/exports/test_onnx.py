@@ -22,11 +22,6 @@ from gtk.exports.runtime import load
 from gtk.plugins.vae.model import ExpectedImage, VariationalAutoencoder
 
 
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 def session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 

@@ -24,11 +24,6 @@ from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
 pytestmark = pytest.mark.usefixtures("each_form")
 
 
-@pytest.fixture(scope="module")
-def exported(small_run: gtk.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gtk.export(small_run, tmp_path_factory.mktemp("onnx") / "small.onnx").path
-
-
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
 def test_a_run_and_its_file_draw_the_same_images(
     small_run: gtk.Run, exported: Path, batch_size: int

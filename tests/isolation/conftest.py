@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gtk import defaults
 from gtk.core.registry import discovery
 
 ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
@@ -21,9 +20,8 @@ DAMAGED = {
 
 
 @pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes most of a short training's time and has no part in this."""
-    monkeypatch.setattr(defaults, "PICTURES", ())
+def plugins_alone(no_pictures: None) -> None:
+    """Pictures of a training have no part in who touches whom."""
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from gtk.core.storage.run import write_json
 from gtk.core.values.errors import PluginError, UnknownName
 from gtk.exports import runtime
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def test_built_in_plugins_come_through_entry_points() -> None:
     names = {kind.name: {item.name for item in installed(kind)} for kind in KINDS}

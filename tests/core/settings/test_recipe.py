@@ -29,6 +29,7 @@ from gtk.defaults import RECIPES, built_in_names, find_recipe
 from gtk.plugins.losses import ELBOConfig
 from gtk.plugins.vae import VAEConfig
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 MNIST = DataSpec("mnist", 1, 28, 28, ConditionSpec(tuple("0123456789")))
 CIFAR10 = DataSpec("cifar10", 3, 32, 32, ConditionSpec(tuple("0123456789")))
 SMALL = """summary = "Small."

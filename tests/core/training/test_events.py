@@ -17,6 +17,7 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import digits
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 DOCS = Path(__file__).parents[3] / "docs"
 
 
