@@ -228,7 +228,7 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
     return Array(shape, port["dtype"], ends)
 
 
-def check_graph(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
+def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
     """Raise ValueError where manifest and graph do not agree."""
     batch = manifest.get("batch_size")
     for side, items in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):

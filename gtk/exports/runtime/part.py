@@ -14,7 +14,7 @@ from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestErro
 from gtk.exports.runtime.graph_file import read, walk
 from gtk.exports.runtime.manifest_checks import (
     DAMAGE,
-    check_graph,
+    check_ports,
     damaged,
     read_manifest,
     read_value,
@@ -77,7 +77,7 @@ class Part:
             )
         self.session = session
         try:
-            check_graph(self.contract, session)
+            check_ports(self.contract, session)
         except DAMAGE as error:
             raise damaged(self.path, error) from error
         runs_on_cuda = session.get_providers()[0] == "CUDAExecutionProvider"
