@@ -38,8 +38,8 @@ def describe(
         graph: as it is in the file.
     """
     document, part, condition = run.document, subject.part, subject.model.condition
-    conditioned = condition is not None and condition.input_name in part.inputs
-    inputs = [_port(item, subject.kind(item.name), subject) for item in graph.input]
+    conditioned = condition is not None and condition.port in part.inputs
+    inputs = [_port(item, subject.value(item.name).role, subject) for item in graph.input]
     latents = [port for port in inputs if port["kind"] == "latent"]
     outputs = [_port(item, _kind_of_output(subject, item.name), subject) for item in graph.output]
     makes_or_takes_images = "image" in (*part.inputs, *part.outputs)
@@ -82,11 +82,12 @@ def _port(item: onnx.ValueInfoProto, kind: str, subject: Subject) -> dict[str, A
     shape = [axis.dim_value for axis in tensor.shape.dim[1:]]
     dtype = DTYPES[tensor.elem_type]
     port = {"name": item.name, "kind": kind, "dtype": dtype, "shape": shape}
-    return {**port, "count": subject.part.codes[item.name].count} if kind == "codes" else port
+    codes = subject.codes(item.name)
+    return port if codes is None else {**port, "count": codes.count}
 
 
 def _kind_of_output(subject: Subject, name: str) -> str:
-    kind = subject.kind(name)
+    kind = subject.value(name).role
     return kind if kind in ("image", "codes") else "values"
 
 

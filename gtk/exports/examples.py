@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.condition import ConditionSpec
 from gtk.exports.loaded_part import Subject
 from gtk.exports.options import ExportOptions
 
 #: Batch sizes that are compared: a graph that fixed its example's size fails on another.
 BATCH_SIZES = (1, 2, 3, 16)
-#: Latents reach this many standard deviations.
-SIGMA = 4.0
 
 
 def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
@@ -49,30 +48,14 @@ def example_inputs(
         first: how many rows come before it: another number, another draw.
         only: as in `example_conditions`.
     """
-    model = subject.model
     inputs: list[NDArray[Any]] = []
     for name in subject.part.inputs:
-        kind = subject.kind(name)
-        if kind == "condition":
-            assert model.condition is not None  # noqa: S101 - else there is no such kind
+        value = subject.value(name)
+        if isinstance(value, ConditionSpec):
             chosen = example_conditions(subject, size, first, only)
-            inputs.append(model.condition.kinds_of_rows()[chosen])
-        elif kind == "codes":
-            codes = subject.part.codes[name]
-            drawn = np.random.default_rng(first).integers(codes.count, size=(size, *codes.shape))
-            drawn.reshape(-1)[:2] = [codes.count - 1, 0][: drawn.size]
-            inputs.append(drawn)
-        elif kind == "image":
-            generator = np.random.default_rng(first)
-            images = generator.random((size, *subject.image_shape), dtype=np.float32)
-            # Noise alone has no dark and no bright image.
-            shade = generator.random((size, 1, 1, 1), dtype=np.float32)
-            inputs.append(np.clip(images + 2 * shade - 1, 0, 1))
+            inputs.append(value.kinds_of_rows()[chosen])
         else:
-            noise = model.noise.draw(size, seed=first)
-            ends = noise.reshape(-1)[:2]
-            ends[:] = [SIGMA, -SIGMA][: len(ends)]
-            inputs.append(np.clip(noise, -SIGMA, SIGMA))
+            inputs.append(value.cases(size, first))
     return tuple(inputs)
 
 

@@ -92,8 +92,8 @@ def _check_ports(proto: onnx.ModelProto, subject: Subject, options: ExportOption
     """Refuse other inputs and outputs than the part has, or such with other axes."""
     graph, part = proto.graph, subject.part
     for what, found, wanted in (
-        ("inputs", graph.input, part.inputs),
-        ("outputs", graph.output, part.outputs),
+        ("inputs", graph.input, tuple(part.inputs)),
+        ("outputs", graph.output, tuple(part.outputs)),
     ):
         names = tuple(item.name for item in found)
         if names != wanted:

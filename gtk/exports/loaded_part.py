@@ -14,7 +14,11 @@ from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import GtkError, PluginError, unknown_name
+from gtk.core.values.image import Image
+from gtk.core.values.value import Array, Value
 
+#: Of images where only it matters that they are images.
+ONE_PIXEL = (1, 1, 1)
 #: What becomes part of a file's name, or a name in a graph.
 NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
@@ -45,7 +49,7 @@ class Subject:
     def condition(self) -> ConditionSpec | None:
         """The model's condition, None where the part takes none."""
         condition = self.model.condition
-        taken = condition is not None and condition.input_name in self.part.inputs
+        taken = condition is not None and condition.port in self.part.inputs
         return condition if taken else None
 
     @property
@@ -53,9 +57,14 @@ class Subject:
         """Whether it makes images of noise, as `Model.sample` does."""
         return draws(self.part, self.model)
 
-    def kind(self, name: str) -> str:
-        """Return what an input is: "condition", "image", "codes" or "latent"."""
-        return _kind(name, self.part, self.model)
+    def value(self, name: str) -> Value:
+        """Return what flows through an input or an output."""
+        return _value(name, self.part, self.model, self.image_shape)
+
+    def codes(self, name: str) -> Codes | None:
+        """Return the codes that flow through an input or an output, None where none do."""
+        value = self.value(name)
+        return value if isinstance(value, Codes) else None
 
     @contextmanager
     def blamed(self, what: str) -> Iterator[None]:
@@ -77,17 +86,23 @@ class Subject:
 
 def draws(part: ExportPart, model: Model) -> bool:
     """Say whether a part of a model makes images of noise, as `Model.sample` does."""
-    kinds = [_kind(name, part, model) for name in part.inputs]
-    takes_noise = kinds in (["latent"], ["latent", "condition"])
-    return takes_noise and part.outputs == ("image",) and part.prior == "normal"
+    roles = [_value(name, part, model, ONE_PIXEL).role for name in part.inputs]
+    takes_noise = roles in (["latent"], ["latent", "condition"])
+    return takes_noise and tuple(part.outputs) == ("image",) and part.prior == "normal"
 
 
-def _kind(name: str, part: ExportPart, model: Model) -> str:
-    if model.condition is not None and name == model.condition.input_name:
-        return "condition"
+def _value(name: str, part: ExportPart, model: Model, image_shape: tuple[int, int, int]) -> Value:
+    """Return what flows through an input or an output: as the part says, or what its name says."""
+    for side in (part.inputs, part.outputs):
+        if isinstance(side, Mapping) and name in side:
+            return side[name]
+    if model.condition is not None and name == model.condition.port:
+        return model.condition
     if name == "image":
-        return "image"
-    return "codes" if name in part.codes else "latent"
+        return Image(image_shape)
+    if name in part.codes:
+        return part.codes[name]
+    return model.noise if name in part.inputs else Array(())
 
 
 class LoadedModel:
@@ -169,8 +184,12 @@ def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whateve
     if part.prior not in get_args(Prior):
         return f"has prior {part.prior!r}: it is {' or '.join(get_args(Prior))}"
     for what, names in (("inputs", part.inputs), ("outputs", part.outputs)):
-        if not (isinstance(names, tuple) and names and all(_is_name(item) for item in names)):
+        kind = isinstance(names, tuple | Mapping)
+        if not (kind and names and all(_is_name(item) for item in names)):
             return f"has {what} {names!r}: they should be a tuple of names"
+        fault = _fault_of_values(names) if isinstance(names, Mapping) else ""
+        if fault:
+            return fault
     ports = (*part.inputs, *part.outputs)
     double = sorted({item for item in ports if ports.count(item) > 1})
     if double:
@@ -186,12 +205,22 @@ def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whateve
     return ""
 
 
+def _fault_of_values(values: Mapping[str, Any]) -> str:
+    """Return what is wrong with values by name, an empty text if nothing is."""
+    for name, value in values.items():
+        if not isinstance(value, Value):
+            return f"has {type(value).__name__} for {name!r}: it should be a value, as gtk.Codes is"
+        if (name == "image" or value.role in ("image", "condition")) and name != value.port:
+            return f"has {name!r}, which is its {value.role}: call it '{value.port}'"
+    return ""
+
+
 def _fault_of_codes(part: ExportPart, model: Model) -> str:
     """Return what is wrong with what a part says of its codes, an empty text if nothing is."""
     codes: Any = part.codes
     if not isinstance(codes, Mapping):
         return f"has codes {codes!r}: they should be a dict of Codes by name"
-    taken = {"image"} if model.condition is None else {"image", model.condition.input_name}
+    taken = {"image"} if model.condition is None else {"image", model.condition.port}
     for name, value in codes.items():
         if name not in (*part.inputs, *part.outputs):
             return f"has codes {name!r}, which is none of its inputs and outputs"

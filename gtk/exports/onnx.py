@@ -211,7 +211,7 @@ def prepare(loaded: LoadedModel, subject: Subject, options: ExportOptions) -> Pr
 def _kept_in_float32(subject: Subject) -> set[str]:
     """Return the inputs in the data set's own units, and noise that draws discrete codes."""
     condition, names = subject.model.condition, subject.part.inputs
-    kept = {name for name in names if subject.part.margin and subject.kind(name) == "latent"}
+    kept = {name for name in names if subject.part.margin and subject.value(name).role == "latent"}
     if condition is not None and condition.exact:
         kept |= {condition.port} & set(names)
     return kept

@@ -307,7 +307,7 @@ def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray
     for name, output in zip(part.outputs, outputs, strict=True):
         if not isinstance(output, Tensor):
             raise PluginError(f"{subject}: {what} gives {type(output).__name__} for {name}")
-        codes = part.codes.get(name)
+        codes = subject.codes(name)
         fault = "" if codes is None else fault_of_codes(output, codes, len(inputs[0]))
         if fault:
             raise PluginError(f"{subject}: {what} gives {name} {fault}")

@@ -91,11 +91,8 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
 
 def _counts(subject: Subject) -> dict[int, int]:
     """Return how many there are to choose from, by the positions of inputs that are choices."""
-    condition = subject.model.condition
-    counts = {name: codes.count for name, codes in subject.part.codes.items()}
-    if condition is not None and condition.choices is not None:
-        counts[condition.port] = condition.choices
-    return {at: counts[name] for at, name in enumerate(subject.part.inputs) if name in counts}
+    counts = [subject.value(name).choices for name in subject.part.inputs]
+    return {at: count for at, count in enumerate(counts) if count is not None}
 
 
 def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
@@ -115,7 +112,7 @@ def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> N
         number = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
         raise PluginError(f"{subject}: its module gives {number} outputs for {wanted}")
     for name, output in zip(subject.part.outputs, outputs, strict=True):
-        codes = subject.part.codes.get(name)
+        codes = subject.codes(name)
         if codes is not None and isinstance(output, Tensor):
             fault = fault_of_codes(output, codes, EXAMPLE_SIZE)
             if fault:

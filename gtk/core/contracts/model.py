@@ -11,6 +11,7 @@ from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import PluginError
 from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.value import Value
 
 #: What a model asks of a part's inputs to be like those that it was trained on.
 Prior = Literal["normal", "learned"]
@@ -20,22 +21,23 @@ Prior = Literal["normal", "learned"]
 class ExportPart:
     """A module worth exporting: what it takes and gives, and what it has to be equal to.
 
-    An input called "image" is images (B, C, H, W) of the data in 0..1; one called as
-    `ConditionSpec.input_name` says is the condition; one that is in `codes` is whole numbers; any
-    other is a latent code (B, *noise.shape) of the model's `NoiseSpec`. An output called "image" is
-    images in 0..1, one that is in `codes` is whole numbers, others have any values.
+    Inputs and outputs are values by name, or names alone. Then one called "image" is images
+    (B, C, H, W) of the data in 0..1; one called as `ConditionSpec.port` says is the condition; one
+    that is in `codes` is whole numbers; any other input is a latent code (B, *noise.shape) of the
+    model's `NoiseSpec`, and any other output has any values. Images and conditions are called so in
+    any case.
 
     Attributes:
         module: called with the inputs in order; gives a tensor, or a tuple of as many as `outputs`.
-        inputs: their names.
-        outputs: their names.
+        inputs: what it takes, by name, or the names.
+        outputs: what it gives, likewise.
         reference: called with the model and the inputs, returns what the module has to give: a
             tensor or a tuple. It is called with a model that was loaded again, so it can tell a
             module that was put together wrongly, if it uses the model's own methods. By default
             `Model.sample`, which is also what a part from noise to images is always held against.
         prior: how the latent code is distributed where images are to be like the data: "normal",
             or "learned" by another part, so that this one alone cannot draw.
-        codes: which inputs and outputs are discrete, and how many entries they choose from. A graph
+        codes: which of the names are discrete, and how many entries they choose from. A graph
             refuses codes out of range in any runtime.
         margin: for a module that chooses by the largest or smallest of some numbers: called with
             the model and the inputs, it returns (B,), how far the two best candidates of an image's
@@ -45,8 +47,8 @@ class ExportPart:
     """
 
     module: nn.Module
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: Mapping[str, Value] | tuple[str, ...]
+    outputs: Mapping[str, Value] | tuple[str, ...]
     reference: Callable[..., Tensor | tuple[Tensor, ...]] | None = None
     prior: Prior = "normal"
     codes: Mapping[str, Codes] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class Model(nn.Module, ABC):
 
         By default one, "generator", which maps noise "z" and the condition as `sample` does.
         """
-        condition = () if self.condition is None else (self.condition.input_name,)
+        condition = () if self.condition is None else (self.condition.port,)
         return {"generator": ExportPart(Sampling(self), ("z", *condition), ("image",))}
 
 

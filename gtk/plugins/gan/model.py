@@ -7,7 +7,9 @@ from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.model import ExportPart, Model
 from gtk.core.contracts.normalization import Normalization
 from gtk.core.values.dataset import DataSpec
+from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.value import Array, ports
 from gtk.plugins.gan import GANConfig
 from gtk.plugins.gan.convolution import ConvolutionalDiscriminator, ConvolutionalGenerator
 from gtk.plugins.gan.perceptron import PerceptronDiscriminator, PerceptronGenerator
@@ -37,6 +39,7 @@ class AdversarialNetworks(Model):
         super().__init__()
         self.config = config
         self.noise = NoiseSpec((config.latent_dim,))
+        self.image = Image(data_spec.image_shape)
         self.generator, self.discriminator = make_networks(
             config, data_spec.image_shape, conditioner
         )
@@ -73,12 +76,11 @@ class AdversarialNetworks(Model):
 
     def exports(self) -> dict[str, ExportPart]:
         """Return the generator and the discriminator, each with the condition where one acts."""
-        condition = () if self.condition is None else (self.condition.input_name,)
+        noise, judged = ports(self.noise, self.condition), ports(self.image, self.condition)
+        score = {"score": Array(())}
         return {
-            "generator": ExportPart(GeneratedImage(self), ("z", *condition), ("image",)),
-            "discriminator": ExportPart(
-                JudgedImage(self), ("image", *condition), ("score",), discriminated
-            ),
+            "generator": ExportPart(GeneratedImage(self), noise, ports(self.image)),
+            "discriminator": ExportPart(JudgedImage(self), judged, score, discriminated),
         }
 
 

@@ -6,7 +6,9 @@ from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.model import ExportPart, Model
 from gtk.core.contracts.normalization import Normalization
 from gtk.core.values.dataset import DataSpec
+from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.value import Array, ports
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.networks.layer import LayerMaker
 from gtk.plugins.vae import VAEConfig
@@ -35,6 +37,7 @@ class VariationalAutoencoder(Model):
         super().__init__()
         self.config = config
         self.noise = NoiseSpec((config.latent_dim,))
+        self.image = Image(data_spec.image_shape)
         self.likelihood = make_likelihood(config.likelihood, config.variance)
         self.encoder, self.decoder = make_networks(
             config,
@@ -88,18 +91,16 @@ class VariationalAutoencoder(Model):
 
         The decoder takes z, the sampler noise, the encoder images; each the condition, too.
         """
-        condition = () if self.condition is None else (self.condition.input_name,)
-        encoder = ExportPart(
-            Posterior(self), ("image", *condition), ("mean", "log_variance"), encoded
-        )
+        latent, image = ports(self.noise, self.condition), ports(self.image)
+        moments = dict.fromkeys(("mean", "log_variance"), Array(self.noise.shape))
+        inputs = ports(self.image, self.condition)
+        encoder = ExportPart(Posterior(self), inputs, moments, encoded)
         if self.config.prior != "learned":
-            decoder = ExportPart(ExpectedImage(self), ("z", *condition), ("image",))
-            return {"decoder": decoder, "encoder": encoder}
+            return {"decoder": ExportPart(ExpectedImage(self), latent, image), "encoder": encoder}
+        noise = {"noise": self.noise, **ports(self.condition)}
         return {
-            "sampler": ExportPart(SampledImage(self), ("noise", *condition), ("image",)),
-            "decoder": ExportPart(
-                ExpectedImage(self), ("z", *condition), ("image",), decoded, prior="learned"
-            ),
+            "sampler": ExportPart(SampledImage(self), noise, image),
+            "decoder": ExportPart(ExpectedImage(self), latent, image, decoded, prior="learned"),
             "encoder": encoder,
         }
 

@@ -1,0 +1,75 @@
+"""Parts whose inputs and outputs are values by name, or names alone."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import gtk
+from gtk.core.contracts.model import ExportPart, Model
+from gtk.core.values.codes import Codes
+from gtk.core.values.condition import Classes
+from gtk.core.values.errors import PluginError
+from gtk.core.values.image import Image
+from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.value import Array, ports
+from gtk.exports.loaded_part import Subject, model_parts
+
+IMAGE, LABEL, SHAPE = Image((1, 4, 4)), Classes(("a", "b")), (1, 4, 4)
+
+
+class Stub(Model):
+    """A model whose one part is told."""
+
+    def __init__(self, inputs: Any, outputs: Any, codes: Any) -> None:
+        super().__init__()
+        self.noise = gtk.NoiseSpec((2,))
+        self.condition = LABEL
+        self.part = ExportPart(nn.Identity(), inputs, outputs, lambda *_: None, codes=codes)
+
+    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
+        return torch.zeros(len(noise), *SHAPE)
+
+    def exports(self) -> dict[str, ExportPart]:
+        return {"it": self.part}
+
+
+def subject(inputs: Any, outputs: Any, codes: Any = ()) -> Subject:
+    """Return the part, loaded."""
+    model = Stub(inputs, outputs, dict(codes))
+    return Subject("stub", "it", model_parts(model, "stub")["it"], model, SHAPE)
+
+
+def test_names_alone_mean_what_they_always_have() -> None:
+    grid = Codes((2, 2), 5)
+    found = subject(("image", "label", "grid", "z"), ("score",), {"grid": grid})
+    values = [found.value(name) for name in ("image", "label", "grid", "z", "score")]
+    assert values == [IMAGE, LABEL, grid, NoiseSpec((2,)), Array(())]
+    assert not found.draws
+
+
+def test_values_by_name_are_what_they_are() -> None:
+    other, grid = NoiseSpec((3, 3)), Codes((), 7)
+    found = subject({"style": other, **ports(LABEL)}, {"grid": grid, **ports(IMAGE)})
+    assert [found.value(name) for name in ("style", "label", "grid")] == [other, LABEL, grid]
+    assert found.codes("grid") == grid
+    assert found.codes("style") is None
+    assert subject(ports(found.model.noise, LABEL), ports(IMAGE)).draws
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        ({}, ("image",), "has inputs {}"),
+        ({"z": "noise"}, ("image",), "has str for 'z': it should be a value"),
+        ({"picture": IMAGE}, ("score",), "has 'picture', which is its image: call it 'image'"),
+        ({"class": LABEL}, ("image",), "has 'class', which is its condition: call it 'label'"),
+        ({"image": NoiseSpec((2,))}, ("score",), "has 'image', which is its latent: call it 'z'"),
+        ({"z": NoiseSpec((2,))}, {"z": Array(())}, "more than one input or output called 'z'"),
+    ],
+)
+def test_values_under_wrong_names_are_refused(inputs: Any, outputs: Any, message: str) -> None:
+    with pytest.raises(PluginError) as error:
+        subject(inputs, outputs)
+    assert message in str(error.value)
