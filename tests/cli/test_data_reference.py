@@ -50,7 +50,7 @@ def test_a_training_of_few_steps_is_noted_unless_it_is_asked_for(workplace: Path
     options: dict[str, Any] = {"batch_size": 10, "quiet": True, "callbacks": [Listener()]}
     gtk.train(plugin="vae", data="squares:my squares.txt", **options)
     said = "30 training images make 90 steps in 30 epochs, which is a short training"
-    assert notes == [f"{said}: --epochs 1000 makes 3000 or more"]
+    assert notes == [f"{said}: epochs=1000 makes 3000 or more"]
     gtk.train(plugin="vae", data="squares:my squares.txt", epochs=2, **options)
     assert len(notes) == 1
 

@@ -169,7 +169,8 @@ def test_a_mistake_in_a_recipe_is_shown_where_it_stands(
     assert message in error
     with pytest.raises(gtk.UserError) as raised:
         gtk.train(recipe="mine.toml")
-    assert f"gtk: error: {raised.value}\n" == error
+    typed = str(raised.value).replace("plugin=NAME", "--plugin NAME")
+    assert f"gtk: error: {typed}\n" == error
 
 
 def test_windows_line_ends_and_marks_are_no_mistake(gtk_command: Command, workplace: Path) -> None:

@@ -143,7 +143,7 @@ def test_r1_is_half_the_squared_gradient_at_real_images() -> None:
             {},
             "loss 'wasserstein-gp' penalizes the gradient of each image",
         ),
-        ("hinge", {"r1": 1.0}, "--r1 penalizes the gradient of each image's score"),
+        ("hinge", {"r1": 1.0}, "r1 penalizes the gradient of each image's score"),
     ],
 )
 def test_a_penalty_on_batch_normalized_scores_is_refused(
