@@ -240,7 +240,7 @@ def test_a_step_before_the_first_checkpoint_that_is_not_finite_has_other_advice(
         trainer.fit(run, Events([]))  # type: ignore[arg-type]
     assert str(error.value) == (
         "first_loss (part first) became nan at step 3, and nothing of it was saved. Train anew "
-        "with a lower --learning-rate or a lower --clip-norm."
+        "with a lower learning_rate or a lower clip_norm."
     )
     assert not run.saved
     assert not run.lines
