@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
-from gtk.exports.loaded_part import Subject
+from gtk.exports.loaded_part import LoadedPart
 
 
 def fault_of_codes(values: Tensor, codes: Codes, size: int) -> str:
@@ -26,7 +26,7 @@ def fault_of_codes(values: Tensor, codes: Codes, size: int) -> str:
     return ""
 
 
-def decided(subject: Subject, inputs: Sequence[Tensor], margin: float) -> NDArray[np.bool_]:
+def decided(subject: LoadedPart, inputs: Sequence[Tensor], margin: float) -> NDArray[np.bool_]:
     """Say of which rows the choices are clear: their best candidates are so far apart, or further.
 
     Args:

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.condition import ConditionSpec
-from gtk.exports.loaded_part import Subject
+from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
 
 #: Batch sizes that are compared: a graph that fixed its example's size fails on another.
 BATCH_SIZES = (1, 2, 3, 16)
 
 
-def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
+def example_sizes(subject: LoadedPart, options: ExportOptions) -> list[int]:
     """Return sizes of batches, of each size that is compared, for all conditions there are."""
     condition = subject.model.condition
     examples = 0 if condition is None else len(condition.kinds_of_rows())
@@ -26,7 +26,7 @@ def example_sizes(subject: Subject, options: ExportOptions) -> list[int]:
 
 
 def example_batch(
-    subject: Subject, options: ExportOptions, size: int, first: int, only: int | None = None
+    subject: LoadedPart, options: ExportOptions, size: int, first: int, only: int | None = None
 ) -> tuple[NDArray[Any], ...]:
     """Return a batch as `example_inputs` does, of images that the file can be given."""
     return tuple(
@@ -38,7 +38,7 @@ def example_batch(
 
 
 def example_inputs(
-    subject: Subject, size: int, first: int = 0, only: int | None = None
+    subject: LoadedPart, size: int, first: int = 0, only: int | None = None
 ) -> tuple[NDArray[Any], ...]:
     """Return a batch of latents out to 4 sigma, images from black to white, codes, conditions.
 
@@ -60,7 +60,7 @@ def example_inputs(
 
 
 def example_conditions(
-    subject: Subject, size: int, first: int, only: int | None = None
+    subject: LoadedPart, size: int, first: int, only: int | None = None
 ) -> NDArray[np.int64]:
     """Return which of the conditions' examples the rows of a batch have.
 

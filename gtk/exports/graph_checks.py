@@ -4,7 +4,7 @@ import onnx
 from onnx import AttributeProto, TensorProto
 
 from gtk.core.values.errors import InvalidValue, WorkFailed
-from gtk.exports.loaded_part import Subject, one_line
+from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions, opsets_that_work
 from gtk.exports.runtime.graph_file import MOST_NODES
 
@@ -39,7 +39,7 @@ def check_opset(proto: onnx.ModelProto, options: ExportOptions) -> None:
         )
 
 
-def check_graph(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> None:
+def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> None:
     """Refuse a graph that is not valid ONNX, or not what was asked for.
 
     Raises:
@@ -61,7 +61,7 @@ def check_graph(proto: onnx.ModelProto, subject: Subject, options: ExportOptions
         raise WorkFailed(f"torch.onnx made no valid ONNX of {subject}: {reason}") from error
 
 
-def _check_nodes(proto: onnx.ModelProto, subject: Subject) -> None:
+def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
     """Refuse what is random, in training, in a graph of its own, in a second file, or too much."""
     if len(proto.graph.node) > MOST_NODES:
         raise WorkFailed(
@@ -88,7 +88,7 @@ def _check_nodes(proto: onnx.ModelProto, subject: Subject) -> None:
             raise WorkFailed(f"{subject}: its weight {tensor.name} would be in a second file")
 
 
-def _check_ports(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> None:
+def _check_ports(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> None:
     """Refuse other inputs and outputs than the part has, or such with other axes."""
     graph, part = proto.graph, subject.part
     for what, found, wanted in (

@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Subject:
+class LoadedPart:
     """A part of a model that was loaded from a run.
 
     Attributes:
@@ -128,11 +128,11 @@ class LoadedModel:
         self.plugin = str(run.document["model"]["name"])
         model, shape = run.load_model(step), run.data_spec.image_shape
         self.parts = {
-            name: Subject(self.plugin, name, part, model, shape)
+            name: LoadedPart(self.plugin, name, part, model, shape)
             for name, part in model_parts(model, self.plugin).items()
         }
 
-    def part(self, name: str | None) -> Subject:
+    def part(self, name: str | None) -> LoadedPart:
         """Return a part, by default the first, which makes images.
 
         Raises:

@@ -13,11 +13,11 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError, PluginError, UserError, WorkFailed
 from gtk.core.values.tracking import track
-from gtk.exports.contract import describe
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.graph_checks import check_graph
 from gtk.exports.image_format import ImageFormat
-from gtk.exports.loaded_part import LoadedModel, Subject
+from gtk.exports.loaded_part import LoadedModel, LoadedPart
+from gtk.exports.manifest import describe
 from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
@@ -176,7 +176,7 @@ def default_path(folder: Path, run: Run, part: str) -> Path:
     return folder / f"{run.name}-{part}.onnx"
 
 
-def prepare(loaded: LoadedModel, subject: Subject, options: ExportOptions) -> Prepared:
+def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) -> Prepared:
     """Translate a part and prove it.
 
     Raises:
@@ -208,7 +208,7 @@ def prepare(loaded: LoadedModel, subject: Subject, options: ExportOptions) -> Pr
     return Prepared(subject.name, content, contract, parity, time.perf_counter() - start)
 
 
-def _kept_in_float32(subject: Subject) -> set[str]:
+def _kept_in_float32(subject: LoadedPart) -> set[str]:
     """Return the inputs in the data set's own units, and noise that draws discrete codes."""
     condition, names = subject.model.condition, subject.part.inputs
     kept = {name for name in names if subject.part.margin and subject.value(name).role == "latent"}
@@ -217,7 +217,7 @@ def _kept_in_float32(subject: Subject) -> set[str]:
     return kept
 
 
-def _open(proto: onnx.ModelProto, subject: Subject, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types
+def _open(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types
     """Return an onnxruntime session."""
     session = open_session(proto.SerializeToString())
     if session is None:

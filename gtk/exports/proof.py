@@ -15,7 +15,7 @@ from gtk.core.values.errors import ExportMismatch, PluginError, WorkFailed
 from gtk.exports.choices import decided, fault_of_codes
 from gtk.exports.examples import as_levels, example_batch, example_conditions, example_sizes
 from gtk.exports.image_format import ImageFormat
-from gtk.exports.loaded_part import Subject, one_line
+from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
 
@@ -50,7 +50,7 @@ class Tally:
         left_out: which of the conditions' examples no compared row had.
     """
 
-    def __init__(self, subject: Subject, options: ExportOptions) -> None:
+    def __init__(self, subject: LoadedPart, options: ExportOptions) -> None:
         self.rows = 0
         self.compared = 0
         condition = subject.condition
@@ -88,7 +88,7 @@ class Tally:
         return Parity(self._options.allowed, self._differences, self.compared, undecided, margin)
 
 
-def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> Parity:
+def compare(subject: LoadedPart, candidate: Candidate, options: ExportOptions) -> Parity:
     """Compare a file with the model on several batch sizes, and with each condition.
 
     Rows whose choices are undecided in PyTorch are left out; a batch of nothing else is followed by
@@ -131,7 +131,10 @@ def compare(subject: Subject, candidate: Candidate, options: ExportOptions) -> P
 
 
 def compare_batch(
-    subject: Subject, candidate: Candidate, options: ExportOptions, inputs: tuple[NDArray[Any], ...]
+    subject: LoadedPart,
+    candidate: Candidate,
+    options: ExportOptions,
+    inputs: tuple[NDArray[Any], ...],
 ) -> tuple[NDArray[np.bool_], dict[str, Difference]]:
     """Compare a file with the model on a batch.
 
@@ -231,7 +234,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _undecided(subject: Subject, options: ExportOptions, where: str, needed: str) -> ExportMismatch:
+def _undecided(
+    subject: LoadedPart, options: ExportOptions, where: str, needed: str
+) -> ExportMismatch:
     hint = "" if options.precision == "fp32" else ", and fp32 rounds less"
     return ExportMismatch(
         f"{subject} can be compared in {where} the two best candidates of a choice are less than "
@@ -241,7 +246,7 @@ def _undecided(subject: Subject, options: ExportOptions, where: str, needed: str
 
 
 def _never_compared(
-    subject: Subject, options: ExportOptions, example: int, rows: int
+    subject: LoadedPart, options: ExportOptions, example: int, rows: int
 ) -> ExportMismatch:
     condition = subject.condition
     assert condition is not None  # noqa: S101 - else it has no examples
@@ -265,7 +270,7 @@ def _mismatch(name: str, difference: str, tolerance: float, where: str) -> Expor
     )
 
 
-def _run(subject: Subject, session: Any, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401 - onnxruntime publishes no types
+def _run(subject: LoadedPart, session: Any, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401 - onnxruntime publishes no types
     try:
         found: list[NDArray[Any]] = session.run(list(subject.part.outputs), feeds)
     except Exception as error:  # onnxruntime's errors have no common root
@@ -282,7 +287,7 @@ def _tensors(inputs: tuple[NDArray[Any], ...]) -> list[Tensor]:
     return [torch.from_numpy(value.copy()) for value in inputs]
 
 
-def expected(subject: Subject, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
+def expected(subject: LoadedPart, inputs: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
     """Return what the model itself gives for a part's inputs.
 
     Raises:

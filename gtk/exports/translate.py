@@ -15,7 +15,7 @@ from gtk.core.values.errors import PluginError, WorkFailed
 from gtk.exports.choices import fault_of_codes
 from gtk.exports.examples import example_inputs
 from gtk.exports.graph_checks import check_opset
-from gtk.exports.loaded_part import Subject, one_line
+from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions
 
 #: The size of the batch that the exporter looks at: not 1, which it may take for a constant.
@@ -51,7 +51,7 @@ class CheckedChoices(nn.Module):
         return given
 
 
-def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
+def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
     """Translate a part, in float32, with a batch of any size, and no trace of its source's place.
 
     Raises:
@@ -89,13 +89,13 @@ def translate(subject: Subject, options: ExportOptions) -> onnx.ModelProto:
     return proto
 
 
-def _counts(subject: Subject) -> dict[int, int]:
+def _counts(subject: LoadedPart) -> dict[int, int]:
     """Return how many there are to choose from, by the positions of inputs that are choices."""
     counts = [subject.value(name).choices for name in subject.part.inputs]
     return {at: count for at, count in enumerate(counts) if count is not None}
 
 
-def _try(subject: Subject, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
+def _try(subject: LoadedPart, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
     """Run the module once: what is wrong with it is told better by PyTorch than by the exporter.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
 from gtk.core.values.dataset import Split
 from gtk.pictures.grid import GAP_LEVEL
 
@@ -48,6 +48,8 @@ def make_contact_sheet(
         columns: images in a row.
         seed: decides which.
     """
+    if not isinstance(condition, Classes | Attributes | Numbers):
+        condition = None  # of a plugin's own kind nobody here knows which images are alike
     names = condition.names[:MOST_ROWS] if condition else ()
     rows = list(_rows(split, condition, columns, seed))
     blank = np.full((1, *split.images.shape[1:]), GAP_LEVEL, np.uint8)
@@ -69,12 +71,13 @@ def _rows(
         yield from np.split(order, range(columns, len(order), columns))
         return
     for index in range(min(condition.count, MOST_ROWS)):
-        labels = split.labels if condition.kind == "classes" else split.labels[:, index]
-        if condition.kind == "continuous":
+        classes = isinstance(condition, Classes)
+        labels = split.labels if classes else split.labels[:, index]
+        if isinstance(condition, Numbers):
             places = np.linspace(0, len(labels) - 1, min(columns, len(labels))).round()
             yield np.argsort(labels, kind="stable")[places.astype(np.int64)]
         else:
-            having = np.flatnonzero(labels == (index if condition.kind == "classes" else 1))
+            having = np.flatnonzero(labels == (index if classes else 1))
             yield np.random.default_rng([seed, index]).permutation(having)[:columns]
 
 
@@ -83,8 +86,8 @@ def _words(condition: ConditionSpec | None) -> str:
         return "images at random"
     count = condition.count
     which = f"the first {MOST_ROWS} of {count}" if count > MOST_ROWS else str(count)
-    return {
-        "classes": f"a row for each of {which} classes, in their order",
-        "attributes": f"a row for each of {which} attributes: images that have it",
-        "continuous": f"a row for each of {which} numbers, from its lowest to its highest",
-    }[condition.kind]
+    shown = f"a row for each of {which} {condition.nouns[1]}"
+    if isinstance(condition, Attributes):
+        return f"{shown}: images that have it"
+    how = "from its lowest to its highest" if isinstance(condition, Numbers) else "in their order"
+    return f"{shown}, {how}"

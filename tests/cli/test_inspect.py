@@ -17,7 +17,7 @@ import gtk
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import WorkFailed
 from gtk.exports import onnx as exporter
-from gtk.exports.loaded_part import LoadedModel, Subject
+from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.plugins.vae.model import VariationalAutoencoder
 
 Command = Callable[..., Any]
@@ -242,7 +242,7 @@ def test_a_part_that_cannot_be_exported_hides_no_other(
 ) -> None:
     prepare = exporter.prepare
 
-    def picky(loaded: LoadedModel, subject: Subject, options: Any) -> exporter.Prepared:
+    def picky(loaded: LoadedModel, subject: LoadedPart, options: Any) -> exporter.Prepared:
         if subject.name == "decoder":
             raise WorkFailed("it branches")
         return prepare(loaded, subject, options)

@@ -20,7 +20,7 @@ from torch.nn import functional
 import gtk
 from gtk.core.values.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
 from gtk.exports import onnx, runtime
-from gtk.exports.loaded_part import LoadedModel, Subject
+from gtk.exports.loaded_part import LoadedModel, LoadedPart
 
 Exports = Callable[[Any], Any]
 
@@ -330,7 +330,7 @@ def test_one_part_that_fails_keeps_all_from_being_written(
 def test_parts_that_all_fail_are_not_recommended(
     painting: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_loaded: LoadedModel, subject: Subject, _options: object) -> None:
+    def fail(_loaded: LoadedModel, subject: LoadedPart, _options: object) -> None:
         raise WorkFailed(f"{subject} cannot")
 
     monkeypatch.setattr(onnx, "prepare", fail)

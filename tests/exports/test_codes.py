@@ -19,7 +19,7 @@ from gtk.cli.main import run as gtk_command
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError, UserError
 from gtk.exports.bench import COMPARED, example_rows, open_file, open_run
-from gtk.exports.loaded_part import LoadedModel, Subject, model_parts
+from gtk.exports.loaded_part import LoadedModel, LoadedPart, model_parts
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
 from gtk.exports.proof import Candidate, compare
@@ -207,7 +207,7 @@ def test_a_graph_that_gives_other_codes_than_it_promises_is_said_to(files: dict[
 class Session:
     """Computes with the model, and changes some of it."""
 
-    def __init__(self, subject: Subject, change: Callable[..., Any]) -> None:
+    def __init__(self, subject: LoadedPart, change: Callable[..., Any]) -> None:
         self.subject = subject
         self.change = change
 

@@ -14,7 +14,7 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
-from gtk.exports.loaded_part import Subject, model_parts
+from gtk.exports.loaded_part import LoadedPart, model_parts
 
 IMAGE, LABEL, SHAPE = Image((1, 4, 4)), Classes(("a", "b")), (1, 4, 4)
 
@@ -35,10 +35,10 @@ class Stub(Model):
         return {"it": self.part}
 
 
-def subject(inputs: Any, outputs: Any, codes: Any = ()) -> Subject:
+def subject(inputs: Any, outputs: Any, codes: Any = ()) -> LoadedPart:
     """Return the part, loaded."""
     model = Stub(inputs, outputs, dict(codes))
-    return Subject("stub", "it", model_parts(model, "stub")["it"], model, SHAPE)
+    return LoadedPart("stub", "it", model_parts(model, "stub")["it"], model, SHAPE)
 
 
 def test_names_alone_mean_what_they_always_have() -> None:

@@ -23,7 +23,7 @@ Kind = Literal["classes", "attributes", "continuous"]
 #: The most digits of a number that are read: int() takes the square of their number.
 LONGEST_NUMBER = 1000
 #: A whole number as text.
-WHOLE = re.compile(r"-?\d+")
+WHOLE = re.compile(r"-?[0-9]+")
 #: How a user writes that an image shall have no condition, besides None.
 NONE = "none"
 

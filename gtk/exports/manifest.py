@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 
 from gtk.core.storage.run import Run
-from gtk.exports.loaded_part import Subject
+from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
 from gtk.exports.runtime.manifest_checks import SCHEMA
@@ -22,7 +22,7 @@ DTYPES: dict[int, str] = {
 def describe(
     run: Run,
     step: int,
-    subject: Subject,
+    subject: LoadedPart,
     options: ExportOptions,
     parity: Parity,
     graph: onnx.GraphProto,
@@ -76,7 +76,7 @@ def describe(
     }
 
 
-def _port(item: onnx.ValueInfoProto, kind: str, subject: Subject) -> dict[str, Any]:
+def _port(item: onnx.ValueInfoProto, kind: str, subject: LoadedPart) -> dict[str, Any]:
     """Describe an input or output; its shape is without the batch."""
     tensor = item.type.tensor_type
     shape = [axis.dim_value for axis in tensor.shape.dim[1:]]
@@ -86,12 +86,12 @@ def _port(item: onnx.ValueInfoProto, kind: str, subject: Subject) -> dict[str, A
     return port if codes is None else {**port, "count": codes.count}
 
 
-def _kind_of_output(subject: Subject, name: str) -> str:
+def _kind_of_output(subject: LoadedPart, name: str) -> str:
     kind = subject.value(name).role
     return kind if kind in ("image", "codes") else "values"
 
 
-def _image(subject: Subject, options: ExportOptions) -> dict[str, Any]:
+def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any]:
     channels, height, width = subject.image_shape
     levels = options.image == "uint8"
     return {
