@@ -9,6 +9,7 @@ from typing import Any
 
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import check_output_file, check_writable_folder, write_files
+from gtk.core.values.setting import setting
 
 
 def contract_path(path: Path) -> Path:
@@ -27,8 +28,8 @@ def check_files(path: Path, *, overwrite: bool) -> None:
     check_output_file(path, ".onnx", overwrite=overwrite)
     if beside.is_file() and not _is_contract(beside):
         raise UserError(
-            f"{beside} is something else than the contract of {path}, which belongs there: choose "
-            "another --out"
+            f"{beside} is something other than the manifest of {path}, which belongs there: choose "
+            f"another {setting('out')}"
         )
     check_output_file(beside, ".json", overwrite=overwrite)
 
@@ -40,9 +41,9 @@ def check_folder(folder: Path) -> None:
         UserError: it says why.
     """
     if folder.suffix == ".onnx":
-        raise UserError(f"{folder} would hold several files: give a folder as --out")
+        raise UserError(f"{folder} would hold several files: give a folder as {setting('out')}")
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is not a folder: choose another --out")
+        raise UserError(f"{folder} is not a folder: choose another {setting('out')}")
     check_writable_folder(folder, folder if folder.exists() else folder.absolute().parent)
 
 

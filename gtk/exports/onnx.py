@@ -12,7 +12,9 @@ import onnx
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError, PluginError, UserError, WorkFailed
+from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
+from gtk.core.values.user_path import user_path
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.graph_checks import check_graph
 from gtk.exports.image_format import ImageFormat
@@ -116,7 +118,7 @@ def export(
     # The checkpoint is chosen once: a run that trains on may choose another later.
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subject = loaded.part(part)
-    path = Path(out) if out is not None else default_path(run.path, run, subject.name)
+    path = user_path(out) if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite)
     return _finish({path: prepare(loaded, subject, chosen)}, dry_run=dry_run)[0]
 
@@ -148,7 +150,7 @@ def export_all(
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
-    place = run.path if folder is None else Path(folder)
+    place = run.path if folder is None else user_path(folder)
     check_folder(place)
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
@@ -165,7 +167,7 @@ def export_all(
     if failures:
         if not prepared:
             raise failures[0]
-        ways = " or ".join(f"--part {item.part}" for item in prepared.values())
+        ways = " or ".join(setting("part", item.part) for item in prepared.values())
         message = f"{failures[0]}. What can be written: {ways}"
         raise type(failures[0])(message) from failures[0]
     return _finish(prepared, dry_run=dry_run)

@@ -95,7 +95,7 @@ compass = gtk_plugin_needles
 
 
 @pytest.fixture
-def needles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def needles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_plugins: None) -> None:
     """Install the package."""
     (tmp_path / "gtk_plugin_needles.py").write_text(PACKAGE)
     facts = tmp_path / "gtk_plugin_needles-0.1.dist-info"

@@ -320,7 +320,7 @@ def test_one_part_that_fails_keeps_all_from_being_written(
     monkeypatch.setattr(
         painter.Gauge, "forward", lambda self, image: (image, image.mean((1, 2, 3)))
     )
-    message = "strokes .*; no file was written. What can be written: --part brush$"
+    message = "strokes .*; no file was written. What can be written: part='brush'$"
     with pytest.raises(ExportMismatch, match=message):
         gtk.export_all(painting, "parts")
     assert not list(Path.cwd().iterdir())
@@ -358,7 +358,7 @@ def test_either_file_is_not_overwritten_unasked(
 ) -> None:
     Path(missing).unlink()
     before = contents()
-    with pytest.raises(UserError, match=r"digits\..* exists\. Add --overwrite to replace it"):
+    with pytest.raises(UserError, match=r"digits\..* exists\. Add overwrite=True to replace it"):
         gtk.export(small_run, exported)
     assert contents() == before
 
@@ -367,7 +367,7 @@ def test_either_file_is_not_overwritten_unasked(
 def test_json_of_somebody_else_is_never_replaced(small_run: gtk.Run, text: str) -> None:
     Path("digits.json").write_text(text)
     for overwrite in (False, True):
-        with pytest.raises(UserError, match="something else than the contract of digits.onnx"):
+        with pytest.raises(UserError, match="something other than the manifest of digits.onnx"):
             gtk.export(small_run, "digits.onnx", overwrite=overwrite)
     assert contents() == {"digits.json": text.encode()}
 
@@ -446,7 +446,7 @@ PLACES = [
     ("digits", "digits would hold something else: give a name that ends in .onnx"),
     ("no/digits.onnx", "no/digits.onnx cannot be written: .*no is not a folder you can write to"),
     ("file/digits.onnx", "file/digits.onnx cannot be written"),
-    ("nowhere.onnx", "nowhere.onnx is not an ordinary file: choose another --out"),
+    ("nowhere.onnx", "nowhere.onnx is not an ordinary file: choose another out"),
     (f"{300 * 'x'}.onnx", "cannot be written: File name too long"),
 ]
 
@@ -466,10 +466,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("parts.onnx", "parts.onnx would hold several files: give a folder as --out"),
-        ("file", "file is not a folder: choose another --out"),
+        ("parts.onnx", "parts.onnx would hold several files: give a folder as out"),
+        ("file", "file is not a folder: choose another out"),
         ("no/parts", "no/parts cannot be written: .*no is not a folder you can write to"),
-        ("old", "small-encoder.json is something else than the contract of "),
+        ("old", "small-encoder.json is something other than the manifest of "),
     ],
 )
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(

@@ -168,7 +168,7 @@ def test_a_difference_that_is_not_a_number_does_not_pass(
 def test_an_existing_file_is_not_overwritten_unasked(small_run: gtk.Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_text("precious")
-    with pytest.raises(UserError, match=r"mine\.onnx exists\. Add --overwrite"):
+    with pytest.raises(UserError, match=r"mine\.onnx exists\. Add overwrite=True"):
         gtk.export(small_run, path)
     assert path.read_text() == "precious"
     gtk.export(small_run, path, overwrite=True)

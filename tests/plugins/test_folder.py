@@ -281,7 +281,7 @@ def test_the_first_bad_image_is_named_and_the_others_counted(root: Path) -> None
     (root / "cat" / "3.png").write_text("no image")
     assert refusal(root) == (
         "PETS/cat/3.png is not an image that gtk can read: repair or remove it, or add "
-        "--bad-images skip"
+        "bad_images='skip'"
     )
     (root / "dog" / "2.png").write_bytes(b"")
     (root / "dog" / "3.png").write_bytes(b"")

@@ -23,6 +23,7 @@ from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import write_file
 from gtk.core.values.request import choose_labels
 from gtk.core.values.setting import setting
+from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
     import numpy as np
@@ -48,7 +49,7 @@ class Run:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         file = self.path / "run.json"
         try:
             self.document: dict[str, Any] = json.loads(file.read_text())
