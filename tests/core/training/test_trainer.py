@@ -146,6 +146,40 @@ def test_going_on_gives_the_same_bits(tmp_path: Any, stop: int, average_decay: f
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_going_on_leaves_out_the_same_conditions() -> None:
+    class Seeing(toys.Game):
+        """A game that remembers the conditions of every step."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[Tensor] = []
+
+        def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+            assert batch.condition is not None
+            self.seen.append(batch.condition)
+            return super().updates(model, batch, context)
+
+    def make() -> tuple[Seeing, Trainer]:
+        model, loss = toys.model(), Seeing()
+        condition = toys.dataset().spec.condition
+        assert condition is not None
+        model.condition = condition.with_absent()
+        return loss, toys.trainer(loss, model, condition_dropout=0.4)
+
+    (straight, whole), (begun, first), (resumed, rest) = make(), make(), make()
+    for batch in rows(whole):
+        whole.train_step(batch)
+    for batch in list(rows(first))[:5]:
+        first.train_step(batch)
+    rest.restore(first.state(FakeRun(None), None))  # type: ignore[arg-type]
+    for batch in rows(rest):
+        rest.train_step(batch)
+    seen = torch.stack(straight.seen)
+    assert torch.equal(seen, torch.stack(begun.seen + resumed.seen))
+    assert 20 < int((seen == 2).sum()) < 76, "two is the label of none, of 120 about 48"
+    assert len(seen.unique(dim=0)) == len(seen)
+
+
 @pytest.mark.parametrize("average_decay", [0.1, 0.75])
 def test_the_average_follows_the_weights_by_its_decay(average_decay: float) -> None:
     trainer = toys.trainer(average_decay=average_decay)
