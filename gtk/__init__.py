@@ -37,7 +37,12 @@ if TYPE_CHECKING:
     from gtk.core.storage.runs import find_run as load  # noqa: F401 - public under another name
     from gtk.core.training.progress import Progress as Progress
     from gtk.core.values.codes import Codes as Codes
-    from gtk.core.values.condition import ConditionSpec as ConditionSpec
+    from gtk.core.values.condition import (
+        Attributes as Attributes,
+        Classes as Classes,
+        ConditionSpec as ConditionSpec,
+        Numbers as Numbers,
+    )
     from gtk.core.values.dataset import (
         Dataset as Dataset,
         DataSpec as DataSpec,
@@ -49,8 +54,10 @@ if TYPE_CHECKING:
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
+    from gtk.core.values.image import Image as Image
     from gtk.core.values.noise import NoiseSpec as NoiseSpec
     from gtk.core.values.tracking import track as track
+    from gtk.core.values.value import Array as Array, Value as Value
     from gtk.exports.onnx import export as export, export_all as export_all
     from gtk.plugins.families.adversarial import AdversarialModel as AdversarialModel
     from gtk.plugins.families.gaussian import (
@@ -63,8 +70,11 @@ if TYPE_CHECKING:
 #: Where each public name lives: "module" or "module:name there".
 _HOMES = {
     "AdversarialModel": "gtk.plugins.families.adversarial",
+    "Array": "gtk.core.values.value",
+    "Attributes": "gtk.core.values.condition",
     "Batch": "gtk.core.contracts.batch",
     "CallbackSpec": "gtk.core.registry.spec",
+    "Classes": "gtk.core.values.condition",
     "Codes": "gtk.core.values.codes",
     "ConditionSpec": "gtk.core.values.condition",
     "Conditioner": "gtk.core.contracts.conditioner",
@@ -77,6 +87,7 @@ _HOMES = {
     "DiagonalGaussian": "gtk.plugins.families.gaussian",
     "ExportPart": "gtk.core.contracts.model",
     "GtkError": "gtk.core.values.errors",
+    "Image": "gtk.core.values.image",
     "InvalidValue": "gtk.core.values.errors",
     "LatentVariableModel": "gtk.plugins.families.latent_variable",
     "Loss": "gtk.core.contracts.loss",
@@ -87,6 +98,7 @@ _HOMES = {
     "Noise": "gtk.core.contracts.noise",
     "NoiseSpec": "gtk.core.values.noise",
     "Normalization": "gtk.core.contracts.normalization",
+    "Numbers": "gtk.core.values.condition",
     "PassThrough": "gtk.core.contracts.conditioner",
     "PlainNormalization": "gtk.core.contracts.conditioner",
     "Progress": "gtk.core.training.progress",
@@ -98,6 +110,7 @@ _HOMES = {
     "StandardGaussian": "gtk.plugins.families.gaussian",
     "Update": "gtk.core.contracts.loss",
     "UserError": "gtk.core.values.errors",
+    "Value": "gtk.core.values.value",
     "WorkFailed": "gtk.core.values.errors",
     "export": "gtk.exports.onnx",
     "export_all": "gtk.exports.onnx",
