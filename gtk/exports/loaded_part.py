@@ -53,6 +53,16 @@ class LoadedPart:
         return condition if taken else None
 
     @property
+    def raw_inputs(self) -> set[str]:
+        """The inputs in the data set's own units, and noise that draws discrete codes."""
+        values = {name: self.value(name) for name in self.part.inputs}
+        return {
+            name
+            for name, value in values.items()
+            if value.exact or (self.part.margin and value.role == "latent")
+        }
+
+    @property
     def draws(self) -> bool:
         """Whether it makes images of noise, as `Model.sample` does."""
         return draws(self.part, self.model)

@@ -11,7 +11,7 @@ import onnx
 
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
-from gtk.core.values.errors import GtkError, PluginError, UserError, WorkFailed
+from gtk.core.values.errors import GtkError, PluginError, WorkFailed
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
 from gtk.core.values.user_path import user_path
@@ -20,12 +20,11 @@ from gtk.exports.graph_checks import check_graph
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.exports.manifest import describe
-from gtk.exports.options import OPSETS, ExportOptions, OptionValues, opsets_that_work
+from gtk.exports.options import ExportOptions, OptionValues
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
-from gtk.exports.proof import Candidate, compare
+from gtk.exports.proof import compare, open_candidate
 from gtk.exports.runtime.manifest_checks import METADATA_KEY
-from gtk.exports.runtime.session import open_session
 from gtk.exports.translate import translate
 
 
@@ -190,13 +189,10 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     start = time.perf_counter()
     inside = translate(subject, options)
     if options.precision == "fp16":
-        inside = halve(inside, _kept_in_float32(subject))
+        inside = halve(inside, subject.raw_inputs)
     proto = ImageFormat(options).add(inside)
     check_graph(proto, subject, options)
-    gives_levels = options.image == "uint8" and "image" in subject.part.outputs
-    candidate = Candidate(
-        _open(proto, subject, options), _open(inside, subject, options) if gives_levels else None
-    )
+    candidate = open_candidate(subject, options, proto, inside)
     parity = compare(replace(subject, model=loaded.untouched), candidate, options)
     contract = describe(loaded.run, loaded.step, subject, options, parity, proto.graph)
     try:
@@ -208,27 +204,6 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     onnx.helper.set_model_props(proto, {METADATA_KEY: text})
     content = proto.SerializeToString(deterministic=True)
     return Prepared(subject.name, content, contract, parity, time.perf_counter() - start)
-
-
-def _kept_in_float32(subject: LoadedPart) -> set[str]:
-    """Return the inputs in the data set's own units, and noise that draws discrete codes."""
-    condition, names = subject.model.condition, subject.part.inputs
-    kept = {name for name in names if subject.part.margin and subject.value(name).role == "latent"}
-    if condition is not None and condition.exact:
-        kept |= {condition.port} & set(names)
-    return kept
-
-
-def _open(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types
-    """Return an onnxruntime session."""
-    session = open_session(proto.SerializeToString())
-    if session is None:
-        if options.opset > OPSETS[0]:
-            raise UserError(
-                f"onnxruntime cannot read {subject} in opset {options.opset}: {opsets_that_work()}"
-            )
-        raise WorkFailed(f"onnxruntime cannot read what torch.onnx has made of {subject}")
-    return session
 
 
 def _finish(prepared: Mapping[Path, Prepared], *, dry_run: bool) -> list[Exported]:

@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.values.condition import NONE
-from gtk.core.values.errors import ExportMismatch, PluginError, WorkFailed
+from gtk.core.values.errors import ExportMismatch, PluginError, UserError, WorkFailed
 from gtk.exports.choices import decided, fault_of_codes
 from gtk.exports.examples import as_levels, example_batch, example_conditions, example_sizes
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, one_line
-from gtk.exports.options import ExportOptions
+from gtk.exports.options import OPSETS, ExportOptions, opsets_that_work
 from gtk.exports.parity import Difference, Parity
+from gtk.exports.runtime.session import open_session
 
 #: Rows that are drawn of a condition, at least, before it is said that none can be compared.
 LEAST_DRAWS = 64
@@ -37,6 +39,38 @@ class Candidate:
     values: Any | None = None
 
 
+def open_candidate(
+    subject: LoadedPart, options: ExportOptions, proto: onnx.ModelProto, inside: onnx.ModelProto
+) -> Candidate:
+    """Open the graph of a file in the making in onnxruntime.
+
+    Args:
+        subject: the part that it computes.
+        options: of the file.
+        proto: the file's graph.
+        inside: the same with float32 images (B, C, H, W).
+
+    Raises:
+        UserError: onnxruntime cannot read this opset.
+        WorkFailed: onnxruntime cannot read the graph.
+    """
+    gives_levels = options.image == "uint8" and "image" in subject.part.outputs
+    values = _session(inside, subject, options) if gives_levels else None
+    return Candidate(_session(proto, subject, options), values)
+
+
+def _session(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> Any:  # noqa: ANN401 - onnxruntime publishes no types
+    """Return an onnxruntime session."""
+    session = open_session(proto.SerializeToString())
+    if session is None:
+        if options.opset > OPSETS[0]:
+            raise UserError(
+                f"onnxruntime cannot read {subject} in opset {options.opset}: {opsets_that_work()}"
+            )
+        raise WorkFailed(f"onnxruntime cannot read what torch.onnx has made of {subject}")
+    return session
+
+
 class Tally:
     """Counts what was compared so far: rows, outputs and conditions.
 
@@ -47,14 +81,14 @@ class Tally:
     Attributes:
         rows: how many were drawn.
         compared: how many of these were decided, and compared.
-        left_out: which of the conditions' examples no compared row had.
+        left_out: which of the condition's examples, none included, no compared row had.
     """
 
     def __init__(self, subject: LoadedPart, options: ExportOptions) -> None:
         self.rows = 0
         self.compared = 0
         condition = subject.condition
-        self.left_out = set() if condition is None else set(range(len(condition.examples())))
+        self.left_out = set() if condition is None else set(range(len(condition.kinds_of_rows())))
         self._subject = subject
         self._options = options
         self._differences: dict[str, dict[int, Difference]] = {

@@ -1,6 +1,7 @@
 """Conditions that are left out while a model trains: every kind with every conditioner."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from gtk.core.contracts.normalization import Normalization
 from gtk.core.training.augmentation import without_some_conditions
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.exports.options import ExportOptions
+from gtk.exports.proof import Tally
 from gtk.exports.runtime import load
 from gtk.plugins.conditioners.conditional_normalization import ConditionalNormalization
 from gtk.plugins.conditioners.film import FiLM
@@ -160,3 +163,11 @@ def test_a_run_and_its_exported_file_draw_without_a_condition(
     drawn = generator.draw(noise, rows, 256)
     assert np.abs(drawn.astype(int) - images).max() <= 1
     assert not np.array_equal(drawn[0], drawn[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_proof_is_not_whole_before_a_row_without_a_condition_was_compared(kind: str) -> None:
+    condition = nullable(kind)
+    part = SimpleNamespace(condition=condition, part=SimpleNamespace(outputs=()))
+    tally = Tally(part, ExportOptions())  # type: ignore[arg-type]
+    assert len(tally.left_out) == len(condition.examples()) + 1
