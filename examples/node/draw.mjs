@@ -47,7 +47,8 @@ function classIndex(label, names) {
   if (!whole.test(label)) throw unknown();
   const number = BigInt(label);
   const numbers = names.filter((name) => whole.test(name)).map(BigInt);
-  if (new Set(numbers).size === names.length) {
+  const counted = numbers.every((value, index) => value === BigInt(index)); // then both are the same
+  if (new Set(numbers).size === names.length && !counted) {
     if (!numbers.includes(number)) throw unknown();
     return numbers.indexOf(number);
   }

@@ -79,7 +79,8 @@ def class_index(label, names):
     if not whole.fullmatch(label):
         raise SystemExit(f"unknown label '{label}'. Known: {', '.join(names)}")
     numbers = [int(name) for name in names if whole.fullmatch(name)]
-    if len(set(numbers)) == len(names):
+    counted = numbers == list(range(len(names)))  # then a number is both
+    if len(set(numbers)) == len(names) and not counted:
         if int(label) not in numbers:
             raise SystemExit(f"unknown label '{label}'. Known: {', '.join(names)}")
         return numbers.index(int(label))
