@@ -83,7 +83,8 @@ def _condition(condition: Mapping[str, Any] | None) -> str:
     if len(names) > MOST_NAMES:
         shown.append(f"and {len(names) - MOST_NAMES:,} more")
     what = {"continuous": "numbers"}.get(condition["kind"], condition["kind"])
-    return f"{condition['input']}, {condition['count']} {what}: {', '.join(shown)}"
+    absent = "; or none" if "absent" in condition else ""
+    return f"{condition['input']}, {condition['count']} {what}: {', '.join(shown)}{absent}"
 
 
 def _image(image: Mapping[str, Any] | None) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue, unknown_name
+from gtk.core.values.setting import setting
 from gtk.core.values.value import Value
 
 #: The names of gtk's own kinds.
@@ -143,8 +144,8 @@ class ConditionSpec(Value):
         if given is None or (isinstance(given, str) and given == NONE and NONE not in self.names):
             if not self.nullable:
                 raise InvalidValue(
-                    f"this model was always given {' or '.join(self.nouns)}: only one trained with "
-                    "condition_dropout can do without"
+                    "an image without a condition needs a model that was trained with "
+                    f"{setting('condition_dropout', example='0.1')}"
                 )
             return self.absent
         return self.row(given)
