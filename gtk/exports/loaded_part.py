@@ -233,7 +233,7 @@ def _fault_of_codes(part: ExportPart, model: Model) -> str:
     taken = {"image"} if model.condition is None else {"image", model.condition.port}
     for name, value in codes.items():
         if name not in (*part.inputs, *part.outputs):
-            return f"has codes {name!r}, which is none of its inputs and outputs"
+            return f"has codes {name!r}, which names no input or output of it"
         if name in taken:
             return f"has codes {name!r}, which means something else: choose another name"
         if not isinstance(value, Codes):

@@ -377,7 +377,10 @@ def test_codes_that_are_none_are_the_plugins_fault(
     ("part", "message"),
     [
         ({"codes": ["codes"]}, "has codes .*: they should be a dict of Codes by name"),
-        ({"codes": {"other": gtk.Codes((), 2)}}, "has codes 'other', which is none of its inputs"),
+        (
+            {"codes": {"other": gtk.Codes((), 2)}},
+            "has codes 'other', which names no input or output",
+        ),
         ({"codes": {"image": gtk.Codes((), 2)}}, "has codes 'image', which means something else"),
         ({"codes": {"codes": 8}}, "has int for its codes 'codes': it should be Codes"),
         ({"codes": {}}, "^part 'decoder' of plugin 'tiles' needs a reference"),

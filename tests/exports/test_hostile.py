@@ -426,9 +426,9 @@ def test_what_is_no_file_is_refused(workplace: Path, unseen: None) -> None:
         file.truncate(runtime.LARGEST_FILE + 1)
     for name, message in (
         ("none.onnx", "none.onnx cannot be read: No such file"),
-        ("folder.onnx", "folder.onnx is no file but a folder, a pipe or a device"),
-        ("pipe.onnx", "pipe.onnx is no file but"),
-        ("device.onnx", "device.onnx is no file but"),
+        ("folder.onnx", "folder.onnx is a folder, a pipe or a device, not a file"),
+        ("pipe.onnx", "pipe.onnx is a folder, a pipe or a device, not a file"),
+        ("device.onnx", "device.onnx is a folder, a pipe or a device, not a file"),
         ("loop.onnx", "loop.onnx cannot be read: Too many levels"),
         ("huge.onnx", "huge.onnx has 1073741825 bytes: files of more than 1073741824 are not"),
         ("a\0b.onnx", "cannot be read: embedded null"),
@@ -651,7 +651,7 @@ MISBEHAVED: dict[str, tuple[Edit, str]] = {
     "no numbers": (
         redirected(helper.make_node("Div", ["before", "a"], ["more"]),
                    helper.make_node("Sub", ["more", "more"], ["image"]), a=np.float32(0)),
-        "bad.onnx is damaged: it makes values that are no numbers",
+        "bad.onnx is damaged: it gives values that are not finite",
     ),
     "an absurd shape within": (
         redirected(helper.make_node("Expand", ["before", "a"], ["more"]),

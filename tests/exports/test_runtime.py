@@ -77,9 +77,9 @@ def test_noise_of_another_shape_is_refused_alike(
             generate(noise)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
-    with pytest.raises(RequestError, match="noise is finite numbers"):
+    with pytest.raises(RequestError, match="noise must be finite"):
         load(exported).generate(np.full((1, 16), np.nan, np.float32))
-    with pytest.raises(gtk.UserError, match="noise is finite numbers"):
+    with pytest.raises(gtk.UserError, match="noise must be finite"):
         small_run.generate(np.full((1, 16), np.inf, np.float32))
 
 
@@ -185,7 +185,7 @@ def test_inputs_that_do_not_fit_are_refused(
 def test_codes_are_finite(exported: Path, value: float) -> None:
     with pytest.raises(RequestError, match="z is finite numbers: some of these are not"):
         load(exported).run({"z": np.full((1, 16), value), "label": [1]})
-    with pytest.raises(RequestError, match="noise is finite numbers: some of these are not"):
+    with pytest.raises(RequestError, match="noise must be finite"):
         load(exported).generate(np.full((1, 16), value), [1])
 
 

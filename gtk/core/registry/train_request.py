@@ -58,7 +58,7 @@ class TrainRequest:
     loss: str | None = field(
         default=None,
         metadata={
-            "help": "What is played for; by default as the model wants it. Names: gtk plugins."
+            "help": "The training objective; by default the model's own. Names: gtk plugins."
         },
     )
     name: str | None = field(

@@ -509,7 +509,9 @@ class Numbers(_Vector):
         super().__post_init__()
         for name, low, high in self.ends():
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise InvalidValue(f"the range of {name} is {low}..{high}, which is none")
+                raise InvalidValue(
+                    f"the range of {name} is {low}..{high}: it needs finite ends, the lower first"
+                )
 
     @property
     def port(self) -> str:

@@ -57,7 +57,7 @@ class NoiseSpec(Value):
         with np.errstate(over="ignore"):
             values: NDArray[np.float32] = array.astype(np.float32)
         if not np.isfinite(values).all():
-            raise InvalidValue("noise is finite numbers: some of these are not")
+            raise InvalidValue("noise must be finite")
         return values
 
     def cases(self, count: int, first: int) -> NDArray[np.float32]:

@@ -144,7 +144,7 @@ class Generator(Part):
         if images.dtype != np.uint8:
             if not np.isfinite(images).all():
                 raise ExportFileError(
-                    f"{self.path} is damaged: it makes values that are no numbers"
+                    f"{self.path} is damaged: it gives values that are not finite"
                 )
             images = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
         if self.contract["image"]["layout"] == "NCHW":

@@ -43,7 +43,7 @@ def read(path: Path) -> bytes:
 def _refusal(path: Path, kind: os.stat_result) -> str:
     """Return why something is not read, empty where nothing is against it."""
     if not stat.S_ISREG(kind.st_mode):
-        return f"{path} is no file but a folder, a pipe or a device. Make one: gtk export RUN"
+        return f"{path} is a folder, a pipe or a device, not a file. Make one: gtk export RUN"
     if kind.st_size > LARGEST_FILE:
         return f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
     return ""
