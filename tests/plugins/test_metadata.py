@@ -137,8 +137,12 @@ WRONG = {
                  "line 2: '/etc/passwd.png' leads out of the"),
     "above": (("file_name,x", "deep/../../0.png,1"),
               "line 2: 'deep/../../0.png' leads out of the f"),
-    "nan": (("file_name,x", *ALL[1:], "0.png,NaN"), "line 5: x is 'NaN', which is not a"),
-    "infinite": (("file_name,x", *ALL[1:], "0.png,-inf"), "line 5: x is '-inf', which is not a"),
+    "nan": (
+        ("file_name,x", *ALL[1:], "0.png,NaN"),
+        "line 5: x is 'NaN', which is not a finite"),
+    "infinite": (
+        ("file_name,x", *ALL[1:], "0.png,-inf"),
+        "line 5: x is '-inf', which is not a finite"),
     "too-large": (("file_name,x", *ALL[1:], "0.png,1e39"),
                   "line 5: x is '1e39', which is not a finite"),
     "mixed": (

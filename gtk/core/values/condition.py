@@ -139,7 +139,7 @@ class ConditionSpec(Value):
 
         Raises:
             InvalidValue: a number outside what is possible, or none where there has to be one.
-            UnknownName: a text that is no name of a class, attribute or number.
+            UnknownName: a text that names no class, attribute or number.
         """
         if given is None or (isinstance(given, str) and given == NONE and NONE not in self.names):
             if not self.nullable:
@@ -330,7 +330,7 @@ class Classes(ConditionSpec):
 
     @cached_property
     def _by_number(self) -> dict[int, int] | None:
-        """Labels by the numbers that are the names, None where some are no numbers or the same."""
+        """Labels by the numbers that name the classes; None unless these are all different."""
         if not all(WHOLE.fullmatch(name) and len(name) <= LONGEST_NUMBER for name in self.names):
             return None
         found = {int(name): label for label, name in enumerate(self.names)}

@@ -102,7 +102,7 @@ class Value(ABC):
         Args:
             rows: as a data set or a model holds them.
             count: how many there have to be.
-            what: whose they are, for messages.
+            what: what the rows belong to, for messages.
 
         Raises:
             InvalidValue: a wrong type or shape.

@@ -196,7 +196,7 @@ def _loading_error(onnxruntime: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _remedy(reason: str) -> str:
-    """Return what mends it."""
+    """Return how to repair it."""
     if "for CPUs alone" in reason:
         return f"Install the other build: pip uninstall -y onnxruntime && {_INSTALL}"
     steps = []
