@@ -130,7 +130,7 @@ def test_a_kind_of_its_own_trains_samples_exports_and_runs(
     images = run.sample(labels=[*points, 90, None], seed=1)
     assert light_at(images[:5]) == [*points, "east"]
     assert light_at(run.sample(seed=1)) == points
-    with pytest.raises(InvalidValue, match=r"angle has values in 0.0..360.0, not 400..400"):
+    with pytest.raises(InvalidValue, match=r"angle must be in 0.0..360.0, not 400..400"):
         run.sample(labels=[400])
 
     exported = gtk.export(run, tmp_path / "it.onnx")
@@ -152,5 +152,8 @@ def test_a_kind_of_its_own_trains_samples_exports_and_runs(
 
 def test_a_run_s_kind_is_a_name_among_what_is_installed_and_never_code() -> None:
     table = {"names": ["direction"], "kind": "os:system", "ranges": []}
-    with pytest.raises(InvalidValue, match="a condition is classes, attributes, continuous"):
+    with pytest.raises(
+        InvalidValue,
+        match="unknown kind of condition 'os:system'. Use attributes, classes, continuous",
+    ):
         ConditionSpec.from_json(table)

@@ -118,7 +118,7 @@ def test_numbers_of_a_table_are_asked_for_by_name(gtk_command: Command) -> None:
     assert result.code == 0
     result = gtk_command("sample", "latest", "--condition", "angle=90", "--out", "y.png")
     assert result.code == 2
-    assert "angle is a number in 0..85.5, not" in result.err
+    assert "angle must be a number in 0..85.5, not" in result.err
 
 
 def test_an_npz_file_trains(gtk_command: Command) -> None:

@@ -388,7 +388,7 @@ def test_attributes_are_columns_and_can_be_swept(gtk_command: Command, outside: 
     assert result.out.endswith("around 0, condition roof\n")
     mistakes = {
         "interpolate marks --from roof=0 --to wall=1": "name the same attributes or numbers",
-        "interpolate marks --from roof=0 --to roof=2": "roof is a number in 0..1, not 2.0",
+        "interpolate marks --from roof=0 --to roof=2": "roof must be a number in 0..1, not 2.0",
         "interpolate marks --from 0 --to 1": "--from takes NAME=NUMBER, not '0'",
         "interpolate marks --from rof=0 --to rof=1": "unknown condition 'rof'. Did you mean",
         "reconstruct marks a.png": "say what a.png shows with --condition NAME=VALUE",

@@ -122,7 +122,7 @@ def test_a_code_out_of_range_is_an_error_in_any_runtime(files: dict[str, Path], 
     codes[2, 1, 0] = wrong
     with pytest.raises(Exception, match="indices element out of data bounds"):
         part.session.run(None, {"codes": codes})
-    with pytest.raises(RequestError, match=r"codes has values in 0\.\.7, not "):
+    with pytest.raises(RequestError, match=r"codes must be in 0\.\.7, not "):
         part.run({"codes": codes})
 
 
@@ -130,10 +130,13 @@ def test_a_code_out_of_range_is_an_error_in_any_runtime(files: dict[str, Path], 
 @pytest.mark.parametrize(
     ("codes", "message"),
     [
-        (np.zeros((1, 2, 2)), r"codes is int64 numbers of the shape \(rows, 2, 2\), not float64"),
+        (
+            np.zeros((1, 2, 2)),
+            r"codes must be int64 numbers of the shape \(rows, 2, 2\), not float64",
+        ),
         (np.zeros((1, 4), int), r"of the shape \(rows, 2, 2\), not \(1, 4\)"),
-        ([[[0, 1], [2, "3"]]], "codes is int64 numbers"),
-        (np.full((1, 2, 2), 2**64 - 1, np.uint64), r"codes has values in 0\.\.7"),
+        ([[[0, 1], [2, "3"]]], "codes must be int64 numbers"),
+        (np.full((1, 2, 2), 2**64 - 1, np.uint64), r"codes must be in 0\.\.7"),
     ],
 )
 @pytest.mark.usefixtures("each_form")

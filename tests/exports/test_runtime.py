@@ -73,7 +73,9 @@ def test_noise_of_another_shape_is_refused_alike(
     noise = np.zeros(shape, np.float32)
     messages = []
     for generate in (small_run.generate, load(exported).generate):
-        with pytest.raises(ValueError, match="noise is|count must") as caught:
+        with pytest.raises(
+            ValueError, match="noise must be float32 numbers|count must be a whole number"
+        ) as caught:
             generate(noise)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
@@ -149,25 +151,34 @@ GREY = np.full((2, 1, 8, 8), 0.5)
         ({"image": GREY, "label": None}, "the input label is missing"),
         ({"image": GREY, "label": [1, 2], "z": GREY}, "unknown input 'z'. Known: image, label."),
         ({"images": GREY, "label": [1, 2]}, "unknown input 'images'. Did you mean 'image'?"),
-        ({"image": GREY, "label": 3}, "labels is a list with a label for each image, not 3"),
-        ({"image": GREY, "label": np.array(3)}, "labels is a list with a label for each image"),
-        ({"image": GREY, "label": 3.0}, "labels is a list with a label for each image, not 3.0"),
-        ({"image": GREY, "label": "34"}, "labels is a list with a label for each image"),
+        ({"image": GREY, "label": 3}, "labels must be a list with a label for each image, not 3"),
+        (
+            {"image": GREY, "label": np.array(3)},
+            "labels must be a list with a label for each image",
+        ),
+        (
+            {"image": GREY, "label": 3.0},
+            "labels must be a list with a label for each image, not 3.0",
+        ),
+        ({"image": GREY, "label": "34"}, "labels must be a list with a label for each image"),
         ({"image": GREY, "label": [1]}, "different numbers of rows: {'image': 2, 'label': 1}"),
         ({"image": GREY, "label": [1, 10]}, "label 10 is out of range: the 10 classes are 0..9"),
         ({"image": GREY, "label": [1, -1]}, "label -1 is out of range: the 10 classes are 0..9"),
-        ({"image": GREY, "label": [1, 2.0]}, "a label is a whole number or a name, not 2.0"),
-        ({"image": GREY, "label": [[1], [2]]}, "a label is a whole number or a name, not [1]"),
+        ({"image": GREY, "label": [1, 2.0]}, "a label must be a whole number or a name, not 2.0"),
+        ({"image": GREY, "label": [[1], [2]]}, "a label must be a whole number or a name, not [1]"),
         ({"image": GREY[0], "label": [1]}, "the shape (rows, 1, 8, 8), not (1, 8, 8)"),
         ({"image": GREY[:0], "label": [1]}, "the shape (rows, 1, 8, 8), not (0, 1, 8, 8)"),
         ({"image": 0.5, "label": [1]}, "the shape (rows, 1, 8, 8), not ()"),
         ({"image": [[1, 2], [3]], "label": [1]}, "not lists of different lengths"),
-        ({"image": "grey", "label": [1]}, "image is float32 numbers of the shape (rows, 1, 8, 8)"),
+        (
+            {"image": "grey", "label": [1]},
+            "image must be float32 numbers of the shape (rows, 1, 8, 8)",
+        ),
         ({"image": GREY.astype(object), "label": [1, 2]}, "not object"),
         ({"image": GREY * 1j, "label": [1, 2]}, "not complex128"),
-        ({"image": GREY * 510, "label": [1, 2]}, "image has values in 0..1, not 255..255"),
-        ({"image": GREY - 1, "label": [1, 2]}, "image has values in 0..1, not -0.5..-0.5"),
-        ({"image": GREY * np.nan, "label": [1, 2]}, "image has values in 0..1, not nan..nan"),
+        ({"image": GREY * 510, "label": [1, 2]}, "image must be in 0..1, not 255..255"),
+        ({"image": GREY - 1, "label": [1, 2]}, "image must be in 0..1, not -0.5..-0.5"),
+        ({"image": GREY * np.nan, "label": [1, 2]}, "image must be in 0..1, not nan..nan"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -183,7 +194,7 @@ def test_inputs_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_codes_are_finite(exported: Path, value: float) -> None:
-    with pytest.raises(RequestError, match="z is finite numbers: some of these are not"):
+    with pytest.raises(RequestError, match="z must be finite"):
         load(exported).run({"z": np.full((1, 16), value), "label": [1]})
     with pytest.raises(RequestError, match="noise must be finite"):
         load(exported).generate(np.full((1, 16), value), [1])
@@ -388,9 +399,9 @@ def test_a_part_may_take_8_bit_images(encoder: Path, tmp_path: Path) -> None:
     expected = load_part(encoder).run({"image": levels / 255, "label": labels})
     assert np.allclose(found["mean"], expected["mean"], atol=1e-6)
     for wrong, message in (
-        (levels / 255, "image is uint8 numbers of the shape (rows, 1, 8, 8), not float64"),
-        (levels + 256, "image has values in 0..255, not 256..511"),
-        (levels - 256, "image has values in 0..255, not -256..-1"),
+        (levels / 255, "image must be uint8 numbers of the shape (rows, 1, 8, 8), not float64"),
+        (levels + 256, "image must be in 0..255, not 256..511"),
+        (levels - 256, "image must be in 0..255, not -256..-1"),
     ):
         with pytest.raises(RequestError, match=re.escape(message)):
             part.run({"image": wrong, "label": labels})
@@ -493,7 +504,7 @@ def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) 
 
 @pytest.mark.parametrize("labels", [b"12", {1, 2}, frozenset({1}), {"roof": 1}, "12", 3], ids=str)
 def test_labels_in_no_order_are_refused(exported: Path, labels: Any) -> None:
-    with pytest.raises(RequestError, match="labels is a list with a label for each image"):
+    with pytest.raises(RequestError, match="labels must be a list with a label for each image"):
         load(exported).sample(labels=labels)
 
 
@@ -502,7 +513,7 @@ def test_labels_in_no_order_are_refused(exported: Path, labels: Any) -> None:
     [
         (None, "not object"), (5, r"not \(\)"), ("ab", "not <U2"),
         ([[1.0], [1.0, 2.0]], "lists of different lengths"),
-        (np.zeros(16), r"shape \(images, 16\), not \(16,\)"),
+        (np.zeros(16), r"shape \(rows, 16\), not \(16,\)"),
         (np.zeros((1, 16), complex), "complex"),
     ],
     ids=str,

@@ -67,7 +67,7 @@ def generate(
         PluginError: the model gives something else than an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
-    noise = model.noise.given(noise)
+    noise = model.noise.rows(noise, "noise", least=0)
     check_at_least("count", len(noise), 1)
     training = model.training
     model.eval()

@@ -1,7 +1,7 @@
 """Discrete codes: whole numbers that each choose an entry of a codebook."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,31 +12,27 @@ from gtk.core.values.value import Value
 
 @dataclass(frozen=True)
 class Codes(Value):
-    """What an input or output of an exported part holds that is discrete: int64 (B, *shape).
+    """Discrete inputs or outputs of an exported part: int64 (B, *shape).
 
     Attributes:
         shape: of one image's codes, without the batch: (4, 4) for a grid of them, () for one.
-        count: how many entries there are to choose from; codes are 0..count-1.
+        count: the number of entries to choose from; codes are 0..count-1.
 
     Raises:
-        InvalidValue: a shape without room for a code, or no entry.
+        InvalidValue: a size or a count below 1.
     """
 
     shape: tuple[int, ...]
     count: int
 
     role: ClassVar[str] = "codes"
+    dtype = np.dtype(np.int64)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.shape, tuple) and all(_is_size(side) for side in self.shape)):
-            raise InvalidValue(f"the shape of codes is a tuple of sizes, not {self.shape!r}")
+            raise InvalidValue(f"the shape of codes must be a tuple of sizes, not {self.shape!r}")
         if not _is_size(self.count):
-            raise InvalidValue(f"codes choose from 1 entry or more, not from {self.count!r}")
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of an index."""
-        return np.dtype(np.int64)
+            raise InvalidValue(f"codes must have 1 entry or more, not {self.count!r}")
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -45,11 +41,11 @@ class Codes(Value):
 
     @property
     def choices(self) -> int:
-        """As many as there are entries."""
+        """The number of entries."""
         return self.count
 
     def cases(self, count: int, first: int) -> NDArray[np.int64]:
-        """Return codes, the last and the first entry among them."""
+        """Return random codes, including the last and the first entry."""
         drawn = np.random.default_rng(first).integers(self.count, size=(count, *self.shape))
         drawn.reshape(-1)[:2] = [self.count - 1, 0][: drawn.size]
         return drawn

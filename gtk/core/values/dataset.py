@@ -1,6 +1,6 @@
-"""Image data sets as arrays, and what a model has to know of them."""
+"""Image data sets as arrays, and their description for models."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
-#: Where there is nothing to tell images apart by: one class, of which all labels are 0.
+#: Stands for the condition of a data set that has none: one class, so all labels are 0.
 NO_CONDITION = ConditionSpec(("image",))
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a model has to know of a data set; enough to build it without the data.
+    """The description of a data set; enough to build a model without the data.
 
     Attributes:
         name: the data set's name.
         channels: 1 for grey, 3 for colour.
         height: of an image, in pixels.
         width: of an image, in pixels.
-        condition: what each image is labelled with, None where it is not.
+        condition: what each image is labelled with, None for unlabelled images.
     """
 
     name: str
@@ -37,31 +37,31 @@ class DataSpec:
         return self.channels, self.height, self.width
 
     def with_absent(self) -> "DataSpec":
-        """Return the same data, whose condition a model may be given or not."""
+        """Return the same description with a condition that is nullable."""
         condition = None if self.condition is None else self.condition.with_absent()
         return replace(self, condition=condition)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the record as JSON can hold it."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return values | {"condition": None if self.condition is None else self.condition.as_json()}
+        """Return the record for JSON."""
+        condition = None if self.condition is None else self.condition.as_json()
+        return vars(self) | {"condition": condition}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "DataSpec":
         """Rebuild the record from `as_json`'s result."""
         table = values["condition"]
         condition = None if table is None else ConditionSpec.from_json(table)
-        return cls(**{**values, "condition": condition})
+        return cls(**(values | {"condition": condition}))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images of one split of a data set.
+    """The images and labels of one split of a data set.
 
     Attributes:
         images: (N, C, H, W), uint8.
-        labels: as the data set's `ConditionSpec` says: (N,) int64 class labels, or (N, n) float32
-            attributes or numbers; int64 zeros (N,) where the data set has no condition.
+        labels: rows of the data set's `ConditionSpec`: (N,) int64 class labels, or (N, n) float32
+            attributes or numbers; int64 zeros (N,) without a condition.
     """
 
     images: NDArray[np.uint8]
@@ -72,10 +72,8 @@ class Split:
 
 
 def spread(total: int, count: int) -> NDArray[np.int64]:
-    """Return at most `count` row numbers of `total`, evenly from the first to the last.
-
-    The first ones of a data set may all be of one class.
-    """
+    """Return at most `count` row numbers of `total`, evenly from the first to the last."""
+    # Not the first rows, which may all be of one class.
     return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
 
 
@@ -84,14 +82,14 @@ class Dataset:
     """A data set, decoded.
 
     Attributes:
-        spec: what it is.
-        train: images to train on, in memory or mapped into it.
+        spec: its description.
+        train: images to train on, in memory or memory-mapped.
         test: images to judge by.
-        notes: what the user should know of how it was read, a sentence each.
-        content: what changes when the files that it was read from do; "" where that is not known.
+        notes: what the user should know about how it was read, a sentence each.
+        content: a text that changes when the files that it was read from do; "" if unknown.
 
     Raises:
-        InvalidValue: the arrays are not what the description says.
+        InvalidValue: the arrays do not fit the description.
     """
 
     spec: DataSpec

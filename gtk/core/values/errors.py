@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-#: The environment variable that has the command line show tracebacks, too.
+#: The environment variable that makes the command line show tracebacks.
 TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
 
 
 class GtkError(Exception):
-    """Root of everything gtk raises on purpose; `exit_code` is what the command line ends with."""
+    """Root of everything gtk raises on purpose; `exit_code` is the command line's."""
 
     exit_code = 1
 
@@ -18,7 +18,7 @@ class WorkFailed(GtkError):
 
 
 class NonFiniteLoss(WorkFailed):
-    """A loss became infinite or not a number."""
+    """A loss became infinite or NaN."""
 
 
 class ExportMismatch(WorkFailed):
@@ -26,31 +26,31 @@ class ExportMismatch(WorkFailed):
 
 
 class UserError(GtkError):
-    """The request cannot be carried out as it stands (exit code 2)."""
+    """The request cannot be carried out (exit code 2)."""
 
     exit_code = 2
 
 
 class UnknownName(UserError):
-    """A name of something that is neither installed nor stored."""
+    """A name of nothing that is installed or stored."""
 
 
 class InvalidValue(UserError, ValueError):
-    """A setting or an argument outside what is possible."""
+    """A setting or an argument out of range, or of the wrong type."""
 
 
 class PluginError(UserError):
-    """A plugin that is broken, incompatible, or whose name several packages claim."""
+    """A plugin that is broken or incompatible, or whose name several packages claim."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
     near = get_close_matches(name, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], remedy: str = "") -> UnknownName:
-    """Return the error for an unknown name; it lists the nearest known name, or else all."""
+    """Return the error for an unknown name; it shows the nearest known name, or else all."""
     known = sorted(known)
     near = did_you_mean(name, known)
     listing = f" Known: {', '.join(known)}." if known and not near else ""

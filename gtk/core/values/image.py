@@ -20,11 +20,7 @@ class Image(Value):
     shape: tuple[int, int, int]
 
     role: ClassVar[str] = "image"
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Black and white."""
-        return 0, 1
+    limits = (0, 1)
 
     def cases(self, count: int, first: int) -> NDArray[np.float32]:
         """Return images from black to white."""

@@ -1,9 +1,9 @@
-"""Paths between points, without torch: straight, along a sphere, and closed walks."""
+"""Paths between points: straight lines, arcs of a sphere, and closed walks."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Below this sine of the angle between them, two points have no arc between them to follow.
+#: Below this sine of the angle between them, the arc between two points is not well defined.
 SMALLEST_SINE = 1e-6
 
 
@@ -22,9 +22,8 @@ def spherical(
     """Return points on the arc between two: (S, *shape), for S shares of the angle, 0 to 1.
 
     White, Sampling Generative Networks (arXiv:1609.04468), section 2.1. Normal noise of many
-    dimensions lies near a sphere; the middle of a straight line would be too near its centre for
-    a model to have seen. Where there is no arc, as between points on one line through 0, the way
-    is straight.
+    dimensions lies near a sphere; the middle of a straight line would be nearer to the centre than
+    any noise that a model is trained on. Points on one line through 0 are joined by that line.
     """
     one, other = (point.astype(np.float64).ravel() for point in (start, end))
     lengths = np.linalg.norm(one) * np.linalg.norm(other)
@@ -45,10 +44,10 @@ def closed_walk(points: NDArray[np.float32], frames: int) -> NDArray[np.float32]
 
     Args:
         points: (P, *shape).
-        frames: how many places on the way, evenly apart; one more would be the first again.
+        frames: the number of places on the way, evenly apart.
 
     Returns:
-        (frames, *shape): the first is the first point.
+        (frames, *shape), beginning with the first point; one more frame would repeat it.
     """
     places = np.arange(frames) * len(points) / frames
     legs = places.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Files that a user asked for: never over another, and refused before any work is done."""
+"""Output files: checked before any work is done, and written whole or not at all."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
 from gtk.core.values.setting import setting
 
-#: The disk's failures, which are no mistake in a request.
+#: Failures of the disk, as opposed to mistakes in a request.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -17,7 +17,7 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
     """Refuse a file that cannot or must not be written.
 
     Raises:
-        UserError: its name does not end in `suffix`, it exists, is no ordinary file, or its
+        UserError: its name does not end in `suffix`, it exists, it is not an ordinary file, or its
             folder does not exist or cannot be written.
     """
     try:
@@ -38,21 +38,21 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
 
 
 def check_writable_folder(path: Path, folder: Path) -> None:
-    """Refuse to make `path` in a folder that is none or cannot be written.
+    """Refuse to make `path` in a folder that does not exist or cannot be written.
 
     Raises:
-        UserError: it names both.
+        UserError: names both.
     """
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         raise UserError(f"{path} cannot be written: {folder} is not a folder you can write to")
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file by rename, so that it is whole or absent; a link stays and is followed.
+    """Write a file by rename, so that it is whole or absent; links are followed.
 
     Raises:
         UserError: it cannot be written.
-        WorkFailed: there is no room for it.
+        WorkFailed: the disk is full or fails.
     """
     path = path.resolve()
     partial = _beside(path, "partial")
@@ -66,11 +66,11 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write files as `write_file` does, all or none: after a failure all is as it was before.
+    """Write all files or, after a failure, none, as `write_file` does.
 
     Raises:
         UserError: one cannot be written.
-        WorkFailed: there is no room for one.
+        WorkFailed: the disk is full or fails.
     """
     files = {path.resolve(): content for path, content in contents.items()}
     if len(files) < len(contents):
@@ -101,13 +101,13 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
 
 
 def _beside(path: Path, what: str) -> Path:
-    """Return the name of a file that is only there while another is written."""
-    # Long names are cut, since a file's name has a limit, and told apart by what is cut off.
+    """Return the name of a temporary file beside `path`."""
+    # File names have a maximal length: long ones are cut, and a checksum keeps them distinct.
     number = zlib.crc32(path.name.encode(errors="surrogateescape"))
     return path.with_name(f".{path.name[:50]}.{number:08x}.{os.getpid()}.{what}")
 
 
 def unwritable(path: Path, error: OSError) -> GtkError:
-    """Make the error for what cannot be written: the request's fault, or the disk's."""
+    """Return the error for a path that cannot be written, a mistake or a failing disk."""
     kind = WorkFailed if error.errno in DISK else UserError
     return kind(f"{path} cannot be written: {error.strerror}")

@@ -1,4 +1,4 @@
-"""What a user asks for when images are drawn: how many, and of which condition."""
+"""A request for images: how many, and of which condition."""
 
 import operator
 from collections.abc import Mapping, Sequence, Set
@@ -14,27 +14,26 @@ from gtk.core.values.errors import InvalidValue
 def choose_labels(
     condition: ConditionSpec | None, labels: Sequence[Any] | None, count: int | None
 ) -> tuple[NDArray[Any] | None, int]:
-    """Return a label for every image, and how many images there are.
+    """Return the encoded condition of every image, and the number of images.
 
-    What it returns is encoded, and must not go through here again: a number that a user writes may
-    be the name of a class.
+    Do not pass the result in again: a number that a user writes may be the name of a class.
 
     Args:
-        condition: what the model is conditioned on, None where it is not.
-        labels: an image's condition each, as `ConditionSpec.encode` takes it; None cycles through
-            `ConditionSpec.examples`: through the classes, where there are classes.
-        count: how many images; by default one a label.
+        condition: what the model is conditioned on, None for an unconditional model.
+        labels: the condition of each image, as `ConditionSpec.encode` takes it; None cycles through
+            `ConditionSpec.examples`, such as all classes.
+        count: how many images; by default one for each label.
 
     Returns:
         (count,) int64 or (count, n) float32, and the count.
 
     Raises:
-        InvalidValue: labels for a model that takes none, out of range, or not `count` of them.
+        InvalidValue: labels for an unconditional model, out of range, or not `count` of them.
     """
     if count is not None:
         check_at_least("count", count, 1)
     if labels is not None and not _is_list(labels):
-        raise InvalidValue(f"labels is a list with a label for each image, not {labels!r}")
+        raise InvalidValue(f"labels must be a list with a label for each image, not {labels!r}")
     if condition is None:
         if labels is not None:
             raise InvalidValue("this model takes no label: it was trained without a condition")
@@ -48,10 +47,10 @@ def choose_labels(
 
 
 def check_at_least(name: str, value: int, least: int) -> None:
-    """Refuse what is no whole number, or less than `least`.
+    """Refuse a value that is not a whole number of at least `least`.
 
     Raises:
-        InvalidValue: it names the argument.
+        InvalidValue: names the argument.
     """
     try:
         fits = not isinstance(value, bool) and operator.index(value) >= least
@@ -62,7 +61,7 @@ def check_at_least(name: str, value: int, least: int) -> None:
 
 
 def _is_list(value: object) -> bool:
-    """Say whether a value has rows: a list or an array, but no text, mapping or number."""
+    """Return whether a value is a list or an array; strings, mappings and numbers are not."""
     scalar = getattr(value, "shape", None) == ()
     other = isinstance(value, str | bytes | bytearray | Mapping | Set)
     return hasattr(value, "__len__") and not other and not scalar

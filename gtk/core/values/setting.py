@@ -1,4 +1,4 @@
-"""How a message names a setting: as the door that the user came through spells it."""
+"""Names of settings in messages: arguments in Python, options on the command line."""
 
 import shlex
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ def setting(name: str, value: object = None, *, example: str = "") -> str:
 
     Args:
         name: of the argument of `gtk.train`, `gtk.export`, ...
-        value: that it has or should have; None names the setting alone.
+        value: what it is or should be; None names the setting alone.
         example: a placeholder for the value, such as "N".
     """
     if not _as_options.get():
@@ -26,7 +26,7 @@ def setting(name: str, value: object = None, *, example: str = "") -> str:
 
 @contextmanager
 def settings_as_options() -> Iterator[None]:
-    """Spell settings as options while the command line works."""
+    """Spell settings as options inside, as the command line does."""
     token = _as_options.set(True)
     try:
         yield

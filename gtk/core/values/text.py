@@ -1,14 +1,14 @@
 """Text from data, files and users, made safe to display."""
 
-#: Between letters of some scripts and parts of some emoji: they show in what they join.
+#: They join letters of some scripts and parts of some emoji, so they are not escaped.
 JOINERS = "\u200c\u200d"
 
 
 def visible(text: object) -> str:
-    r"""Return a text without characters that a terminal, a font or a page would act on.
+    r"""Return a text with its unprintable characters escaped as Python does.
 
-    Control characters, marks that change the direction of writing and invalid bytes are
-    written as Python writes them: an escape becomes ``\x1b``, the end of a line ``\n``.
+    These are control characters, marks that change the direction of writing and invalid bytes: an
+    escape becomes ``\x1b``, the end of a line ``\n``.
     """
     return "".join(
         letter

@@ -1,4 +1,4 @@
-"""Progress of long work before a training, such as decoding images, told to a listener."""
+"""Progress of long work before a training, such as decoding images, reported to a listener."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Report the progress of all that is tracked inside, in this thread, to `listener`."""
+    """Report to `listener` the progress of everything tracked inside, in this thread."""
     token = _listener.set(listener)
     try:
         yield
@@ -26,19 +26,15 @@ def heard_by(listener: Listener) -> Iterator[None]:
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
     """Yield the items, and tell the listener, if there is one, how many are done.
 
-    It is told before the first with 0, and after each, so after the last with their number.
+    It is called before the first item, and after each.
 
     Args:
         items: what is worked on.
-        what: is done with them, as "decoding faces".
-        total: how many there are.
+        what: the name of the work, such as "decoding faces".
+        total: the number of items.
     """
-    listener = _listener.get() or _nobody
+    listener = _listener.get() or (lambda *_: None)
     listener(what, 0, total)
     for done, item in enumerate(items, start=1):
         yield item
         listener(what, done, total)
-
-
-def _nobody(what: str, done: int, total: int) -> None:
-    """Ignore the progress."""

@@ -5,6 +5,6 @@ from pathlib import Path
 
 
 def user_path(path: str | Path) -> Path:
-    """Return the path that is meant: a leading ~ is the user's home, as in a shell."""
-    # Not Path.expanduser, which raises where a shell leaves ~nobody as it is.
+    """Return a path with a leading ~ replaced by the user's home, as in a shell."""
+    # Not Path.expanduser: it raises on an unknown ~user, which a shell leaves unchanged.
     return Path(os.path.expanduser(path))  # noqa: PTH111

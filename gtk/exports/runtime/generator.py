@@ -102,7 +102,7 @@ class Generator(Part):
             RequestError: noise of another shape or not finite, or as in `sample`.
         """
         with requested():
-            values = NoiseSpec(self.noise_shape).given(noise)
+            values = NoiseSpec(self.noise_shape).rows(noise, "noise", least=0)
         chosen, _ = self._labels(labels, len(values))
         with requested():
             check_at_least("batch_size", batch_size, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.values.codes import Codes
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import condition_from_manifest
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
@@ -185,7 +185,7 @@ def _check_condition(manifest: dict[str, Any]) -> None:
     _demand(found == [condition["input"]], f"the inputs for its condition are {str(found)[:100]}")
     _check_ends(condition)
     port = ports[0]
-    value = ConditionSpec.from_manifest(condition, port["dtype"], tuple(port["shape"]))
+    value = condition_from_manifest(condition, port["dtype"], tuple(port["shape"]))
     fits = (port["dtype"], port["shape"]) == (str(value.dtype), list(value.shape))
     _demand(fits, f"a condition of {kind} is {value.dtype} of shape {value.shape}")
     given = {"ranges": condition["ranges"], **condition, "input": value.port}
@@ -221,7 +221,7 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
     """Return what an input takes, as far as a checked manifest says."""
     shape, image = tuple(port["shape"]), manifest["image"]
     if port["kind"] == "condition":
-        return ConditionSpec.from_manifest(manifest["condition"], port["dtype"], shape)
+        return condition_from_manifest(manifest["condition"], port["dtype"], shape)
     if port["kind"] == "codes":
         return Codes(shape, port["count"])
     ends = tuple(image["range"]) if port["kind"] == "image" else None

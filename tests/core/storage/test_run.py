@@ -106,8 +106,8 @@ def test_labels_are_checked(small_run: Run) -> None:
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"seed": None}, "seed must be a whole number of at least 0, not None"),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
-        ({"labels": [3.7]}, "a label is a whole number or a name, not 3.7"),
-        ({"labels": "12"}, "labels is a list"),
+        ({"labels": [3.7]}, "a label must be a whole number or a name, not 3.7"),
+        ({"labels": "12"}, "labels must be a list"),
         ({"device": ""}, "device '' cannot be used here"),
     ):
         with pytest.raises(InvalidValue, match=message):

@@ -41,12 +41,12 @@ def test_a_condition_is_written_by_name_or_in_order(
     ("spec", "value", "message"),
     [
         (ATTRIBUTES, {"hut": 1}, "unknown condition 'hut'. Did you mean 'hat'?"),
-        (ATTRIBUTES, {"hat": 2}, "hat is a number in 0..1, not 2"),
-        (ATTRIBUTES, {"hat": "much"}, "hat is a number in 0..1, not 'much'"),
+        (ATTRIBUTES, {"hat": 2}, "hat must be a number in 0..1, not 2"),
+        (ATTRIBUTES, {"hat": "much"}, "hat must be a number in 0..1, not 'much'"),
         (ATTRIBUTES, [1], "1 numbers for hat, glasses: give all"),
         (ATTRIBUTES, 1, "give hat, glasses by name, not 1"),
-        (CONTINUOUS, {"age": float("nan")}, "age is a number in 0..100, not nan"),
-        (CONTINUOUS, {"angle": -3.1}, "angle is a number in -3..1, not -3.1"),
+        (CONTINUOUS, {"age": float("nan")}, "age must be a number in 0..100, not nan"),
+        (CONTINUOUS, {"angle": -3.1}, "angle must be a number in -3..1, not -3.1"),
         (CLASSES, "cow", "unknown label 'cow'"),
     ],
 )
@@ -78,9 +78,12 @@ def test_without_labels_sampling_cycles_through_the_examples(spec: ConditionSpec
     [
         (((), "classes"), "needs names that differ"),
         ((("a", "a"), "classes"), "needs names that differ"),
-        ((("a",), "colours"), "a condition is classes, attributes, continuous, not 'colours'"),
+        (
+            (("a",), "colours"),
+            "unknown kind of condition 'colours'. Use attributes, classes, continuous",
+        ),
         ((("a",), "continuous"), "needs a range for each of its 1 numbers"),
-        ((("a",), "classes", ((0, 1),)), "any other none; there are 1"),
+        ((("a",), "classes", ((0, 1),)), "any other kind none; there are 1"),
         ((("a",), "continuous", ((1.0, 1.0),)), "the range of a is 1.0..1.0"),
         ((("a",), "continuous", ((0.0, float("inf")),)), "the range of a is 0.0..inf"),
     ],
@@ -96,10 +99,10 @@ def test_a_description_that_makes_no_sense_is_refused(
     ("spec", "labels", "message"),
     [
         (ATTRIBUTES, np.zeros(3, np.int64), "should be float32 (3, 2)"),
-        (ATTRIBUTES, np.full((3, 2), 2, np.float32), "have hat in 2..2, it should be in 0..1"),
+        (ATTRIBUTES, np.full((3, 2), 2, np.float32), "have hat in 2..2, it must be in 0..1"),
         (CONTINUOUS, np.full((3, 2), np.nan, np.float32), "have age in nan..nan"),
         (CLASSES, np.zeros((3, 2), np.float32), "should be int64 (3,)"),
-        (None, np.ones(3, np.int64), "are 1..1, the classes are 0..0"),
+        (None, np.ones(3, np.int64), "must be in 0..0, not 1..1"),
     ],
 )
 def test_a_data_set_whose_labels_are_something_else_is_refused(

@@ -90,8 +90,8 @@ def test_an_unlabelled_store_gives_no_condition() -> None:
         (np.zeros((2, 1, 2, 3), np.uint8), np.zeros(2, np.int64), "should be uint8"),
         (np.zeros((2, 1, 2, 2), np.uint8), np.zeros(2, np.int32), "labels are int32"),
         (np.zeros((2, 1, 2, 2), np.uint8), np.zeros(3, np.int64), r"should be int64 \(2,\)"),
-        (np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 3]), r"labels are 0..3, the .* are 0..2"),
-        (np.zeros((2, 1, 2, 2), np.uint8), np.array([-1, 0]), "labels are -1..0"),
+        (np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 3]), r"labels must be in 0..2, not 0..3"),
+        (np.zeros((2, 1, 2, 2), np.uint8), np.array([-1, 0]), "labels must be in 0..2, not -1..0"),
     ],
 )
 def test_a_data_set_that_is_not_what_it_says_is_refused(

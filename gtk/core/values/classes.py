@@ -1,0 +1,125 @@
+"""Classes: every image is of one."""
+
+import operator
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.values.condition_spec import ConditionSpec
+from gtk.core.values.errors import InvalidValue, unknown_name
+
+#: A whole number as text.
+WHOLE = re.compile(r"-?[0-9]+")
+#: The most digits of a number that are read: int() takes time quadratic in them.
+LONGEST_NUMBER = 1000
+#: The most characters of a label that a message shows.
+LONGEST_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Classes(ConditionSpec):
+    """One of several classes: a label 0..n-1, int64 (); n where it is absent.
+
+    A number that a user writes is a label, except where the names of all classes are whole numbers
+    that differ as numbers: then it means the class of that number.
+    """
+
+    kind: str = "classes"
+
+    nouns = ("class", "classes")
+    port = "label"
+    dtype = np.dtype(np.int64)
+    shape = ()
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The first label and the last, or the one that means absent."""
+        return 0, self.choices - 1
+
+    @property
+    def choices(self) -> int:
+        """How many labels there are, including the one that means absent."""
+        return self.count + self.nullable
+
+    @property
+    def absent(self) -> NDArray[np.int64]:
+        """One past the last label."""
+        return np.array(self.count, np.int64)
+
+    @property
+    def numbers(self) -> str:
+        """What a number that a user writes means: "index", or "names" of the classes."""
+        return "index" if self._labels_by_number is None else "names"
+
+    @cached_property
+    def _labels_by_number(self) -> dict[int, int] | None:
+        """Labels by the numbers that name the classes; None unless these are all different."""
+        if not all(WHOLE.fullmatch(name) and len(name) <= LONGEST_NUMBER for name in self.names):
+            return None
+        found = {int(name): label for label, name in enumerate(self.names)}
+        counted = list(found) == list(range(self.count))  # then index and name agree
+        return found if len(found) == self.count and not counted else None
+
+    @cached_property
+    def _labels_by_name(self) -> dict[str, int]:
+        return {name: label for label, name in enumerate(self.names)}
+
+    def row(self, given: Any) -> NDArray[np.int64]:  # noqa: ANN401 - as in encode
+        """Return a label as an array."""
+        return np.array(self.label(given), np.int64)
+
+    def label(self, given: int | str) -> int:
+        """Return the label 0..n-1 of the class that a user means.
+
+        A string that is a class's name means that class; any other whole number, as string or int,
+        means the class of that number where `numbers` is "names", and else is the label itself.
+
+        Raises:
+            InvalidValue: a number that means no class.
+            UnknownName: a string that is neither a class name nor a number.
+        """
+        if isinstance(given, str):
+            if given in self._labels_by_name:
+                return self._labels_by_name[given]
+            if not WHOLE.fullmatch(given) or len(given) > LONGEST_NUMBER:
+                shown = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
+                raise unknown_name("label", shown, self.names)
+            given = int(given)
+        try:
+            number = operator.index(given)
+        except TypeError:
+            number = None
+        if number is None or isinstance(given, bool):
+            raise InvalidValue(f"a label must be a whole number or a name, not {given!r}")
+        return self._label_of_number(number)
+
+    def _label_of_number(self, number: int) -> int:
+        known = self._labels_by_number
+        label = number if known is None else known.get(number, -1)
+        if not 0 <= label < self.count:
+            # Python raises where it should print thousands of digits.
+            shown = (
+                number
+                if abs(number) < 10**LONGEST_SHOWN
+                else f"of more than {LONGEST_SHOWN} digits"
+            )
+            there = f"0..{self.count - 1}" if known is None else ", ".join(self.names)
+            raise InvalidValue(
+                f"label {shown} is out of range: the {self.count} classes are {there}"
+            )
+        return label
+
+    def examples(self) -> NDArray[np.int64]:
+        """Return every class."""
+        return np.arange(self.count, dtype=np.int64)
+
+    def manifest(self) -> dict[str, Any]:
+        """Add what a number means."""
+        return super().manifest() | {"numbers": self.numbers}
+
+    def _present_name(self, row: NDArray[Any]) -> str:
+        return self.names[int(row)]

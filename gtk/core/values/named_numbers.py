@@ -1,0 +1,67 @@
+"""A number for each name: what attributes and continuous conditions share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.values.condition_spec import ConditionSpec
+from gtk.core.values.errors import InvalidValue, unknown_name
+
+
+@dataclass(frozen=True)
+class NamedNumbers(ConditionSpec):
+    """A number for each name, float32 (n,); all NaN where it is absent."""
+
+    by_name = True
+
+    def ends(self) -> Iterator[tuple[str, float, float]]:
+        """Yield each name with its lowest and highest number."""
+        for name, (low, high) in zip(self.names, self.ranges, strict=True):
+            yield name, low, high
+
+    def default(self) -> NDArray[np.float32]:
+        """Return the row of an empty mapping."""
+        return self.row({})
+
+    def row(self, given: Any) -> NDArray[np.float32]:  # noqa: ANN401 - as in encode
+        """Return the numbers as float32 (n,)."""
+        if not isinstance(given, Mapping):
+            if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
+                raise InvalidValue(f"give {', '.join(self.names)} by name, not {given!r}")
+            if len(given) != self.count:
+                raise InvalidValue(f"{len(given)} numbers for {', '.join(self.names)}: give all")
+            given = dict(zip(self.names, given, strict=True))
+        ranges = {name: (low, high) for name, low, high in self.ends()}
+        numbers = self._defaults()
+        for name, number in given.items():
+            if name not in ranges:
+                raise unknown_name("condition", name, self.names)
+            low, high = ranges[name]
+            try:
+                fits = low <= float(number) <= high
+            except (TypeError, ValueError):
+                fits = False
+            if not fits:
+                raise InvalidValue(f"{name} must be a number in {low:g}..{high:g}, not {number!r}")
+            numbers[name] = float(number)
+        return np.array(list(numbers.values()), dtype=np.float32)
+
+    def manifest(self) -> dict[str, Any]:
+        """Add the ranges."""
+        ranges = [[low, high] for _, low, high in self.ends()]
+        return super().manifest() | {"ranges": ranges}
+
+    def _defaults(self) -> dict[str, float]:
+        """Return the numbers that a user may leave out: each in the middle of its range."""
+        return {name: (low + high) / 2 for name, low, high in self.ends()}
+
+    def _check_present(self, rows: NDArray[Any], what: str) -> None:
+        for values, (name, low, high) in zip(rows.T, self.ends(), strict=True):
+            if not (low <= values.min() and values.max() <= high):  # so that NaN is refused, too
+                raise InvalidValue(
+                    f"{what} have {name} in {values.min():g}..{values.max():g}, it must be in "
+                    f"{low:g}..{high:g}"
+                )
