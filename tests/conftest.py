@@ -22,7 +22,7 @@ import torch
 
 import gtk
 from gtk import defaults
-from gtk.core.registry import discovery
+from gtk.core.registry import discovery, plugin_module
 from gtk.core.storage.cache import CACHE_VARIABLE
 
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
@@ -190,4 +190,4 @@ def forget_plugins() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
     discovery.installed.cache_clear()
-    discovery._manager.cache_clear()
+    plugin_module.manager.cache_clear()

@@ -13,7 +13,7 @@ import click
 import pages
 
 from gtk.cli.main import gtk as command_group, run
-from gtk.core.registry import discovery
+from gtk.core.registry import discovery, plugin_module
 
 
 def parse(command: str) -> None:
@@ -102,4 +102,4 @@ def forget_plugins() -> None:
     for name in [name for name in sys.modules if name.startswith("gtk_plugin_")]:
         del sys.modules[name]
     discovery.installed.cache_clear()
-    discovery._manager.cache_clear()
+    plugin_module.manager.cache_clear()

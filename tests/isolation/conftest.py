@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gtk.core.registry import discovery
+from gtk.core.registry import discovery, plugin_module
 
 ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
 #: What installers have left behind: a package's name, its METADATA and its entry points.
@@ -71,4 +71,4 @@ def forget() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
     discovery.installed.cache_clear()
-    discovery._manager.cache_clear()
+    plugin_module.manager.cache_clear()

@@ -18,38 +18,38 @@ UNRULY = "of gtk-plugin-unruly 0.3"
 #: What is said of a model that is named.
 MODELS = f"""
 broken: model 'broken' of gtk-plugin-broken 0.3: importing gtk_plugin_broken failed with
-  ModuleNotFoundError: No module named 'a_module_that_is_not_installed'. Mend, update or
+  ModuleNotFoundError: No module named 'a_module_that_is_not_installed'. Fix, update or
   uninstall it.
 misspelt: model 'misspelt' of gtk-plugin-misspelt 0.3: unknown hook 'gtk_model'. Did you mean
   'gtk_models'? Hooks are listed in docs/hooks.md.
 wrong_spec: model 'wrong_spec' of gtk-plugin-wrong-spec 0.3: gtk_models() must return ModelSpec,
   not dict.
 exiting: model 'exiting' {UNRULY}: importing gtk_plugin_exiting failed with SystemExit: this
-  package has moved. Mend, update or uninstall it.
+  package has moved. Fix, update or uninstall it.
 curious: model 'curious' {UNRULY}: gtk_models() has no argument 'config'; it takes none. Hooks are
   listed in docs/hooks.md.
 escaping: model 'escaping' {UNRULY}: importing gtk_plugin_escaping failed with Escape: over the
-  wall. Mend, update or uninstall it.
+  wall. Fix, update or uninstall it.
 nowhere: model 'nowhere' {UNRULY}: importing gtk_plugin_nowhere failed with ModuleNotFoundError:
-  No module named 'gtk_plugin_nowhere'. Mend, update or uninstall it.
+  No module named 'gtk_plugin_nowhere'. Fix, update or uninstall it.
 refusing: model 'refusing' {UNRULY}: gtk_models() failed with RuntimeError: not today.
 astray: model 'astray' {UNRULY}: importing gtk_plugin_gone failed with ModuleNotFoundError: No
-  module named 'gtk_plugin_gone'. Mend, update or uninstall it.
+  module named 'gtk_plugin_gone'. Fix, update or uninstall it.
 unwritten: model 'unwritten' {UNRULY}: its target is gtk_plugin_astray:Model, and the module
-  gtk_plugin_astray has no 'Model'. Mend, update or uninstall it.
+  gtk_plugin_astray has no 'Model'. Fix, update or uninstall it.
 untrue: model 'untrue' {UNRULY}: its target gtk_plugin_astray:Other is not a Model.
-hollow: model 'hollow' is brought by a package whose metadata cannot be read: reinstall or remove
-  what brings the module gtk_plugin_hollow.
-nameless: model 'nameless' is brought by a package whose metadata cannot be read: reinstall or
-  remove what brings the module gtk_plugin_nameless.
+hollow: model 'hollow' belongs to a package whose metadata cannot be read: reinstall or remove
+  the package with the module gtk_plugin_hollow.
+nameless: model 'nameless' belongs to a package whose metadata cannot be read: reinstall or
+  remove the package with the module gtk_plugin_nameless.
 a: model 'a' of shapeless 1: importing ?! failed with ModuleNotFoundError: No module named '?!'.
-  Mend, update or uninstall it.
-cvae: model 'cvae' is claimed by generative-toolkit {GTK} and gtk-plugin-twin 0.3. Say which:
+  Fix, update or uninstall it.
+cvae: model 'cvae' is claimed by generative-toolkit {GTK} and gtk-plugin-twin 0.3. Use
   generative-toolkit/cvae or gtk-plugin-twin/cvae.
-painter: model 'painter' is claimed by gtk-plugin-painter 0.3 and gtk-plugin-rival 0.3. Say
-  which: gtk-plugin-painter/painter or gtk-plugin-rival/painter.
+painter: model 'painter' is claimed by gtk-plugin-painter 0.3 and gtk-plugin-rival 0.3. Use
+  gtk-plugin-painter/painter or gtk-plugin-rival/painter.
 """
-BOTH = f"is claimed by generative-toolkit {GTK} and gtk-plugin-rival 0.3. Say which:"
+BOTH = f"is claimed by generative-toolkit {GTK} and gtk-plugin-rival 0.3. Use"
 #: What is said of another plugin that is named, by its option.
 OTHERS = f"""
 loss newer: loss 'newer' of gtk-plugin-newer 0.3: it was written for version 3 of gtk's
@@ -73,7 +73,7 @@ RAISING = f"""
 raising: loss 'raising' {UNRULY} failed in Raising.updates (gtk_plugin_raising.py, line LINE) with
   RuntimeError:
 late: loss 'late' {UNRULY} failed in Late.evaluate (gtk_plugin_raising.py, line LINE) with KeyError:
-  'losses\\nand more'. GENERATIVE_TOOLKIT_TRACEBACK=1 shows the traceback; mend or update the
+  'losses\\nand more'. GENERATIVE_TOOLKIT_TRACEBACK=1 shows the traceback; fix or update the
   package, or tell its author.
 leaving: loss 'leaving' {UNRULY} failed in Leaving.updates (gtk_plugin_raising.py, line LINE) with
   SystemExit: 0.

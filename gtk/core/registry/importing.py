@@ -1,4 +1,4 @@
-"""Import what a plugin brings, so that nothing it does then is more than one line of trouble."""
+"""Imports of plugins, whose every failure becomes a PluginError of one line."""
 
 import sys
 from contextlib import redirect_stdout
@@ -9,21 +9,21 @@ from gtk.core.values.errors import PluginError
 
 
 def import_plugin(module: str) -> ModuleType:
-    """Import a plugin's module; what it prints goes to standard error, which results do not.
+    """Import a plugin's module; what it prints goes to standard error, apart from results.
 
     Raises:
-        PluginError: it cannot be imported, or tries to end the program.
-        ModuleNotFoundError: torch is not installed, which is gtk's to need and to say.
+        PluginError: it cannot be imported, or tries to exit.
+        ModuleNotFoundError: torch is not installed; the command line reports that itself.
     """
     try:
         with redirect_stdout(sys.stderr):
             return import_module(module)
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # some libraries derive their own from it, SystemExit does
+    except BaseException as error:  # SystemExit, and the errors of some libraries, derive from it
         if isinstance(error, ModuleNotFoundError) and error.name == "torch":
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(
-            f"importing {module} failed with {reason}. Mend, update or uninstall it."
+            f"importing {module} failed with {reason}. Fix, update or uninstall it."
         ) from error

@@ -1,23 +1,30 @@
 """A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
+
+Default = TypeVar("Default")
+
+
+def option(default: Default, text: str, **metadata: Any) -> Default:  # noqa: ANN401 - any of a field's
+    """Return a field of a config dataclass: its default and its help text."""
+    return field(default=default, metadata={"help": text, **metadata})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One field of one config table, and the name it goes by on the command line and in Python.
+    """One field of one config table, and its name on the command line and in Python.
 
     Attributes:
         table: the table it belongs to: "train", "model", "conditioner" or "loss".
         field: the field's name in the config dataclass.
-        name: the bare field name where that is unique, else `table_field`.
-        type: int, float, bool, str, a Literal of texts, or tuple[int, ...].
-        default: the value it has unless told otherwise.
+        name: the bare field name if it is unique, else `table_field`.
+        type: int, float, bool, str, a Literal of strings, or tuple[int, ...].
+        default: its default value.
         help: a sentence for the user.
     """
 
@@ -52,12 +59,12 @@ def check_config(config: type) -> None:
         if not _usable(kind):
             written = kind.__name__ if type(kind) is type else kind
             raise PluginError(
-                f"{name} has type {written}; options are int, float, bool, str, Literal of texts "
-                "or tuple[int, ...]"
+                f"{name} has type {written}. Use int, float, bool, str, a Literal of strings or "
+                "tuple[int, ...]"
             )
         if item.default is MISSING:
             what = "no default" if item.default_factory is MISSING else "a default_factory"
-            raise PluginError(f"{name} has {what}: write the value itself, {item.name} = ...")
+            raise PluginError(f"{name} has {what}. Give the value itself, {item.name} = ...")
 
 
 def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> list[Option]:
@@ -65,10 +72,10 @@ def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> li
 
     Args:
         tables: config classes by table.
-        reserved: names that mean something else; a field of such a name becomes `table_field`.
+        reserved: names that are taken; a field of such a name becomes `table_field`.
 
     Raises:
-        PluginError: two options would go by one name.
+        PluginError: two options would have one name.
     """
     names = [item.name for config in tables.values() for item in fields(config)]
     options = []
@@ -105,12 +112,12 @@ def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # 
 
     Args:
         config: the dataclass.
-        values: by field name; numbers, texts, booleans, lists of whole numbers.
+        values: by field name; numbers, strings, booleans, lists of whole numbers.
         where: what the values belong to, for messages.
 
     Raises:
-        InvalidValue: a value of the wrong type or outside its range.
-        UnknownName: a name that is no field.
+        InvalidValue: a value of the wrong type or out of range.
+        UnknownName: a name that is not a field.
     """
     hints = get_type_hints(config)
     known = [item.name for item in fields(config)]
@@ -125,7 +132,7 @@ def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # 
 
 
 def as_table(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config object
-    """Return a config object's values as JSON and TOML can hold them."""
+    """Return a config object's values for JSON and TOML."""
     values = {item.name: getattr(config, item.name) for item in fields(config)}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in values.items()

@@ -1,4 +1,4 @@
-"""Errors that come out of a plugin's code: whose they are, in one line."""
+"""Errors from a plugin's code, reported in one line that names the plugin."""
 
 import traceback
 from collections.abc import Iterator
@@ -12,14 +12,13 @@ from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError, PluginError
 
 
 def plugin_failure(error: BaseException) -> PluginError | None:
-    """Return what to tell a user of an error from code of a plugin that is not gtk's own.
+    """Return the command line's message for an error from a plugin that is not gtk's own.
 
-    The plugin's code nearest to where it was raised is named: what that called, torch for
-    instance, did as it was told. From Python errors arrive as they were raised; this is for the
-    command line, whose users have not written the plugin, or want one line and ask for more.
+    It names the plugin's innermost frame: libraries that this calls, such as torch, are rarely at
+    fault. In Python, errors arrive as they were raised.
 
     Returns:
-        None where no such plugin's code had a part in it, or the error says itself what to do.
+        None if no such plugin's code is in the traceback, or the error is one of gtk's.
     """
     if isinstance(error, GtkError | KeyboardInterrupt | GeneratorExit):
         return None
@@ -39,12 +38,12 @@ def plugin_failure(error: BaseException) -> PluginError | None:
     return PluginError(
         f"{' and '.join(names)}{' of ' if names else ''}{item} failed in {code.co_qualname} "
         f"({Path(code.co_filename).name}, line {line}) with {reason}. {TRACEBACK_VARIABLE}=1 shows "
-        "the traceback; mend or update the package, or tell its author."
+        "the traceback; fix or update the package, or tell its author."
     )
 
 
 def _brought_with(item: Installed) -> Iterator[Plugin[Any]]:
-    """Yield all that a plugin's module brings, itself included; it has long been imported."""
+    """Yield all plugins of a plugin's module, which has been imported before."""
     for kind in KINDS:
         for other in installed(kind):
             if (other.package, other.module) == (item.package, item.module):
@@ -53,7 +52,7 @@ def _brought_with(item: Installed) -> Iterator[Plugin[Any]]:
 
 
 def _target(spec: Spec) -> str:
-    """Return the name of the class or function that does a plugin's work."""
+    """Return the name of a plugin's class or function."""
     if isinstance(spec.target, str):
         return spec.target.rpartition(":")[2]
     return getattr(spec.target, "__name__", "")

@@ -1,4 +1,4 @@
-"""What a plugin hands over: frozen records that describe a model, a conditioner, a loss, ..."""
+"""Specs: the frozen records in which a plugin describes a model, a conditioner, a loss, ..."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from gtk.core.registry.importing import import_plugin
 from gtk.core.values.errors import PluginError
 
-#: The version of the contracts, and the oldest that a spec may be written for.
+#: The version of the contracts, and the oldest one that still loads.
 API_VERSION, OLDEST_API_VERSION = 2, 1
 
 
@@ -19,13 +19,13 @@ class NoConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What every kind of plugin says about itself.
+    """What the specs of all kinds of plugins have.
 
     Attributes:
-        name: the name it goes by, the same as its entry point's.
+        name: the same as its entry point's.
         summary: one line for listings and help.
-        target: the class or function that does the work, best as text, "package.module:Name",
-            so that `--help` need not import torch.
+        target: the plugin's class or function, best as a string, "package.module:Name", so that
+            `--help` need not import torch.
         config: a frozen dataclass of its options; each field has a default and
             `metadata={"help": ...}`.
         api: the version of the contracts it was written for.
@@ -38,10 +38,10 @@ class Spec:
     api: int = API_VERSION
 
     def resolve(self) -> Callable[..., Any]:
-        """Return the target itself, importing it if it is given as text.
+        """Return the target itself, importing it if it is a string.
 
         Raises:
-            PluginError: the text names nothing that can be imported.
+            PluginError: it cannot be imported.
         """
         if not isinstance(self.target, str):
             return self.target
@@ -51,7 +51,7 @@ class Spec:
             target: Callable[..., Any] = getattr(module, attribute)
         except AttributeError as error:
             raise PluginError(
-                f"its target is {self.target}, and the module {name} has no '{attribute}'. Mend, "
+                f"its target is {self.target}, and the module {name} has no {attribute!r}. Fix, "
                 "update or uninstall it."
             ) from error
         return target
@@ -62,8 +62,8 @@ class ModelSpec(Spec):
     """A model: `target(config, data_spec, conditioner)` returns a `gtk.Model`.
 
     Attributes:
-        loss: the name of the loss it is trained with unless told otherwise.
-        conditioner: the name of its conditioner unless told otherwise.
+        loss: the name of its default loss.
+        conditioner: the name of its default conditioner.
         defaults: trainer settings that suit it, by name.
     """
 
@@ -87,10 +87,9 @@ class DatasetSpec(Spec):
     """A data set: `target(config, root)` returns a `gtk.Dataset`; `root` is a path or None.
 
     Attributes:
-        root: "none": it brings its images with it, and `root` is always None. "optional": without
-            one it knows where to get them. "required": they are the user's own, and `root` says
-            where.
-        defaults: trainer settings that suit it, by name; a model's own go before them.
+        root: "none": its images come with it, and `root` is always None. "optional": without one
+            it downloads them. "required": they are the user's own, in the path `root`.
+        defaults: trainer settings that suit it, by name; a model's own override them.
     """
 
     root: Literal["none", "optional", "required"] = "optional"

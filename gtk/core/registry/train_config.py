@@ -1,9 +1,10 @@
 """The trainer's own settings."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+from gtk.core.registry.options import option
 from gtk.core.values.setting import setting
 
 
@@ -15,99 +16,64 @@ class TrainConfig:
         ValueError: a value outside its range; the message names the field and the range.
     """
 
-    epochs: int = field(default=30, metadata={"help": "Passes over the training images."})
-    batch_size: int = field(default=128, metadata={"help": "Images in one step."})
-    learning_rate: float = field(default=1e-3, metadata={"help": "Adam's step size."})
-    adam_beta1: float = field(
-        default=0.9, metadata={"help": "Adam's decay of the average gradient."}
+    epochs: int = option(30, "Passes over the training images.")
+    batch_size: int = option(128, "Images in one step.")
+    learning_rate: float = option(1e-3, "Adam's step size.")
+    adam_beta1: float = option(0.9, "Adam's decay of the average gradient.")
+    adam_beta2: float = option(0.999, "Adam's decay of the average squared gradient.")
+    warmup_steps: int = option(
+        0, "Steps in which the learning rate rises to its full size; 0 for none."
     )
-    adam_beta2: float = field(
-        default=0.999, metadata={"help": "Adam's decay of the average squared gradient."}
+    decay: Literal["constant", "cosine"] = option(
+        "constant", "The learning rate after that: constant, or to 0 along half a cosine."
     )
-    warmup_steps: int = field(
-        default=0,
-        metadata={"help": "Steps in which the learning rate rises to its full size; 0 for none."},
+    clip_norm: float = option(
+        0.0, "The longest gradient, by its L2 norm, of the part that steps; 0: any."
     )
-    decay: Literal["constant", "cosine"] = field(
-        default="constant",
-        metadata={"help": "The learning rate after that: constant, or to 0 along half a cosine."},
+    flip: bool = option(
+        False, "Mirror half of a step's images, left to right, chosen anew each time."
     )
-    clip_norm: float = field(
-        default=0.0,
-        metadata={"help": "The longest gradient, by its L2 norm, of the part that steps; 0: any."},
+    shift: int = option(
+        0,
+        "Move each image of a step by up to so many pixels, across and down; its edge pixels are "
+        "repeated.",
     )
-    flip: bool = field(
-        default=False,
-        metadata={"help": "Mirror half of a step's images, left to right, chosen anew each time."},
+    condition_dropout: float = option(
+        0.0,
+        "Share of a step's images whose condition is left out, chosen anew each time: the model "
+        "can then be sampled without one, too.",
     )
-    shift: int = field(
-        default=0,
-        metadata={
-            "help": "Move each image of a step by up to so many pixels, across and down; its edge "
-            "pixels are repeated."
-        },
+    seed: int = option(0, "Decides every random draw of the training.")
+    threads: int = option(
+        0, "CPU threads; 0 means as many as torch takes. Part of the result's bits."
     )
-    condition_dropout: float = field(
-        default=0.0,
-        metadata={
-            "help": "Share of a step's images whose condition is left out, chosen anew each time: "
-            "the model can then be sampled without one, too."
-        },
+    validation: int = option(
+        0, "Training images held out to choose the best checkpoint; 0 keeps the last."
     )
-    seed: int = field(default=0, metadata={"help": "Decides every random draw of the training."})
-    threads: int = field(
-        default=0,
-        metadata={
-            "help": "CPU threads; 0 means as many as torch takes. Part of the result's bits."
-        },
+    validate_on_test: bool = option(
+        False,
+        "Choose the best checkpoint on the test images instead, as some tutorials do; the test "
+        "figure is then not independent.",
     )
-    validation: int = field(
-        default=0,
-        metadata={
-            "help": "Training images held out to choose the best checkpoint; 0 keeps the last."
-        },
+    monitor: str = option(
+        "",
+        "The validation's term, lower is better, that chooses the best checkpoint; by default the "
+        "loss's own.",
     )
-    validate_on_test: bool = field(
-        default=False,
-        metadata={
-            "help": "Choose the best checkpoint on the test images instead, as some tutorials do; "
-            "the test figure is then not independent."
-        },
+    patience: int = option(
+        0, "Stop after so many validations in a row without a new best; 0: never."
     )
-    monitor: str = field(
-        default="",
-        metadata={
-            "help": "The validation's term, lower is better, that chooses the best checkpoint; by "
-            "default the loss's own."
-        },
+    average_decay: float = option(
+        0.0,
+        "Decay per step, less at first, of a running average of the weights, which sampling and "
+        "export then use; 0 for none.",
     )
-    patience: int = field(
-        default=0,
-        metadata={"help": "Stop after so many validations in a row without a new best; 0: never."},
+    checkpoint_every: int = option(
+        0, "Steps between checkpoints; 0 means the first end of an epoch after 300 steps."
     )
-    average_decay: float = field(
-        default=0.0,
-        metadata={
-            "help": "Decay per step, less at first, of a running average of the weights, which "
-            "sampling and export then use; 0 for none."
-        },
-    )
-    checkpoint_every: int = field(
-        default=0,
-        metadata={
-            "help": "Steps between checkpoints; 0 means the first end of an epoch after 300 steps."
-        },
-    )
-    keep_checkpoints: int = field(
-        default=3, metadata={"help": "How many of the newest to keep, and the best besides."}
-    )
-    sample_every: int = field(
-        default=0,
-        metadata={"help": "Epochs between pictures; 0 draws about ten of each kind in all."},
-    )
-    log_every: int = field(
-        default=50, metadata={"help": "Steps between lines in metrics.jsonl and on the screen."}
-    )
+    keep_checkpoints: int = option(3, "How many of the newest to keep, and the best besides.")
+    sample_every: int = option(0, "Epochs between pictures; 0 draws about ten of each kind in all.")
+    log_every: int = option(50, "Steps between lines in metrics.jsonl and on the screen.")
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "log_every", "keep_checkpoints"):

@@ -1,6 +1,6 @@
-"""What a training is asked for with, besides options: one list for Python and the command line.
+"""The request for a training: one list of arguments for Python and the command line.
 
-It lies beside the trainer's own settings, since no plugin may have an option of these names.
+It is in the registry because no plugin may have an option of these names.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gtk.core.registry.options import option
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
@@ -18,70 +19,48 @@ from gtk.core.values.user_path import user_path
 class TrainRequest:
     """The arguments of `gtk.train`, which are the options of `gtk train`.
 
-    `gtk.train` says what each means. Paths may begin with ~.
+    `gtk.train` documents each. Paths may begin with ~.
 
     Raises:
-        InvalidValue: a run that goes on is to be changed.
+        InvalidValue: it changes settings of a run that it resumes.
     """
 
-    plugin: str | None = field(default=None, metadata={"help": "The model to train."})
-    recipe: str | Path | None = field(
-        default=None,
-        metadata={
-            "help": "Settings from a recipe, a TOML file or a run's run.json; every other option "
-            "beats it.",
-            "metavar": "NAME|FILE",
-        },
+    plugin: str | None = option(None, "The model to train.")
+    recipe: str | Path | None = option(
+        None,
+        "Settings from a recipe, a TOML file or a run's run.json; every other option beats it.",
+        metavar="NAME|FILE",
     )
-    data: str | None = field(
-        default=None,
-        metadata={
-            "help": "The data set to train on; a PATH says where it is, as in folder:photos.",
-            "metavar": "NAME[:PATH]",
-        },
+    data: str | None = option(
+        None,
+        "The data set to train on; a PATH says where it is, as in folder:photos.",
+        metavar="NAME[:PATH]",
     )
-    data_root: Path | None = field(
-        default=None,
-        metadata={
-            "help": "A folder with the data set's files; only read. By default what "
-            "GENERATIVE_TOOLKIT_DATA says; else they are downloaded.",
-            "metavar": "DIR",
-        },
+    data_root: Path | None = option(
+        None,
+        "A folder with the data set's files; only read. By default what GENERATIVE_TOOLKIT_DATA "
+        "says; else they are downloaded.",
+        metavar="DIR",
     )
-    conditioner: str | None = field(
-        default=None,
-        metadata={
-            "help": "How the condition gets in; by default as the model wants it. Names: gtk "
-            "plugins."
-        },
+    conditioner: str | None = option(
+        None, "How the condition gets in; by default as the model wants it. Names: gtk plugins."
     )
-    loss: str | None = field(
-        default=None,
-        metadata={
-            "help": "The training objective; by default the model's own. Names: gtk plugins."
-        },
+    loss: str | None = option(
+        None, "The training objective; by default the model's own. Names: gtk plugins."
     )
-    name: str | None = field(
-        default=None, metadata={"help": "The run becomes DIR/NAME; by default numbered."}
+    name: str | None = option(None, "The run becomes DIR/NAME; by default numbered.")
+    runs: Path = option(Path("runs"), "The folder that holds the runs.", metavar="DIR")
+    device: str | None = option(
+        None, "auto, cpu, cuda, cuda:1, ... By default auto, or a run's own."
     )
-    runs: Path = field(
-        default=Path("runs"),
-        metadata={"help": "The folder that holds the runs.", "metavar": "DIR"},
+    callbacks: tuple[str | object, ...] = option(
+        (), "One more callback; can be repeated.", flag="callback"
     )
-    device: str | None = field(
-        default=None,
-        metadata={"help": "auto, cpu, cuda, cuda:1, ... By default auto, or a run's own."},
+    resume: str | Path | None = option(
+        None, "Go on with this run; --epochs can make it longer.", metavar="RUN"
     )
-    callbacks: tuple[str | object, ...] = field(
-        default=(),
-        metadata={"help": "One more callback; can be repeated.", "flag": "callback"},
-    )
-    resume: str | Path | None = field(
-        default=None,
-        metadata={"help": "Go on with this run; --epochs can make it longer.", "metavar": "RUN"},
-    )
-    overwrite: bool = field(default=False, metadata={"help": "Replace an older run of that name."})
-    quiet: bool = field(default=False, metadata={"help": "Print only the run's folder."})
+    overwrite: bool = option(False, "Replace an older run of that name.")
+    quiet: bool = option(False, "Print only the run's folder.")
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,11 +68,11 @@ class TrainRequest:
         if self.data_root is not None:
             given["data_root"] = user_path(self.data_root)
         for name, value in given.items():
-            object.__setattr__(self, name, value)  # as frozen dataclasses do it themselves
+            object.__setattr__(self, name, value)  # as the __init__ of a frozen dataclass does
         self._check_resumed()
 
     def _check_resumed(self) -> None:
-        """Refuse to change the settings of a run that goes on, except for its length."""
+        """Refuse to change the settings of a resumed run, except for its length."""
         if self.resume is None:
             return
         fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")
@@ -109,7 +88,8 @@ class TrainRequest:
 
 #: Its fields that are arguments and options of their own.
 ARGUMENTS = tuple(item for item in fields(TrainRequest) if item.name != "options")
-#: What else `gtk train` has options for, and the tables that no argument is named after.
+#: Options of `gtk train` alone, which the core cannot ask, and the tables of recipes and run.json
+#: that are not arguments as well ("data", "conditioner" and "loss" are).
 _OTHERS = {"dry_run", "json", "help", "model", "train"}
 #: A plugin with an option of one of these names is refused when it is loaded.
 RESERVED_NAMES = frozenset(

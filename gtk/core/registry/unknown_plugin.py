@@ -1,4 +1,4 @@
-"""What to tell of a plugin's name that is not found; packages' metadata often say where it is."""
+"""The error for an unknown plugin, with a hint from the metadata of installed packages."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
@@ -6,20 +6,20 @@ from difflib import get_close_matches
 from gtk.core.registry.entry_points import PackageEntry, read_entry_points
 from gtk.core.values.errors import UnknownName, did_you_mean
 
-#: Metadata are written when a package is installed, and changes to its pyproject.toml wait for it.
+#: Changes to a package's pyproject.toml take effect when it is installed again.
 AGAIN = "install it again (pip install -e .)"
 
 
 def unknown_plugin(
     what: str, name: str, known: Collection[str], groups: Collection[str]
 ) -> UnknownName:
-    """Make the error for a plugin that is not found.
+    """Return the error for a plugin that is not found.
 
     Args:
-        what: was looked for: a kind, or "plugin".
-        name: that it should have, or "package/name".
-        known: the names that are found.
-        groups: of entry points, in which it was looked for.
+        what: a kind, or "plugin".
+        name: what the user wrote, "name" or "package/name".
+        known: the names that exist.
+        groups: the entry point groups that were searched.
     """
     begin = f"unknown {what} '{name}'."
     bare = name.rpartition("/")[2]
@@ -37,7 +37,7 @@ def unknown_plugin(
 
 
 def _misplaced(entry: PackageEntry, groups: Collection[str]) -> str:
-    """Say that an entry point is in another group."""
+    """Return the hint that an entry point is in the wrong group."""
     right = get_close_matches(entry.group, groups, n=1, cutoff=0) if len(groups) > 1 else groups
     return (
         f"{entry.package} {entry.version} has it under '{entry.group}', not "

@@ -129,9 +129,9 @@ def test_unusable_config_classes_are_refused() -> None:
     with pytest.raises(PluginError, match="cannot be resolved"):
         check_config(Lost)
     for config, message in (
-        (Thawed, "frozen"), (Odd, "complex"), (Needy, "Needy.width has no default: write"),
-        (Listed, "Listed.widths has type list; options are int, float, "),
-        (Made, "Made.widths has a default_factory: write the value itself, widths = ..."),
+        (Thawed, "frozen"), (Odd, "complex"), (Needy, "Needy.width has no default. Give"),
+        (Listed, "Listed.widths has type list. Use int, float, bool, "),
+        (Made, "Made.widths has a default_factory. Give the value itself, widths = ..."),
     ):  # fmt: skip
         with pytest.raises(PluginError, match=message):
             check_config(config)
