@@ -65,69 +65,47 @@ if TYPE_CHECKING:
         StandardGaussian as StandardGaussian,
     )
     from gtk.plugins.families.latent_variable import LatentVariableModel as LatentVariableModel
-    from gtk.train_door import train as train
+    from gtk.train_function import train as train
 
-#: Where each public name lives: "module" or "module:name there".
-_HOMES = {
-    "AdversarialModel": "gtk.plugins.families.adversarial",
-    "Array": "gtk.core.values.value",
-    "Attributes": "gtk.core.values.condition",
-    "Batch": "gtk.core.contracts.batch",
-    "CallbackSpec": "gtk.core.registry.spec",
-    "Classes": "gtk.core.values.condition",
-    "Codes": "gtk.core.values.codes",
-    "ConditionSpec": "gtk.core.values.condition",
-    "Conditioner": "gtk.core.contracts.conditioner",
-    "ConditionerSpec": "gtk.core.registry.spec",
-    "ConditioningLayer": "gtk.core.contracts.conditioner",
-    "Context": "gtk.core.contracts.loss",
-    "DataSpec": "gtk.core.values.dataset",
-    "Dataset": "gtk.core.values.dataset",
-    "DatasetSpec": "gtk.core.registry.spec",
-    "DiagonalGaussian": "gtk.plugins.families.gaussian",
-    "ExportPart": "gtk.core.contracts.model",
-    "GtkError": "gtk.core.values.errors",
-    "Image": "gtk.core.values.image",
-    "InvalidValue": "gtk.core.values.errors",
-    "LatentVariableModel": "gtk.plugins.families.latent_variable",
-    "Loss": "gtk.core.contracts.loss",
-    "LossSpec": "gtk.core.registry.spec",
-    "Model": "gtk.core.contracts.model",
-    "ModelSpec": "gtk.core.registry.spec",
-    "NoConfig": "gtk.core.registry.spec",
-    "Noise": "gtk.core.contracts.noise",
-    "NoiseSpec": "gtk.core.values.noise",
-    "Normalization": "gtk.core.contracts.normalization",
-    "Numbers": "gtk.core.values.condition",
-    "PassThrough": "gtk.core.contracts.conditioner",
-    "PlainNormalization": "gtk.core.contracts.conditioner",
-    "Progress": "gtk.core.training.progress",
-    "ReconstructingModel": "gtk.core.contracts.model",
-    "Run": "gtk.core.storage.run",
-    "ScoreLayer": "gtk.core.contracts.conditioner",
-    "Site": "gtk.core.contracts.conditioner",
-    "Split": "gtk.core.values.dataset",
-    "StandardGaussian": "gtk.plugins.families.gaussian",
-    "Update": "gtk.core.contracts.loss",
-    "UserError": "gtk.core.values.errors",
-    "Value": "gtk.core.values.value",
-    "WorkFailed": "gtk.core.values.errors",
-    "export": "gtk.exports.onnx",
-    "export_all": "gtk.exports.onnx",
-    "hookimpl": "gtk.core.registry.hooks",
-    "load": "gtk.core.storage.runs:find_run",
-    "track": "gtk.core.values.tracking",
-    "train": "gtk.train_door",
+#: The public names of each module.
+_NAMES = {
+    "core.contracts.batch": "Batch",
+    "core.contracts.conditioner": "Conditioner ConditioningLayer PassThrough PlainNormalization "
+    "ScoreLayer Site",
+    "core.contracts.loss": "Context Loss Update",
+    "core.contracts.model": "ExportPart Model ReconstructingModel",
+    "core.contracts.noise": "Noise",
+    "core.contracts.normalization": "Normalization",
+    "core.registry.hooks": "hookimpl",
+    "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec ModelSpec NoConfig",
+    "core.storage.run": "Run",
+    "core.storage.runs": "load",
+    "core.training.progress": "Progress",
+    "core.values.codes": "Codes",
+    "core.values.condition": "Attributes Classes ConditionSpec Numbers",
+    "core.values.dataset": "DataSpec Dataset Split",
+    "core.values.errors": "GtkError InvalidValue UserError WorkFailed",
+    "core.values.image": "Image",
+    "core.values.noise": "NoiseSpec",
+    "core.values.tracking": "track",
+    "core.values.value": "Array Value",
+    "exports.onnx": "export export_all",
+    "plugins.families.adversarial": "AdversarialModel",
+    "plugins.families.gaussian": "DiagonalGaussian StandardGaussian",
+    "plugins.families.latent_variable": "LatentVariableModel",
+    "train_function": "train",
 }
+_HOMES = {name: f"gtk.{module}" for module, names in _NAMES.items() for name in names.split()}
+#: What a public name is called in its module, if it has another name there.
+_RENAMED = {"load": "find_run"}
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the public name is
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name not in _HOMES:
-        raise AttributeError(f"module 'gtk' has no attribute '{name}'")
-    module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(import_module(module), attribute or name)
+        raise AttributeError(f"module 'gtk' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), _RENAMED.get(name, name))
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""What gtk itself brings to a training, by name. Core knows none of it, and torch is not needed."""
+"""Defaults of a training: names of gtk's own plugins and recipes, which the core does not know."""
 
 from pathlib import Path
 
@@ -6,33 +6,33 @@ from gtk.core.settings.recipe import Recipe, read_recipe
 from gtk.core.values.errors import UserError, unknown_name
 from gtk.core.values.user_path import user_path
 
-#: What is trained on when nothing is said.
+#: The default data set.
 DEFAULT_DATA = "digits"
-#: The callback that shows how a training comes along, unless it is to be quiet.
+#: The callback that shows the progress of a training that is not quiet.
 DISPLAY = "progress"
-#: The callbacks that draw, in every training; the report, of what the others drew, comes last.
+#: The callbacks that draw, in every training; the report comes last, as it shows the others' files.
 PICTURES = ("samples", "reconstructions", "latents", "curves", "report")
-#: Where the recipes are that come with gtk.
+#: The folder of gtk's own recipes.
 RECIPES = Path(__file__).parent / "plugins" / "recipes"
 
 
 def own_callbacks(*, quiet: bool) -> list[str]:
-    """Return the names of the callbacks that every training has, by package."""
+    """Return the qualified names of the callbacks that every training has."""
     names = PICTURES if quiet else (DISPLAY, *PICTURES)
     return [f"generative-toolkit/{name}" for name in names]
 
 
 def built_in_names() -> list[str]:
-    """Return the names of the recipes that come with gtk."""
+    """Return the names of gtk's own recipes."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def find_recipe(reference: str | Path) -> Recipe:
-    """Read the recipe that a name or a file means; what ends in .toml or .json is a file.
+    """Read a recipe by name, or from a file, which ends in .toml or .json.
 
     Raises:
-        UnknownName: there is none of that name; the message has the nearest.
-        UserError: the file cannot be read, or is no recipe.
+        UnknownName: no recipe has that name; the message has the nearest.
+        UserError: the file cannot be read, or is not a recipe.
     """
     path = user_path(reference)
     if str(reference).endswith((".toml", ".json")):
@@ -41,7 +41,7 @@ def find_recipe(reference: str | Path) -> Recipe:
         return read_recipe(RECIPES / f"{reference}.toml", built_in=True)
     if str(reference) and path.is_dir():
         raise UserError(
-            f"{path} is a folder and no recipe: to repeat a run, give its {path / 'run.json'}"
+            f"{path} is a folder, not a recipe. To repeat a run, give its {path / 'run.json'}"
         )
     raise unknown_name(
         "recipe",

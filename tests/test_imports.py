@@ -38,7 +38,7 @@ ALLOWED = {
     "exports/runtime": {"core/values", "exports/runtime"},
     "testing": {"core", "plugins", "exports", "testing"},
     "cli": {
-        "core", "plugins", "exports", "pictures", "testing", "defaults", "train_door", "cli",
+        "core", "plugins", "exports", "pictures", "testing", "defaults", "train_function", "cli",
     },
 }  # fmt: skip
 #: What never imports torch, or anything else that is slow, when it is imported: a line a folder,

@@ -23,7 +23,7 @@ from gtk.core.settings.choice import Choice
 from gtk.core.settings.recipe import NO_RECIPE, TABLES
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.defaults import DEFAULT_DATA
-from gtk.train_door import choose, prepare
+from gtk.train_function import choose, prepare
 
 HEADINGS = {
     "train": "Training",

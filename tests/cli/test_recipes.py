@@ -191,7 +191,7 @@ def test_a_file_that_is_no_recipe_is_named(gtk_command: Command, workplace: Path
         ("latin.toml", "latin.toml, line 2: not UTF-8 text"),
         ("large.toml", "large.toml is larger than 1,000,000 bytes"),
         ("folder.toml/x.toml", "recipe folder.toml/x.toml cannot be read"),
-        (".", ". is a folder and no recipe"),
+        (".", ". is a folder, not a recipe"),
         ("cvae-mpl", "unknown recipe 'cvae-mpl'. Did you mean 'cvae-mlp'?"),
         ("", "unknown recipe ''"),
     ):

@@ -1,1 +1,1 @@
-"""What a plugin's author writes against: Model, Conditioner, Loss, and what they are handed."""
+"""The contracts for plugin authors: Model, Conditioner, Loss, and what they are called with."""

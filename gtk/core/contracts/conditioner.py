@@ -1,8 +1,8 @@
 """The contract Conditioner: how a condition gets into a network.
 
-A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes or numbers. Where it
-is nullable, a batch mixes rows with and without one: a layer hands on for an absent row what it
-would hand on without a condition. `gtk.core.contracts.embedding.absent_rows` says which those are.
+A condition is a tensor: (B,) int64 class labels, or (B, n) float32 attributes or numbers. Rows of a
+nullable one may be absent (see `gtk.core.contracts.embedding.absent_rows`): for these, a layer
+returns what it would return without a condition.
 """
 
 from abc import ABC, abstractmethod
@@ -34,11 +34,11 @@ LayerType = TypeVar("LayerType", bound="ConditioningLayer | ScoreLayer")
 
 
 class ConditioningLayer(nn.Module, ABC):
-    """A layer that takes a network's features and the condition, and gives features.
+    """A layer that maps a network's features and the condition to features.
 
     Attributes:
-        out_features: width (vectors) or channels (images) of what it gives.
-        acts: whether the condition makes a difference to it.
+        out_features: width (vectors) or channels (images) of its result.
+        acts: whether its result depends on the condition.
     """
 
     out_features: int
@@ -50,7 +50,7 @@ class ConditioningLayer(nn.Module, ABC):
 
 
 class PassThrough(ConditioningLayer):
-    """Gives what it takes: where a strategy does not act."""
+    """The identity, for sites at which a strategy does not act."""
 
     acts: ClassVar[bool] = False
 
@@ -59,12 +59,12 @@ class PassThrough(ConditioningLayer):
         self.out_features = features
 
     def forward(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
-        """Return `hidden` as it is."""
+        """Return `hidden`."""
         return hidden
 
 
 class PlainNormalization(ConditioningLayer):
-    """Normalizes all images alike: where a strategy does not act on normalizations."""
+    """A normalization without the condition, for strategies that do not act on it."""
 
     acts: ClassVar[bool] = False
 
@@ -80,31 +80,30 @@ class PlainNormalization(ConditioningLayer):
 
 
 class ScoreLayer(nn.Module):
-    """Gives a discriminator's score as it is; a strategy that acts on it has a subclass.
+    """The identity on a discriminator's score; a strategy that acts on it has a subclass.
 
     Attributes:
-        acts: whether the condition makes a difference to it.
+        acts: whether its result depends on the condition.
     """
 
     acts: ClassVar[bool] = False
 
     def forward(self, score: Tensor, features: Tensor, condition: Tensor | None) -> Tensor:
-        """Map scores (B,), the features (B, F) they come from, and a condition to scores (B,)."""
+        """Map scores (B,), their features (B, F) and a condition to scores (B,)."""
         return score
 
 
 class Conditioner:
-    """A conditioning strategy. It owns no weights: each network's layers belong to that network.
+    """A conditioning strategy: it makes layers, which belong to the networks that ask for them.
 
     A subclass overrides the methods for the sites at which it acts.
 
     Args:
         config: the plugin's options.
-        condition: what the data set's images are labelled with; never None where `conditional`.
+        condition: what the data set's images are labelled with; never None if `conditional`.
 
     Attributes:
-        conditional: whether it lets the condition act at all; a strategy that does must act in
-            every network.
+        conditional: whether the condition acts at all; if so, it must act in every network.
         acts_on: what it needs to find in a network, for messages.
 
     Raises:
@@ -119,7 +118,7 @@ class Conditioner:
         self.condition = condition
 
     def input(self, site: Site, features: int) -> ConditioningLayer:
-        """Return the layer before a network's first one; it takes a vector or an image."""
+        """Return the layer before a network's first one, of vectors or images."""
         return PassThrough(features)
 
     def hidden(self, site: Site, features: int) -> ConditioningLayer:
@@ -129,7 +128,7 @@ class Conditioner:
     def normalization(
         self, site: Site, features: int, kind: Normalization, *, spatial: bool
     ) -> ConditioningLayer:
-        """Return a normalization of `kind`, which keeps the number of features."""
+        """Return a normalization of `kind` that keeps the number of features."""
         return PlainNormalization(features, kind, spatial=spatial)
 
     def score(self, site: Site, features: int) -> ScoreLayer:
@@ -139,12 +138,12 @@ class Conditioner:
     def embed(
         self, site: Site, features: int, scale: float = 1.0, *, learned: bool = True
     ) -> nn.Module:
-        """Return a map from a condition to (B, features), as a prior wants it; it always acts.
+        """Return a map from a condition to (B, features), for a prior say; it always acts.
 
         Args:
             site: where it is used.
-            features: width of what it gives.
-            scale: what its first weights are multiplied by.
+            features: width of its result.
+            scale: factor of its first weights.
             learned: whether an absent condition has a learned vector, or else zeros.
         """
         return ConditionEmbedding(self.known_condition, features, scale, learned=learned)
@@ -154,7 +153,7 @@ class Conditioner:
         """The condition.
 
         Raises:
-            ValueError: there is none.
+            ValueError: no condition acts.
         """
         if self.condition is None or not self.conditional:
             raise ValueError("it needs a condition, and none acts here")
@@ -162,13 +161,12 @@ class Conditioner:
 
 
 class ConditioningRecord(Conditioner):
-    """Passes every request to a strategy and records the sites that were asked for.
-
-    A model is given this record, so neither models nor strategies have to keep one.
+    """Wraps the strategy that a model is built with, and records the sites.
 
     Attributes:
-        asked: all sites that the model asked for, also those at which the strategy does not act.
-        acted: the sites at which the strategy put a layer of its own.
+        asked: the sites that the model asked for, including those at which the strategy does not
+            act.
+        acted: the sites at which the strategy acts.
     """
 
     def __init__(self, strategy: Conditioner) -> None:
@@ -203,9 +201,9 @@ class ConditioningRecord(Conditioner):
         """Ask the strategy."""
         self.asked.append(site)
         self.acted.append(site)
-        if learned:
-            return self._strategy.embed(site, features, scale)
-        return self._strategy.embed(site, features, scale, learned=False)
+        # A plugin for version 1 of the contracts may override embed() without `learned`.
+        changed = {} if learned else {"learned": False}
+        return self._strategy.embed(site, features, scale, **changed)
 
     def idle_networks(
         self, networks: dict[str, nn.Module], unconditioned: Collection[str] = ()
@@ -214,18 +212,14 @@ class ConditioningRecord(Conditioner):
 
         Args:
             networks: of the model.
-            unconditioned: those that may do without, as long as another one is conditioned.
+            unconditioned: those that need not be, if another one is conditioned.
         """
         reached = {site.role for site in self.acted}
-        spared = unconditioned if reached else ()
-        return [
-            name
-            for name in networks
-            if self.conditional and name not in reached and name not in spared
-        ]
+        exempt = reached.union(unconditioned if reached else ())
+        return [name for name in networks if self.conditional and name not in exempt]
 
     def unknown_roles(self, networks: Collection[str]) -> list[str]:
-        """Return the roles of sites that name none of the networks, in alphabetical order."""
+        """Return the roles of sites that are not networks, in alphabetical order."""
         return sorted({site.role for site in self.asked} - set(networks))
 
     def _noted(self, site: Site, layer: LayerType) -> LayerType:

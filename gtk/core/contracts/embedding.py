@@ -7,7 +7,7 @@ from gtk.core.values.condition import Classes, ConditionSpec
 
 
 def absent_rows(condition: ConditionSpec, rows: Tensor) -> Tensor:
-    """Say which rows of a condition are absent: (B,), bool."""
+    """Return which rows of a condition are absent: (B,), bool."""
     if rows.is_floating_point():
         same = rows.isnan()
     else:
@@ -16,7 +16,7 @@ def absent_rows(condition: ConditionSpec, rows: Tensor) -> Tensor:
 
 
 class ConditionNumbers(nn.Module):
-    """Attributes as they are; a continuous vector scaled from its ranges to -1..1."""
+    """Scales a continuous vector from its ranges to -1..1; attributes stay 0 and 1."""
 
     middle: Tensor
     half_range: Tensor
@@ -36,12 +36,10 @@ class ConditionNumbers(nn.Module):
 class ConditionEmbedding(nn.Module):
     """A row of a table for a class; a linear map of attributes or of a scaled vector.
 
-    Where the condition is nullable, an absent row has a vector of its own.
-
     Args:
-        condition: what it takes.
+        condition: what it takes; if nullable, absent rows have a vector of their own.
         features: width of the vectors.
-        scale: what the first weights, as torch draws them, are multiplied by.
+        scale: factor of the first weights, as torch draws them.
         learned: whether the vector of absent rows is learned; else it is zeros.
     """
 
@@ -75,7 +73,7 @@ class ConditionEmbedding(nn.Module):
             vectors: Tensor = self.layers(condition)
             return vectors
         absent = absent_rows(self.condition, condition)
-        # Not a number, or a label past the table, must not get into the layers: nor the gradient.
+        # NaN, or a label past the table, must reach neither the layers nor the gradient.
         chosen = absent.reshape(-1, *[1] * (condition.dim() - 1))
         vectors = self.layers(torch.where(chosen, self.default, condition))
         return torch.where(absent[:, None], self.absent, vectors)

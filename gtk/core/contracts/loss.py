@@ -1,4 +1,4 @@
-"""The contract Loss: the game that is played on a model."""
+"""The contract Loss: an objective, which says which updates a step takes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -11,16 +11,16 @@ from typing_extensions import TypeVar
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
 
-#: What a loss calls on a model; a loss that names none takes whatever `requires` says.
+#: The type of the models that a loss takes, for type checkers; by default any.
 ModelType = TypeVar("ModelType", default=Any)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a loss may know besides the model and the batch.
+    """What a loss is called with besides the model and the batch.
 
     Attributes:
-        noise: where it draws from; global generators are seeded, too, but nothing should need it.
+        noise: the generator to draw from; global generators are seeded, too, but not for this.
         step: the number of steps done, a 0-d tensor.
         total_steps: the number of steps the training will have.
     """
@@ -37,9 +37,9 @@ class Update:
     Attributes:
         loss: a scalar with a gradient.
         terms: named scalars to report beside it.
-        part: which of the model's parts to train; None where it has only one.
-        statistics: of the batch, for what the model learns without gradients; after the step they
-            are handed to `Model.after_update`. Without a gradient.
+        part: which of the model's parts to train; None if it has only one.
+        statistics: of the batch, detached, for what the model learns without gradients;
+            `Model.after_update` is called with them after the step.
     """
 
     loss: Tensor
@@ -49,20 +49,17 @@ class Update:
 
 
 class Loss(ABC, Generic[ModelType]):
-    """A loss, best of the type that it calls on: `Loss[LatentVariableModel]`.
-
-    It keeps no state, and is constructed with (config).
+    """An objective of models of one type: `Loss[LatentVariableModel]`. It keeps no state.
 
     Args:
         config: the plugin's options.
 
     Attributes:
-        requires: the protocol of what it calls on a model, methods only; or the class of the
-            models it is for.
-        unit: what its numbers are in.
+        requires: the protocol of the methods that it calls on a model, or a class of models.
+        unit: of its values.
         criterion: the evaluated term, lower is better, that chooses the best checkpoint; None
-            where none of its terms says which weights are better, as in adversarial games.
-        batches: how many batches one step takes, from which `Batch.split` makes as many.
+            if no term tells which weights are better, as with adversarial losses.
+        batches: how many batches one step takes; `Batch.split` returns them.
     """
 
     requires: ClassVar[type]
@@ -85,9 +82,7 @@ class Loss(ABC, Generic[ModelType]):
         """Return terms per image, (B,) each, on held-out data; `criterion` is one of them."""
 
     def check(self, model: ModelType, total_steps: int) -> None:
-        """Refuse a model or a training that this loss cannot be played on.
-
-        Called once, before a training starts and before anything is written.
+        """Refuse a model or a training that does not suit this loss, before it starts.
 
         Raises:
             InvalidValue: says what does not fit, and what to choose instead.

@@ -13,37 +13,35 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Value
 
-#: What a model asks of a part's inputs to be like those that it was trained on.
+#: The distribution of the latent codes that a model was trained on.
 Prior = Literal["normal", "learned"]
 
 
 @dataclass(frozen=True)
 class ExportPart:
-    """A module worth exporting: what it takes and gives, and what it has to be equal to.
+    """A module to export, with its inputs, outputs and reference.
 
-    Inputs and outputs are values by name, or names alone. Then one called "image" is images
-    (B, C, H, W) of the data in 0..1; one called as `ConditionSpec.port` says is the condition; one
-    that is in `codes` is whole numbers; any other input is a latent code (B, *noise.shape) of the
-    model's `NoiseSpec`, and any other output has any values. Images and conditions are called so in
-    any case.
+    Inputs and outputs are values by name, or names alone. Of names alone, "image" is images
+    (B, C, H, W) of the data in 0..1; `ConditionSpec.port` is the condition; one in `codes` is whole
+    numbers; any other input is a latent code (B, *noise.shape) of the model's `NoiseSpec`, and any
+    other output any numbers. Images and conditions must have these names.
 
     Attributes:
-        module: called with the inputs in order; gives a tensor, or a tuple of as many as `outputs`.
-        inputs: what it takes, by name, or the names.
-        outputs: what it gives, likewise.
-        reference: called with the model and the inputs, returns what the module has to give: a
-            tensor or a tuple. It is called with a model that was loaded again, so it can tell a
-            module that was put together wrongly, if it uses the model's own methods. By default
-            `Model.sample`, which is also what a part from noise to images is always held against.
-        prior: how the latent code is distributed where images are to be like the data: "normal",
-            or "learned" by another part, so that this one alone cannot draw.
+        module: called with the inputs in order; returns a tensor, or a tuple of `outputs`.
+        inputs: its inputs by name, or their names.
+        outputs: its outputs, likewise.
+        reference: called with the model, loaded again, and the inputs; returns what the module must
+            return, best by the model's own methods, so that it detects a module that was put
+            together wrongly. By default `Model.sample`, which a part from noise to images is always
+            compared with.
+        prior: the distribution of the latent code of images like the data: "normal", or "learned"
+            by another part, without which this one cannot draw.
         codes: which of the names are discrete, and how many entries they choose from. A graph
             refuses codes out of range in any runtime.
         margin: for a module that chooses by the largest or smallest of some numbers: called with
-            the model and the inputs, it returns (B,), how far the two best candidates of an image's
-            closest choice are apart, 0 or more. Where that is next to nothing, rounding may rightly
-            choose the other one: such rows are left out of the comparison with PyTorch, and
-            counted.
+            the model and the inputs, it returns (B,), the smallest distance, 0 or more, between the
+            two best candidates of any choice for an image. Rows in which rounding may change a
+            choice are counted, not compared with PyTorch.
     """
 
     module: nn.Module
@@ -61,11 +59,10 @@ class Model(nn.Module, ABC):
     Attributes:
         config: the plugin's options.
         noise: what sampling starts from.
-        condition: what samples are conditioned on, None where no condition acts; set by gtk after
+        condition: what samples are conditioned on, None if no condition acts; set by gtk after
             construction.
-        unconditioned: networks, by their names in `networks()`, that the condition is kept from by
-            design, such as an autoencoder whose prior takes it. Any other network in which no
-            condition acts, though one should, is refused: it would be ignored there.
+        unconditioned: names in `networks()` that take no condition by design, such as an
+            autoencoder whose prior takes it. Any other network that ignores a condition is refused.
     """
 
     config: Any
@@ -74,14 +71,14 @@ class Model(nn.Module, ABC):
     unconditioned: tuple[str, ...] = ()
 
     def networks(self) -> dict[str, nn.Module]:
-        """Return the networks by role, {"encoder": ..., "decoder": ...}; these are counted.
+        """Return the networks by role, {"encoder": ..., "decoder": ...}, whose sizes gtk shows.
 
-        By default the modules that are its attributes, under these names.
+        By default all modules that are its attributes.
         """
         return dict(self.named_children())
 
     def parts(self) -> dict[str, nn.Module]:
-        """Return what each optimizer trains, by name; disjoint and complete; one by default."""
+        """Return the module that each optimizer trains, by name; disjoint and complete."""
         return {"model": self}
 
     @abstractmethod
@@ -92,17 +89,16 @@ class Model(nn.Module, ABC):
         """
 
     def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
-        """Learn what gradients do not teach, codebook averages for instance, into buffers.
+        """Update buffers that are learned without gradients, such as codebook averages.
 
-        Called without gradients after each optimizer step whose `Update` has statistics, and only
-        then: evaluation and sampling leave the model as it is.
+        Called without gradients after each optimizer step whose `Update` has statistics.
 
         Args:
-            part: which was trained.
-            statistics: as the update gave them.
+            part: the part that was trained.
+            statistics: of the update.
 
         Raises:
-            PluginError: the model learns nothing so, and the loss believes it does.
+            PluginError: the model does not override this, although its loss has statistics.
         """
         raise PluginError(
             f"the loss hands statistics ({', '.join(statistics)}) to {type(self).__name__}, which "
@@ -110,7 +106,7 @@ class Model(nn.Module, ABC):
         )
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return the modules worth exporting, by name; the first is what `gtk export` writes.
+        """Return the modules to export, by name; `gtk export` writes the first by default.
 
         By default one, "generator", which maps noise "z" and the condition as `sample` does.
         """
@@ -120,18 +116,14 @@ class Model(nn.Module, ABC):
 
 @runtime_checkable
 class ReconstructingModel(Protocol):
-    """A model that encodes images, and says itself what is left of them."""
+    """A model that reconstructs images."""
 
     def reconstruct(self, images: Tensor, condition: Tensor | None) -> Tensor:
-        """Send images (B, C, H, W) in 0..1 through the model's code and back: the same shape."""
+        """Encode and decode images (B, C, H, W) in 0..1: the same shape."""
 
 
 class Sampling(nn.Module):
-    """What a model's `sample` computes, as a module.
-
-    Args:
-        model: whose.
-    """
+    """A model's `sample` as a module."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()

@@ -1,21 +1,21 @@
-"""What a loss draws while it trains."""
+"""The random draws of a loss."""
 
 import torch
 from torch import Tensor
 
 
 class Noise:
-    """Draws for one step of a training or one block of an evaluation.
+    """A generator for one step of a training or one block of an evaluation.
 
     Args:
-        device: where the draws live.
+        device: of the tensors that it returns.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._generator = torch.Generator(device)
 
     def seed(self, seed: int) -> None:
-        """Start the sequence that belongs to `seed`."""
+        """Start the sequence of `seed`."""
         self._generator.manual_seed(seed)
 
     def normal(self, *shape: int) -> Tensor:

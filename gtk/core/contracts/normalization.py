@@ -11,15 +11,14 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 
 NormalizationName = Literal["none", "batch", "group"]
-#: Group normalization has no more groups than these (Wu and He, arXiv:1803.08494, section 3.1), and
-#: no group of less features than these: one feature of a vector, or of a map of one pixel, would
-#: be normalized to nothing.
+#: Group normalization has at most 32 groups (Wu and He, arXiv:1803.08494, section 3.1), of at least
+#: 4 features: normalizing a single feature of a vector, or of a map of one pixel, would give 0.
 MOST_GROUPS, LEAST_FEATURES = 32, 4
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Which normalization a network wants.
+    """The kind of normalization that a network uses.
 
     Attributes:
         name: "batch": over the images of a batch (Ioffe and Szegedy, arXiv:1502.03167); "group":
@@ -41,18 +40,18 @@ class Normalization:
             affine: whether it learns a scale and a shift of each feature.
 
         Raises:
-            ValueError: the name is "none", of which there is no layer.
+            ValueError: the name is "none", which has no layer.
         """
         if self.name == "batch":
             kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
             return kind(features, self.epsilon, self.momentum, affine)
         if self.name == "group":
             return nn.GroupNorm(group_count(features), features, self.epsilon, affine)
-        raise ValueError(f"there is no layer for normalization '{self.name}'")
+        raise ValueError(f"normalization {self.name!r} has no layer")
 
 
 def group_count(features: int) -> int:
-    """Return into how many groups a number of features is divided; 1 where nothing else fits."""
+    """Return the number of groups into which features are divided; 1 if nothing else fits."""
     groups = math.gcd(features, MOST_GROUPS)
     while groups > 1 and features < groups * LEAST_FEATURES:
         groups //= 2
@@ -63,7 +62,7 @@ def check_batch_size(model: nn.Module, batch_size: int) -> None:
     """Refuse batches that batch normalization cannot take.
 
     Raises:
-        InvalidValue: one image, which has no variance.
+        InvalidValue: a batch of one image, which has no variance.
     """
     if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise InvalidValue(

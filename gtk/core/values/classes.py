@@ -50,23 +50,21 @@ class Classes(ConditionSpec):
         """One past the last label."""
         return np.array(self.count, np.int64)
 
-    @property
+    @cached_property
     def numbers(self) -> str:
         """What a number that a user writes means: "index", or "names" of the classes."""
-        return "index" if self._labels_by_number is None else "names"
-
-    @cached_property
-    def _labels_by_number(self) -> dict[int, int] | None:
-        """Labels by the numbers that name the classes; None unless these are all different."""
         if not all(WHOLE.fullmatch(name) and len(name) <= LONGEST_NUMBER for name in self.names):
-            return None
-        found = {int(name): label for label, name in enumerate(self.names)}
-        counted = list(found) == list(range(self.count))  # then index and name agree
-        return found if len(found) == self.count and not counted else None
+            return "index"
+        found = [int(name) for name in self.names]
+        counted = found == list(range(self.count))  # then index and name agree
+        return "index" if counted or len(set(found)) < self.count else "names"
 
     @cached_property
-    def _labels_by_name(self) -> dict[str, int]:
-        return {name: label for label, name in enumerate(self.names)}
+    def _labels(self) -> dict[str | int, int]:
+        """Labels by the names of the classes, and by the numbers that mean them."""
+        numbers = map(int, self.names) if self.numbers == "names" else range(self.count)
+        by_number = {number: label for label, number in enumerate(numbers)}
+        return {name: label for label, name in enumerate(self.names)} | by_number
 
     def row(self, given: Any) -> NDArray[np.int64]:  # noqa: ANN401 - as in encode
         """Return a label as an array."""
@@ -83,35 +81,27 @@ class Classes(ConditionSpec):
             UnknownName: a string that is neither a class name nor a number.
         """
         if isinstance(given, str):
-            if given in self._labels_by_name:
-                return self._labels_by_name[given]
+            if given in self._labels:
+                return self._labels[given]
             if not WHOLE.fullmatch(given) or len(given) > LONGEST_NUMBER:
                 shown = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
                 raise unknown_name("label", shown, self.names)
             given = int(given)
         try:
-            number = operator.index(given)
+            number = None if isinstance(given, bool) else operator.index(given)
         except TypeError:
             number = None
-        if number is None or isinstance(given, bool):
+        if number is None:
             raise InvalidValue(f"a label must be a whole number or a name, not {given!r}")
-        return self._label_of_number(number)
-
-    def _label_of_number(self, number: int) -> int:
-        known = self._labels_by_number
-        label = number if known is None else known.get(number, -1)
-        if not 0 <= label < self.count:
-            # Python raises where it should print thousands of digits.
-            shown = (
-                number
-                if abs(number) < 10**LONGEST_SHOWN
-                else f"of more than {LONGEST_SHOWN} digits"
-            )
-            there = f"0..{self.count - 1}" if known is None else ", ".join(self.names)
+        if number not in self._labels:
+            # Python refuses to print numbers of thousands of digits.
+            short = abs(number) < 10**LONGEST_SHOWN
+            shown = str(number) if short else f"of more than {LONGEST_SHOWN} digits"
+            there = ", ".join(self.names) if self.numbers == "names" else f"0..{self.count - 1}"
             raise InvalidValue(
                 f"label {shown} is out of range: the {self.count} classes are {there}"
             )
-        return label
+        return self._labels[number]
 
     def examples(self) -> NDArray[np.int64]:
         """Return every class."""

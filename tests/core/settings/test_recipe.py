@@ -272,7 +272,7 @@ def test_unknown_recipes_get_the_nearest(small_run: Run) -> None:
         find_recipe("cvae-mpl")
     with pytest.raises(UnknownName, match="unknown recipe '../recipes/vae-2d'"):
         find_recipe("../recipes/vae-2d")
-    with pytest.raises(UserError, match="is a folder and no recipe: .*, give its .*run.json"):
+    with pytest.raises(UserError, match="is a folder, not a recipe. .*, give its .*run.json"):
         find_recipe(small_run.path)
 
 

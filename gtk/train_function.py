@@ -1,4 +1,4 @@
-"""`gtk.train`, which `gtk train` is too: from one request to a finished run."""
+"""The function `gtk.train`, which `gtk train` calls too: from a request to a finished run."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,38 +32,35 @@ def train(
     quiet: bool = False,
     **options: Any,  # noqa: ANN401 - each plugin has options of its own
 ) -> Run:
-    """Train a model, or go on training one, and return its run.
+    """Train a model, or resume a training, and return its run.
 
     Args:
-        plugin: the model, by name: "cvae", or "package/name" where several packages have one.
-        data: the data set, by name; by default "digits". "NAME:PATH" also says where it is, as
+        plugin: the model, by name: "cvae", or "package/name" if several packages have one.
+        data: the data set, by name; by default "digits". "NAME:PATH" adds its path, as in
             "folder:photos".
-        recipe: a recipe's name, a TOML file or a run's run.json: what it says holds where no other
-            argument says otherwise.
-        data_root: the path the data set reads; by default what the environment variable
-            GENERATIVE_TOOLKIT_DATA says, else the data set's own place.
+        recipe: a recipe's name, a TOML file or a run's run.json; all other arguments override it.
+        data_root: the path the data set reads; by default that of the environment variable
+            GENERATIVE_TOOLKIT_DATA, else the data set's own.
         conditioner: the conditioning strategy, by name; by default the model's own.
         loss: the loss, by name; by default the model's own.
         name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
-            gtk's own recipes, or the next free number.
+            gtk's own recipes, with the next free number.
         runs: the folder that holds the runs.
         overwrite: replace an older run of that name.
-        resume: go on with this run (a folder, a name or "latest") instead; of the options only
-            `epochs` can then be given, to train longer than was planned, and `data_root` and
-            `device`, if they have moved.
-        device: "auto" or a torch device; by default "auto", and for a run that goes on or is
-            repeated, its own.
+        resume: resume this run (a folder, a name or "latest") instead, with its own settings; only
+            `epochs`, to train longer, `data_root` and `device` can be changed.
+        device: "auto" or a torch device; by default "auto", or that of a resumed or repeated run.
         callbacks: names of callbacks, or objects whose methods implement event hooks.
         quiet: show no progress.
         options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
             plugins (latent_dim, ...), by the names that `gtk train --plugin NAME --help` lists.
 
     Raises:
-        GtkError: something does not exist, does not fit or did not work; the message says what.
-        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the step it falls
-            into, a second one leaves the checkpoint before.
+        GtkError: something does not exist, does not fit or failed; the message says what.
+        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the current step, a
+            second one leaves the last checkpoint.
     """
-    arguments = locals()  # all of the above: a test holds that a request has the same
+    arguments = locals()  # all parameters; a test compares them with the fields of a request
     _, fit = prepare(TrainRequest(**arguments))
     return fit()
 
@@ -72,7 +69,7 @@ def choose(request: TrainRequest) -> Choice:
     """Find the plugins that a request names, or its recipe, or gtk's defaults.
 
     Raises:
-        GtkError: as `Choice.by_name` and `find_recipe` say.
+        GtkError: as in `Choice.by_name` and `find_recipe`.
     """
     recipe = NO_RECIPE if request.recipe is None else find_recipe(request.recipe)
     return Choice.by_name(
@@ -86,7 +83,7 @@ def choose(request: TrainRequest) -> Choice:
 
 
 def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
-    """Prepare a training and write nothing; return it and what trains to the end.
+    """Return a prepared training, and the function that runs it; write nothing yet.
 
     Raises:
         GtkError: something does not exist or does not fit.
@@ -116,7 +113,7 @@ def _resumed(request: TrainRequest, run: Run) -> "tuple[Training, Callable[[], R
 
 
 def _callbacks(request: TrainRequest) -> list[object]:
-    """Return what watches the training: gtk's own callbacks, then those asked for."""
+    """Return gtk's own callbacks, then those of the request."""
     from gtk.core.training.training import find_callbacks
 
     return find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
