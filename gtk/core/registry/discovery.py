@@ -153,11 +153,8 @@ def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
 def find_default(kind: Kind[SpecType], name: str, package: str = OWN_PACKAGE) -> Plugin[SpecType]:
     """Load the plugin that a package, not the user, names: its own, else gtk's, else any.
 
-    So a package that claims a name again does not affect users who never asked for it.
-
-    Raises:
-        UnknownName: nothing installed has that name.
-        PluginError: several packages claim it, or the one that does is broken or incompatible.
+    So a package that claims a name again does not affect users who never asked for it. Raises as
+    `find` does.
     """
     for qualified in (f"{package}/{name}", f"{OWN_PACKAGE}/{name}"):
         if any(item.goes_by(qualified) for item in installed(kind)):

@@ -1,7 +1,7 @@
 """A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,7 +15,7 @@ def option(default: Default, text: str, **metadata: Any) -> Default:  # noqa: AN
     return field(default=default, metadata={"help": text, **metadata})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Option:
     """One field of one config table, and its name on the command line and in Python.
 
@@ -78,32 +78,21 @@ def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> li
         PluginError: two options would have one name.
     """
     names = [item.name for config in tables.values() for item in fields(config)]
-    options = []
+    options, taken = [], dict[str, str]()
     for table, config in tables.items():
         hints = get_type_hints(config)
         for item in fields(config):
-            alone = names.count(item.name) == 1 and item.name not in reserved
-            bare = table == "train" or alone
-            options.append(
-                Option(
-                    table=table,
-                    field=item.name,
-                    name=item.name if bare else f"{table}_{item.name}",
-                    type=hints[item.name],
-                    default=item.default,
-                    help=item.metadata.get("help", ""),
-                )
-            )
-    taken: dict[str, str] = {}
-    for option in options:
-        names_taken = [option.name, f"no_{option.name}"] if option.type is bool else [option.name]
-        for name in names_taken:
-            if name in taken:
-                raise PluginError(
-                    f"{option.table} and {taken[name]} both have an option --"
-                    f"{name.replace('_', '-')}: they cannot be used together"
-                )
-            taken[name] = option.table
+            unique = names.count(item.name) == 1 and item.name not in reserved
+            name = item.name if unique or table == "train" else f"{table}_{item.name}"
+            text, kind = item.metadata.get("help", ""), hints[item.name]
+            options.append(Option(table, item.name, name, kind, item.default, text))
+            for one in (name, f"no_{name}") if kind is bool else (name,):
+                if one in taken:
+                    raise PluginError(
+                        f"{table} and {taken[one]} both have an option --{one.replace('_', '-')}: "
+                        "they cannot be used together"
+                    )
+                taken[one] = table
     return options
 
 
@@ -133,10 +122,8 @@ def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # 
 
 def as_table(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config object
     """Return a config object's values for JSON and TOML."""
-    values = {item.name: getattr(config, item.name) for item in fields(config)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
-    }
+    table = asdict(config)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in table.items()}
 
 
 def parse_integers(text: str) -> tuple[int, ...]:
@@ -168,7 +155,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {value!r}")
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise InvalidValue(f"{name} is one of {', '.join(get_args(kind))}, not {value!r}")
+            raise InvalidValue(f"{name} must be one of {', '.join(get_args(kind))}, not {value!r}")
         return value
     if not isinstance(value, bool):  # numpy's numbers, too, are numbers
         if kind is int and isinstance(value, Integral):
@@ -177,8 +164,13 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
             try:
                 return float(value)
             except OverflowError as error:
-                raise InvalidValue(f"{name} is too large for a number") from error
+                raise InvalidValue(f"{name} is too large for a float") from error
     if type(value) is not kind:
-        expected = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        expected = {
+            int: "a whole number",
+            float: "a number",
+            bool: "true or false",
+            str: "a string",
+        }
         raise InvalidValue(f"{name} takes {expected[kind]}, not {value!r}")
     return value

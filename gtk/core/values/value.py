@@ -71,7 +71,16 @@ class Value(ABC):
         Raises:
             InvalidValue: another shape or type, or numbers that are not finite or out of range.
         """
-        array = self._as_array(given, name, least)
+        wanted = f"{name} must be {self.dtype} numbers of the shape "
+        wanted += f"({', '.join(map(str, ('rows', *self.shape)))})"
+        try:
+            array = np.asarray(given)
+        except ValueError as error:
+            raise InvalidValue(f"{wanted}, not lists of different lengths") from error
+        if array.dtype.kind not in ("biu" if self.dtype.kind in "iu" else "biuf"):
+            raise InvalidValue(f"{wanted}, not {array.dtype}")
+        if array.ndim == 0 or array.shape[1:] != self.shape or len(array) < least:
+            raise InvalidValue(f"{wanted}, not {array.shape}")
         if self.limits is not None:
             low, high = self.limits
             if not (low <= array.min() and array.max() <= high):  # so that NaN is refused, too
@@ -109,20 +118,6 @@ class Value(ABC):
             raise InvalidValue(
                 f"{what} are {rows.dtype} {rows.shape}, they should be {self.dtype} {shape}"
             )
-
-    def _as_array(self, given: Any, name: str, least: int) -> NDArray[Any]:  # noqa: ANN401 - as in rows
-        """Return rows of numbers that convert to `dtype`."""
-        shape = ", ".join(map(str, ("rows", *self.shape)))
-        wanted = f"{name} must be {self.dtype} numbers of the shape ({shape})"
-        try:
-            array = np.asarray(given)
-        except ValueError as error:
-            raise InvalidValue(f"{wanted}, not lists of different lengths") from error
-        if array.dtype.kind not in ("biu" if self.dtype.kind in "iu" else "biuf"):
-            raise InvalidValue(f"{wanted}, not {array.dtype}")
-        if array.ndim == 0 or array.shape[1:] != self.shape or len(array) < least:
-            raise InvalidValue(f"{wanted}, not {array.shape}")
-        return array
 
 
 def ports(*values: Value | None) -> Mapping[str, Value]:

@@ -48,7 +48,7 @@ def test_whole_numbers_pass_for_floats_and_texts_for_sizes() -> None:
         ({"width": True}, "width takes a whole number, not True"),
         ({"rate": "fast"}, "rate takes a number, not 'fast'"),
         ({"deep": 1}, "deep takes true or false, not 1"),
-        ({"kind": "c"}, "kind is one of a, b, not 'c'"),
+        ({"kind": "c"}, "kind must be one of a, b, not 'c'"),
         ({"sizes": "5,x"}, "sizes takes whole numbers such as 256,128, not '5,x'"),
         ({"sizes": [1.5]}, "sizes takes whole numbers"),
         ({"width": 0}, "here: width must be at least 1, not 0"),
