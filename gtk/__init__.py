@@ -43,11 +43,7 @@ if TYPE_CHECKING:
         ConditionSpec as ConditionSpec,
         Numbers as Numbers,
     )
-    from gtk.core.values.dataset import (
-        Dataset as Dataset,
-        DataSpec as DataSpec,
-        Split as Split,
-    )
+    from gtk.core.values.dataset import Dataset as Dataset, DataSpec as DataSpec, Split as Split
     from gtk.core.values.errors import (
         GtkError as GtkError,
         InvalidValue as InvalidValue,

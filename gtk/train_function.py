@@ -88,32 +88,24 @@ def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
     Raises:
         GtkError: something does not exist or does not fit.
     """
-    if request.resume is not None:
-        return _resumed(request, find_run(request.resume, request.runs))
-    settings = choose(request).settle(request.options, request.data_root)
-    place = RunPlace(request.runs, request.name, request.overwrite)
-    place.check(settings)
-    from gtk.core.training.training import Training
+    if request.resume is None:
+        settings = choose(request).settle(request.options, request.data_root)
+        place = RunPlace(request.runs, request.name, request.overwrite)
+        place.check(settings)
+    else:
+        run = find_run(request.resume, request.runs)
+    # Only now, so that a mistake in the request does not wait for torch.
+    from gtk.core.training.training import Training, find_callbacks, resumed_training
 
-    training = Training(settings, request.device, _callbacks(request))
-    return training, lambda: training.start(place)
-
-
-def _resumed(request: TrainRequest, run: Run) -> "tuple[Training, Callable[[], Run]]":
-    from gtk.core.training.training import resumed_training
-
-    training = resumed_training(
+    callbacks = find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
+    if request.resume is None:
+        training = Training(settings, request.device, callbacks)
+        return training, lambda: training.start(place)
+    resumed = resumed_training(
         run,
         epochs=request.options.get("epochs"),
         data_root=request.data_root,
         device=request.device,
-        callbacks=_callbacks(request),
+        callbacks=callbacks,
     )
-    return training, lambda: training.go_on(run)
-
-
-def _callbacks(request: TrainRequest) -> list[object]:
-    """Return gtk's own callbacks, then those of the request."""
-    from gtk.core.training.training import find_callbacks
-
-    return find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
+    return resumed, lambda: resumed.go_on(run)

@@ -67,11 +67,7 @@ class Classes(ConditionSpec):
         return {name: label for label, name in enumerate(self.names)} | by_number
 
     def row(self, given: Any) -> NDArray[np.int64]:  # noqa: ANN401 - as in encode
-        """Return a label as an array."""
-        return np.array(self.label(given), np.int64)
-
-    def label(self, given: int | str) -> int:
-        """Return the label 0..n-1 of the class that a user means.
+        """Return the label of the class that a user means.
 
         A string that is a class's name means that class; any other whole number, as string or int,
         means the class of that number where `numbers` is "names", and else is the label itself.
@@ -80,6 +76,9 @@ class Classes(ConditionSpec):
             InvalidValue: a number that means no class.
             UnknownName: a string that is neither a class name nor a number.
         """
+        return np.array(self._label(given), np.int64)
+
+    def _label(self, given: int | str) -> int:
         if isinstance(given, str):
             if given in self._labels:
                 return self._labels[given]

@@ -36,7 +36,10 @@ from gtk.plugins.datasets.digits import load
         ({"plugin": "cvae", "adam_beta2": -0.1}, "adam_beta2 must be in 0..1, less than 1"),
         ({"plugin": "cvae", "clip_norm": -1}, "clip_norm must be 0 or more, not -1"),
         ({"plugin": "cvae", "keep_checkpoints": 0}, "keep_checkpoints must be at least 1, not 0"),
-        ({"plugin": "cvae", "decay": "linear"}, "decay must be one of constant, cosine, not 'linear'"),
+        (
+            {"plugin": "cvae", "decay": "linear"},
+            "decay must be one of constant, cosine, not 'linear'",
+        ),
         ({"plugin": "cvae", "warmup_steps": -1}, "warmup_steps must be 0 or more, not -1"),
         (
             {"plugin": "cvae", "epochs": 30, "warmup_steps": 5000},

@@ -18,18 +18,18 @@ CLOTHES = ConditionSpec(("coat", "bag", "7"))
 
 
 def test_labels_are_numbers_or_names() -> None:
-    assert [CLOTHES.label(value) for value in (0, "1", "bag", "7")] == [0, 1, 1, 2]
+    assert [CLOTHES.encode(value) for value in (0, "1", "bag", "7")] == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("value", [3, -1, "3", "-1"])
 def test_a_label_out_of_range_is_refused(value: int | str) -> None:
     with pytest.raises(InvalidValue, match=r"the 3 classes are 0\.\.2"):
-        CLOTHES.label(value)
+        CLOTHES.encode(value)
 
 
 def test_an_unknown_class_gets_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown label 'baag'. Did you mean 'bag'?"):
-        CLOTHES.label("baag")
+        CLOTHES.encode("baag")
 
 
 @pytest.mark.parametrize("condition", [CLOTHES, None])
