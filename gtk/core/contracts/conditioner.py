@@ -156,7 +156,7 @@ class Conditioner:
             ValueError: no condition acts.
         """
         if self.condition is None or not self.conditional:
-            raise ValueError("it needs a condition, and none acts here")
+            raise ValueError("this conditioner needs a condition, but no condition acts here")
         return self.condition
 
 

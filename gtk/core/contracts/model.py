@@ -101,7 +101,7 @@ class Model(nn.Module, ABC):
             PluginError: the model does not override this, although its loss has statistics.
         """
         raise PluginError(
-            f"the loss hands statistics ({', '.join(statistics)}) to {type(self).__name__}, which "
+            f"the loss has statistics ({', '.join(statistics)}) for {type(self).__name__}, which "
             "has no after_update() to take them."
         )
 

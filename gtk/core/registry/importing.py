@@ -1,4 +1,4 @@
-"""Imports of plugins, whose every failure becomes a PluginError of one line."""
+"""Imports of plugins: every failure becomes a PluginError of one line."""
 
 import sys
 from contextlib import redirect_stdout

@@ -32,7 +32,7 @@ def plugin_failure(error: BaseException) -> PluginError | None:
     item, code, line = frames[-1]
     classes = {code.co_qualname.partition(".")[0] for _, code, _ in frames}
     names = [
-        plugin.installed.title for plugin in _brought_with(item) if _target(plugin.spec) in classes
+        plugin.installed.title for plugin in _of_module(item) if _target(plugin.spec) in classes
     ]
     reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
     return PluginError(
@@ -42,7 +42,7 @@ def plugin_failure(error: BaseException) -> PluginError | None:
     )
 
 
-def _brought_with(item: Installed) -> Iterator[Plugin[Any]]:
+def _of_module(item: Installed) -> Iterator[Plugin[Any]]:
     """Yield all plugins of a plugin's module, which has been imported before."""
     for kind in KINDS:
         for other in installed(kind):

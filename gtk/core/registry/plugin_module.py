@@ -46,7 +46,7 @@ def ask(module: ModuleType, hook: str, spec: type[Spec]) -> list[Any]:
     """Return what a module's own implementation of a hook returns.
 
     Raises:
-        PluginError: the module has none, or it fails, or it returns no list.
+        PluginError: the module has no implementation, it fails, or it does not return a list.
     """
     # Not manager().hook.NAME(), which would call the implementations of every other plugin, too.
     implementations = getattr(manager().hook, hook).get_hookimpls()

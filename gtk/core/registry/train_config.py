@@ -35,7 +35,7 @@ class TrainConfig:
     )
     shift: int = option(
         0,
-        "Move each image of a step by up to so many pixels, across and down; its edge pixels are "
+        "Move each image of a step by up to this many pixels, across and down; edge pixels are "
         "repeated.",
     )
     condition_dropout: float = option(
@@ -61,7 +61,7 @@ class TrainConfig:
         "loss's own.",
     )
     patience: int = option(
-        0, "Stop after so many validations in a row without a new best; 0: never."
+        0, "Stop after this many validations in a row without a new best; 0: never."
     )
     average_decay: float = option(
         0.0,
@@ -100,7 +100,7 @@ class TrainConfig:
         return self.validation > 0 or self.validate_on_test
 
     def _check_validation(self) -> None:
-        """Refuse settings of a validation that contradict each other or have none."""
+        """Refuse validation settings that contradict each other, or that need a validation."""
         if self.validation and self.validate_on_test:
             raise ValueError(
                 f"{setting('validation')} holds out training images and "

@@ -57,7 +57,7 @@ class TrainRequest:
         (), "One more callback; can be repeated.", flag="callback"
     )
     resume: str | Path | None = option(
-        None, "Go on with this run; --epochs can make it longer.", metavar="RUN"
+        None, "Resume this run; --epochs can make it longer.", metavar="RUN"
     )
     overwrite: bool = option(False, "Replace an older run of that name.")
     quiet: bool = option(False, "Print only the run's folder.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
-#: Stands for the condition of a data set that has none: one class, so all labels are 0.
+#: Stands for a missing condition: one class, so all labels are 0.
 NO_CONDITION = ConditionSpec(("image",))
 
 

@@ -84,7 +84,7 @@ def test_going_on_gives_the_same_buffers(average_decay: float) -> None:
 
 def test_a_model_that_takes_no_statistics_is_named() -> None:
     trainer = toys.trainer(Bright())
-    with pytest.raises(PluginError, match="hands statistics .brightness. to TwoParts"):
+    with pytest.raises(PluginError, match="the loss has statistics .brightness. for TwoParts"):
         trainer.train_step(next(iter(trainer.schedule.batches(0))))
 
 
