@@ -66,11 +66,7 @@ def train(
 
 
 def choose(request: TrainRequest) -> Choice:
-    """Find the plugins that a request names, or its recipe, or gtk's defaults.
-
-    Raises:
-        GtkError: as in `Choice.by_name` and `find_recipe`.
-    """
+    """Find the plugins that a request names, or its recipe, or gtk's defaults."""
     recipe = NO_RECIPE if request.recipe is None else find_recipe(request.recipe)
     return Choice.by_name(
         request.plugin,

@@ -1,4 +1,4 @@
-"""`gtk.train` and `gtk train` are one door: one list of arguments, one check, one spelling each."""
+"""`gtk.train` and `gtk train` share one list of arguments and one check; each has its spelling."""
 
 import ast
 import inspect
@@ -150,8 +150,8 @@ def test_commands_write_below_the_user_s_home(home: Path, small_run: gtk.Run, li
     assert not list(Path().iterdir())
 
 
-#: The contract's own word for a conditioner that lets no condition act, and what a path that was
-#: given for a name is told to be read by.
+#: Names that the core's hints suggest: the conditioner without a condition, and the data sets for a
+#: path that was given instead of a name.
 HINTS = {"unconditional", "folder", "npz"}
 
 

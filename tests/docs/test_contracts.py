@@ -36,12 +36,12 @@ HOMES = {"NormalizationName": normalization, "Prior": model}
 INTERNAL = {
     "Noise": {"seed"},
     "DataSpec": {"image_shape", "with_absent", "as_json", "from_json"},
-    "Codes": {"dtype", "limits", "choices", "cases"},
-    "NoiseSpec": {"port", "given", "cases"},
+    "Codes": {"limits", "choices", "cases"},
+    "NoiseSpec": {"cases"},
     "ConditionSpec": {
         "count", "port", "input_name", "encode", "example_names", "check", "is_absent", "default",
         "with_absent", "cycle", "kinds_of_rows", "cases", "name", "summary", "as_json",
-        "from_json", "manifest", "from_manifest",
+        "from_json", "manifest",
     },
     "Spec": {"resolve"},
     "Run": {

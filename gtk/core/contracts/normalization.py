@@ -59,11 +59,7 @@ def group_count(features: int) -> int:
 
 
 def check_batch_size(model: nn.Module, batch_size: int) -> None:
-    """Refuse batches that batch normalization cannot take.
-
-    Raises:
-        InvalidValue: a batch of one image, which has no variance.
-    """
+    """Raise InvalidValue for batches of one image with batch normalization: they lack variance."""
     if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise InvalidValue(
             "batch normalization needs more than one image: use a "

@@ -1,1 +1,1 @@
-"""Which plugins there are, what they say of themselves, their options; never imports torch."""
+"""Plugins: their entry points, hooks, specs and options; never imports torch."""

@@ -98,11 +98,7 @@ class Plugin(Generic[SpecType]):
     installed: Installed
 
     def resolve(self) -> Callable[..., Any]:
-        """Return the spec's target, as `Spec.resolve` does.
-
-        Raises:
-            PluginError: it cannot be imported; the message names the package.
-        """
+        """Return the spec's target, as `Spec.resolve` does; its errors name the package."""
         try:
             return self.spec.resolve()
         except PluginError as error:

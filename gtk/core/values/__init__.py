@@ -1,1 +1,1 @@
-"""What flows through gtk, and what every wing needs; numpy only."""
+"""The data that flows through gtk, and helpers that all of it uses; numpy only."""

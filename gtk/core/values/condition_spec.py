@@ -198,16 +198,7 @@ class ConditionSpec(Value):
         return NONE if absent else self._present_name(row)
 
     def check(self, rows: NDArray[Any], count: int, what: str) -> None:
-        """Refuse labels that are not of this kind.
-
-        Args:
-            rows: labels of a whole split.
-            count: how many images it has.
-            what: what the labels belong to, for messages.
-
-        Raises:
-            InvalidValue: a wrong type or shape, or values out of range.
-        """
+        """Refuse labels as `Value.check` does, and values out of range."""
         super().check(rows, count, what)
         present = rows[~self.is_absent(rows)] if self.nullable else rows
         if len(present):

@@ -38,11 +38,7 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
 
 
 def check_writable_folder(path: Path, folder: Path) -> None:
-    """Refuse to make `path` in a folder that does not exist or cannot be written.
-
-    Raises:
-        UserError: names both.
-    """
+    """Raise UserError for a `path` in a folder that does not exist or cannot be written."""
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         raise UserError(f"{path} cannot be written: {folder} is not a folder you can write to")
 
@@ -66,12 +62,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or, after a failure, none, as `write_file` does.
-
-    Raises:
-        UserError: one cannot be written.
-        WorkFailed: the disk is full or fails.
-    """
+    """Write all files or, after a failure, none; it raises what `write_file` does."""
     files = {path.resolve(): content for path, content in contents.items()}
     if len(files) < len(contents):
         raise UserError(f"{', '.join(map(str, contents))}: two of these are the same file")

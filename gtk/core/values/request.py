@@ -47,11 +47,7 @@ def choose_labels(
 
 
 def check_at_least(name: str, value: int, least: int) -> None:
-    """Refuse a value that is not a whole number of at least `least`.
-
-    Raises:
-        InvalidValue: names the argument.
-    """
+    """Raise InvalidValue for an argument that is not a whole number of at least `least`."""
     try:
         fits = not isinstance(value, bool) and operator.index(value) >= least
     except TypeError:

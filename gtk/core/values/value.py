@@ -94,11 +94,7 @@ class Value(ABC):
         return rows
 
     def encode(self, given: Any) -> NDArray[Any]:  # noqa: ANN401 - users write values in many ways
-        """Return one row for what a user writes.
-
-        Raises:
-            InvalidValue: it stands for no such value.
-        """
+        """Return one row for what a user writes; raise InvalidValue as `rows` does."""
         row: NDArray[Any] = self.rows([given], self.port)[0]
         return row
 
