@@ -189,5 +189,5 @@ def fresh_plugins() -> Iterator[None]:
 def forget_plugins() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
-    discovery.installed.cache_clear()
+    discovery.all_installed.cache_clear()
     plugin_module.manager.cache_clear()

@@ -101,5 +101,5 @@ def forget_plugins() -> None:
     importlib.invalidate_caches()
     for name in [name for name in sys.modules if name.startswith("gtk_plugin_")]:
         del sys.modules[name]
-    discovery.installed.cache_clear()
+    discovery.all_installed.cache_clear()
     plugin_module.manager.cache_clear()

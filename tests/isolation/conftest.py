@@ -70,5 +70,5 @@ def garbled(surroundings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def forget() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
-    discovery.installed.cache_clear()
+    discovery.all_installed.cache_clear()
     plugin_module.manager.cache_clear()

@@ -106,13 +106,19 @@ class Plugin(Generic[SpecType]):
 
 
 @cache
-def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
-    """Return the plugins of a kind, by name, importing none of them."""
+def all_installed() -> tuple[Installed, ...]:
+    """List the plugins of all kinds, by kind and name; import none of them."""
+    kinds = {kind.group: kind.name for kind in KINDS}
     found = {
-        Installed(kind.name, entry.name, entry.package, entry.version, entry.module)
-        for entry in read_entry_points(kind.group)
+        Installed(kinds[entry.group], entry.name, entry.package, entry.version, entry.module)
+        for entry in read_entry_points(kinds)
     }
     return tuple(sorted(found))
+
+
+def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
+    """List the plugins of a kind, by name; import none of them."""
+    return tuple(item for item in all_installed() if item.kind == kind.name)
 
 
 def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
@@ -166,7 +172,7 @@ def owner(module: str) -> Installed | None:
             owns it.
     """
     names, best, longest = module.split("."), None, 0
-    for item in (item for kind in KINDS for item in installed(kind)):
+    for item in all_installed():
         common = sum(takewhile(bool, map(eq, names, item.module.split("."))))
         if common > longest:
             best, longest = item, common
