@@ -17,6 +17,7 @@ from filelock import FileLock
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and torch reads it at once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core
 
 import torch
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 
 import gtk
@@ -232,19 +233,16 @@ def test_a_training_that_diverges_is_exit_code_1(gtk_command: Command) -> None:
 
 def test_an_interrupted_training_is_130_and_says_how_to_go_on(workplace: Path) -> None:
     code = (
-        "import os, signal, sys, gtk\n"
+        "import os, signal, gtk\n"
         "from gtk.plugins.callbacks import samples\n"
         "class PressCtrlC:\n"
         "    @gtk.hookimpl\n"
         "    def gtk_step_end(self):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "samples.SamplePictures = PressCtrlC\n"
-        "from gtk.cli.main import run\n"
-        "sys.exit(run(['train', '--plugin', 'cvae', '--name', 'long', '--quiet']))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True
-    )
+    line = ["train", "--plugin", "cvae", "--name", "long", "--quiet"]
+    result = processes.python(code + processes.command(*line))
     assert result.returncode == 130
     assert "Stopped; saved up to step 51. Go on: gtk train --resume long" in result.stderr
     assert "Traceback" not in result.stderr

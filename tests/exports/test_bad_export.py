@@ -3,7 +3,6 @@
 import errno
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import processes
 import pytest
 import torch
 from torch import Tensor, nn
@@ -424,15 +424,9 @@ def test_a_failing_disk_leaves_no_folder_either(
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
 def test_a_disk_that_is_really_full_costs_one_line(small_run: gtk.Run, exported: Path) -> None:
     before = contents()
-    code = (
-        "import resource, sys; from gtk.cli.main import run\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
-        "sys.exit(run(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", code, "export", str(small_run.path), "--overwrite"]
-    result = subprocess.run(
-        [*command, "--out", str(exported)], capture_output=True, text=True, check=False
-    )
+    line = ["export", str(small_run.path), "--overwrite", "--out", str(exported)]
+    code = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+    result = processes.python(code + processes.command(*line))
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
         f"gtk: error: {exported.resolve()} cannot be written: File too large"

@@ -3,10 +3,9 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 import toys
@@ -53,12 +52,12 @@ def start_and_kill(step: int, before: str = "", plugin: str = "cvae", **extra: o
     given = {"plugin": plugin, **OPTIONS, **extra}
     options = ", ".join(f"{name}={value!r}" for name, value in given.items())
     code = KILLED.format(before=before, step=step, options=options)
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert processes.python(code).returncode == 9
 
 
-def resume(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gtk", "train", "--resume", "stopped", "--quiet", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True)
+def resume(*arguments: str) -> None:
+    line = processes.command("train", "--resume", "stopped", "--quiet", *arguments)
+    processes.python(line).check_returncode()
 
 
 @pytest.fixture(scope="module")
