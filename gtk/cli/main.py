@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
 import click
@@ -54,7 +53,7 @@ COMMANDS = {
 @click.group(
     cls=LazyGroup, listed=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.version_option(version("generative-toolkit"), prog_name="gtk")
+@click.version_option(package_name="generative-toolkit", prog_name="gtk")
 def gtk() -> None:
     """Train generative image models, look at what they make, and export them to ONNX.
 
