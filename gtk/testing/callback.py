@@ -4,8 +4,9 @@ import pluggy
 
 from gtk.core.training.events import EventHooks
 from gtk.core.values.errors import UserError
-from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.watched_training import last_weights, trained, watched_trainings
+from gtk.testing.check import CheckFailed, Specimen, checks_in, needs, refuse_changes
+from gtk.testing.watched_training import trained, watched_trainings
+from gtk.testing.weights import last_weights
 
 
 def check_constructs(specimen: Specimen) -> None:
@@ -36,21 +37,20 @@ def check_hooks(specimen: Specimen) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         reason = " ".join(str(error).replace(repr(callback), type(callback).__name__).split())
-        raise CheckFailed(
-            f"{reason}: docs/hooks.md lists the events and their arguments"
-        ) from error
-    heard = {caller.name for caller in manager.get_hookcallers(callback) or []}
+        remedy = "docs/hooks.md lists the events and their arguments"
+        raise CheckFailed(f"{reason}: {remedy}") from error
+    handled = {caller.name for caller in manager.get_hookcallers(callback) or []}
     unmarked = [
         name
         for name in dir(callback)
-        if name.startswith("gtk_") and name not in heard and callable(getattr(callback, name))
+        if name.startswith("gtk_") and name not in handled and callable(getattr(callback, name))
     ]
     if unmarked:
         raise CheckFailed(
             f"{type(callback).__name__}.{unmarked[0]} is not marked with @gtk.hookimpl, so it is "
             "never called: mark it, or rename it if it does not handle an event"
         )
-    if not heard:
+    if not handled:
         raise CheckFailed(
             f"{type(callback).__name__} handles no event: give it a method such as gtk_step_end, "
             "marked with @gtk.hookimpl; docs/hooks.md lists the events"
@@ -88,14 +88,10 @@ def check_same_bits(specimen: Specimen) -> None:
 @needs(check_raises_nothing)
 def check_globals(specimen: Specimen) -> None:
     """It leaves the global state of the process unchanged."""
-    # Of all trainings: a change that is made once a process shows only in the first.
+    # In all trainings, since a change that is made once a process shows only in the first.
+    remedy = "restore it before the method returns, and draw from a generator of its own"
     for model, found in watched_trainings(specimen):
-        if found.changes:
-            raise CheckFailed(
-                f"while {model} was trained it changed {', '.join(found.changes)} for the whole "
-                "process: restore it before the method returns, and draw from a generator of its "
-                "own"
-            )
+        refuse_changes(f"while {model} is trained, it", found.changes, remedy)
 
 
 @needs(check_raises_nothing)
@@ -116,11 +112,4 @@ def check_writes_into_the_run(specimen: Specimen) -> None:
             ) from error
 
 
-CHECKS: tuple[Check, ...] = (
-    check_constructs,
-    check_hooks,
-    check_raises_nothing,
-    check_same_bits,
-    check_globals,
-    check_writes_into_the_run,
-)
+CHECKS = checks_in(globals())

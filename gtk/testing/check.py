@@ -2,7 +2,7 @@
 
 import shutil
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from gtk.core.values.text import visible
 
 
 class CheckFailed(AssertionError):
-    """A plugin breaks a promise of its contract; the message names cause and remedy."""
+    """A plugin breaks a contract; the message names cause and remedy."""
 
 
 class CheckSkipped(Exception):
@@ -22,7 +22,7 @@ class CheckSkipped(Exception):
 
 
 class CheckBlocked(CheckSkipped):
-    """A check builds on another one that failed; the message names that one."""
+    """A check builds on another one that failed, which the message names."""
 
 
 Value = TypeVar("Value")
@@ -34,10 +34,10 @@ class Specimen:
 
     Attributes:
         kind: of the plugin.
-        name: its name, or "package/name".
-        data: the data set it is tested with, which comes with gtk.
-        options: values of its own options, where its defaults do not fit small images.
-        outcomes: by check, what it raised; None where it passed.
+        name: of the plugin, or "package/name".
+        data: the data set it is tested with.
+        options: values of the plugin's options where its defaults do not fit small images.
+        outcomes: what each check raised, None where it passed.
     """
 
     kind: Kind[Any]
@@ -76,8 +76,8 @@ class Specimen:
         return made
 
 
-#: Tests one promise. Raises `CheckFailed` where it is broken, `CheckSkipped` where it does not
-#: apply; any other exception counts as a failure of the plugin, too.
+#: Tests one promise of a contract. It raises `CheckFailed` where a plugin breaks it and
+#: `CheckSkipped` where it does not apply; any other exception is a failure of the plugin, too.
 Check = Callable[[Specimen], None]
 
 _NEEDED: dict[Check, tuple[Check, ...]] = {}
@@ -93,6 +93,15 @@ def needs(*checks: Check) -> Callable[[Check], Check]:
     return mark
 
 
+def checks_in(module: Mapping[str, Any]) -> tuple[Check, ...]:
+    """Return the checks that a module defines, in order; `module` is its globals."""
+    return tuple(
+        item
+        for name, item in module.items()
+        if name.startswith("check_") and item.__module__ == module["__name__"]
+    )
+
+
 def outcome(check: Check, specimen: Specimen) -> BaseException | None:
     """Run a check once, after those that it needs, and return what it raised."""
     if check not in specimen.outcomes:
@@ -103,6 +112,12 @@ def outcome(check: Check, specimen: Specimen) -> BaseException | None:
 def check_name(check: Check) -> str:
     """Return the name of a check: that of its function without `check_`."""
     return check.__name__.removeprefix("check_")
+
+
+def refuse_changes(what: str, changes: Sequence[str], remedy: str) -> None:
+    """Raise `CheckFailed` if something changes pieces of the process's global state."""
+    if changes:
+        raise CheckFailed(f"{what} changes {', '.join(changes)} for the whole process: {remedy}")
 
 
 def error_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """The checks of a conditioner."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -13,31 +14,19 @@ from gtk.core.settings.image_source import load_data
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.training import Training
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, error_line, needs
-from gtk.testing.layer_case import (
-    SEED,
-    LayerCase,
-    condition_rows,
-    differing_conditions,
-    fixed_noise,
-    layer_cases,
-    randomize,
-    strategies,
-)
-from gtk.testing.process_state import Snapshot
+from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
+from gtk.testing.layer_case import SEED, fixed_noise, layer_cases, randomize, strategies
+from gtk.testing.process_state import unchanged_process_state
 from gtk.testing.weights import same_bits
 
-#: Sums may be rounded differently for one image than for a batch.
+#: How far outputs may differ, since sums are rounded differently for one image than for a batch.
 TOLERANCE = 1e-5
-#: The models of gtk that are tried in this order; the first that the conditioner fits is used.
-MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "cvae",
-        {"network": "conv", "channels": (8,), "hidden_dims": (8,), "normalization": "batch"},
-    ),
-    ("cgan", {"channels": (8, 8), "latent_dim": 8}),
-)
-UNCONDITIONAL_MODEL = ("vae", {"hidden_dims": (8,)})
+#: Models of gtk with small options; the first that the conditioner fits is used.
+MODELS: dict[str, dict[str, Any]] = {
+    "cvae": {"network": "conv", "channels": (8,), "hidden_dims": (8,), "normalization": "batch"},
+    "cgan": {"channels": (8, 8), "latent_dim": 8},
+}
+UNCONDITIONAL_MODELS: dict[str, dict[str, Any]] = {"vae": {"hidden_dims": (8,)}}
 
 
 def check_constructs(specimen: Specimen) -> None:
@@ -47,21 +36,15 @@ def check_constructs(specimen: Specimen) -> None:
         raise CheckFailed(f"its target {target!r:.60} is not a gtk.Conditioner: derive it from one")
     accepted = strategies(specimen)
     if not accepted:
-        raise CheckFailed(
-            "it refuses classes, attributes and numbers: raise gtk.InvalidValue only for kinds of "
-            "condition that it cannot take"
-        )
+        remedy = "raise gtk.InvalidValue only for kinds of condition that it cannot take"
+        raise CheckFailed(f"it refuses classes, attributes and numbers: {remedy}")
     for condition, strategy in accepted:
-        if strategy.condition is not condition:
-            raise CheckFailed(
-                "its attribute condition is not the condition that it was constructed with: call "
-                "super().__init__(config, condition) in __init__"
-            )
+        if strategy.condition is not condition.spec:
+            remedy = "call super().__init__(config, condition) in __init__"
+            raise CheckFailed(f"its condition is not the one it was constructed with: {remedy}")
         if isinstance(strategy, nn.Module):
-            raise CheckFailed(
-                "it is a torch module: make only the layers modules, since each belongs to the "
-                "network that asked for it"
-            )
+            remedy = "make only its layers modules, since each belongs to a network"
+            raise CheckFailed(f"it is a torch module: {remedy}")
 
 
 @needs(check_constructs)
@@ -81,7 +64,7 @@ def check_runs(specimen: Specimen) -> None:
     """Every layer runs with the condition that it was made for."""
     for case in layer_cases(specimen):
         try:
-            case(condition_rows(case.condition))
+            case()
         except Exception as error:
             raise CheckFailed(
                 f"its {case.where} fails with {case.condition.kind} ({error_line(error)}): refuse "
@@ -93,30 +76,25 @@ def check_runs(specimen: Specimen) -> None:
 def check_widths(specimen: Specimen) -> None:
     """A layer's output has `out_features` features, and otherwise the shape of its input."""
     for case in layer_cases(specimen):
-        given, taken = case(condition_rows(case.condition)), case.inputs[0]
+        output, shape = tuple(case().shape), tuple(case.inputs[0].shape)
         if isinstance(case.layer, ScoreLayer):
-            if given.shape != taken.shape:
-                raise CheckFailed(
-                    f"its {case.where} returns {tuple(given.shape)} for scores "
-                    f"{tuple(taken.shape)}: return one score for each image"
-                )
+            if output != shape:
+                remedy = "return one score for each image"
+                raise CheckFailed(f"its {case.where} returns {output} for scores {shape}: {remedy}")
             continue
         width = getattr(case.layer, "out_features", None)
         if width is None:
+            remedy = "set it to the width of its output"
+            raise CheckFailed(f"its {case.where} lacks out_features: {remedy}")
+        wanted = (shape[0], width, *shape[2:])
+        if output != wanted:
             raise CheckFailed(
-                f"its {case.where} lacks out_features: set it to the width of its output"
+                f"its {case.where} returns {output} for {shape}, and with out_features {width} "
+                f"that should be {wanted}: make the two agree"
             )
-        wanted = (len(taken), width, *taken.shape[2:])
-        if tuple(given.shape) != wanted:
-            raise CheckFailed(
-                f"its {case.where} returns {tuple(given.shape)} for {tuple(taken.shape)}, and "
-                f"with out_features {width} that should be {wanted}: make the two agree"
-            )
-        if case.keeps_width and width != taken.shape[1]:
-            raise CheckFailed(
-                f"its {case.where} returns {width} features for {taken.shape[1]}: let the "
-                "normalization keep the width"
-            )
+        if case.keeps_width and width != shape[1]:
+            remedy = "let the normalization keep the width"
+            raise CheckFailed(f"its {case.where} returns {width} features for {shape[1]}: {remedy}")
 
 
 @needs(check_runs)
@@ -125,30 +103,25 @@ def check_acts(specimen: Specimen) -> None:
     acting = 0
     for case in layer_cases(specimen):
         randomize(case.layer)
-        rows = differing_conditions(case.condition)
-        outputs = [case(row.expand(len(case.inputs[0]), *row.shape)) for row in rows]
-        alike = any(same_bits(one, two) for one, two in combinations(outputs, 2))
-        different = any(not same_bits(one, two) for one, two in combinations(outputs, 2))
-        if case.acts and alike:
+        count = len(case.condition.rows)
+        outputs = [case(row.expand(count, *row.shape)) for row in case.condition.differing]
+        same = [same_bits(one, two) for one, two in combinations(outputs, 2)]
+        if case.acts and any(same):
+            fault = f"has acts = True and returns the same for different {case.condition.kind}"
+            remedy = "use all of the condition, or set acts = False"
+            raise CheckFailed(f"its {case.where} {fault}: {remedy}")
+        if not case.acts and not all(same):
             raise CheckFailed(
-                f"its {case.where} has acts = True and returns the same for different "
-                f"{case.condition.kind}: let its output depend on all of the condition, or set "
-                "acts = False"
-            )
-        if not case.acts and different:
-            raise CheckFailed(
-                f"its {case.where} has acts = False and depends on the condition: set "
-                "acts = True, so that gtk knows that the network is conditioned"
+                f"its {case.where} has acts = False and depends on the condition: set acts = True, "
+                "so that gtk knows that the network is conditioned"
             )
         acting += case.acts
     conditional = specimen.plugin.spec.resolve().conditional
     if conditional and not acting:
-        raise CheckFailed(
-            "it acts at no site although conditional = True: override input, hidden, "
-            "normalization or score, or set conditional = False"
-        )
+        remedy = "override input, hidden, normalization or score, or set conditional = False"
+        raise CheckFailed(f"it acts at no site although conditional = True: {remedy}")
     if acting and not conditional:
-        raise CheckFailed("it acts although conditional = False: leave that out")
+        raise CheckFailed("it acts although conditional = False: set conditional = True")
 
 
 @needs(check_runs)
@@ -172,10 +145,10 @@ def check_gradients(specimen: Specimen) -> None:
         randomize(case.layer)
         for value in case.inputs:
             value.requires_grad_()
-        given = case.give(condition_rows(case.condition))
-        if given.requires_grad:
-            (given * fixed_noise(given.shape)).sum().backward()  # type: ignore[no-untyped-call]
-        unreached = [n for n, p in case.layer.named_parameters() if p.grad is None]
+        output = case.run()
+        if output.requires_grad:
+            (output * fixed_noise(output.shape)).sum().backward()  # type: ignore[no-untyped-call]
+        unreached = [name for name, value in case.layer.named_parameters() if value.grad is None]
         if unreached:
             raise CheckFailed(
                 f"the gradient does not reach {unreached[0]} of its {case.where}: use it in "
@@ -191,18 +164,15 @@ def check_images_alone(specimen: Specimen) -> None:
     for case in layer_cases(specimen):
         randomize(case.layer)
         case.layer.eval()
-        condition = condition_rows(case.condition)
-        whole = case(condition)
-        if not same_bits(whole, case(condition)):
+        rows, whole = case.condition.rows, case()
+        if not same_bits(whole, case()):
             raise CheckFailed(
                 f"its {case.where} returns another result when it is called again: in eval mode "
                 "draw no numbers, and change no state in forward()"
             )
-        for row in range(len(condition)):
+        for row in range(len(rows)):
             inputs = tuple(value[row : row + 1] for value in case.inputs)
-            alone = LayerCase(case.where, case.layer, inputs, case.condition)(
-                condition[row : row + 1]
-            )
+            alone = replace(case, inputs=inputs)(rows[row : row + 1])
             if not torch.allclose(alone[0], whole[row], rtol=TOLERANCE, atol=TOLERANCE):
                 raise CheckFailed(
                     f"its {case.where} returns another result for an image alone than in a batch: "
@@ -214,52 +184,37 @@ def check_images_alone(specimen: Specimen) -> None:
 def check_leaves_inputs(specimen: Specimen) -> None:
     """A layer leaves its input and the condition unchanged."""
     for case in layer_cases(specimen):
-        given = [value.clone() for value in (*case.inputs, condition_rows(case.condition))]
-        kept = [value.clone() for value in given]
+        kept = (*case.inputs, case.condition.rows)
+        given = [value.clone() for value in kept]
         with torch.no_grad():
             case.layer(*given)
         if not all(same_bits(one, two) for one, two in zip(given, kept, strict=True)):
-            raise CheckFailed(
-                f"its {case.where} changes its input: avoid operations in place, such as "
-                "hidden += ... or relu_()"
-            )
+            remedy = "avoid operations in place, such as hidden += ... or relu_()"
+            raise CheckFailed(f"its {case.where} changes its input: {remedy}")
 
 
 @needs(check_runs)
 def check_globals(specimen: Specimen) -> None:
     """Making and running its layers leaves the global state of the process unchanged."""
-    snapshot = Snapshot()
-    for case in layer_cases(specimen):
-        case(condition_rows(case.condition))
-        if torch.initial_seed() != SEED:  # layer_cases restores it at the end
-            raise CheckFailed(
-                f"its {case.where} seeds torch's global generator, so that every --seed starts "
-                "with the same weights: leave that out"
-            )
-    changes = snapshot.changes()
-    if changes:
-        raise CheckFailed(
-            f"making and running its layers changes {', '.join(changes)} for the whole process: "
-            "leave that unchanged, and draw weights from torch's generator, as its layers do"
-        )
+    remedy = "leave it unchanged, and draw weights from torch's generator, as torch's layers do"
+    with unchanged_process_state("making and running its layers", remedy):
+        for case in layer_cases(specimen):
+            case()
+            if torch.initial_seed() != SEED:  # which layer_cases sets, and restores at the end
+                raise CheckFailed(
+                    f"its {case.where} seeds torch's global generator, so that every --seed starts "
+                    "with the same weights: remove the call, as of torch.manual_seed()"
+                )
 
 
-@needs(  # all others first, since this one takes longest
-    check_widths,
-    check_acts,
-    check_own_weights,
-    check_gradients,
-    check_images_alone,
-    check_leaves_inputs,
-    check_globals,
-)
+# It takes the longest, so it needs all others.
+@needs(*checks_in(globals()))
 def check_exports(specimen: Specimen) -> None:
     """A model of gtk that uses it can be trained and exported."""
     from gtk.exports.onnx import export
 
     settings = _settings(specimen)
-    training = Training(settings, "cpu", [])
-    run = training.start(RunPlace(specimen.folder / "runs", None, False))
+    run = Training(settings, "cpu", []).start(RunPlace(specimen.folder / "runs", None, False))
     try:
         export(run, specimen.folder / "model.onnx")
     except GtkError as error:
@@ -268,26 +223,14 @@ def check_exports(specimen: Specimen) -> None:
         ) from error
 
 
-CHECKS: tuple[Check, ...] = (
-    check_constructs,
-    check_layers,
-    check_runs,
-    check_widths,
-    check_acts,
-    check_own_weights,
-    check_gradients,
-    check_images_alone,
-    check_leaves_inputs,
-    check_globals,
-    check_exports,
-)
+CHECKS = checks_in(globals())
 
 
 def _settings(specimen: Specimen) -> Settings:
     """Return a short training of the first model that the conditioner fits."""
     conditional = specimen.plugin.spec.resolve().conditional
     refusals = []
-    for model, options in MODELS if conditional else (UNCONDITIONAL_MODEL,):
+    for model, options in (MODELS if conditional else UNCONDITIONAL_MODELS).items():
         choice = Choice.by_name(f"generative-toolkit/{model}", specimen.data, specimen.name)
         tables = {table: dict(values) for table, values in choice.presets.items()}
         tables["model"] |= options

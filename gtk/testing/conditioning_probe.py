@@ -9,17 +9,11 @@ from gtk.core.contracts.conditioner import Conditioner, ConditioningRecord, Laye
 
 
 class ConditioningProbe(ConditioningRecord):
-    """Records, too, which of the acting layers receive a condition.
-
-    Layers of a model's copies count as those of the model.
-
-    Args:
-        strategy: makes the layers.
-    """
+    """Records which of the acting layers receive a condition, in a model and in its copies."""
 
     def __init__(self, strategy: Conditioner) -> None:
         super().__init__(strategy)
-        self._reached: list[bool] = []  # a flag for each site in self.acted
+        self._reached: list[bool] = []  # one for each site in self.acted
 
     @property
     def unused(self) -> list[Site]:

@@ -1,8 +1,8 @@
 """The checks of a data set."""
 
+import json
 import random
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,15 @@ from gtk.core.settings.choice import Choice
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset, DataSpec, Split, spread
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError
-from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, needs
-from gtk.testing.loaded_dataset import (
-    data_path,
-    load,
-    loaded,
-    read_dataset,
-    user_folder,
-)
-from gtk.testing.process_state import Snapshot
+from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
+from gtk.testing.loaded_dataset import data_path, load, loaded, read_dataset, user_folder
+from gtk.testing.process_state import unchanged_process_state
 
 #: Images that a model is trained on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3
-#: Test images that are looked up among the training images, and the share that may occur there
+#: Test images that are looked up among the training images, and the share that may be found there
 #: beyond what chance explains: real data sets have some duplicates.
-HELD_OUT, DOUBLES = 1000, 0.1
+HELD_OUT, DUPLICATES = 1000, 0.1
 OURS = "generative-toolkit"
 
 
@@ -64,21 +58,16 @@ def check_images_differ(specimen: Specimen) -> None:
 def check_labels_differ(specimen: Specimen) -> None:
     """Every class has a training image, every attribute and number has several values."""
     dataset = loaded(specimen)
-    condition, labels = dataset.spec.condition, dataset.train.labels
+    condition = dataset.spec.condition
     if condition is None:
         raise CheckSkipped("its images have no labels")
-    if condition.kind == "classes":
-        seen = set(np.unique(labels).tolist())
-        missing = [name for number, name in enumerate(condition.names) if number not in seen]
-        remedy = "it cannot be learned: leave it out of ConditionSpec, or shuffle"
-    else:
-        same = labels.min(0) == labels.max(0)
-        missing = [name for name, alike in zip(condition.names, same, strict=True) if alike]
-        remedy = "it cannot be learned: leave it out of ConditionSpec"
+    missing = condition.unlearnable(dataset.train.labels)
     if missing:
-        what = "no training image has" if condition.kind == "classes" else "all images share one"
-        names = ", ".join(map(repr, missing[:3]))
-        raise CheckFailed(f"{what} label {names}, so {remedy}")
+        names = f"{condition.nouns[0]} {', '.join(map(repr, missing[:3]))}"
+        raise CheckFailed(
+            f"its training images cannot teach {names}: give them an image of each class, and two "
+            "values of each attribute and number, or leave the name out of ConditionSpec"
+        )
 
 
 @needs(check_images_differ)
@@ -93,7 +82,7 @@ def check_held_out(specimen: Specimen) -> None:
     # Where few different images exist, a test image repeats a training image as often by chance as
     # training images repeat one another.
     repeated = sum(count for count in seen.values() if count > 1) / len(train)
-    if share > repeated + DOUBLES:
+    if share > repeated + DUPLICATES:
         raise CheckFailed(
             f"{share:.0%} of its test images are training images, too, so that figures on them "
             "cannot show memorization: split them, or draw others for Dataset(test=...)"
@@ -103,21 +92,22 @@ def check_held_out(specimen: Specimen) -> None:
 @needs(check_loads)
 def check_repeatable(specimen: Specimen) -> None:
     """Loading it again gives the same, whatever was drawn or changed in between."""
-    first = load(specimen)
-    before = _copies(first)
-    writable = [
-        array
-        for split in (first.train, first.test)
-        for array in (split.images, split.labels)
+    arrays = _arrays(load(specimen))
+    before = {name: np.array(array) for name, array in arrays.items()}
+    writable = {
+        name: array
+        for name, array in arrays.items()
         if array.flags.writeable and not _mapped(array)
-    ]
-    kept = [array.copy() for array in writable]
-    for array in writable:
+    }
+    for array in writable.values():
         np.add(array, 1, out=array)  # a change to one load must not reach the next
-    _draw()
-    again = _copies(load(specimen))
-    for array, values in zip(writable, kept, strict=True):
-        array[...] = values  # which the other checks look at
+    # `outcome` restores the global generators after the check.
+    random.random()  # noqa: S311 - nothing is kept secret
+    np.random.rand()  # noqa: NPY002 - what a plugin may draw from
+    torch.rand(1)
+    again = {name: np.array(array) for name, array in _arrays(load(specimen)).items()}
+    for name, array in writable.items():
+        array[...] = before[name]  # a plugin may return the same array for the other checks
     different = [name for name in before if not np.array_equal(before[name], again[name])]
     if different:
         raise CheckFailed(
@@ -130,8 +120,6 @@ def check_repeatable(specimen: Specimen) -> None:
 @needs(check_loads)
 def check_description(specimen: Specimen) -> None:
     """Its description can be written as JSON, and its notes as lines."""
-    import json
-
     dataset = loaded(specimen)
     try:
         again = DataSpec.from_json(json.loads(json.dumps(dataset.spec.as_json())))
@@ -146,22 +134,18 @@ def check_description(specimen: Specimen) -> None:
             "names as tuples of strings and ranges as tuples of floats"
         )
     if dataset.spec.channels not in (1, 3):
-        raise CheckFailed(
-            f"its images have {dataset.spec.channels} channels, and gtk draws 1 or 3: convert "
-            "them to grey or colour"
-        )
+        remedy = "convert them to grey or colour, which have 1 and 3"
+        raise CheckFailed(f"its images have {dataset.spec.channels} channels: {remedy}")
     notes: Any = dataset.notes
     if not isinstance(notes, tuple) or not all(
         isinstance(note, str) and note.strip() and "\n" not in note for note in notes
     ):
-        raise CheckFailed(
-            f"its notes are {notes!r:.60}: return a tuple of strings, each a sentence in one line"
-        )
-    if not isinstance(dataset.content, str):
-        raise CheckFailed(
-            f"its content is of type {type(dataset.content).__name__}: return a string, such as a "
-            "hash of its files"
-        )
+        remedy = "return a tuple of strings, each a sentence in one line"
+        raise CheckFailed(f"its notes are {notes!r:.60}: {remedy}")
+    content: Any = dataset.content
+    if not isinstance(content, str):
+        remedy = "return a string, such as a hash of its files"
+        raise CheckFailed(f"its content is of type {type(content).__name__}: {remedy}")
 
 
 def check_missing_files(specimen: Specimen) -> None:
@@ -169,24 +153,16 @@ def check_missing_files(specimen: Specimen) -> None:
     spec = specimen.plugin.spec
     if spec.root != "required":
         raise CheckSkipped("it does not require files of the user")
-    nowhere = specimen.folder / "nowhere"
+    remedy = "raise gtk.InvalidValue with the missing file and its folder"
     try:
-        read_dataset(specimen, nowhere)
-    except PluginError as error:
-        raise CheckFailed(
-            f"{error} That was for a missing path: raise gtk.InvalidValue with the file that is "
-            "missing, and where"
-        ) from error
+        read_dataset(specimen, specimen.folder / "nowhere")
     except GtkError as error:
+        if isinstance(error, PluginError):
+            raise CheckFailed(f"a missing path raises {error_line(error)}: {remedy}") from error
         if "nowhere" not in str(error):
-            raise CheckFailed(
-                f"its error for a missing path does not name the path: {error}"
-            ) from error
+            raise CheckFailed(f"its error lacks the missing path ({error}): {remedy}") from error
     else:
-        raise CheckFailed(
-            'its spec has root="required", and a missing path is loaded without an error: raise '
-            "gtk.InvalidValue with the file that is missing, and where"
-        )
+        raise CheckFailed(f'its root is "required", and a missing path raises no error: {remedy}')
 
 
 @needs(check_loads)
@@ -199,10 +175,8 @@ def check_files_are_only_read(specimen: Specimen) -> None:
     load(specimen)
     changed = sorted(str(path) for path, _ in set(before.items()) ^ set(_files(root).items()))
     if changed:
-        raise CheckFailed(
-            f"loading changes the user's file {changed[0]!r}: write to another folder, such as "
-            "platformdirs.user_cache_path"
-        )
+        remedy = "write to another folder, such as platformdirs.user_cache_path"
+        raise CheckFailed(f"loading changes the user's file {changed[0]!r}: {remedy}")
 
 
 @needs(check_loads)
@@ -211,24 +185,17 @@ def check_working_folder(specimen: Specimen) -> None:
     loaded(specimen)
     stray = sorted(item.name for item in user_folder(specimen).iterdir())
     if stray:
-        raise CheckFailed(
-            f"it writes {stray[0]!r} into the user's working folder: write into a folder of its "
-            "own, such as platformdirs.user_cache_path, or a temporary one"
-        )
+        remedy = "write into platformdirs.user_cache_path or a temporary folder"
+        raise CheckFailed(f"it writes {stray[0]!r} into the user's working folder: {remedy}")
 
 
 @needs(check_loads)
 def check_globals(specimen: Specimen) -> None:
     """Loading leaves the global state of the process unchanged."""
     loaded(specimen)  # libraries that it imports may change the state, once
-    snapshot = Snapshot()
-    load(specimen)
-    changes = snapshot.changes()
-    if changes:
-        raise CheckFailed(
-            f"loading it changes {', '.join(changes)} for the whole process: draw from "
-            "np.random.default_rng(0), and restore other state before it returns"
-        )
+    remedy = "draw from np.random.default_rng(0), and restore other state before it returns"
+    with unchanged_process_state("loading it", remedy):
+        load(specimen)
 
 
 @needs(check_loads)
@@ -237,8 +204,10 @@ def check_trains(specimen: Specimen) -> None:
     dataset = loaded(specimen)
     labelled = dataset.spec.condition is not None
     name = "cvae" if labelled else "vae"
-    conditioner = f"{OURS}/{'embedding' if labelled else 'unconditional'}"
-    choice = Choice.by_name(f"{OURS}/{name}", f"{OURS}/digits", conditioner, f"{OURS}/elbo")
+    conditioner = "embedding" if labelled else "unconditional"
+    choice = Choice.by_name(
+        f"{OURS}/{name}", f"{OURS}/digits", f"{OURS}/{conditioner}", f"{OURS}/elbo"
+    )
     few = Dataset(dataset.spec, _first(dataset.train), _first(dataset.test))
     batch_size = min(BATCH, len(few.train))
     settings = choice.settle({"hidden_dims": (16,), "batch_size": batch_size}, None)
@@ -249,31 +218,19 @@ def check_trains(specimen: Specimen) -> None:
             trainer.train_step((torch.arange(batch_size) + batch_size * step) % len(few.train))
     except (GtkError, ValueError, TypeError) as error:
         raise CheckFailed(
-            f"{name} cannot be trained on it: {error} Return plain arrays, such as "
-            "np.ascontiguousarray makes"
+            f"{name} cannot be trained on it ({error_line(error)}): return plain arrays, such as "
+            "those of np.ascontiguousarray"
         ) from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise CheckFailed(f"weights are not finite after {STEPS} steps of {name} on it")
 
 
-CHECKS: tuple[Callable[[Specimen], None], ...] = (
-    check_loads,
-    check_images_differ,
-    check_labels_differ,
-    check_held_out,
-    check_repeatable,
-    check_description,
-    check_missing_files,
-    check_files_are_only_read,
-    check_working_folder,
-    check_globals,
-    check_trains,
-)
+CHECKS = checks_in(globals())
 
 
-def _copies(dataset: Dataset) -> dict[str, NDArray[Any]]:
+def _arrays(dataset: Dataset) -> dict[str, NDArray[Any]]:
     return {
-        f"{name} {what}": np.array(getattr(split, what))
+        f"{name} {what}": getattr(split, what)
         for name, split in (("train", dataset.train), ("test", dataset.test))
         for what in ("images", "labels")
     }
@@ -284,13 +241,6 @@ def _mapped(array: Any) -> bool:  # noqa: ANN401 - whatever an array views
     while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
         array = array.base
     return array is not None
-
-
-def _draw() -> None:
-    """Draw from every global generator; `outcome` restores them after a check."""
-    random.random()  # noqa: S311 - nothing is kept secret
-    np.random.rand()  # noqa: NPY002 - what a plugin may draw from
-    torch.rand(1)
 
 
 def _files(root: Path) -> dict[Path, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Run all checks of a plugin: for a program, or as tests."""
+"""Runs all checks of a plugin, in a program or as tests."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ class CheckResult:
     Attributes:
         check: its name.
         status: "expected" where it failed as `expected_failures` announced.
-        message: cause and remedy of a failure, or why it was skipped or is expected to fail;
-            empty where it passed.
+        message: cause and remedy of a failure, or why the check was skipped or is expected to
+            fail; empty where it passed.
     """
 
     check: str
@@ -46,10 +46,9 @@ class CheckResult:
 
 
 def checks_of(kind: Kind[Any]) -> dict[str, Check]:
-    """Return the checks of a kind by name, first those that apply to every kind.
+    """Return the checks of a kind by name, after those of every kind.
 
-    Each module of gtk.testing that is named for a kind has a tuple CHECKS of functions
-    `check_...(specimen)`; what follows `check_` is the name.
+    The module of gtk.testing that is named for a kind has its checks in CHECKS.
     """
     modules = (import_module(f"gtk.testing.{name}") for name in ("package", kind.name))
     return {check_name(check): check for module in modules for check in module.CHECKS}
@@ -74,8 +73,7 @@ def check_plugin(
         expected_failures: by name of a check that is known to fail, the reason.
 
     Returns:
-        The results of all checks, in order. A check that passes although it is expected to fail
-        counts as failed.
+        All results, in order. A check that passes although it is expected to fail has failed.
 
     Raises:
         UnknownName: the kind, or a check named in `expected_failures`, does not exist.
@@ -85,28 +83,20 @@ def check_plugin(
 
 
 def run_check(check: Check, specimen: Specimen, expected: str | None = None) -> CheckResult:
-    """Run one check; a second call returns the result of the first.
-
-    Args:
-        check: to run.
-        specimen: that it tests.
-        expected: why it should fail; None where it should pass.
-    """
+    """Run one check of a specimen, once, and return its result; `expected` is why it may fail."""
     name, found = check_name(check), outcome(check, specimen)
     if isinstance(found, CheckSkipped):
         return CheckResult(name, "skipped", str(found))
-    if found is None and expected is None:
-        return CheckResult(name, "passed")
     if found is None:
-        message = (
-            f"it passes although it is expected to fail: {expected}. Remove it from "
-            "expected_failures"
-        )
+        if expected is None:
+            return CheckResult(name, "passed")
+        remedy = "Remove it from expected_failures"
+        message = f"it passes although it is expected to fail: {expected}. {remedy}"
         return CheckResult(name, "failed", message)
     message = str(found) if isinstance(found, SELF_EXPLAINING) else _located(found, specimen)
-    if expected is not None:
-        return CheckResult(name, "expected", f"{expected}: {message}")
-    return CheckResult(name, "failed", message)
+    if expected is None:
+        return CheckResult(name, "failed", message)
+    return CheckResult(name, "expected", f"{expected}: {message}")
 
 
 def plugin_checks(
@@ -117,24 +107,19 @@ def plugin_checks(
     options: Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> "pytest.MarkDecorator":
-    """Make a test of each check: it gets `check`, a function to call; ids are the checks' names.
+    """Parametrize a test with `check`, a function to call for each check; ids are their names.
 
     Args: see `check_plugin`.
     """
     import pytest
 
     specimen, checks, expected = _prepare(name, kind, data, options, expected_failures)
-    return pytest.mark.parametrize(
-        "check",
-        [
-            pytest.param(_as_test(check, specimen, expected.get(key)), id=key)
-            for key, check in checks.items()
-        ],
-    )
+    tests = [_as_test(check, specimen, expected.get(key)) for key, check in checks.items()]
+    return pytest.mark.parametrize("check", tests, ids=list(checks))
 
 
 def _as_test(check: Check, specimen: Specimen, expected: str | None) -> Callable[[], None]:
-    """Return a function that fails, skips or xfails the current test as the check did."""
+    """Return a test that runs the check, and fails, is skipped or xfails as the check does."""
 
     def run() -> None:
         import pytest
@@ -157,22 +142,21 @@ def _as_test(check: Check, specimen: Specimen, expected: str | None) -> Callable
 def _located(found: BaseException, specimen: Specimen) -> str:
     """Describe an unforeseen error: the plugin's line that caused it, its type and its message.
 
-    The line is the plugin's innermost one: code of libraries below it is seldom to blame.
+    The line is the plugin's innermost one, since code of libraries below it is seldom to blame.
     """
-    frames = [
-        (str(frame.f_globals.get("__name__")), frame.f_code, line)
-        for frame, line in traceback.walk_tb(found.__traceback__)
-    ]
     try:
         package = specimen.plugin.installed.module.partition(".")[0]
     except GtkError:
         package = ""
+    frames = list(traceback.walk_tb(found.__traceback__))
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in frames]
     own = [
         item
-        for item in frames
-        if item[0].partition(".")[0] == package and not item[0].startswith("gtk.testing.")
+        for item, module in zip(frames, modules, strict=True)
+        if module.partition(".")[0] == package and not module.startswith("gtk.testing.")
     ]
-    _, code, line = (own or frames)[-1]
+    frame, line = (own or frames)[-1]
+    code = frame.f_code
     return (
         f"{code.co_qualname} ({visible(Path(code.co_filename).name)}, line {line}) raises "
         f"{error_line(found)}. Correct it there; in pytest the check shows the traceback"

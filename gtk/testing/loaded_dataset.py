@@ -1,14 +1,13 @@
 """A data set under test, loaded as a training loads it."""
 
+from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 from gtk.core.registry.options import make_config
 from gtk.core.settings.image_source import find_root, load_data, split_reference
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError, PluginError
 from gtk.testing.check import CheckSkipped, Specimen
-from gtk.testing.process_state import working_in
 
 
 def load(specimen: Specimen) -> Dataset:
@@ -16,7 +15,7 @@ def load(specimen: Specimen) -> Dataset:
 
     Raises:
         GtkError: the data cannot be loaded.
-        CheckSkipped: the path of its files is unknown, and they cannot be downloaded.
+        CheckSkipped: the path to its files is unknown, and they cannot be downloaded.
     """
     spec, path = specimen.plugin.spec, data_path(specimen)
     remedy = f'give a path to some: data="{spec.name}:PATH", or --data {spec.name}:PATH'
@@ -34,29 +33,25 @@ def load(specimen: Specimen) -> Dataset:
 
 def read_dataset(specimen: Specimen, root: Path | None) -> Dataset:
     """Load the data at a path; the working folder is empty, so that only `root` leads to files."""
-    place, root = user_folder(specimen), root and root.absolute()
-    with working_in(place):
-        return load_data(specimen.plugin, _config(specimen), root)
+    spec, root = specimen.plugin.spec, root and root.absolute()
+    config = make_config(spec.config, specimen.options, f"data set {spec.name!r}")
+    with chdir(user_folder(specimen)):
+        return load_data(specimen.plugin, config, root)
 
 
 def user_folder(specimen: Specimen) -> Path:
-    """Return the folder that is the working folder while the data set is loaded."""
+    """Return the working folder in which the data set is loaded."""
     place = specimen.folder / "user"
     place.mkdir(exist_ok=True)
     return place
 
 
 def loaded(specimen: Specimen) -> Dataset:
-    """Return the data set, loaded once for all checks; they must not change it."""
+    """Return the data set, loaded once for all checks, which must leave it unchanged."""
     return specimen.once("dataset", lambda: load(specimen))
 
 
-def _config(specimen: Specimen) -> Any:  # noqa: ANN401 - of the plugin's own class
-    spec = specimen.plugin.spec
-    return make_config(spec.config, specimen.options, f"data set '{spec.name}'")
-
-
 def data_path(specimen: Specimen) -> Path | None:
-    """Return the path that was given with the data set's own name."""
+    """Return the path that `specimen.data` gives with the data set's own name."""
     name, path = split_reference(specimen.data)
     return path if specimen.plugin.installed.goes_by(name or "") else None

@@ -1,4 +1,4 @@
-"""The checks of a loss, on a model that it is for."""
+"""The checks of a loss, with a model that it is for."""
 
 import copy
 from dataclasses import replace
@@ -10,13 +10,13 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Loss
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state
+from gtk.core.settings.choice import Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.training import Training, resumed_training
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.core.values.seeding import derive_seed
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, error_line, needs
+from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
 from gtk.testing.loss_case import (
     EPOCHS,
     UNCONDITIONAL,
@@ -24,22 +24,19 @@ from gtk.testing.loss_case import (
     new_replayed_step,
     replayed_step,
     settled,
-    step_batch,
 )
-from gtk.testing.process_state import Snapshot
-from gtk.testing.replayed_step import (
-    CPU,
-    ReplayedStep,
-    context,
-)
+from gtk.testing.process_state import unchanged_process_state
+from gtk.testing.replayed_step import CPU, ReplayedStep, context, step_batch
 from gtk.testing.step_checks import (
     expect_clean_yields,
     expect_own_noise,
     expect_repeatable_updates,
+    expect_seed,
     expect_sound_evaluation,
     expect_sound_updates,
+    expect_unseeded_steps,
 )
-from gtk.testing.weights import same_bits
+from gtk.testing.weights import last_weights, same_bits
 
 
 def check_described(specimen: Specimen) -> None:
@@ -47,16 +44,16 @@ def check_described(specimen: Specimen) -> None:
     target: Any = specimen.plugin.spec.resolve()
     if not (isinstance(target, type) and issubclass(target, Loss)):
         raise CheckFailed(f"its target {target!r:.60} is not a gtk.Loss: derive it from one")
-    left_out = sorted(getattr(target, "__abstractmethods__", ()))
-    if left_out:
-        raise CheckFailed(f"{target.__name__} lacks {left_out[0]}(): write it")
+    missing = sorted(getattr(target, "__abstractmethods__", ()))
+    if missing:
+        raise CheckFailed(f"{target.__name__} lacks {missing[0]}(): write it")
     requires: Any = getattr(target, "requires", None)
     try:
         issubclass(torch.nn.Module, requires)
     except TypeError as error:
         raise CheckFailed(
-            f"its requires is {requires!r:.60}, with which a model cannot be compared ({error}): "
-            "name a class, or a protocol of methods marked @runtime_checkable, such as "
+            f"its requires is {requires!r:.60}, and isinstance() cannot use that ({error}): name a "
+            "class, or a protocol of methods marked @runtime_checkable, such as "
             "gtk.LatentVariableModel"
         ) from error
     unit: Any = getattr(target, "unit", None)
@@ -64,10 +61,8 @@ def check_described(specimen: Specimen) -> None:
         raise CheckFailed('it lacks the unit of its terms: set unit = "nats per image"')
     criterion: Any = target.criterion
     if criterion is not None and not isinstance(criterion, str):
-        raise CheckFailed(
-            f"its criterion is {criterion!r:.40}: name the term of evaluate() that is lower for "
-            "better weights, or use None"
-        )
+        remedy = "name the term of evaluate() that is lower for better weights, or use None"
+        raise CheckFailed(f"its criterion is {criterion!r:.40}: {remedy}")
 
 
 @needs(check_described)
@@ -86,10 +81,8 @@ def check_reads_only(specimen: Specimen) -> None:
         replayed.loss.evaluate(replayed.model, replayed.batch, context(0))
     for name, value in vars(before).items():
         if value is not None and not torch.equal(value, getattr(replayed.batch, name)):
-            raise CheckFailed(
-                f"it changes the batch's {name}: avoid operations in place, such as mul_() or "
-                "images -= ..."
-            )
+            remedy = "avoid operations in place, such as mul_() or images -= ..."
+            raise CheckFailed(f"it changes the batch's {name}: {remedy}")
 
 
 @needs(check_model)
@@ -138,23 +131,16 @@ def check_own_noise(specimen: Specimen) -> None:
 @needs(check_seeds, check_own_noise)
 def check_globals(specimen: Specimen) -> None:
     """Its steps and its evaluation leave the global state of the process unchanged."""
-    settings, dataset = specimen.once("settings", lambda: loss_settings(specimen))
-    snapshot = Snapshot()
-    model, loss = build(settings, dataset.spec)
-    trainer = Trainer(model, loss, dataset, settings.train, CPU)
-    with fork_random_state(CPU):
-        for step, rows in zip(range(2), trainer.schedule.batches(0), strict=False):
-            trainer.train_step(rows)
-            _expect_seed(derive_seed(settings.train.seed, "layers", step))
-        with torch.no_grad():
+    settings, dataset = loss_settings(specimen)
+    remedy = "restore it before the next yield, and draw from context.noise"
+    with unchanged_process_state("a step or evaluate()", remedy):
+        model, loss = build(settings, dataset.spec)
+        trainer = Trainer(model, loss, dataset, settings.train, CPU)
+        expect_unseeded_steps(trainer, settings.train.seed)
+        with fork_random_state(CPU), torch.no_grad():
+            seed = torch.initial_seed()
             loss.evaluate(trainer.published.eval(), step_batch(dataset, loss), context(0))
-        _expect_seed(derive_seed(settings.train.seed, "layers", step))
-    changes = snapshot.changes()
-    if changes:
-        raise CheckFailed(
-            f"a step or evaluate() changes {', '.join(changes)} for the whole process: restore "
-            "it before the next yield, and draw from context.noise"
-        )
+            expect_seed(seed, "evaluate()")
 
 
 @needs(check_model, check_reads_only)
@@ -166,7 +152,7 @@ def check_evaluation(specimen: Specimen) -> None:
 @needs(check_updates, check_evaluation)
 def check_without_labels(specimen: Specimen) -> None:
     """It works for unlabelled images and an unconditional model."""
-    settings, dataset = specimen.once("settings", lambda: loss_settings(specimen))
+    settings, dataset = loss_settings(specimen)
     try:
         plain = settled(specimen, settings.choice.model.installed, UNCONDITIONAL)
         model, loss = build(plain, dataset.spec)
@@ -181,68 +167,37 @@ def check_without_labels(specimen: Specimen) -> None:
     except InvalidValue as error:
         raise CheckSkipped(f"it refuses images without labels: {error}") from error
     except Exception as error:
-        raise CheckFailed(
-            f"it fails without labels ({error_line(error)}): handle batch.condition and "
-            "model.condition being None"
-        ) from error
+        remedy = "handle batch.condition and model.condition being None"
+        raise CheckFailed(f"it fails without labels ({error_line(error)}): {remedy}") from error
 
 
 @needs(check_seeds, check_own_noise, check_evaluation)
 def check_resume(specimen: Specimen) -> None:
     """A resumed training with it ends with the same weights, bit by bit, as an unbroken one."""
-    settings, _ = specimen.once("settings", lambda: loss_settings(specimen))
-    settings = replace(settings, train=replace(settings.train, decay="constant"))
-    shorter = replace(settings, train=replace(settings.train, epochs=EPOCHS - 1))
-    whole = Training(settings, "cpu", []).start(_place(specimen, "whole"))
-    part = Training(shorter, "cpu", []).start(_place(specimen, "resumed"))
+    settings, _ = loss_settings(specimen)
+    whole, part = (_trained(specimen, settings, epochs) for epochs in (EPOCHS, EPOCHS - 1))
     training = resumed_training(part, epochs=EPOCHS, data_root=None, device="cpu", callbacks=[])
-    ends = [_last_weights(run) for run in (whole, training.go_on(part))]
-    if ends[0] != ends[1]:
+    if last_weights(whole) != last_weights(training.go_on(part)):
         raise CheckFailed(
             "a resumed training with it ends with other weights than an unbroken one: keep no "
             "state in the loss, and draw from context.noise"
         )
 
 
-CHECKS: tuple[Check, ...] = (
-    check_described,
-    check_model,
-    check_reads_only,
-    check_keeps_no_state,
-    check_yields,
-    check_updates,
-    check_seeds,
-    check_own_noise,
-    check_globals,
-    check_evaluation,
-    check_without_labels,
-    check_resume,
-)
+CHECKS = checks_in(globals())
 
 
-def _expect_seed(seed: int) -> None:
-    """Raise `CheckFailed` if torch's global generator has another seed than the trainer set."""
-    if torch.initial_seed() != seed:
-        raise CheckFailed(
-            "a step or evaluate() seeds torch's global generator, so that dropout is the same in "
-            "every step: leave that out, and draw from context.noise"
-        )
+def _trained(specimen: Specimen, settings: Settings, epochs: int) -> Run:
+    train = replace(settings.train, decay="constant", epochs=epochs)
+    place = RunPlace(specimen.folder, f"{epochs}-epochs", False)
+    return Training(replace(settings, train=train), "cpu", []).start(place)
 
 
 def _same(first: Any, second: Any) -> bool:  # noqa: ANN401 - whatever a loss has
-    """Return whether two attributes are equal; objects of unknown types are if their types are."""
+    """Return whether two attributes are equal; for other types, whether they have the same type."""
     if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
         return same_bits(first.detach(), second.detach())
     plain = (int, float, str, bool, tuple, list, dict, type(None))
     if isinstance(first, plain) and isinstance(second, plain):
         return repr(first) == repr(second)
     return type(first) is type(second)
-
-
-def _place(specimen: Specimen, name: str) -> RunPlace:
-    return RunPlace(specimen.folder, name, False)
-
-
-def _last_weights(run: Run) -> bytes:
-    folder = run.checkpoints.folder(run.checkpoints.steps()[-1])
-    return (folder / "model.safetensors").read_bytes()

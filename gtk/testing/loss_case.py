@@ -1,22 +1,17 @@
-"""A loss with a small model that it is for, which its checks replay."""
+"""A loss under test with a small model that it is for."""
 
 from typing import Any
 
-import torch
-
-from gtk.core.contracts.batch import Batch
-from gtk.core.contracts.loss import Loss
 from gtk.core.models.build import build
 from gtk.core.registry.discovery import MODEL, Installed, find, installed
 from gtk.core.settings.choice import Choice, Settings
-from gtk.core.training.store import ImageStore
 from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen
-from gtk.testing.replayed_step import CPU, ReplayedStep
+from gtk.testing.replayed_step import ReplayedStep, step_batch
 
-#: Options that keep gtk's own models small; other models have their defaults.
+#: Options that keep gtk's own models small; other models keep their defaults.
 SMALL: dict[str, dict[str, Any]] = {
     "vae": {"hidden_dims": (16,), "latent_dim": 2},
     "cvae": {"hidden_dims": (16,), "latent_dim": 2},
@@ -26,20 +21,18 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 OURS = "generative-toolkit"
 UNCONDITIONAL = f"{OURS}/unconditional"
-#: Images in a batch.
-BATCH = 16
-#: Of a training, which is resumed before the last.
+#: Epochs of a training, which is resumed before the last.
 EPOCHS = 2
 
 
 def replayed_step(specimen: Specimen) -> ReplayedStep:
-    """Return the loss with a small model that it is for, made once for all checks."""
+    """Return a step of the loss with a small model, made once for all checks."""
     return specimen.once("replayed", lambda: new_replayed_step(specimen))
 
 
 def new_replayed_step(specimen: Specimen) -> ReplayedStep:
-    """Return the loss with a new model and batch."""
-    settings, dataset = specimen.once("settings", lambda: loss_settings(specimen))
+    """Return a step of the loss with a new model and batch."""
+    settings, dataset = loss_settings(specimen)
     model, loss = build(settings, dataset.spec)
     batches: Any = loss.batches
     if not isinstance(batches, int) or batches < 1:
@@ -47,18 +40,18 @@ def new_replayed_step(specimen: Specimen) -> ReplayedStep:
     return ReplayedStep(model, loss, step_batch(dataset, loss))
 
 
-def step_batch(dataset: Dataset, loss: Loss) -> Batch:
-    """Return a batch with as many images as one step takes."""
-    conditional = dataset.spec.condition is not None
-    store = ImageStore(dataset.train, conditional=conditional, device=CPU)
-    return store.batch(torch.arange(BATCH * loss.batches) % len(store))
-
-
 def loss_settings(specimen: Specimen) -> tuple[Settings, Dataset]:
-    """Choose a model that the loss is for, first of its own package, then of gtk, then any."""
+    """Return a training of a model that the loss is for, chosen once for all checks.
+
+    Models of the loss's own package come first, then those of gtk, then all others.
+    """
+    return specimen.once("settings", lambda: _choose(specimen))
+
+
+def _choose(specimen: Specimen) -> tuple[Settings, Dataset]:
     requires: Any = specimen.plugin.spec.resolve().requires
     own = specimen.plugin.installed.package
-    # Conditional models first (cvae, cgan), since they test more.
+    # Conditional models (cvae, cgan) come first, since they test more.
     models = sorted(
         installed(MODEL),
         key=lambda item: (item.package != own, item.package != OURS, item.name[0] != "c"),
@@ -75,16 +68,14 @@ def loss_settings(specimen: Specimen) -> tuple[Settings, Dataset]:
         try:
             build(settings, dataset.spec)
         except InvalidValue as error:
-            raise CheckFailed(f"gtk refuses it with model '{item.name}': {error}") from error
+            raise CheckFailed(f"gtk refuses it with model {item.name!r}: {error}") from error
         return settings, dataset
-    raise CheckSkipped(
-        f"no installed model is a {requires.__name__}: install one beside it, best in the same "
-        "package"
-    )
+    remedy = "install one beside it, best in the same package"
+    raise CheckSkipped(f"no installed model is a {requires.__name__}: {remedy}")
 
 
 def settled(specimen: Specimen, model: Installed, conditioner: str | None = None) -> Settings:
-    """Settle a training of a model with the loss; models of gtk are made small."""
+    """Settle a training of a model with the loss, small where the model is gtk's own."""
     name = f"{model.package}/{model.name}"
     choice = Choice.by_name(name, specimen.data, conditioner, specimen.name)
     tables = {table: dict(values) for table, values in choice.presets.items()}

@@ -1,8 +1,9 @@
 """A model with a conditioner and a loss on a few images, which the checks of models test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,27 +16,26 @@ from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
-from gtk.core.training.store import ImageStore
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset, Split, spread
 from gtk.core.values.errors import GtkError
-from gtk.testing.check import CheckFailed, Specimen
+from gtk.testing.check import Check, CheckFailed, Specimen, needs
 from gtk.testing.conditioning_probe import ConditioningProbe
-from gtk.testing.process_state import GlobalSeeds
-from gtk.testing.replayed_step import CPU, ReplayedStep
+from gtk.testing.process_state import seeded_generators
+from gtk.testing.replayed_step import BATCH_SIZE, CPU, ReplayedStep, step_batch
 
-#: Images of a step of each batch that the loss takes; of the training; of the test.
-BATCH_SIZE, TRAIN, TEST = 16, 160, 32
-#: Images of a draw.
+#: Images in the training split and in the test split.
+TRAIN, TEST = 160, 32
+#: How many images a check samples.
 COUNT = 24
 #: Steps after which a model counts as trained.
 STEPS = 20
-#: More than any warm-up; checks take only the first steps.
+#: Epochs of the training, of which checks take only the first steps: longer than any warm-up.
 EPOCHS = 10_000
-#: Of the global generator while a model is constructed: a value that a plugin would not choose.
+#: Seed of the global generator while a model is constructed; a plugin would not choose this one.
 SEED = 3_141_592_653
-#: What a training takes over from the plugin's own settings.
+#: Training settings that the plugin's own defaults decide.
 KEPT = ("learning_rate", "adam_beta1", "adam_beta2", "clip_norm", "average_decay")
 
 
@@ -46,12 +46,19 @@ class ModelCase:
     Attributes:
         name: "" for the model's own conditioner and loss, else the difference, for messages.
         settings: of a training.
-        dataset: with few images.
+        dataset: a few images.
+        folder: for files of the checks.
     """
 
     name: str
     settings: Settings
     dataset: Dataset
+    folder: Path
+
+    @property
+    def class_name(self) -> str:
+        """The name of the model's class, for messages."""
+        return str(self.settings.choice.model.spec.resolve().__name__)
 
     @property
     def conditional(self) -> bool:
@@ -60,11 +67,7 @@ class ModelCase:
         return bool(conditioner.conditional)
 
     def construct(self) -> tuple[Model, ConditioningProbe]:
-        """Construct the model, with the record of its conditioner's layers.
-
-        Raises:
-            CheckFailed: the constructor seeds torch's global generator.
-        """
+        """Construct the model, which must not seed torch, with a record of conditioned layers."""
         choice, configs = self.settings.choice, self.settings.configs
         strategy: Conditioner = choice.conditioner.spec.resolve()(
             configs["conditioner"], self.dataset.spec.condition
@@ -75,8 +78,8 @@ class ModelCase:
             model = choice.model.spec.resolve()(configs["model"], self.dataset.spec, record)
             if torch.initial_seed() != SEED:
                 raise CheckFailed(
-                    f"constructing {type(model).__name__} seeds torch's global generator, so that "
-                    "every --seed starts with the same weights: leave that out"
+                    f"constructing {self.class_name} seeds torch's global generator, so that every "
+                    "--seed starts with the same weights: remove a call as torch.manual_seed(0)"
                 )
         model.condition = self.dataset.spec.condition if self.conditional else None
         return model, record
@@ -87,22 +90,18 @@ class ModelCase:
         return build(replace(self.settings, train=train), self.dataset.spec)
 
     def trainer(self, seed: int = 0) -> Trainer:
-        """Return a trainer before its first step."""
+        """Return a trainer that has taken no step."""
         model, loss = self.build(seed)
         return Trainer(model, loss, self.dataset, replace(self.settings.train, seed=seed), CPU)
 
     def replayed_step(self, model: Model | None = None) -> ReplayedStep:
         """Return a step of the loss on a batch, with a new model unless one is given."""
         built, loss = self.build()
-        conditional = self.dataset.spec.condition is not None
-        store = ImageStore(self.dataset.train, conditional=conditional, device=CPU)
-        return ReplayedStep(
-            model or built, loss, store.batch(torch.arange(BATCH_SIZE * loss.batches))
-        )
+        return ReplayedStep(model or built, loss, step_batch(self.dataset, loss))
 
     @cached_property
     def trained(self) -> Trainer:
-        """A trainer after `STEPS` steps, its model in eval mode; it must not be trained further."""
+        """A trainer after `STEPS` steps, with its model in eval mode; do not train it further."""
         trainer = self.trainer()
         take_steps(trainer, STEPS)
         trainer.published.eval()
@@ -110,43 +109,33 @@ class ModelCase:
 
     @property
     def model(self) -> Model:
-        """The trained model, as it would be saved, in eval mode."""
+        """The trained model in eval mode, as a checkpoint would hold it."""
         return self.trained.published
 
-    def conditions(self, count: int) -> Tensor | None:
-        """Return the examples, repeated to `count` rows; None if unconditional."""
+    def inputs(self, count: int = COUNT) -> dict[str, Tensor]:
+        """Return noise for the trained model, and examples of its condition if it has one."""
         condition = self.model.condition
-        if condition is None:
-            return None
-        examples = torch.from_numpy(condition.examples())
-        return examples[torch.arange(count) % len(examples)]
-
-    def noise(self, count: int, seed: int = 0) -> Tensor:
-        """Return noise (count, *noise.shape) for the model."""
-        return torch.from_numpy(self.model.noise.draw(count, seed))
+        inputs = {"noise": self.model.noise.draw(count, 0)}
+        if condition is not None:
+            inputs["condition"] = condition.cycle(count)
+        return {name: torch.from_numpy(rows) for name, rows in inputs.items()}
 
     def draw(
         self,
-        count: int = COUNT,
+        inputs: Mapping[str, Tensor] | None = None,
         *,
         model: Model | None = None,
-        noise: Tensor | None = None,
-        condition: Tensor | None = None,
         global_seed: int = 0,
     ) -> Tensor:
-        """Sample as gtk does: in eval mode, without gradients.
+        """Sample as gtk does, without gradients; by default the trained model with `inputs()`."""
+        inputs = self.inputs() if inputs is None else inputs
+        with seeded_generators(global_seed), torch.no_grad():
+            return (model or self.model).sample(inputs["noise"], inputs.get("condition"))
 
-        Args:
-            count: how many images, where no noise is given.
-            model: the trained one by default.
-            noise: drawn, with examples of conditions, by default.
-            condition: of each image, where noise is given.
-            global_seed: of the global generators, on which samples should not depend.
-        """
-        if noise is None:
-            noise, condition = self.noise(count), self.conditions(count)
-        with GlobalSeeds(global_seed), torch.no_grad():
-            return (model or self.model).sample(noise, condition)
+    def create_run(self, name: str) -> Run:
+        """Create a run without a checkpoint in a new folder."""
+        path = self.folder / "-".join([name, *self.name.split()])
+        return Run.create(path, self.settings, self.dataset, device="cpu", threads=1)
 
 
 def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
@@ -164,28 +153,30 @@ def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
 def model_cases(specimen: Specimen) -> list[ModelCase]:
     """Return the model with its own conditioner, and without a condition.
 
-    The second is left out where the model refuses it with a ValueError, as a model may that
-    requires a condition.
+    The second is left out where the model refuses it with a ValueError, since it may require a
+    condition.
     """
     return specimen.once("model_cases", lambda: list(_cases(specimen)))
 
 
-def for_each_case(specimen: Specimen, look: Callable[[ModelCase], None]) -> None:
-    """Check each case of a model; the message of a failure names the case."""
-    for case in model_cases(specimen):
-        try:
-            look(case)
-        except (CheckFailed, GtkError) as error:
-            if not case.name:
-                raise
-            raise CheckFailed(f"{case.name}: {error}") from error
+def model_check(*needed: Check) -> Callable[[Callable[[ModelCase], None]], Check]:
+    """Decorate a check of one case, which becomes a check of all cases and needs other checks."""
 
+    def decorate(check_case: Callable[[ModelCase], None]) -> Check:
+        @needs(*needed)
+        @wraps(check_case)
+        def check(specimen: Specimen) -> None:
+            for case in model_cases(specimen):
+                try:
+                    check_case(case)
+                except (CheckFailed, GtkError) as error:
+                    if not case.name:
+                        raise
+                    raise CheckFailed(f"{case.name}: {error}") from error
 
-def create_run(specimen: Specimen, case: ModelCase, name: str) -> Run:
-    """Create a run of the case, still without a checkpoint, in a new folder."""
-    name = "-".join([name, *case.name.split()])
-    path = specimen.folder / name
-    return Run.create(path, case.settings, case.dataset, device="cpu", threads=1)
+        return check
+
+    return decorate
 
 
 def _cases(specimen: Specimen) -> Iterator[ModelCase]:
@@ -211,19 +202,13 @@ def _case(specimen: Specimen, name: str, conditioner: str | None) -> ModelCase:
     presets["model"] |= specimen.options
     settings = choice.settle_tables(presets, None)
     dataset = specimen.once("dataset", lambda: load_dataset(settings))
-    batches = build_loss(settings).batches
+    loss: Loss = choice.loss.spec.resolve()(settings.configs["loss"])
     few = replace(
         dataset,
-        train=_some(dataset.train, max(TRAIN, 2 * BATCH_SIZE * batches)),
+        train=_some(dataset.train, max(TRAIN, 2 * BATCH_SIZE * loss.batches)),
         test=_some(dataset.test, TEST),
     )
-    return ModelCase(name, settings, few)
-
-
-def build_loss(settings: Settings) -> Loss:
-    """Return the loss that settings name."""
-    loss: Loss = settings.choice.loss.spec.resolve()(settings.configs["loss"])
-    return loss
+    return ModelCase(name, settings, few, specimen.folder)
 
 
 def _some(split: Split, count: int) -> Split:

@@ -1,5 +1,7 @@
 """The checks of a model that sample it or export it."""
 
+from itertools import combinations
+
 import torch
 from torch import Tensor
 
@@ -7,8 +9,8 @@ from gtk.exports.examples import example_inputs
 from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.onnx import export_all
 from gtk.exports.proof import expected
-from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.model_case import COUNT, ModelCase, create_run, for_each_case
+from gtk.testing.check import CheckFailed, checks_in
+from gtk.testing.model_case import COUNT, ModelCase, model_check
 from gtk.testing.model_training import check_finite_weights
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
@@ -16,20 +18,15 @@ from gtk.testing.weights import differing, listed, same_bits, weights_of
 ROUNDING = 1e-3
 
 
-@needs(check_finite_weights)
-def check_samples(specimen: Specimen) -> None:
+@model_check(check_finite_weights)
+def check_samples(case: ModelCase) -> None:
     """Samples are finite float32 images of the data's shape."""
-    for_each_case(specimen, _samples)
-
-
-def _samples(case: ModelCase) -> None:
-    name, shape = type(case.model).__name__, case.dataset.spec.image_shape
+    name, shape = case.class_name, case.dataset.spec.image_shape
     for count in (COUNT, 1):
-        images: object = case.draw(count)
+        images: object = case.draw(case.inputs(count))
         if not isinstance(images, Tensor):
-            raise CheckFailed(
-                f"sample() of {name} returns {type(images).__name__}: return a tensor"
-            )
+            remedy = "return a tensor"
+            raise CheckFailed(f"sample() of {name} returns {type(images).__name__}: {remedy}")
         if tuple(images.shape) != (count, *shape):
             raise CheckFailed(
                 f"sample() of {name} returns {tuple(images.shape)} for {count} rows of noise: "
@@ -38,58 +35,42 @@ def _samples(case: ModelCase) -> None:
         if images.dtype != torch.float32:
             raise CheckFailed(f"sample() of {name} returns {images.dtype}: return float32")
         if not images.isfinite().all():
-            raise CheckFailed(
-                f"sample() of {name} returns pixels that are not finite: look for log(0) and 1/0"
-            )
+            remedy = "look for log(0) and 1/0"
+            raise CheckFailed(f"sample() of {name} returns pixels that are not finite: {remedy}")
 
 
-@needs(check_samples)
-def check_pixels(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_pixels(case: ModelCase) -> None:
     """Samples have pixels in 0..1."""
-    for_each_case(specimen, _pixels)
-
-
-def _pixels(case: ModelCase) -> None:
     images = case.draw()
     low, high = images.min().item(), images.max().item()
     if low < 0 or high > 1:
-        raise CheckFailed(
-            f"sample() of {type(case.model).__name__} returns pixels in {low:.3g}..{high:.3g}: map "
-            "them to 0..1, with torch.sigmoid for instance, or (x + 1) / 2 after tanh"
-        )
+        pixels = f"pixels in {low:.3g}..{high:.3g}"
+        remedy = "map them to 0..1, as with torch.sigmoid, or (x + 1) / 2 after tanh"
+        raise CheckFailed(f"sample() of {case.class_name} returns {pixels}: {remedy}")
 
 
-@needs(check_samples)
-def check_pure_samples(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_pure_samples(case: ModelCase) -> None:
     """Sampling is a pure function of each row of noise and its condition."""
-    for_each_case(specimen, _pure_samples)
-
-
-def _pure_samples(case: ModelCase) -> None:
-    model, name = case.model, type(case.model).__name__
-    before, noise, condition = weights_of(model), case.noise(COUNT), case.conditions(COUNT)
-    given = noise.clone(), None if condition is None else condition.clone()
-    images = case.draw(noise=noise, condition=condition)
+    model, name, inputs = case.model, case.class_name, case.inputs()
+    before, given = weights_of(model), {key: rows.clone() for key, rows in inputs.items()}
+    images = case.draw(inputs)
     changed = differing(before, weights_of(model))
     if changed:
-        raise CheckFailed(
-            f"sampling changes {listed(changed)} of {name}: change weights and buffers only in "
-            "training, by gradients or in after_update()"
-        )
-    if not torch.equal(noise, given[0]) or (
-        condition is not None and given[1] is not None and not torch.equal(condition, given[1])
-    ):
-        raise CheckFailed(
-            f"sample() of {name} changes its noise or condition in place: work on a copy"
-        )
+        remedy = "change weights and buffers only in training, by gradients or in after_update()"
+        raise CheckFailed(f"sampling changes {listed(changed)} of {name}: {remedy}")
+    if differing(given, inputs):
+        remedy = "work on a copy"
+        raise CheckFailed(f"sample() of {name} changes its noise or condition in place: {remedy}")
     if not same_bits(images, case.draw(global_seed=1)):
         raise CheckFailed(
             f"sample() of {name} returns other images for the same noise and condition: take all "
             "random numbers from its noise"
         )
     apart = [
-        case.draw(noise=noise[rows], condition=None if condition is None else condition[rows])
-        for rows in (slice(0, 1), slice(1, 6), slice(6, COUNT))
+        case.draw({key: rows[part] for key, rows in inputs.items()})
+        for part in (slice(0, 1), slice(1, 6), slice(6, COUNT))
     ]
     if (torch.cat(apart) - images).abs().max() > ROUNDING:
         raise CheckFailed(
@@ -98,61 +79,45 @@ def _pure_samples(case: ModelCase) -> None:
         )
 
 
-@needs(check_samples)
-def check_noise_matters(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_noise_matters(case: ModelCase) -> None:
     """Different noise gives different images."""
-    for_each_case(specimen, _noise_matters)
-
-
-def _noise_matters(case: ModelCase) -> None:
-    condition = case.conditions(1)
-    if condition is not None:
-        condition = condition.expand(COUNT, *condition.shape[1:])
-    images = case.draw(noise=case.noise(COUNT), condition=condition)
+    inputs = case.inputs()
+    if "condition" in inputs:
+        inputs["condition"] = inputs["condition"][:1].expand_as(inputs["condition"])
+    images = case.draw(inputs)
     if (images == images[:1]).all():
+        remedy = "use the noise, or look where the network's output has become constant"
         raise CheckFailed(
-            f"sample() of {type(case.model).__name__} returns the same image for all noise: use "
-            "the noise, or look where the network's output has become constant"
+            f"sample() of {case.class_name} returns the same image for all noise: {remedy}"
         )
 
 
-@needs(check_samples)
-def check_condition_matters(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_condition_matters(case: ModelCase) -> None:
     """With the same noise, different conditions give different images."""
-    for_each_case(specimen, _condition_matters)
-
-
-def _condition_matters(case: ModelCase) -> None:
     spec = case.model.condition
     if spec is None:
         return
-    examples = torch.from_numpy(spec.examples())
-    # Several rows of noise for each: where a model picks codes, as a VQ-VAE does, another condition
-    # changes only some of the images.
-    noise = case.noise(COUNT)
+    # Several rows of noise for each example: where a model picks codes, as a VQ-VAE does, another
+    # condition changes only some of the images.
+    noise = case.inputs()["noise"]
     images = [
-        case.draw(noise=noise, condition=example.expand(COUNT, *example.shape).clone())
-        for example in examples
+        case.draw({"noise": noise, "condition": example.expand(COUNT, *example.shape).clone()})
+        for example in torch.from_numpy(spec.examples())
     ]
-    names = spec.example_names()
-    for number, image in enumerate(images):
-        for other in range(number):
-            if torch.equal(image, images[other]):
-                raise CheckFailed(
-                    f"sample() of {type(case.model).__name__} returns the same images for "
-                    f"{names[other]} and {names[number]}: pass the condition to the layers that "
-                    "the conditioner made"
-                )
+    named = zip(spec.example_names(), images, strict=True)
+    for (first, one), (second, other) in combinations(named, 2):
+        if torch.equal(one, other):
+            same = f"the same images for {first} and {second}"
+            remedy = "pass the condition to the layers that the conditioner made"
+            raise CheckFailed(f"sample() of {case.class_name} returns {same}: {remedy}")
 
 
-@needs(check_samples)
-def check_export(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_export(case: ModelCase) -> None:
     """Every part for export can be translated to ONNX, with the outputs of PyTorch."""
-    for_each_case(specimen, lambda case: _export(specimen, case))
-
-
-def _export(specimen: Specimen, case: ModelCase) -> None:
-    run = create_run(specimen, case, "trained")
+    run = case.create_run("trained")
     run.checkpoints.save(case.trained.state(run, None))
     if not case.name:
         export_all(run, dry_run=True)
@@ -172,11 +137,4 @@ def _export(specimen: Specimen, case: ModelCase) -> None:
             )
 
 
-SAMPLING_CHECKS: tuple[Check, ...] = (
-    check_samples,
-    check_pixels,
-    check_pure_samples,
-    check_noise_matters,
-    check_condition_matters,
-    check_export,
-)
+CHECKS = checks_in(globals())

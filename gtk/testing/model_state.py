@@ -1,34 +1,29 @@
 """The checks of a model that save and restore it."""
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gtk.core.storage.run import Run
 from gtk.core.training.trainer import Trainer
-from gtk.testing.check import Check, CheckFailed, Specimen, needs
-from gtk.testing.model_case import ModelCase, create_run, for_each_case, take_steps
+from gtk.testing.check import CheckFailed, checks_in
+from gtk.testing.model_case import ModelCase, model_check, take_steps
 from gtk.testing.model_sampling import check_samples
 from gtk.testing.model_training import FEW, check_seeds
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 
-@needs(check_samples)
-def check_state(specimen: Specimen) -> None:
+@model_check(check_samples)
+def check_state(case: ModelCase) -> None:
     """The state has everything that samples depend on, and fits in a safetensors file."""
-    for_each_case(specimen, lambda case: _restored(specimen, case))
-
-
-def _restored(specimen: Specimen, case: ModelCase) -> None:
-    model, name = case.model, type(case.model).__name__
+    model, name = case.model, case.class_name
     state = model.state_dict()
-    strange = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if strange:
+    unsaved = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if unsaved:
         raise CheckFailed(
-            f"{listed(strange)} in the state of {name} cannot be saved, since it is not a tensor: "
+            f"{listed(unsaved)} in the state of {name} cannot be saved, since it is not a tensor: "
             "keep it in a buffer"
         )
-    file = specimen.folder / "state.safetensors"
+    file = case.folder / "state.safetensors"
     save_file({key: value.contiguous().clone() for key, value in state.items()}, file)
     other, _ = case.build(seed=1)
     try:
@@ -41,10 +36,8 @@ def _restored(specimen: Specimen, case: ModelCase) -> None:
         ) from error
     lost = differing(weights_of(model), weights_of(other))
     if lost:
-        raise CheckFailed(
-            f"{listed(lost)} of {name} missing in its state: make the buffer persistent, or "
-            "derive it from the options alone"
-        )
+        remedy = "make the buffer persistent, or derive it from the options alone"
+        raise CheckFailed(f"{listed(lost)} of {name} missing in its state: {remedy}")
     if not same_bits(case.draw(), case.draw(model=other.eval())):
         raise CheckFailed(
             f"{name} samples other images when its state is loaded into a new model: keep "
@@ -52,14 +45,10 @@ def _restored(specimen: Specimen, case: ModelCase) -> None:
         )
 
 
-@needs(check_seeds, check_state)
-def check_resume(specimen: Specimen) -> None:
+@model_check(check_seeds, check_state)
+def check_resume(case: ModelCase) -> None:
     """A resumed training equals an unbroken one, bit by bit."""
-    for_each_case(specimen, lambda case: _resume(create_run(specimen, case, "stopped"), case))
-
-
-def _resume(run: Run, case: ModelCase) -> None:
-    whole = case.trainer()
+    run, whole = case.create_run("stopped"), case.trainer()
     take_steps(whole, FEW)
     run.checkpoints.save(whole.state(run, None))
     counts = _counts(whole)
@@ -68,7 +57,7 @@ def _resume(run: Run, case: ModelCase) -> None:
     resumed.restore(run.checkpoints.load(FEW))
     again = take_steps(resumed, FEW)
     for number, (wanted, found) in enumerate(zip(terms, again, strict=True), FEW + 1):
-        if repr(wanted) != repr(found):  # as texts, since a NaN equals itself there
+        if repr(wanted) != repr(found):  # as strings, in which NaN equals NaN
             raise CheckFailed(
                 f"after resuming at step {FEW}, step {number} has other losses ({found} instead "
                 f"of {wanted}): keep what changes from step to step in parameters or persistent "
@@ -85,28 +74,27 @@ def _resume(run: Run, case: ModelCase) -> None:
     counted = [name for name, value in _counts(whole).items() if counts.get(name, value) != value]
     if counted:
         raise CheckFailed(
-            f"attribute {listed(counted)} changes from step to step, and checkpoints leave it out, "
-            "so that a resumed training restarts the count: keep it in a buffer "
-            "(register_buffer), use context.step in the loss, or leave it out"
+            f"attribute {listed(counted)} changes from step to step, and checkpoints leave it out: "
+            "keep it in a buffer (register_buffer), or use context.step in the loss"
         )
 
 
 def _counts(trainer: Trainer) -> dict[str, int]:
-    """Return the whole numbers that are attributes of the model's modules, by name.
+    """Return the integers that are attributes of the model's modules, by name.
 
     Other attributes may change: many models keep the last result for inspection.
     """
-    found = {}
-    for path, module in trainer.learner.model.named_modules():
-        for name, value in vars(module).items():
-            if isinstance(value, int):
-                found[f"{path}.{name}" if path else name] = value
-    return found
+    return {
+        f"{path}.{name}".lstrip("."): value
+        for path, module in trainer.learner.model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, int)
+    }
 
 
-def _everything(trainer: Trainer, run: Run) -> dict[str, torch.Tensor]:
+def _everything(trainer: Trainer, run: Run) -> dict[str, Tensor]:
     state = trainer.state(run, None)
     return {**state.training, **state.model, **weights_of(trainer.published)}
 
 
-STATE_CHECKS: tuple[Check, ...] = (check_state, check_resume)
+CHECKS = checks_in(globals())

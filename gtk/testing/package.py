@@ -1,4 +1,4 @@
-"""The checks of plugins of every kind: of their package, import and options."""
+"""The checks of every kind of plugin: its package, its import and its options."""
 
 import json
 import os
@@ -7,12 +7,11 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from gtk.core.registry.discovery import CONDITIONER, LOSS, MODEL, Installed, Kind, find, installed
+from gtk.core.registry.discovery import CONDITIONER, LOSS, MODEL, Kind, find, installed
 from gtk.core.registry.options import as_table, make_config, options_of
-from gtk.core.registry.spec import ModelSpec
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import GtkError
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, needs
+from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, needs, refuse_changes
 
 #: Libraries that take long to import and that `gtk train --plugin NAME --help` does not need.
 HEAVY = frozenset(
@@ -22,12 +21,14 @@ HEAVY = frozenset(
         "onnx", "onnxruntime", "IPython", "sympy", "numba",
     }
 )  # fmt: skip
-#: gtk and numpy load about 250 modules; a plugin that loads this many is slow to import.
+#: gtk and numpy load about 250 modules; a plugin that loads more than this is slow to import.
 MOST_MODULES = 700
-#: Letters of a summary that fit into a line of a listing.
+#: Characters of a summary that fit into a line of a listing.
 LONGEST_SUMMARY = 100
+#: How a spec names a target that is imported only when it is used.
+NAMED = 'name it in the spec as a string: target="package.module:Name"'
 
-#: Starts the line with the result, since a plugin may print other lines.
+#: Begins the line with the result, since a plugin may print other lines.
 _FOUND = "gtk.testing found: "
 _IMPORT = """
 import json, sys
@@ -35,9 +36,9 @@ import {module}
 print()
 print({found!r} + json.dumps(sorted(sys.modules)))
 """
-#: Some libraries, such as rich, draw from Python's generator when they are imported, which does no
-#: harm. So only the keys of the generator are compared: seeding changes them, a few draws after the
-#: first do not.
+#: Some libraries, such as rich, draw from Python's generator when they are imported, which is
+#: harmless. So only the keys of the generator are compared: seeding changes them, a few draws after
+#: the first do not.
 _RESOLVE = """
 import json, random
 from gtk.core.registry.discovery import KINDS, find
@@ -61,16 +62,15 @@ def check_owner(specimen: Specimen) -> None:
     owners = sorted({str(item) for item in installed(specimen.kind) if item.name == name})
     if not owners:
         raise CheckFailed(
-            f"no installed package has a {specimen.kind.name} '{name}': give it an entry point in "
+            f"no installed package has a {specimen.kind.name} {name!r}: give it an entry point in "
             f'[project.entry-points."{specimen.kind.group}"] and install it again (pip install .)'
         )
     if len(owners) > 1:
-        message = f"{' and '.join(owners)} both have a {specimen.kind.name} '{name}'"
+        message = f"{' and '.join(owners)} both have a {specimen.kind.name} {name!r}"
         if package:
             raise CheckSkipped(f"{message}; this check uses the one of {package}")
-        raise CheckFailed(
-            f"{message}, so users must name the package: rename the plugin, or uninstall one"
-        )
+        remedy = "rename the plugin, or uninstall one"
+        raise CheckFailed(f"{message}, so users must name the package: {remedy}")
 
 
 @needs(check_owner)
@@ -78,32 +78,22 @@ def check_spec(specimen: Specimen) -> None:
     """The plugin can be loaded, and its spec has a summary, a target and known names."""
     spec = specimen.plugin.spec
     if not spec.summary.strip() or "\n" in spec.summary or len(spec.summary) > LONGEST_SUMMARY:
-        raise CheckFailed(
-            f"its summary is {spec.summary!r:.60}: write one line of at most {LONGEST_SUMMARY} "
-            "letters that says what it is"
-        )
+        remedy = f"write one line of at most {LONGEST_SUMMARY} characters that says what it is"
+        raise CheckFailed(f"its summary is {spec.summary!r:.60}: {remedy}")
     target: Any = spec.resolve()
     if not callable(target):
-        raise CheckFailed(
-            f"its target {spec.target} is {type(target).__name__}: name a class or function"
-        )
-    if specimen.kind is MODEL:
-        _check_model_spec(spec)
-
-
-def _check_model_spec(spec: ModelSpec) -> None:
-    wanted: tuple[tuple[Kind[Any], str], ...] = (
-        (LOSS, spec.loss),
-        (CONDITIONER, spec.conditioner),
-    )
-    for kind, name in wanted:
+        remedy = "name a class or function"
+        raise CheckFailed(f"its target {spec.target} is {type(target).__name__}: {remedy}")
+    if specimen.kind is not MODEL:
+        return
+    kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER
+    for kind in kinds:
+        name = getattr(spec, kind.name)
         try:
             find(kind, name)
         except GtkError as error:
-            raise CheckFailed(
-                f"its spec names {kind.name} '{name}': {error} Add it to your package, or depend "
-                "on the package that has it"
-            ) from error
+            remedy = f"{error} Add it to your package, or depend on the package that has it"
+            raise CheckFailed(f"its spec names {kind.name} {name!r}: {remedy}") from error
     make_config(TrainConfig, spec.defaults, "its spec's defaults")
 
 
@@ -113,26 +103,25 @@ def check_thin_import(specimen: Specimen) -> None:
     chosen = specimen.plugin.installed
     modules = set(_in_new_process(_IMPORT.format(module=chosen.module, found=_FOUND)))
     heavy = sorted({name.partition(".")[0] for name in modules} & HEAVY)
-    if "torch" in heavy and _in_one_file(specimen, chosen):
+    target: Any = specimen.plugin.spec.target
+    own = not isinstance(target, str) and getattr(target, "__module__", "") == chosen.module
+    if "torch" in heavy and own:
         # Subclassing gtk's contracts imports torch, which imports sympy.
         heavy = [name for name in heavy if name not in ("torch", "sympy")]
         if not heavy:
             raise CheckSkipped(
                 f"{chosen.module} defines the target itself, so gtk train --help imports torch for "
-                "it. For a quick help move it to a module of its own and name it as a string: "
-                'target="package.module:Name"'
+                f"it. For quick help move it to a module of its own and {NAMED}"
             )
     if heavy:
         raise CheckFailed(
             f"importing {chosen.module} imports {', '.join(heavy)}, which slows every command that "
-            "names the plugin: import it in the module of the target, and name that in the spec "
-            'as a string: target="package.module:Name"'
+            f"names the plugin: import it in the module of the target, and {NAMED}"
         )
     if len(modules) > MOST_MODULES and "torch" not in modules:
         raise CheckFailed(
             f"importing {chosen.module} loads {len(modules)} modules, which slows every command "
-            "that names the plugin: import libraries where they are used (up to "
-            f"{MOST_MODULES} modules are fine)"
+            f"that names the plugin: import libraries where they are used, {MOST_MODULES} at most"
         )
 
 
@@ -141,13 +130,9 @@ def check_import_globals(specimen: Specimen) -> None:
     """Importing the plugin leaves the global state of the process unchanged."""
     chosen = specimen.plugin.installed
     name = f"{chosen.package}/{chosen.name}"
-    code = _RESOLVE.format(kind=specimen.kind.name, name=name, found=_FOUND)
-    changes = _in_new_process(code)
-    if changes:
-        raise CheckFailed(
-            f"importing it changes {', '.join(changes)} for the whole process: leave it unchanged, "
-            "or restore it after each change"
-        )
+    changes = _in_new_process(_RESOLVE.format(kind=specimen.kind.name, name=name, found=_FOUND))
+    remedy = "leave it unchanged, or restore it after each change"
+    refuse_changes("importing it", changes, remedy)
 
 
 @needs(check_spec)
@@ -157,10 +142,9 @@ def check_config(specimen: Specimen) -> None:
     try:
         default = config()
     except ValueError as error:
-        raise CheckFailed(
-            f"{config.__name__}() refuses its own defaults: {error}. Give it defaults that work"
-        ) from error
-    where = f"{specimen.kind.name} '{specimen.name}'"
+        remedy = f"{error}. Give it defaults that work"
+        raise CheckFailed(f"{config.__name__}() refuses its own defaults: {remedy}") from error
+    where = f"{specimen.kind.name} {specimen.name!r}"
     try:
         text = json.dumps(as_table(default), allow_nan=False)
     except ValueError as error:
@@ -179,7 +163,7 @@ def check_config(specimen: Specimen) -> None:
             "when it is read from run.json: give it a default of its annotated type, and do not "
             "change it in __post_init__"
         )
-    # Raises for a field that cannot be a flag.
+    # It raises for a field that cannot be a flag.
     options_of({"train": TrainConfig, specimen.kind.name: config})
 
 
@@ -195,46 +179,20 @@ def check_help(specimen: Specimen) -> None:
             )
 
 
-def _in_one_file(specimen: Specimen, chosen: Installed) -> bool:
-    """Return whether the target is defined in the module of the hook."""
-    target = specimen.plugin.spec.resolve()
-    return not isinstance(specimen.plugin.spec.target, str) and (
-        getattr(target, "__module__", "") == chosen.module
-    )
-
-
 def _in_new_process(code: str) -> list[str]:
-    """Run a program and return the list in its last line that starts with `_FOUND`.
-
-    Raises:
-        CheckFailed: it ends with an error, or without such a line.
-    """
-    path = os.pathsep.join(item for item in sys.path if item)
-    result = subprocess.run(  # noqa: S603 - this Python and a program of ours
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        check=False,
-    )
+    """Run a program, and return the list in its last line that begins with `_FOUND`."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - this Python and a program of ours
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
         raise CheckFailed(f"it cannot be imported in a process of its own: {reason}")
     lines = [line for line in result.stdout.splitlines() if line.startswith(_FOUND)]
     if not lines:
-        raise CheckFailed(
-            "importing it ends the process: remove sys.exit() and os._exit() from the code that "
-            "is run on import"
-        )
+        remedy = "remove sys.exit() and os._exit() from the code that is run on import"
+        raise CheckFailed(f"importing it ends the process: {remedy}")
     found: list[str] = json.loads(lines[-1].removeprefix(_FOUND))
     return found
 
 
-CHECKS: tuple[Check, ...] = (
-    check_owner,
-    check_spec,
-    check_thin_import,
-    check_import_globals,
-    check_config,
-    check_help,
-)
+CHECKS = checks_in(globals())

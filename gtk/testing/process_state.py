@@ -1,36 +1,30 @@
-"""Global state of the process, which a plugin must leave unchanged."""
+"""The global state of the process, which a plugin must leave unchanged."""
 
 import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from gtk.core.models.device import fork_random_state
+from gtk.testing.check import refuse_changes
 
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One piece of global state.
-
-    Attributes:
-        name: for messages.
-        read: returns its value, which can be compared with ==.
-        restore: sets it to a value that `read` returned.
-    """
+    """A piece of global state: `read` returns its value for ==, and `restore` sets it again."""
 
     name: str
     read: Callable[[], Any]
     restore: Callable[[Any], object]
 
 
-#: Variables that others set: pytest the name of the current test, and torch's compiler and
-#: scikit-learn some of their own when they are first imported.
+#: Variables that other programs set: pytest while it runs, torch's compiler and scikit-learn when
+#: they are first imported.
 OTHERS = ("PYTEST_", "TORCHINDUCTOR_", "KMP_")
 
 
@@ -56,6 +50,14 @@ def _deterministic() -> tuple[bool, bool]:
     )
 
 
+def _cudnn(name: str) -> ProcessState:
+    return ProcessState(
+        f"torch.backends.cudnn.{name}",
+        lambda: getattr(torch.backends.cudnn, name),
+        lambda state: setattr(torch.backends.cudnn, name, state),
+    )
+
+
 PROCESS_STATES = (
     ProcessState("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
     ProcessState("torch's default device", torch.get_default_device, torch.set_default_device),
@@ -66,36 +68,22 @@ PROCESS_STATES = (
         _deterministic,
         lambda state: torch.use_deterministic_algorithms(state[0], warn_only=state[1]),
     ),
-    ProcessState(
-        "torch.backends.cudnn.benchmark",
-        lambda: torch.backends.cudnn.benchmark,
-        lambda state: setattr(torch.backends.cudnn, "benchmark", state),
-    ),
-    ProcessState(
-        "torch.backends.cudnn.deterministic",
-        lambda: torch.backends.cudnn.deterministic,
-        lambda state: setattr(torch.backends.cudnn, "deterministic", state),
-    ),
+    _cudnn("benchmark"),
+    _cudnn("deterministic"),
     ProcessState(
         "torch's float32 matmul precision",
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
     ),
     ProcessState(
-        "torch's anomaly detection",
-        torch.is_anomaly_enabled,
-        torch.autograd.set_detect_anomaly,
+        "torch's anomaly detection", torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly
     ),
     ProcessState(
         "the seed of torch's global generator",
         torch.initial_seed,
         torch.default_generator.manual_seed,
     ),
-    ProcessState(
-        "numpy's global generator",
-        _numpy_state,
-        np.random.set_state,
-    ),
+    ProcessState("numpy's global generator", _numpy_state, np.random.set_state),
     ProcessState("the generator of random", random.getstate, random.setstate),
     ProcessState("the environment variables", _environment, _restore_environment),
     ProcessState("the working directory", os.getcwd, os.chdir),
@@ -109,11 +97,11 @@ class Snapshot:
         self._states = {item: item.read() for item in PROCESS_STATES}
 
     def changes(self) -> list[str]:
-        """Return the names of what differs now."""
+        """Return the names of the pieces that differ now."""
         return [item.name for item, state in self._states.items() if item.read() != state]
 
     def restore(self) -> None:
-        """Restore what differs now."""
+        """Restore the pieces that differ now."""
         for item, state in self._states.items():
             if item.read() != state:
                 item.restore(state)
@@ -121,7 +109,7 @@ class Snapshot:
 
 @contextmanager
 def restored_process_state() -> Iterator[Snapshot]:
-    """Restore the global state at the end."""
+    """Restore the global state at the end of a with block."""
     snapshot = Snapshot()
     try:
         yield snapshot
@@ -130,35 +118,26 @@ def restored_process_state() -> Iterator[Snapshot]:
 
 
 @contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    """Make a folder the working folder for a while."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
+def unchanged_process_state(what: str, remedy: str) -> Iterator[None]:
+    """Raise `CheckFailed` at the end of a with block that changes the global state."""
+    snapshot = Snapshot()
+    yield
+    refuse_changes(what, snapshot.changes(), remedy)
 
 
-class GlobalSeeds:
-    """Seed the global generators for a while, and restore them at the end.
+@contextmanager
+def seeded_generators(seed: int) -> Iterator[None]:
+    """Seed the global generators in a with block, and restore them at its end.
 
-    Args:
-        seed: of all three; torch gets its low 32 bits, the width of its CPU generator's seed.
+    Torch gets the low 32 bits of the seed, since its CPU generator has no more.
     """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def __enter__(self) -> None:
-        self._states = np.random.get_state(), random.getstate()  # noqa: NPY002 - what a plugin may draw from
-        self._fork = fork_random_state(torch.device("cpu"))
-        self._fork.__enter__()
-        torch.default_generator.manual_seed(self._seed % (1 << 32))
-        np.random.seed(self._seed % 65_521)  # noqa: NPY002 - as above
-        random.seed(self._seed)
-
-    def __exit__(self, *error: object) -> None:
-        self._fork.__exit__(None, None, None)
-        np.random.set_state(self._states[0])  # noqa: NPY002 - as above
-        random.setstate(self._states[1])
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002 - what a plugin may draw from
+    with fork_random_state(torch.device("cpu")):
+        torch.default_generator.manual_seed(seed % (1 << 32))
+        np.random.seed(seed % 65_521)  # noqa: NPY002 - as above
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(states[0])  # noqa: NPY002 - as above
+            random.setstate(states[1])

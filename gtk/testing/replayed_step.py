@@ -13,20 +13,24 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.optimizer import Optimizers
-from gtk.testing.process_state import GlobalSeeds
+from gtk.core.training.store import ImageStore
+from gtk.core.values.dataset import Dataset
+from gtk.testing.process_state import seeded_generators
 from gtk.testing.replayed_update import ReplayedUpdate, left_on, take
 
 CPU = torch.device("cpu")
 #: Steps of the training that the replayed step belongs to: longer than any warm-up.
 TOTAL_STEPS = 100_000
+#: Images in each batch that a loss takes.
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
 class ReplayedStep:
-    """A loss, with the model and batch of a step that can be repeated.
+    """A step that can be repeated: each replay works on a copy of the model.
 
     Attributes:
-        model: stays unchanged, since each replay works on a copy.
+        model: before the step.
         loss: yields the updates.
         batch: `loss.batches` times as many images as in a batch of a training.
     """
@@ -34,6 +38,11 @@ class ReplayedStep:
     model: Model
     loss: Loss
     batch: Batch
+
+    @property
+    def name(self) -> str:
+        """The name of the loss's class, for messages."""
+        return type(self.loss).__name__
 
     def replay(
         self, *, seed: int = 0, global_seed: int = 0, training: bool = True, step: int = 0
@@ -44,7 +53,7 @@ class ReplayedStep:
 
         Args:
             seed: of `context.noise`.
-            global_seed: of the global generators of torch, numpy and Python.
+            global_seed: of the generators of torch, numpy and Python.
             training: whether the model is in train mode.
             step: the number of the step in the training.
         """
@@ -52,7 +61,7 @@ class ReplayedStep:
         optimizers = Optimizers(model, TrainConfig())
         replayed: list[ReplayedUpdate] = []
         with (
-            GlobalSeeds(global_seed),
+            seeded_generators(global_seed),
             _closed(self.loss.updates(model, self.batch, context(seed, step))) as updates,
         ):
             for number, update in enumerate(updates, 1):
@@ -64,6 +73,13 @@ class ReplayedStep:
         return replayed
 
 
+def step_batch(dataset: Dataset, loss: Loss) -> Batch:
+    """Return the first training images, as many as one step takes."""
+    conditional = dataset.spec.condition is not None
+    store = ImageStore(dataset.train, conditional=conditional, device=CPU)
+    return store.batch(torch.arange(BATCH_SIZE * loss.batches) % len(store))
+
+
 def context(seed: int, step: int = 0) -> Context:
     """Return the context of a step of a long training."""
     noise = Noise(CPU)
@@ -73,7 +89,7 @@ def context(seed: int, step: int = 0) -> Context:
 
 @contextmanager
 def _closed(updates: Iterator[Update]) -> Iterator[Iterator[Update]]:
-    """Close a generator that may be unfinished, so that it leaves its with blocks now."""
+    """Close a generator that may be unfinished, so that it leaves its with blocks at once."""
     try:
         yield updates
     finally:

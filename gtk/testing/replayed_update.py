@@ -15,24 +15,23 @@ from gtk.testing.weights import listed
 
 @dataclass(frozen=True)
 class ReplayedUpdate:
-    """One update of a step, with its faults.
+    """One update of a step, with its faults; each text is empty where there is no such fault.
 
     Attributes:
         number: in the step, from 1.
+        leak: the mode that was switched on at the yield, as "torch.no_grad()".
+        fault: why the update cannot be taken, with the remedy.
         part: the part it trains, "" where that is unknown.
         value: of its loss, None where the loss is not a tensor.
-        leak: the mode that was switched on at the yield, as "torch.no_grad()"; "" if there was
-            none.
-        fault: why the update cannot be taken, with the remedy; "" if it can.
-        unreached: the parameters that its loss does not reach, with the remedy; "" if it reaches
-            all. The update can be taken all the same.
+        unreached: the parameters that its loss does not reach, with the remedy. The update can be
+            taken all the same.
     """
 
     number: int
-    part: str
-    value: Tensor | None
     leak: str
     fault: str
+    part: str = ""
+    value: Tensor | None = None
     unreached: str = ""
 
 
@@ -48,38 +47,26 @@ def left_on() -> str:
 
 
 def take(
-    number: int,
-    update: object,
-    leak: str,
-    model: Model,
-    optimizers: Optimizers,
+    number: int, update: object, leak: str, model: Model, optimizers: Optimizers
 ) -> ReplayedUpdate:
-    """Take an update, if it can be taken.
-
-    Args:
-        number: in the step, from 1.
-        update: as the loss yielded it.
-        leak: what `left_on` returned at the yield.
-        model: that the update changes.
-        optimizers: of the model.
-    """
+    """Take an update of the model as the trainer does; `leak` is from `left_on` at the yield."""
     if not isinstance(update, Update):
         fault = f"it is of type {type(update).__name__}: yield gtk.Update(loss)"
-        return ReplayedUpdate(number, "", None, leak, fault)
-    part = update.part
-    if part is None and len(optimizers.parts) == 1:
-        part = optimizers.parts[0]
-    if part not in optimizers.parts:
-        names = ", ".join(f"'{name}'" for name in optimizers.parts)
-        known = f"the model's parts are {names}: write gtk.Update(loss, part=...)"
-        fault = "its part is missing, and " if part is None else f"part '{part}' is unknown, and "
-        return ReplayedUpdate(number, "", None, leak, fault + known)
+        return ReplayedUpdate(number, leak, fault)
+    part, parts = update.part, optimizers.parts
+    if part is None and len(parts) == 1:
+        part = parts[0]
+    if part not in parts:
+        fault = (
+            f"{'its part is missing' if part is None else f'part {part!r} is unknown'}, and the "
+            f"model's parts are {', '.join(map(repr, parts))}: write gtk.Update(loss, part=...)"
+        )
+        return ReplayedUpdate(number, leak, fault)
     fault = _loss_fault(update) or _terms_fault(update)
     value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
-    if not fault:
-        fault = _step_fault(update, part, model, optimizers)
+    fault = fault or _step_fault(update, part, model, optimizers)
     unreached = "" if fault else _unreached(part, model)
-    return ReplayedUpdate(number, part, value, leak, fault, unreached)
+    return ReplayedUpdate(number, leak, fault, part, value, unreached)
 
 
 def _loss_fault(update: Update) -> str:
@@ -103,14 +90,14 @@ def _terms_fault(update: Update) -> str:
     for name, value in update.terms.items():
         if not isinstance(value, Tensor) or value.shape:
             given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            return f"its term '{name}' is {given}: make it a scalar tensor, as a mean is"
+            return f"its term {name!r} is {given}: make it a scalar tensor, as a mean is"
         if not value.isfinite():
-            return f"its term '{name}' is {value.item()} with untrained weights"
+            return f"its term {name!r} is {value.item()} with untrained weights: look for log(0)"
     for name, value in update.statistics.items():
         if not isinstance(value, Tensor):
-            return f"its statistic '{name}' is of type {type(value).__name__}: make it a tensor"
+            return f"its statistic {name!r} is of type {type(value).__name__}: make it a tensor"
         if value.requires_grad:
-            return f"its statistic '{name}' has a gradient: detach() it, or memory grows"
+            return f"its statistic {name!r} has a gradient: detach() it, or memory grows"
     return ""
 
 
@@ -139,6 +126,6 @@ def _unreached(part: str, model: Model) -> str:
     if not unreached:
         return ""
     return (
-        f"its loss does not reach {listed(unreached)}: use them, remove them from part '{part}', "
+        f"its loss does not reach {listed(unreached)}: use them, remove them from part {part!r}, "
         "or make them buffers"
     )

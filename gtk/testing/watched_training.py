@@ -1,11 +1,13 @@
 """A short training with the callback under test."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
+from logging.handlers import BufferingHandler
 from typing import Any
 
 from gtk.core.settings.choice import Choice, Settings
@@ -13,14 +15,14 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.training import Training, load_dataset, resumed_training
 from gtk.testing.check import Specimen
-from gtk.testing.process_state import restored_process_state, working_in
+from gtk.testing.process_state import restored_process_state
 
 #: The models that are trained, each with options that keep it small.
 WATCHED: Mapping[str, Mapping[str, Any]] = {
     "gan": {"network": "mlp", "hidden_dims": (16,), "latent_dim": 2},
     "cvae": {"hidden_dims": (16,), "latent_dim": 2},
 }
-#: Epochs before the training is resumed, and in all.
+#: Epochs before the training is resumed, and in total.
 EPOCHS = (1, 2)
 
 
@@ -31,8 +33,8 @@ class WatchedTraining:
     Attributes:
         run: of the training.
         failures: the errors that the callback raised, a line each.
-        changes: names of the global states that it changed.
-        stray: names of the files that it wrote into the working folder.
+        changes: names of the pieces of global state that it changed.
+        stray: names of files that it wrote into the working folder.
     """
 
     run: Run
@@ -42,7 +44,7 @@ class WatchedTraining:
 
 
 def watched_trainings(specimen: Specimen) -> Iterator[tuple[str, WatchedTraining]]:
-    """Yield each model's name and its training, which runs once for all checks."""
+    """Yield each model's name and its training, which is run once for all checks."""
     for model in WATCHED:
         yield model, specimen.once(f"watched {model}", partial(_watch, specimen, model))
 
@@ -54,8 +56,9 @@ def _watch(specimen: Specimen, model: str) -> WatchedTraining:
     _import_all(specimen, model)
     with (
         _reported_failures() as failures,
-        _silenced(),
-        working_in(place),
+        redirect_stdout(StringIO()),  # what a callback prints would mix with the results of checks
+        redirect_stderr(StringIO()),
+        chdir(place),
         restored_process_state() as snapshot,
     ):
         run = trained(specimen, model, "watched", make)
@@ -74,13 +77,9 @@ def _import_all(specimen: Specimen, model: str) -> None:
 
 
 def trained(specimen: Specimen, model: str, name: str, make: Any) -> Run:  # noqa: ANN401 - a callback's target, or None
-    """Train a model for one epoch, then resume the training for another.
+    """Train a model for one epoch, then resume it for another, with the callback of `make` if any.
 
-    Args:
-        specimen: names the data.
-        model: a name in `WATCHED`.
-        name: of the run's folder.
-        make: makes the callback; None trains without one.
+    The folder of the run gets `name`.
     """
     settings = _settings(specimen, model)
     place = RunPlace(specimen.folder / name, model, False)
@@ -96,39 +95,15 @@ def _settings(specimen: Specimen, model: str) -> Settings:
     return Choice.by_name(f"generative-toolkit/{model}", specimen.data).settle(options, None)
 
 
-def last_weights(run: Run) -> bytes:
-    """Return the weights file of the last checkpoint."""
-    step = run.checkpoints.steps()[-1]
-    return (run.checkpoints.folder(step) / "model.safetensors").read_bytes()
-
-
-class _Failures(logging.Handler):
-    """Collects the trainer's warnings of callbacks that raise."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Collect a warning."""
-        line = " ".join(record.getMessage().split())
-        if line.startswith("callback "):
-            self.lines.append(line)
-
-
 @contextmanager
 def _reported_failures() -> Iterator[list[str]]:
-    """Collect the errors of callbacks instead of logging them."""
-    handler, logger = _Failures(), logging.getLogger("gtk")
+    """Collect the trainer's warnings of callbacks that raise; the list is filled at the end."""
+    handler, logger, lines = BufferingHandler(sys.maxsize), logging.getLogger("gtk"), list[str]()
+    handler.setLevel(logging.WARNING)
     logger.addHandler(handler)
     try:
-        yield handler.lines
+        yield lines
     finally:
         logger.removeHandler(handler)
-
-
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Discard what callbacks print, which would mix with the results of checks."""
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        yield
+        found = (" ".join(record.getMessage().split()) for record in handler.buffer)
+        lines += [line for line in found if line.startswith("callback ")]

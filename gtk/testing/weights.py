@@ -1,9 +1,11 @@
-"""The tensors of a module, compared before and after a change."""
+"""The tensors of a module or a run, compared before and after a change."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from gtk.core.storage.run import Run
 
 #: How many names a message lists.
 LISTED = 3
@@ -15,8 +17,14 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
+def last_weights(run: Run) -> bytes:
+    """Return the weights file of a run's last checkpoint."""
+    folder = run.checkpoints.folder(run.checkpoints.steps()[-1])
+    return (folder / "model.safetensors").read_bytes()
+
+
 def differing(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[str]:
-    """Return the names whose tensors differ in a bit or are only in one of the two."""
+    """Return the names whose tensors differ in a bit or are in only one of the two."""
     return [
         name
         for name in {**first, **second}
@@ -35,6 +43,6 @@ def same_bits(first: Tensor, second: Tensor) -> bool:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names, and the number of the others."""
+    """Return the first names and the number of the others."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gtk.testing.process_state import PROCESS_STATES, GlobalSeeds, Snapshot, restored_process_state
+from gtk.testing.process_state import (
+    PROCESS_STATES,
+    Snapshot,
+    restored_process_state,
+    seeded_generators,
+)
 
 CHANGES: dict[str, Callable[[], object]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
@@ -48,7 +53,7 @@ def test_seeds_hold_for_a_while_only() -> None:
     before = Snapshot()
     drawn = []
     for seed in (1, 1, 2):
-        with GlobalSeeds(seed):
+        with seeded_generators(seed):
             drawn.append((torch.rand(()).item(), np.random.rand(), random.random()))  # noqa: NPY002, S311
     assert before.changes() == []
     assert drawn[0] == drawn[1]

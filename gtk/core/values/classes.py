@@ -66,6 +66,10 @@ class Classes(ConditionSpec):
         by_number = {number: label for label, number in enumerate(numbers)}
         return {name: label for label, name in enumerate(self.names)} | by_number
 
+    def unlearnable(self, rows: NDArray[Any]) -> list[str]:
+        """Return the classes that no row has."""
+        return [self.names[label] for label in np.setdiff1d(np.arange(self.count), rows)]
+
     def row(self, given: Any) -> NDArray[np.int64]:  # noqa: ANN401 - as in encode
         """Return the label of the class that a user means.
 

@@ -204,6 +204,11 @@ class ConditionSpec(Value):
         if len(present):
             self._check_present(present, what)
 
+    def unlearnable(self, rows: NDArray[Any]) -> list[str]:
+        """Return the names that these rows cannot teach: those whose number is always the same."""
+        constant = rows.min(axis=0) == rows.max(axis=0)
+        return [name for name, same in zip(self.names, constant, strict=True) if same]
+
     def as_json(self) -> dict[str, Any]:
         """Return the record for JSON, without `nullable`, which a training decides."""
         names = (item.name for item in fields(self))
