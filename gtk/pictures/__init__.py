@@ -1,1 +1,1 @@
-"""Arrays in, pictures out. Nothing here imports torch."""
+"""Makes pictures and pages of arrays, without torch."""

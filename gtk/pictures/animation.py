@@ -1,4 +1,4 @@
-"""Animated pictures: GIF, and APNG where colours have to be exact."""
+"""Animated pictures: GIF, or APNG with exact colours."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -11,24 +11,18 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import write_file
 from gtk.pictures.grid import MOST_PIXELS
 
-#: What an animation's name ends in.
+#: Suffixes of an animation's file.
 SUFFIXES = (".gif", ".png", ".apng")
 #: GIF counts time in hundredths of a second.
 GIF_TICK = 10
 
 
 def check_size(frame: NDArray[np.uint8], count: int) -> None:
-    """Refuse to make `count` frames like this one where they are too many.
-
-    Raises:
-        InvalidValue: they have more than a hundred million pixels together.
-    """
+    """Raise `InvalidValue` if `count` such frames have more than a hundred million pixels."""
     pixels = frame.shape[0] * frame.shape[1] * count
     if pixels > MOST_PIXELS:
-        raise InvalidValue(
-            f"the animation would have {pixels:,} pixels: make fewer frames, or give a smaller "
-            "scale"
-        )
+        remedy = "make fewer frames, or give a smaller scale"
+        raise InvalidValue(f"the animation would have {pixels:,} pixels: {remedy}")
 
 
 def write_animation(
@@ -36,13 +30,13 @@ def write_animation(
 ) -> None:
     """Write frames that repeat for ever, by rename: the file is whole or absent.
 
-    Grey levels are exact in both formats. A GIF has 256 colours a frame: of coloured frames it
-    has the nearest, APNG has all.
+    Grey levels are exact in both formats. A frame of a GIF has at most 256 colours, which come near
+    those of a coloured frame; APNG keeps all.
 
     Args:
         frames: (H, W) or (H, W, 3) each, all of one shape.
-        path: it ends in .gif, or .png or .apng.
-        milliseconds: how long each stays; a GIF rounds to 10.
+        path: ends in .gif, .png or .apng.
+        milliseconds: how long each frame stays; a GIF rounds to 10.
 
     Raises:
         InvalidValue: see `check_size`.
@@ -55,7 +49,7 @@ def write_animation(
     images = [Image.fromarray(frame) for frame in frames]
     times = list(milliseconds)
     if gif:
-        # Without dithering, whose grain would flicker from frame to frame.
+        # Without dithering, which would flicker from frame to frame.
         images = [
             image if image.mode == "L" else image.quantize(256, dither=Image.Dither.NONE)
             for image in images

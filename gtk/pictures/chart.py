@@ -1,12 +1,17 @@
-"""Curves of a page: where their points are in a drawing, and the numbers beside its axes."""
+"""Curves of a page: the places of their points in a drawing, and the ticks of its axes."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-#: Points of a curve that are drawn; more than there are pixels show nothing more.
+from gtk.core.storage.comparison import units_of
+
+#: Lines of metrics.jsonl.
+Reports = Sequence[Mapping[str, Any]]
+
+#: How many points of a curve are drawn: about as many as it has pixels.
 MOST_POINTS = 300
 
 
@@ -15,9 +20,9 @@ class Box:
     """A drawing in its own units, about pixels.
 
     Attributes:
-        width: of all of it, as is `height`.
-        left: an edge of the part with points, as are `right`, `top` and `bottom`; around it are
-            numbers and names.
+        width: of the whole drawing, as is `height`.
+        left: an edge of the area with points, as are `right`, `top` and `bottom`; ticks and names
+            are around it.
     """
 
     width: int
@@ -29,7 +34,7 @@ class Box:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The middle of the part with points."""
+        """The middle of the area with points."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
 
@@ -41,7 +46,7 @@ class Curve:
     """One line of a chart.
 
     Attributes:
-        name: what the reader calls it.
+        name: for the reader.
         style: classes of the style sheet: a colour, and how the line is drawn.
         points: (step, value), by step; a single one is drawn as a mark.
     """
@@ -56,7 +61,7 @@ class Chart:
     """One term's curves over the steps.
 
     Attributes:
-        term: what is drawn.
+        term: of the loss.
         unit: of its values.
         curves: at least one, with at least one point each.
         last: the last step of the axis, at least 1, the same in all charts of a page.
@@ -70,7 +75,7 @@ class Chart:
 
     @property
     def name(self) -> str:
-        """The term as it is read."""
+        """The term in words."""
         return self.term.replace("_", " ")
 
     @property
@@ -80,7 +85,7 @@ class Chart:
 
     @cached_property
     def ticks(self) -> list[float]:
-        """The values that are written beside the axis; they enclose all others."""
+        """The values beside the axis, which enclose all others."""
         values = [value for curve in self.curves for _, value in curve.points]
         return nice_ticks(min(values), max(values))
 
@@ -94,12 +99,12 @@ class Chart:
         return round(BOX.bottom - up * (BOX.bottom - BOX.top), 1)
 
     def value_axis(self) -> list[tuple[float, str]]:
-        """Return the places of the ticks beside the axis of values, and their numbers."""
+        """Return place and text of each tick of the values."""
         step = self.ticks[1] - self.ticks[0]
         return [(self.y(tick), tick_text(tick, step)) for tick in self.ticks]
 
     def step_axis(self) -> list[tuple[float, str]]:
-        """Return the places of the ticks below the axis of steps, and their numbers."""
+        """Return place and text of each tick of the steps."""
         ticks = nice_ticks(0, self.last)
         return [(self.x(tick), tick_text(tick, ticks[1])) for tick in ticks if tick <= self.last]
 
@@ -112,9 +117,41 @@ class Chart:
         )
 
 
+class Source(NamedTuple):
+    """A split of a run's reports, with the name and the style of its curves."""
+
+    name: str
+    style: str
+    split: str
+    reports: Reports
+
+
+def term_charts(sources: Sequence[Source]) -> list[Chart]:
+    """Return a chart for each term, with the curves of all sources."""
+    lines = [line for source in sources for line in source.reports]
+    last = max([1, *(line["step"] for line in lines)])
+    charts = []
+    for term in term_names(lines):
+        curves = [
+            Curve(name, style, points)
+            for name, style, split, reports in sources
+            if (points := term_points(reports, split, term))
+        ]
+        if curves:
+            unit = units_of(line for line in lines if term in line["terms"])
+            charts.append(Chart(term, unit, curves, last))
+    return charts
+
+
+def term_names(reports: Reports) -> list[str]:
+    """Return the terms of all splits, "loss" first, the others in their order."""
+    names = dict.fromkeys(name for report in reports for name in report["terms"])
+    return sorted(names, key=lambda name: name != "loss")
+
+
 def nice_ticks(low: float, high: float) -> list[float]:
     """Return about five round numbers, the first at or below `low`, the last at or above `high`."""
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):  # one value: a range around it
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):  # a single value: a range around it
         margin = max(abs(high) * 0.1, 1e-6)
         low, high = low - margin, high + margin
     rough = (high - low) / 4
@@ -125,7 +162,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return at most `MOST_POINTS` of them, evenly, the first and the last among them."""
+    """Return at most `MOST_POINTS` of them, evenly spaced, with the first and the last."""
     count = len(points)
     if count <= MOST_POINTS:
         return list(points)
@@ -133,17 +170,15 @@ def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def tick_text(value: float, step: float) -> str:
-    """Return the number beside a tick, with as many decimals as tell it from the next."""
+    """Return the number beside a tick, with the decimals that distinguish it from the next."""
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     if digits > 4 or abs(value) >= 1e6:
         return f"{value:.3g}"
     return f"{value + 0.0:,.{digits}f}"  # + 0.0: no "-0"
 
 
-def term_points(
-    reports: Sequence[Mapping[str, Any]], split: str, term: str
-) -> list[tuple[float, float]]:
-    """Return (step, value) of a term in the lines of metrics.jsonl that are of a split."""
+def term_points(reports: Reports, split: str, term: str) -> list[tuple[float, float]]:
+    """Return (step, value) of a term in the lines of metrics.jsonl about a split."""
     return [
         (line["step"], line["terms"][term])
         for line in reports

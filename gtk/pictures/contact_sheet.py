@@ -1,4 +1,4 @@
-"""Which images show what a data set holds, row by row."""
+"""Images that show what a data set holds, row by row."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Number
 from gtk.core.values.dataset import Split
 from gtk.pictures.grid import GAP_LEVEL
 
-#: More rows than this are no sheet to look at.
+#: The most rows of a sheet.
 MOST_ROWS = 20
 
 
@@ -19,11 +19,11 @@ class ContactSheet:
     """Images of a data set in rows.
 
     Attributes:
-        images: (rows * columns, H, W) if grey, (rows * columns, H, W, 3) in colour; plain grey
-            where a class or attribute has no more of them.
+        images: (rows * columns, H, W) if grey, (rows * columns, H, W, 3) in colour; a place is
+            plain grey where a class or attribute has too few images.
         columns: images in a row.
         row_names: a class, an attribute or a number for each row; none without a condition.
-        shown: what the rows are, in words.
+        shown: the rows in words.
     """
 
     images: NDArray[np.uint8]
@@ -39,17 +39,17 @@ def make_contact_sheet(
 
     A class's row has images of it, an attribute's images that have it, and a number's images
     from its lowest to its highest value in equal shares of the data. Without a condition there
-    are as many rows as columns. The same seed chooses the same images, and more columns add
-    images at the end of the rows, but for numbers.
+    are as many rows as columns. The same seed chooses the same images; more columns add images at
+    the end of the rows, except for numbers.
 
     Args:
-        split: of which images are shown.
-        condition: what they are labelled with.
+        split: whose images are shown.
+        condition: their labels.
         columns: images in a row.
-        seed: decides which.
+        seed: of the choice.
     """
     if not isinstance(condition, Classes | Attributes | Numbers):
-        condition = None  # of a plugin's own kind nobody here knows which images are alike
+        condition = None  # a plugin's own kind does not say which images belong together
     names = condition.names[:MOST_ROWS] if condition else ()
     rows = list(_rows(split, condition, columns, seed))
     blank = np.full((1, *split.images.shape[1:]), GAP_LEVEL, np.uint8)
@@ -65,7 +65,7 @@ def make_contact_sheet(
 def _rows(
     split: Split, condition: ConditionSpec | None, columns: int, seed: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield the numbers of each row's images."""
+    """Yield the row numbers of the images in each row of the sheet."""
     if condition is None:
         order = np.random.default_rng(seed).permutation(len(split))[: columns * columns]
         yield from np.split(order, range(columns, len(order), columns))

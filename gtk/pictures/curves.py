@@ -1,30 +1,30 @@
-"""How a loss and its terms came down."""
+"""Curves of a loss and its terms, as a figure."""
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gtk.pictures.chart import Reports, term_names, term_points
 from gtk.pictures.figure import BLACK, BLUE, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: How the reports of each split are drawn: training as a line, held-out images as points on one,
-#: test images, which are reported once, as a single sign.
+#: How the reports of each split are drawn: training as a line, validation as a line with points,
+#: and the test, of which there is one report, as a mark.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": BLUE, "linewidth": 1},
     "validation": {"color": ORANGE, "linewidth": 1, "marker": "o", "markersize": 3.5},
     "test": {"color": BLACK, "linestyle": "none", "marker": "D", "markersize": 6},
 }
-#: Panels side by side, and inches: of a panel, of the only one, left of each and below each for
-#: its numbers, above each for its name, above all for the legend.
+#: Panels side by side. In inches: a panel, a single panel, and the room left of and below each
+#: panel for its numbers, above it for its name, above all for the legend, and right of all.
 COLUMNS = 3
 PANEL, ONLY_PANEL = (2.5, 2.1), (5.0, 3.4)
 LEFT, BELOW, ABOVE, LEGEND, RIGHT = 0.85, 0.6, 0.35, 0.3, 0.2
 
 
-def loss_curves(reports: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Draw a panel for each term, the loss first, with a curve for each split that has it.
+def loss_curves(reports: Reports) -> "Figure":
+    """Draw a panel for each term, the loss first, with a curve for each split that has the term.
 
     Args:
         reports: lines of metrics.jsonl, at least one: step, split, unit, terms.
@@ -35,8 +35,8 @@ def loss_curves(reports: Sequence[Mapping[str, Any]]) -> "Figure":
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
         axes.set_title(name.replace("_", " "), parse_math=False)
         _draw_term(axes, name, reports)
-        axes.set_xlim(0, 1.04 * last)  # the same in all, also where a term has one point
-        axes.locator_params(axis="x", nbins=4)  # numbers of steps may be long
+        axes.set_xlim(0, 1.04 * last)  # the same in all, even where a term has one point
+        axes.locator_params(axis="x", nbins=4)  # step numbers may be long
         axes.set_xlabel("step")
         if index % COLUMNS == 0:
             axes.set_ylabel(reports[0]["unit"], parse_math=False)
@@ -44,16 +44,10 @@ def loss_curves(reports: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def term_names(reports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return every term of any split, "loss" first, the others as they come."""
-    names = dict.fromkeys(name for report in reports for name in report["terms"])
-    return sorted(names, key=lambda name: name != "loss")
-
-
 def _panels(count: int) -> tuple["Figure", list["Axes"]]:
     """Return a figure with `count` empty panels, row by row.
 
-    Their places are set: asking matplotlib for a tight layout doubles the time of a drawing.
+    Their places are computed here, since a tight layout by matplotlib doubles the drawing time.
     """
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
@@ -75,22 +69,18 @@ def _panels(count: int) -> tuple["Figure", list["Axes"]]:
     return figure, panels
 
 
-def _draw_term(axes: "Axes", name: str, reports: Sequence[Mapping[str, Any]]) -> None:
+def _draw_term(axes: "Axes", name: str, reports: Reports) -> None:
     for split, style in STYLES.items():
-        points = [
-            (report["step"], report["terms"][name])
-            for report in reports
-            if report["split"] == split and name in report["terms"]
-        ]
+        points = term_points(reports, split, name)
         if points:
-            # A line of one point would not show.
+            # A line of one point would be invisible.
             dot: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(points) == 1 else {}
             axes.plot(*zip(*points, strict=True), **(dot | style), label=split)
     axes.grid(alpha=0.3)
 
 
-def _add_legend(figure: "Figure", reports: Sequence[Mapping[str, Any]]) -> None:
-    """Add one legend for all panels, since not every one has every split."""
+def _add_legend(figure: "Figure", reports: Reports) -> None:
+    """Add one legend for all panels, since a panel may lack a split."""
     from matplotlib.lines import Line2D
 
     splits = {report["split"] for report in reports}

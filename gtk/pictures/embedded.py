@@ -1,7 +1,7 @@
-"""Pictures inside a page, as data: URIs, made smaller where the page would grow too large."""
+"""Pictures inside a page as data: URIs, made smaller where the page would be too large."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 
-#: Frames of a series that are kept before their quality is touched.
+#: Frames of a series that are kept before their quality is reduced.
 LEAST_FRAMES = 6
-#: What is tried in turn, as (WebP quality, greatest width in pixels).
+#: Encodings that are tried in turn: (WebP quality, greatest width in pixels).
 ENCODINGS = ((85, 2000), (70, 1000), (50, 500), (30, 250))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, encoded.
+    """An encoded picture.
 
     Attributes:
         content: the bytes of the file.
-        kind: what they are: "png" or "webp".
+        kind: "png" or "webp".
         width: in pixels, as is `height`.
     """
 
@@ -35,15 +35,15 @@ class Picture:
 
     @classmethod
     def read(cls, path: Path) -> "Picture | None":
-        """Read a PNG; None where it is damaged or cannot be read: the others can still be shown."""
-        from PIL import Image, UnidentifiedImageError
+        """Read a PNG; None where it is damaged or unreadable, since others can still be shown."""
+        from PIL import Image
 
         try:
             content = path.read_bytes()
             with Image.open(BytesIO(content), formats=["PNG"]) as image:
-                image.load()  # a file that was cut short has a size, but not all of its pixels
+                image.load()  # a file that was cut short has a size, but lacks pixels
                 return cls(content, "png", image.width, image.height)
-        except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        except (OSError, SyntaxError, Image.DecompressionBombError):
             return None
 
     @classmethod
@@ -62,11 +62,11 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The picture as a data: URI, of characters that need no escaping."""
+        """The picture as a data: URI, whose characters need no escaping."""
         return f"data:image/{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
     def smaller(self, quality: int, width: int) -> "Picture":
-        """Return it as WebP of a quality, no wider than `width`; itself where that is no gain."""
+        """Return it as WebP, no wider than `width`; or itself where that is not smaller."""
         from PIL import Image
 
         with Image.open(BytesIO(self.content)) as image:
@@ -83,15 +83,15 @@ class Picture:
         )
 
 
-#: Pictures of one kind, by the epoch they are of.
+#: Pictures of one kind by epoch.
 Frames = dict[int, Picture]
 
 
 def fitting(series: Mapping[str, Frames], room: int) -> dict[str, Frames]:
-    """Return the series with as much of them as fits into so many bytes.
+    """Return as much of the series as fits into `room` bytes.
 
     Epochs are left out first, evenly and never the first or the last; then pictures lose quality.
-    What does not fit even so is left out.
+    If they are still too large, all are left out.
     """
     for candidate in _candidates(series):
         if sum(picture.size for frames in candidate.values() for picture in frames.values()) < room:
@@ -102,7 +102,8 @@ def fitting(series: Mapping[str, Frames], room: int) -> dict[str, Frames]:
 def _candidates(series: Mapping[str, Frames]) -> Iterator[dict[str, Frames]]:
     longest = max((len(frames) for frames in series.values()), default=0)
     least = min(LEAST_FRAMES, longest)
-    for count in _counts(longest, least):
+    step = max(1, (longest - least) // 50)  # about 50 counts are tried
+    for count in [*range(longest, least, -step), least]:
         yield {name: spread(frames, count) for name, frames in series.items()}
     kept = {name: spread(frames, least) for name, frames in series.items()}
     for quality, width in ENCODINGS:
@@ -115,18 +116,11 @@ def _candidates(series: Mapping[str, Frames]) -> Iterator[dict[str, Frames]]:
         yield {name: spread(frames, count) for name, frames in kept.items()}
 
 
-def _counts(most: int, least: int) -> Sequence[int]:
-    """Return the numbers of frames to try: every one where there are few, of many some."""
-    step = max(1, (most - least) // 50)
-    return [*range(most, least, -step), least]
-
-
 def spread(frames: Mapping[int, Item], count: int) -> dict[int, Item]:
-    """Return `count` of the frames, evenly, the last always and the first if there are two."""
+    """Return at most `count` frames, evenly spaced: the last, and the first if there are two."""
     epochs = sorted(frames)
-    if count >= len(epochs):
-        return {epoch: frames[epoch] for epoch in epochs}
     if count == 1:
-        return {epochs[-1]: frames[epochs[-1]]}
-    chosen = [epochs[round(at * (len(epochs) - 1) / (count - 1))] for at in range(count)]
-    return {epoch: frames[epoch] for epoch in chosen}
+        epochs = epochs[-1:]
+    elif count < len(epochs):
+        epochs = [epochs[round(at * (len(epochs) - 1) / (count - 1))] for at in range(count)]
+    return {epoch: frames[epoch] for epoch in epochs}

@@ -1,4 +1,4 @@
-"""Figures of matplotlib as PNG files: the same figure gives the same bytes."""
+"""Figures of matplotlib as PNG files; the same figure gives the same bytes."""
 
 import warnings
 from io import BytesIO
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from gtk.core.values.output import write_file
 
-if TYPE_CHECKING:  # half a second that only drawing needs
+if TYPE_CHECKING:  # the import takes half a second, which only drawing needs
     from matplotlib.figure import Figure
 
-#: Colours that remain apart for the colour-blind: Okabe and Ito, as printed in Wong, Points of
+#: Colours that colour-blind readers can distinguish: Okabe and Ito, as printed in Wong, Points of
 #: view: Color blindness (Nature Methods 8, 441, 2011).
 BLUE, ORANGE, BLACK = "#0072b2", "#d55e00", "#000000"
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure of this size in inches, 100 pixels each, with the Agg canvas.
+    """Return an empty figure of this size in inches, with 100 pixels per inch.
 
-    Not pyplot's, which keeps every figure and may open windows.
+    It has the Agg canvas, since pyplot keeps every figure and may open windows.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -48,8 +48,8 @@ def write_figure(figure: "Figure", path: Path) -> None:
     """
     content = BytesIO()
     with warnings.catch_warnings():
-        # A class may be called anything; what the font lacks is drawn as boxes.
+        # A class may have any name; matplotlib draws letters that the font lacks as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        # Without the name and version of the program that drew it: the bytes depend on the figure.
+        # Without matplotlib's version, so that the bytes depend on the figure alone.
         figure.savefig(content, format="png", metadata={"Software": None})
     write_file(path, content.getvalue())

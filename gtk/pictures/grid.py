@@ -11,7 +11,7 @@ from gtk.core.values.output import write_file
 
 #: Small images are magnified to about this height, in whole steps and without smoothing.
 CELL_HEIGHT = 64
-#: Pixels of a picture that no viewer opens.
+#: The most pixels of a picture; viewers do not open larger ones.
 MOST_PIXELS = 100_000_000
 #: Pixels between two cells, before magnification, and their grey level.
 GAP, GAP_LEVEL = 1, 128
@@ -25,8 +25,8 @@ def image_grid(
     Args:
         images: (N, H, W) if grey, (N, H, W, 3) in colour.
         columns: images in a row; cells that are left over stay grey.
-        scale: each pixel becomes a square this wide; by default as many as bring an image to
-            about 64 pixels of height.
+        scale: each pixel becomes a square this wide; by default one that brings an image to about
+            64 pixels of height.
 
     Returns:
         (height, width) or (height, width, 3).
@@ -34,21 +34,39 @@ def image_grid(
     Raises:
         InvalidValue: the picture would have more than a hundred million pixels.
     """
+    grid = tiled(images, columns, GAP, GAP_LEVEL)
+    factor = scale or max(1, round(CELL_HEIGHT / images.shape[1]))
+    check_picture(*(length * factor for length in grid.shape[:2]))
+    return grid.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def tiled(images: NDArray[np.uint8], columns: int, gap: int, level: int) -> NDArray[np.uint8]:
+    """Lay images out row by row, with pixels of a grey level between them."""
     count, height, width = images.shape[:3]
-    rows = -(-count // columns)
-    shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, *images.shape[3:])
-    grid = np.full(shape, GAP_LEVEL, np.uint8)
+    rows, down, across = -(-count // columns), height + gap, width + gap
+    shape = (rows * down - gap, columns * across - gap, *images.shape[3:])
+    grid = np.full(shape, level, np.uint8)
     for index, image in enumerate(images):
-        top, left = index // columns * (height + GAP), index % columns * (width + GAP)
+        top, left = index // columns * down, index % columns * across
         grid[top : top + height, left : left + width] = image
-    factor = scale or max(1, round(CELL_HEIGHT / height))
-    high, wide = (length * factor for length in grid.shape[:2])
-    if high * wide > MOST_PIXELS:
+    return grid
+
+
+def check_picture(height: int, width: int) -> None:
+    """Raise `InvalidValue` for a picture of more than a hundred million pixels."""
+    if height * width > MOST_PIXELS:
         raise InvalidValue(
-            f"the picture would have {wide:,}x{high:,} pixels: draw fewer images, or give a "
+            f"the picture would have {width:,}x{height:,} pixels: draw fewer images, or give a "
             "smaller scale"
         )
-    return grid.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def shrunk(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return (H, W) or (H, W, 3) pixels at a smaller size."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
 def write_png(pixels: NDArray[np.uint8], path: Path) -> None:

@@ -2,30 +2,39 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
-from gtk.pictures.grid import GAP, MOST_PIXELS, image_grid
+from gtk.pictures.grid import GAP, check_picture, image_grid
 from gtk.pictures.text import PAPER, draw_line, line_height, shorten, text_width
 
-#: Letters are this share of a cell, within these limits: pixels.
+#: How many times wider a cell is than letters are high, and the limits of that height in pixels.
 LETTERS_IN_CELL, SMALLEST, LARGEST = 5, 12, 20
-#: Pixels around a line, and how many times its letters' height a name beside a grid may be long.
+#: Pixels around a line, and how many times the letters' height a name beside a grid may be long.
 PAD, LONGEST = 4, 14
 
 
+class Names(TypedDict, total=False):
+    """Names around a grid.
+
+    Attributes:
+        column_names: one for each column, "" for none; upright where all fit, else turned.
+        row_names: one for each row, "" for none.
+        column_title: what the columns' names stand for.
+        row_title: what the rows' names stand for.
+    """
+
+    column_names: Sequence[str]
+    row_names: Sequence[str]
+    column_title: str
+    row_title: str
+
+
 def labelled_grid(
-    images: NDArray[np.uint8],
-    columns: int,
-    *,
-    scale: int | None = None,
-    column_names: Sequence[str] = (),
-    row_names: Sequence[str] = (),
-    column_title: str = "",
-    row_title: str = "",
+    images: NDArray[np.uint8], columns: int, *, scale: int | None = None, **names: Unpack[Names]
 ) -> NDArray[np.uint8]:
     """Lay images out as `image_grid` does, in a white margin with names.
 
@@ -33,13 +42,10 @@ def labelled_grid(
         images: (N, H, W) if grey, (N, H, W, 3) in colour.
         columns: images in a row.
         scale: each pixel becomes a square this wide; by default as in `image_grid`.
-        column_names: one for each column, "" for none; upright where all fit, else turned.
-        row_names: one for each row, "" for none.
-        column_title: what the columns' names are.
-        row_title: what the rows' names are.
+        **names: see `Names`.
 
     Returns:
-        (height, width) or (height, width, 3): the grid itself in the lower right corner.
+        (height, width) or (height, width, 3), with the grid in the lower right corner.
 
     Raises:
         InvalidValue: the picture would have more than a hundred million pixels.
@@ -47,56 +53,38 @@ def labelled_grid(
     grid = image_grid(images, columns, scale)
     height, width = images.shape[1:3]
     factor = grid.shape[1] // (columns * (width + GAP) - GAP)
-    return add_names(
-        grid,
-        ((height + GAP) * factor, (width + GAP) * factor),
-        column_names=column_names,
-        row_names=row_names,
-        column_title=column_title,
-        row_title=row_title,
-    )
+    return add_names(grid, ((height + GAP) * factor, (width + GAP) * factor), **names)
 
 
 def add_names(
-    picture: NDArray[np.uint8],
-    pitch: tuple[int, int],
-    *,
-    column_names: Sequence[str] = (),
-    row_names: Sequence[str] = (),
-    column_title: str = "",
-    row_title: str = "",
+    picture: NDArray[np.uint8], pitch: tuple[int, int], **names: Unpack[Names]
 ) -> NDArray[np.uint8]:
-    """Put names around a grid that is drawn already.
+    """Put names around a grid that has been drawn.
 
     Args:
         picture: (height, width) or (height, width, 3).
         pitch: pixels from one row to the next, and from one column to the next.
-        column_names: as in `labelled_grid`, like the rest.
-        row_names: as there.
-        column_title: as there.
-        row_title: as there.
+        **names: see `Names`.
 
     Raises:
-        InvalidValue: as `labelled_grid`.
+        InvalidValue: the picture would have more than a hundred million pixels.
     """
     high, wide = picture.shape[:2]
     down, across = pitch
     size = min(max(across // LETTERS_IN_CELL, SMALLEST), LARGEST)
+    title, columns = names.get("column_title", ""), names.get("column_names", ())
     above = [
-        _strip([line.T for line in _lines([column_title], size, wide)], wide, wide).T,
-        _strip([line.T for line in _column_lines(column_names, size, across)], across, wide).T,
+        _strip([line.T for line in _lines([title], size, wide)], wide, wide).T,
+        _strip([line.T for line in _column_lines(columns, size, across)], across, wide).T,
     ]
+    title, rows = names.get("row_title", ""), names.get("row_names", ())
     beside = [
-        _strip([np.rot90(line) for line in _lines([row_title], size, high)], high, high),
-        _strip(_lines(row_names, size, LONGEST * size, pitch=down), down, high),
+        _strip([np.rot90(line) for line in _lines([title], size, high)], high, high),
+        _strip(_lines(rows, size, LONGEST * size, pitch=down), down, high),
     ]
     left = sum(strip.shape[1] for strip in beside)
     top = sum(strip.shape[0] for strip in above)
-    if (high + top) * (wide + left) > MOST_PIXELS:
-        raise InvalidValue(
-            f"the picture would have {wide + left:,}x{high + top:,} pixels: draw fewer images, or "
-            "give a smaller scale"
-        )
+    check_picture(high + top, wide + left)
     canvas = np.full((high + top, wide + left, *picture.shape[2:]), PAPER, np.uint8)
     ink = canvas.reshape(high + top, wide + left, -1)  # the same levels in every channel
     ink[:top, left:] = np.concatenate(above)[..., None]
@@ -106,7 +94,7 @@ def add_names(
 
 
 def _column_lines(names: Sequence[str], size: int, pitch: int) -> list[NDArray[np.uint8]]:
-    """Draw names above cells: upright where every one has room, else reading upwards."""
+    """Draw names above cells: upright if all of them fit, else reading upwards."""
     if all(text_width(visible(name), size) <= pitch - PAD for name in names):
         return _lines(names, size, pitch)
     return [np.rot90(line) for line in _lines(names, size, LONGEST * size, pitch=pitch)]
@@ -115,7 +103,7 @@ def _column_lines(names: Sequence[str], size: int, pitch: int) -> list[NDArray[n
 def _lines(
     names: Sequence[str], size: int, limit: int, *, pitch: int | None = None
 ) -> list[NDArray[np.uint8]]:
-    """Draw names of at most `limit` pixels, and of cells lower than a line only every n-th."""
+    """Draw names of at most `limit` pixels; only every n-th where cells are lower than a line."""
     if not any(names):
         return []
     every = 1 if pitch is None else math.ceil(line_height(size) / pitch)
@@ -124,10 +112,10 @@ def _lines(
 
 
 def _strip(lines: Sequence[NDArray[np.uint8]], pitch: int, length: int) -> NDArray[np.uint8]:
-    """Set lines under each other, each at the middle of its cell and at the right edge.
+    """Set lines below each other, each at the middle of its cell and at the right edge.
 
     Returns:
-        (length, width): of no width if there is no line.
+        (length, width), where width is 0 without lines.
     """
     width = max((line.shape[1] + 2 * PAD for line in lines), default=0)
     strip = np.full((length, width), PAPER, np.uint8)

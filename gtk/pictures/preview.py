@@ -1,4 +1,4 @@
-"""A picture in the terminal: two pixels to a character, upper half and lower half."""
+"""A picture in the terminal: each character shows two pixels, an upper and a lower one."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from gtk.core.values.text import visible
+from gtk.pictures.grid import shrunk
 
 
 def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None) -> Text:
@@ -17,35 +18,25 @@ def half_blocks(pixels: NDArray[np.uint8], width: int, height: int | None = None
 
     Args:
         pixels: of a grey or a colour picture.
-        width: characters that a line may have; a larger picture is made smaller, in proportion.
-        height: lines that there may be; None for as many as it takes.
+        width: most characters of a line; a larger picture is made smaller, in proportion.
+        height: most lines; None for any number.
     """
     if pixels.ndim == 2:
         pixels = pixels[..., None].repeat(3, axis=2)
     rows, columns = pixels.shape[:2]
     scale = min(1.0, width / columns, 1.0 if height is None else 2 * height / rows)
     if scale < 1:
-        pixels = _shrink(pixels, max(1, round(columns * scale)), max(1, round(rows * scale)))
+        pixels = shrunk(pixels, max(1, round(rows * scale)), max(1, round(columns * scale)))
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
     text = Text()
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
         for top, bottom in zip(upper, lower, strict=True):
-            # Not by its name: rich keeps a named style in the colours of its first console.
-            text.append("▀", Style(color=_color(top), bgcolor=_color(bottom)))
+            # A named style would keep the colours of the first console that shows it.
+            colors = (Color.from_rgb(*pixel.tolist()) for pixel in (top, bottom))
+            text.append("▀", Style.from_color(*colors))
         text.append("\n")
     return text
-
-
-def _color(pixel: NDArray[np.uint8]) -> Color:
-    red, green, blue = pixel.tolist()
-    return Color.from_rgb(red, green, blue)
-
-
-def _shrink(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
 
 
 def names_above(names: Sequence[str], pitch: int, across: int, width: int) -> Text:
@@ -58,7 +49,7 @@ def names_above(names: Sequence[str], pitch: int, across: int, width: int) -> Te
         width: characters of the terminal.
 
     Returns:
-        The line with its end, or no text where there are no names or not all of them fit.
+        The line with its end; empty without names, or if one of them is too long.
     """
     column = pitch * min(1, width / across)
     shown = [visible(name) for name in names]

@@ -1,41 +1,37 @@
-"""The report of a run: one page, made of nothing but what lies in the run's folder."""
+"""The report of a run: a page made from the run's folder alone."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gtk.core.storage.command import known_condition, next_commands
+from gtk.core.storage.comparison import units_of
 from gtk.core.storage.run import Run
 from gtk.core.values.condition import Numbers
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import write_file
-from gtk.pictures.chart import Chart, Curve, term_points
-from gtk.pictures.curves import term_names
-from gtk.pictures.embedded import Frames, Picture, fitting, spread
+from gtk.pictures.chart import Reports, Source, term_charts, term_names
+from gtk.pictures.embedded import Frames, Picture, spread
 from gtk.pictures.latent_map import LatentMap
-from gtk.pictures.page import LARGEST, page
-from gtk.pictures.page_grid import PageGrid
+from gtk.pictures.page import PageGrid, page, page_with
 from gtk.pictures.setup import environment_tables, settings_tables
 
-#: Splits in the order in which they are shown, and what they are called.
+#: Splits in the order in which they are shown, and their names.
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-#: Epochs of one kind of picture that are looked at; a slider has no more places than that.
+#: The most epochs of one kind of picture, which a slider can show.
 MOST_FRAMES = 100
 #: Images side by side in pictures without classes, and in reconstructions.
 COLUMNS = 10
 
-Reports = Sequence[Mapping[str, Any]]
-
 
 def write_report(run: Run, networks: Mapping[str, int], path: Path | None = None) -> Path:
-    """Write a run's report by rename, over an older one, and return where it is.
+    """Write a run's report by rename, over an older one, and return its path.
 
     Args:
-        run: finished or not: it is shown as far as it has come.
-        networks: trainable parameters of each network; empty where they are not known.
-        path: another place than the run's own.
+        run: finished or not.
+        networks: trainable parameters of each network; empty where they are unknown.
+        path: by default the run's own.
 
     Raises:
         UserError: it cannot be written.
@@ -46,24 +42,16 @@ def write_report(run: Run, networks: Mapping[str, int], path: Path | None = None
 
 
 def report(run: Run, networks: Mapping[str, int]) -> str:
-    """Return the page: always less than `LARGEST` bytes."""
-    pictures: dict[str, Frames] = {
-        kind: read_frames(run.pictures, kind) for kind in ("samples", "reconstructions")
-    }
-    latents = LatentMap.read(run.pictures)
-    if latents is not None:
-        pictures["latents"] = {latents[0].epoch: latents[1]}
-    points = None if latents is None else latents[0]
-    without = {
-        kind: {epoch: replace(picture, content=b"") for epoch, picture in frames.items()}
-        for kind, frames in pictures.items()
-    }
-    room = LARGEST - len(_page(run, networks, without, points).encode())
-    return _page(run, networks, fitting(pictures, room), points)
+    """Return the page, of less than `gtk.pictures.page.LARGEST` bytes."""
+    pictures = {kind: read_frames(run.pictures, kind) for kind in ("samples", "reconstructions")}
+    points, images = LatentMap.read(run.pictures) or (None, None)
+    if points and images:
+        pictures["latents"] = {points.epoch: images}
+    return page_with(pictures, lambda chosen: _page(run, networks, chosen, points))
 
 
 def read_frames(folder: Path, kind: str) -> Frames:
-    """Read the pictures of a kind by epoch, kind-0030.png and so on; damaged ones are left out."""
+    """Read the pictures of a kind by epoch, as kind-0030.png; damaged ones are left out."""
     found = {
         int(match[1]): path
         for path in folder.glob(f"{kind}-*.png")
@@ -79,14 +67,16 @@ def _page(
     pictures: Mapping[str, Frames],
     latents: LatentMap | None,
 ) -> str:
+    reports: Reports = []
+    damage = ""
     try:
-        reports: Reports = run.metrics()
-        damage = ""
-    except UserError as error:  # the rest is still worth a look
-        reports, damage = [], str(error)
+        reports = run.metrics()
+    except UserError as error:  # all else can still be shown
+        damage = str(error)
     spec, condition = run.data_spec, known_condition(run)
     heads = [] if condition is None else condition.example_names()
-    ends = last_reports(reports)
+    lasts = {line["split"]: line for line in reports}
+    ends = {split: lasts[split] for split in SPLITS if split in lasts}
     return page(
         "report.html",
         title=f"{run.document['model']['name']} on {spec.name} · {run.name}",
@@ -101,8 +91,8 @@ def _page(
         figures=term_names(list(ends.values())[-1:]),
         chosen_on_test=any(line.get("weights_chosen_on") == "test" for line in ends.values()),
         key=[(SPLITS[split], split, len(_steps(reports, split)) == 1) for split in ends],
-        charts=_charts(reports),
-        figure_heads=[_unit(reports), *(SPLITS[split] for split in ends)],
+        charts=term_charts([Source(name, split, split, reports) for split, name in SPLITS.items()]),
+        figure_heads=[units_of(reports[:1]), *(SPLITS[split] for split in ends)],
         figure_rows=_figure_rows(ends),
         pictures=pictures,
         samples=PageGrid(len(heads) or COLUMNS, spec.width, heads),
@@ -115,7 +105,7 @@ def _page(
 
 
 def _labels(run: Run) -> str:
-    """Say what the images are labelled with."""
+    """Return the labels of the images in words."""
     condition = run.data_spec.condition
     if condition is None:
         return " without labels"
@@ -123,52 +113,21 @@ def _labels(run: Run) -> str:
     return f" of {condition.count} {condition.nouns[1]}{each}"
 
 
-def last_reports(reports: Reports) -> dict[str, Mapping[str, Any]]:
-    """Return the last line of each split, in the order in which splits are shown."""
-    last = {line["split"]: line for line in reports}
-    return {split: last[split] for split in SPLITS if split in last}
-
-
-def _charts(reports: Reports) -> list[Chart]:
-    """Return a chart for each term."""
-    return [
-        Chart(term, _unit(reports), curves, max(reports[-1]["step"], 1))
-        for term in term_names(reports)
-        if (curves := _curves(reports, term))
-    ]
-
-
-def _curves(reports: Reports, term: str) -> list[Curve]:
-    return [
-        Curve(name, split, points)
-        for split, name in SPLITS.items()
-        if (points := term_points(reports, split, term))
-    ]
-
-
-def _unit(reports: Reports) -> str:
-    return str(reports[0].get("unit", "")) if reports else ""
-
-
 def _steps(reports: Reports, split: str) -> set[int]:
     return {line["step"] for line in reports if line["split"] == split}
 
 
 def _figure_rows(ends: Mapping[str, Mapping[str, Any]]) -> list[list[str | None]]:
-    """Return a row for each term and for what its last figures are of; a cell for each split."""
+    """Return a row for each term, and for images, step and epoch; a cell for each split."""
+    lines = list(ends.values())
     rows: list[list[str | None]] = [
         [
             name.replace("_", " "),
-            *(
-                f"{line['terms'][name]:,.3f}" if name in line["terms"] else None
-                for line in ends.values()
-            ),
+            *(f"{line['terms'][name]:,.3f}" if name in line["terms"] else None for line in lines),
         ]
-        for name in term_names(list(ends.values()))
+        for name in term_names(lines)
     ]
-    rows += [
-        [said, *(f"{line.get(name, 0):,}" for line in ends.values())]
-        # Of a training they are those since the line before, so one image may count many times.
-        for name, said in (("images", "mean over images"), ("step", "step"), ("epoch", "epoch"))
-    ]
+    # Training images are counted since the line before, so one image may count many times.
+    named = {"images": "mean over images", "step": "step", "epoch": "epoch"}
+    rows += [[text, *(f"{line.get(name, 0):,}" for line in lines)] for name, text in named.items()]
     return rows

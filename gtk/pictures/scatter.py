@@ -1,4 +1,4 @@
-"""Where the images of each class lie in latent space."""
+"""The latent codes of each class as points, as a figure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Classes that can each have their name in the picture; of more, every second one has, or fewer.
+#: The most class names in the picture; of more classes every second one is named, or fewer.
 NAMES = 25
 
 
@@ -21,28 +21,30 @@ def latent_scatter(
 ) -> "Figure":
     """Draw latent codes as points in the plane, coloured by class.
 
-    Two dimensions are drawn as they are, of more the first two principal components; a single one
-    is drawn along x, with the class along y.
+    Two dimensions are drawn directly, of more the first two principal components; a single one is
+    drawn along x, with the class along y.
 
     Args:
         codes: (N, D), N at least 2.
-        labels: (N,), the row in `classes` of each.
-        classes: their names, in order; empty where there are none.
+        labels: (N,), the index in `classes` of each.
+        classes: their names, in order; may be empty.
     """
     figure = new_figure(6, 4.5)
     figure.set_layout_engine("tight")  # class names may be long
     axes = figure.add_subplot()
     colors = class_colors(len(classes))[labels] if classes else BLUE
     points, names = plane(codes, labels)
-    # Of many points each is small, so that those below still show.
+    # Many points are small, so that those below still show.
     size = float(np.clip(6000 / len(points), 3, 20))
     axes.scatter(points[:, 0], points[:, 1], s=size, c=colors, alpha=0.7, linewidths=0)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
-    if codes.shape[1] == 1:
-        _name_classes(axes, classes)
+    if codes.shape[1] == 1:  # y names the classes, the first at the top
+        rows, shown = named_rows(classes)
+        axes.set_yticks(rows, shown, parse_math=False)
+        axes.set_ylim(max(len(classes), 1) - 0.5, -0.5)
         return figure
-    # A step along one axis is as far as one along the other.
+    # A step along one axis is as long as one along the other.
     axes.set_aspect("equal", adjustable="datalim")
     if classes:
         _add_class_bar(axes, classes)
@@ -52,7 +54,7 @@ def latent_scatter(
 def plane(
     codes: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], tuple[str, str]]:
-    """Return what is drawn of latent codes (N, D), as (N, 2), and the two axes' names."""
+    """Return the points (N, 2) to draw for latent codes (N, D), and the two axes' names."""
     values = codes.astype(np.float64)
     width = values.shape[1]
     if width == 1:
@@ -61,9 +63,9 @@ def plane(
         return values, ("z 1", "z 2")
     from sklearn.decomposition import PCA
 
-    # A solver that draws nothing at random, and is fast for many images of few dimensions.
+    # This solver draws no random numbers, and is fast for many images of few dimensions.
     analysis = PCA(2, svd_solver="covariance_eigh")
-    with np.errstate(invalid="ignore"):  # codes that are all the same: 0 of 0
+    with np.errstate(invalid="ignore"):  # codes that are all equal have 0 / 0 of the variance
         points: NDArray[np.float64] = analysis.fit_transform(values)
     first, second = np.nan_to_num(analysis.explained_variance_ratio_)
     return points, (
@@ -73,20 +75,13 @@ def plane(
 
 
 def named_rows(classes: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Return the labels that get a name in the picture, and the names."""
+    """Return the labels that are named in the picture, and their names."""
     rows = list(range(0, len(classes), -(-len(classes) // NAMES) or 1))
     return rows, [classes[row] for row in rows]
 
 
-def _name_classes(axes: "Axes", classes: Sequence[str]) -> None:
-    """Name the classes along y, the first at the top; without any, the axis says nothing."""
-    rows, names = named_rows(classes)
-    axes.set_yticks(rows, names, parse_math=False)
-    axes.set_ylim(max(len(classes), 1) - 0.5, -0.5)
-
-
 def _add_class_bar(axes: "Axes", classes: Sequence[str]) -> None:
-    """Add a bar with a field of each class's colour and its name, the first at the top."""
+    """Add a bar with each class's colour and name, the first at the top."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
 

@@ -1,4 +1,4 @@
-"""What decided a run and where it ran, as tables of a page: rows by the title of their table."""
+"""The settings and the environment of a run as tables: rows by the title of their table."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ Tables = dict[str, list[tuple[str, str]]]
 
 
 def settings_tables(run: Run, networks: Mapping[str, int]) -> Tables:
-    """Return a table for each table of run.json, and for the networks where they are known."""
+    """Return a table for each table of run.json, and for the networks if they are known."""
     document = run.document
     return _tables({
         "Data": document["data"],
@@ -21,7 +21,7 @@ def settings_tables(run: Run, networks: Mapping[str, int]) -> Tables:
 
 
 def environment_tables(run: Run) -> Tables:
-    """Return when, on what and with which versions it was trained."""
+    """Return when, on which machine and with which versions the run was trained."""
     document = run.document
     machine = {
         "created": document.get("created"),
@@ -44,7 +44,7 @@ def _tables(values: Mapping[str, Mapping[str, object]]) -> Tables:
 
 
 def setting_text(value: object) -> str:
-    """Return a setting as it reads on the command line."""
+    """Return a setting as the command line prints it."""
     if value is None or value in ("", []):
         return "-"
     if isinstance(value, bool):

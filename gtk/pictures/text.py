@@ -17,25 +17,25 @@ ELLIPSIS = "..."
 
 @cache
 def load_font(size: int) -> Font:
-    """Return DejaVu Sans as matplotlib brings it along, else Pillow's own, `size` pixels high.
+    """Return matplotlib's DejaVu Sans, or else Pillow's own font, `size` pixels high.
 
-    matplotlib is only looked for, not imported, which would take half a second.
+    matplotlib is found without an import, which would take half a second.
     """
     package = find_spec("matplotlib")
     if package is not None and package.origin is not None:
         file = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if file.is_file():  # the basic layout: the same pixels with and without libraqm
+        if file.is_file():  # the basic layout draws the same pixels with and without libraqm
             return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
     return ImageFont.load_default(size)
 
 
 def text_width(text: str, size: int) -> int:
-    """Return how many pixels a line takes."""
+    """Return the width of a line in pixels."""
     return round(load_font(size).getlength(text))
 
 
 def shorten(text: str, size: int, limit: int) -> str:
-    """Return as much of a line as fits into `limit` pixels, with an ellipsis if not all of it."""
+    """Return as much of a line as fits into `limit` pixels, with an ellipsis where it is cut."""
     if text_width(text, size) <= limit:
         return text
     for length in range(len(text) - 1, 0, -1):
