@@ -1,36 +1,38 @@
-"""An exported file's manifest in words, for people."""
+"""The manifest of an exported file as lines for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gtk.core.values.condition import condition_from_manifest
 from gtk.core.values.errors import UserError
 
-#: More names than this are counted, not listed.
+#: Names beyond this number are counted, not listed.
 MOST_NAMES = 100
 
 
 def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, str]]:
-    """Return what there is to say of a manifest: titles and texts, which may hold any character.
+    """Describe a manifest in lines of a title and a text each, which may hold any character.
 
     Args:
         manifest: as docs/apps.md describes it.
-        origin: where it was found, for messages.
+        origin: the file or run that it comes from, for messages.
 
     Raises:
-        UserError: the manifest is not whole.
+        UserError: the manifest is damaged.
     """
     try:
+        inputs, outputs, batch = manifest["inputs"], manifest["outputs"], manifest.get("batch_size")
         return [
-            ("part", _part(manifest)),
+            ("part", f"{manifest['part']}: {_names(inputs)} -> {_names(outputs)}"),
             ("model", _model(manifest)),
             ("options", _options(manifest["model"])),
             ("data", str(manifest["data"])),
             ("run", f"{manifest['run']}, step {manifest['step']}"),
             ("latent", _latent(manifest["latent"])),
-            ("condition", _condition(manifest["condition"])),
+            ("condition", _condition(manifest)),
             ("image", _image(manifest["image"])),
-            *(("input", _port(port, manifest.get("batch_size"))) for port in manifest["inputs"]),
-            *(("output", _port(port, manifest.get("batch_size"))) for port in manifest["outputs"]),
+            *(("input", _port(port, batch)) for port in inputs),
+            *(("output", _port(port, batch)) for port in outputs),
             ("form", _form(manifest)),
             *(("parity", line) for line in _parity(manifest["parity"])),
         ]
@@ -40,11 +42,8 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
         ) from error
 
 
-def _part(manifest: Mapping[str, Any]) -> str:
-    inputs, outputs = (
-        ", ".join(str(port["name"]) for port in manifest[key]) for key in ("inputs", "outputs")
-    )
-    return f"{manifest['part']}: {inputs} -> {outputs}"
+def _names(ports: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(str(port["name"]) for port in ports)
 
 
 def _model(manifest: Mapping[str, Any]) -> str:
@@ -71,20 +70,17 @@ def _latent(latent: Mapping[str, Any] | None) -> str:
     return f"{latent['input']}, {size} numbers, {prior.get(latent['prior'], latent['prior'])}"
 
 
-def _condition(condition: Mapping[str, Any] | None) -> str:
-    if condition is None:
+def _condition(manifest: Mapping[str, Any]) -> str:
+    table = manifest["condition"]
+    if table is None:
         return "none"
-    names, ranges = condition["names"], condition["ranges"]
-    shown = [str(name) for name in names[:MOST_NAMES]]
-    if condition["kind"] == "continuous":
-        shown = [
-            f"{name} {low:g}..{high:g}" for name, (low, high) in zip(shown, ranges, strict=False)
-        ]
-    if len(names) > MOST_NAMES:
-        shown.append(f"and {len(names) - MOST_NAMES:,} more")
-    what = {"continuous": "numbers"}.get(condition["kind"], condition["kind"])
-    absent = "; or none" if "absent" in condition else ""
-    return f"{condition['input']}, {condition['count']} {what}: {', '.join(shown)}{absent}"
+    port = next(port for port in manifest["inputs"] if port["name"] == table["input"])
+    spec = condition_from_manifest(table, port["dtype"], tuple(port["shape"]))
+    shown = spec.described_names()
+    if spec.count > MOST_NAMES:
+        shown[MOST_NAMES:] = [f"and {spec.count - MOST_NAMES:,} more"]
+    absent = "; or none" if spec.nullable else ""
+    return f"{port['name']}, {spec.summary}: {', '.join(shown)}{absent}"
 
 
 def _image(image: Mapping[str, Any] | None) -> str:
@@ -100,7 +96,7 @@ def _image(image: Mapping[str, Any] | None) -> str:
 
 def _port(port: Mapping[str, Any], batch_size: int | None) -> str:
     rows = "batch" if batch_size is None else batch_size
-    codes = f", codes 0..{port['count'] - 1}" if port["kind"] == "codes" else ""
+    codes = f", codes 0..{port['count'] - 1}" if "count" in port else ""
     return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))}){codes}"
 
 
@@ -112,7 +108,7 @@ def _form(manifest: Mapping[str, Any]) -> str:
 
 
 def _parity(parity: Mapping[str, Any]) -> list[str]:
-    """Say for each output how far it was from PyTorch's."""
+    """Describe for each output how far it was from PyTorch's."""
     lines = []
     for name, sizes in parity["differences"].items():
         found: Sequence[Mapping[str, Any]] = list(sizes.values())

@@ -41,7 +41,7 @@ INTERNAL = {
     "ConditionSpec": {
         "count", "port", "input_name", "encode", "example_names", "check", "is_absent", "default",
         "with_absent", "cycle", "kinds_of_rows", "cases", "name", "summary", "as_json",
-        "from_json", "manifest", "unlearnable",
+        "from_json", "manifest", "unlearnable", "described_names",
     },
     "Spec": {"resolve"},
     "Run": {

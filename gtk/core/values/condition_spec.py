@@ -96,6 +96,10 @@ class ConditionSpec(Value):
         """Count and noun: "1 class", "3 attributes"."""
         return f"{self.count} {self.nouns[self.count > 1]}"
 
+    def described_names(self) -> list[str]:
+        """Return the names for people; of numbers with their ranges: "age 0..90"."""
+        return list(self.names)
+
     @property
     def port(self) -> str:
         """The name of the condition as an input of an exported file."""

@@ -34,6 +34,10 @@ class Numbers(NamedNumbers):
                     f"the range of {name} is {low}..{high}: it needs finite ends, the lower first"
                 )
 
+    def described_names(self) -> list[str]:
+        """Return each number with its range."""
+        return [f"{name} {low:g}..{high:g}" for name, low, high in self.ends()]
+
     def examples(self) -> NDArray[np.float32]:
         """Return the lowest and the highest of every number, the others at their middle."""
         return np.stack([self.row({name: end}) for name, *ends in self.ends() for end in ends])

@@ -29,6 +29,11 @@ class OtherCondition(ConditionSpec):
         """Take any kind."""
 
     @property
+    def summary(self) -> str:
+        """How many names there are, and the kind."""
+        return f"{self.count} {self.kind}"
+
+    @property
     def absent(self) -> NDArray[Any]:
         """As the file says."""
         return super().absent if self.none is None else np.array(self.none, self.dtype)
