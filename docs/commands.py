@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from gtk.cli.config_options import HeadedCommand, HeadedOption, click_option
 from gtk.cli.main import gtk
-from gtk.cli.options import HeadedCommand, HeadedOption, click_option
 from gtk.core.registry.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, find, installed
 from gtk.core.registry.options import options_of
 
@@ -19,15 +19,15 @@ CTX = click.Context(gtk, info_name="gtk", help_option_names=["-h", "--help"])
 HEAD = """\
 # The commands
 
-Everything that `gtk` can be told, made from the commands themselves by `python docs/commands.py`; a
-test fails where this page says something else than they do. `gtk COMMAND --help` prints the same.
+Every command and option of `gtk`, generated from the commands by `python docs/commands.py`; a test
+fails where this page differs from them. `gtk COMMAND --help` prints the same.
 Exit codes: 0 done, 1 the work failed, 2 a mistake in the command, 130 interrupted.
 """
 PLUGIN_OPTIONS = """\
 ## Options of plugins
 
-`gtk train` takes these, too, where their plugin is chosen; `gtk data NAME` takes the data set's.
-Where two of the chosen plugins have an option of one name, it goes by `--model-NAME`,
+`gtk train` also takes the options of the chosen plugins, and `gtk data NAME` those of the data set.
+Where two of the chosen plugins have an option of the same name, it is called `--model-NAME`,
 `--conditioner-NAME`, `--loss-NAME` or `--data-NAME`.
 """
 
@@ -70,7 +70,7 @@ def sections(command: click.Command, ctx: click.Context) -> Iterator[str]:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Yield a command's help; examples in it are printed as such, those in a row as one."""
+    """Yield a command's help; examples in a row become one code block."""
     examples: list[str] = []
     for paragraph in [*re.split(r"\n\s*\n", text.replace("\b", "").strip()), ""]:
         lines = [" ".join(line.split()) for line in paragraph.splitlines()]

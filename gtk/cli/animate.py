@@ -1,41 +1,37 @@
-"""`gtk animate`: how a training came along, or a walk through latent space."""
+"""`gtk animate`: the samples of a training epoch by epoch, or a walk through latent space."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from gtk.cli.options import RunReference
+from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
-from gtk.core.values.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.interpolation import closed_walk
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from gtk.core.storage.run import Run
 
 #: Frames and frames a second of a walk; frames a second of a training, which has few.
 FRAMES, WALK_RATE, TRAINING_RATE = 60, 12, 4
-#: Points that a walk goes through, walks below each other, and side by side without a condition.
+#: Points that a walk goes through; walks below each other, and side by side without a condition.
 POINTS, ROWS, UNCONDITIONAL_COLUMNS = 4, 2, 8
-#: How much longer the last picture of a training stays.
+#: How many times as long the last picture of a training stays.
 LAST = 6
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@source_argument
 @click.option("--walk", is_flag=True, help="Walk through latent space instead.")
-@click.option(
-    "--frames",
-    type=click.IntRange(2, 1000),
-    metavar="N",
-    help=f"Frames of a walk.  [default: {FRAMES}]",
-)
-@click.option(
-    "--fps",
-    type=click.IntRange(1, 50),
-    metavar="N",
-    help=f"Frames a second.  [default: {TRAINING_RATE}, of a walk {WALK_RATE}]",
+@number_option("--frames", text=f"Frames of a walk.  [default: {FRAMES}]", low=2, high=1000)
+@number_option(
+    "--fps", text=f"Frames a second.  [default: {TRAINING_RATE}, of a walk {WALK_RATE}]", high=50
 )
 @picture_options(
     seed=None,
@@ -67,11 +63,9 @@ def animate(
         times = [round(1000 / (fps or WALK_RATE))] * len(drawn)
         summary = f"a closed walk, {len(drawn)} frames, seed {picture.seed or 0}"
     else:
-        _refuse_walking(picture, frames)
-        from gtk.cli.training_frames import training_frames
-
+        _refuse_options_of_a_walk(picture, frames)
         run = picture.open_run(source, "no training to show without --walk").run
-        drawn, shown, epochs = training_frames(run, labels=not picture.no_labels)
+        drawn, shown, epochs = _training_frames(run, labels=not picture.no_labels)
         time = round(1000 / (fps or TRAINING_RATE))
         times = [time] * (len(drawn) - 1) + [LAST * time]
         summary = f"epochs {epochs[0]} to {epochs[-1]}, {len(drawn)} frames"
@@ -81,7 +75,7 @@ def animate(
     picture.say(summary)
 
 
-def _refuse_walking(picture: PictureOptions, frames: int | None) -> None:
+def _refuse_options_of_a_walk(picture: PictureOptions, frames: int | None) -> None:
     """Refuse options that a training's pictures, which are drawn already, cannot take."""
     given = {
         "--frames": frames,
@@ -93,16 +87,76 @@ def _refuse_walking(picture: PictureOptions, frames: int | None) -> None:
     for option, value in given.items():
         if value is not None:
             raise InvalidValue(
-                f"{option} goes with --walk: a training's pictures are drawn already"
+                f"{option} goes with --walk, since a training's pictures are drawn already. Add "
+                f"--walk, or leave {option} out"
             )
+
+
+def _training_frames(
+    run: "Run", *, labels: bool
+) -> tuple[list[NDArray[np.uint8]], Layout, list[int]]:
+    """Return pictures/samples-0030.png and the like: frames, the last one's layout, their epochs.
+
+    Each frame is (H, W) or (H, W, 3); `labels` draws the epoch and the classes' names above it.
+
+    Raises:
+        UserError: there are none, or they cannot be read, or differ in size.
+    """
+    found = {
+        int(match[1]): path
+        for path in run.pictures.glob("samples-*.png")
+        if (match := re.fullmatch(r"samples-(\d+)\.png", path.name))
+    }
+    files = dict(sorted(found.items()))
+    if not files:
+        raise InvalidValue(
+            f"{run.pictures} has no pictures of samples: draw a walk with --walk, or train anew"
+        )
+    pictures = [_read(path) for path in files.values()]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise InvalidValue(
+            f"the pictures of samples in {run.pictures} differ in size. Remove those of an older "
+            "training"
+        )
+    last = Layout(pictures[-1][None], 1)
+    if not labels:
+        return pictures, last, list(files)
+    from gtk.pictures.labels import add_names
+
+    names, pitch = _columns(run, pictures[-1])
+    digits = len(str(max(files)))
+    frames = [
+        # All epochs have equally many digits, so that nothing else moves.
+        add_names(picture, pitch, column_names=names, column_title=f"epoch {epoch:0{digits}}")
+        for epoch, picture in zip(files, pictures, strict=True)
+    ]
+    return frames, last, list(files)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is not a picture, or is damaged. Remove it") from error
+
+
+def _columns(run: "Run", picture: NDArray[np.uint8]) -> tuple[list[str], tuple[int, int]]:
+    """Return the names of the columns, if the picture has one for each, and its pitch."""
+    from gtk.pictures.grid import CELL_HEIGHT, GAP
+
+    spec = run.data_spec
+    factor = max(1, round(CELL_HEIGHT / spec.height))
+    pitch = (spec.height + GAP) * factor, (spec.width + GAP) * factor
+    names = [] if run.condition is None else run.condition.example_names()
+    fits = picture.shape[1] == len(names) * pitch[1] - GAP * factor
+    return (names if fits else []), pitch
 
 
 def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
     """Yield every frame of a walk that ends where it began: a column for each class."""
-    import numpy as np
-
-    from gtk.core.values.interpolation import closed_walk
-
     spec = source.condition
     names = [] if spec is None else spec.example_names()
     labels = None if spec is None else spec.cycle(ROWS * len(names))

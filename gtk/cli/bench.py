@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console, print_wrapped
-from gtk.cli.options import Integers, RunReference, runs_option
+from gtk.cli.console import make_console, print_titled
+from gtk.cli.options import integers, json_option, runs_option, source_argument
 from gtk.cli.source import is_exported
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,19 +19,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@source_argument
 @click.option("--part", metavar="NAME", help="Of a run; by default the part that makes images.")
 @click.option(
     "--batch-size",
     "sizes",
-    type=Integers(),
+    type=integers,
     metavar="N,N,...",
     help="Images in a batch.  [default: 1,16,256]",
 )
 @click.option(
     "--device", default="auto", show_default=True, help="Where both work: auto, cpu or cuda."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option()
 @runs_option
 def bench(
     *,
@@ -46,8 +45,8 @@ def bench(
     """Measure an exported file or a run, with eager PyTorch beside it.
 
     onnxruntime runs the file; a run is exported in memory for that. PyTorch is measured where torch
-    is installed and the run is there, with the weights that the file has. Each batch size takes
-    about two seconds.
+    is installed and the run exists, with the same weights as the file. Each batch size takes about
+    two seconds.
 
     gtk bench digits.onnx
 
@@ -59,7 +58,10 @@ def bench(
     load = measuring.load_average()  # before this command adds to it
     if is_exported(source):
         if part is not None:
-            raise InvalidValue(f"{source} is an exported file, of one part: --part is for runs")
+            raise InvalidValue(
+                f"{source} is an exported file, which holds one part. Leave --part out, or name a "
+                "run"
+            )
         measurable = measuring.open_file(Path(source), device, runs)
     else:
         from gtk.core.storage.runs import find_run
@@ -70,7 +72,8 @@ def bench(
         _print_head(measurable, source, load)
     found = {size: measurable.measure(size, measuring.SECONDS) for size in chosen}
     if as_json:
-        _print_json(measurable, source, found, load)
+        document = _document(measurable, source, found, load)
+        click.echo(json.dumps(document, allow_nan=False))
     else:
         make_console().print(make_table(found, with_torch=measurable.eager is not None))
 
@@ -89,14 +92,11 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
         ("protocol", measurable.protocol(SECONDS)),
     ]
     if load is not None and load > measurable.threads / 2:
-        lines.append(
-            ("busy", f"other programs want {load:.1f} cores: times and ratios will mean little")
-        )
+        busy = f"other programs want {load:.1f} cores: times and ratios will mean little"
+        lines.append(("busy", busy))
     if measurable.why:
         lines.append(("no PyTorch", measurable.why))
-    console = make_console()
-    for title, text in lines:
-        print_wrapped(console, visible(text), title)
+    print_titled(make_console(), lines)
 
 
 def make_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> "Table":
@@ -104,11 +104,9 @@ def make_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> "Table"
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0))  # so that it fits into 60 columns
-    for title in ("batch", "onnxruntime\nms", "images/s"):
+    torch_titles = ("PyTorch\nms", "images/s", "ratio") if with_torch else ()
+    for title in ("batch", "onnxruntime\nms", "images/s", *torch_titles):
         table.add_column(title, justify="right", overflow="fold")
-    if with_torch:
-        for title in ("PyTorch\nms", "images/s", "ratio"):
-            table.add_column(title, justify="right", overflow="fold")
     for size, timings in found.items():
         cells = [cell for timing in timings for cell in _cells(size, timing)]
         ratio = _ratio(timings)
@@ -131,13 +129,10 @@ def _milliseconds(seconds: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _print_json(
-    measurable: "Measurable",
-    source: str,
-    found: dict[int, "list[Timing]"],
-    load: float | None,
-) -> None:
-    """Print everything as one object."""
+def _document(
+    measurable: "Measurable", source: str, found: dict[int, "list[Timing]"], load: float | None
+) -> dict[str, Any]:
+    """Return everything as one object, for programs."""
     from gtk.exports.bench import SECONDS
 
     rows = []
@@ -145,7 +140,7 @@ def _print_json(
         figures = [*(_timing(size, timing) for timing in timings), None]
         sides = dict(zip(("onnxruntime", "pytorch"), figures, strict=False))
         rows.append({"batch_size": size, **sides, "ratio": _ratio(timings)})
-    document = {
+    return {
         "source": source,
         "part": measurable.contract["part"],
         "device": measurable.device,
@@ -157,7 +152,6 @@ def _print_json(
         "no_pytorch": measurable.why or None,
         "batch_sizes": rows,
     }
-    click.echo(json.dumps(document, allow_nan=False))
 
 
 def _timing(size: int, timing: "Timing") -> dict[str, float]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
 from gtk.cli.picture import Layout, percentages
 from gtk.cli.source import RunSource
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from gtk.core.values.interpolation import straight
 
 
 def between_images(
@@ -23,16 +24,13 @@ def between_images(
 ) -> Layout:
     """Go straight from one image's posterior mean to another's, and decode on the way.
 
-    Between images of two classes there is a row for each of them: all of it is decoded as that
-    class. Attributes and numbers go along with the latent code instead.
+    Between images of two classes there is a row for each class, decoded as that class.
+    Attributes and numbers change along with the latent code instead.
 
     Raises:
-        GtkError: a model without encoder, or an image that is not there or cannot be read.
+        GtkError: a model without encoder, or an image that does not exist or cannot be read.
     """
-    import numpy as np
-
     from gtk.core.models.sampling import to_pixels
-    from gtk.core.values.interpolation import straight
     from gtk.plugins.vae.latent import LatentSpace
 
     latent = LatentSpace(source.model)
@@ -54,12 +52,8 @@ def between_images(
 
 def _labels(
     source: RunSource, first: Inputs, last: Inputs, steps: int
-) -> "list[tuple[NDArray[Any] | None, str]]":
-    """Return the condition of every step in each row, and what the row is called."""
-    import numpy as np
-
-    from gtk.core.values.interpolation import straight
-
+) -> list[tuple[NDArray[Any] | None, str]]:
+    """Return the condition of every step in each row, and the row's name."""
     spec = source.condition
     if spec is None or first.labels is None or last.labels is None:
         return [(None, "")]
@@ -72,16 +66,14 @@ def _labels(
 def _read(
     source: RunSource, ends: tuple[str, str], label: str | None, conditions: Sequence[str]
 ) -> list[Inputs]:
-    """Return the two images: a number is that of a test image, anything else a file.
+    """Return the two images: a number names a test image, anything else a file.
 
     Raises:
-        InvalidValue: there is no test image of that number, or a condition without a file.
+        InvalidValue: there is no such test image, or a condition is given without a file.
     """
-    import numpy as np
-
     numbered = [end.isdecimal() for end in ends]
     if all(numbered) and (label is not None or conditions):
-        raise InvalidValue("--label and --condition say what files show; test images are known")
+        raise InvalidValue("--label and --condition are for files: leave them out, or name files")
     split = load_test_images(source) if any(numbered) else None
     found = []
     for end in ends:
@@ -91,7 +83,7 @@ def _read(
             found.append(take_test_images(source, split, np.array([int(end)])))
         else:
             raise InvalidValue(
-                f"there is no test image {end}: they are 0..{len(split) - 1} (a file of that name "
-                f"is ./{end})"
+                f"there is no test image {end}: give 0..{len(split) - 1}, or ./{end} for a file "
+                "of that name"
             )
     return found

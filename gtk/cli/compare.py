@@ -1,4 +1,4 @@
-"""`gtk compare`: how runs differ, and what came of it."""
+"""`gtk compare`: the settings and results in which runs differ."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import RunReference, UserPath, runs_option
+from gtk.cli.options import (
+    out_option,
+    overwrite_option,
+    run_argument,
+    runs_option,
+    seed_option,
+)
 from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
 from gtk.core.storage.runs import find_run
+from gtk.core.values.dataset import spread
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.core.values.output import check_output_file, write_file
 from gtk.core.values.text import visible
@@ -21,26 +28,15 @@ if TYPE_CHECKING:
 
 #: Runs at once: as many as there are colours to tell them apart.
 MOST = 8
-#: Images in a grid of samples; of more conditions some are chosen, evenly.
+#: Images in a grid of samples; of more conditions, evenly chosen ones.
 ROWS, COLUMNS = 5, 10
 
 
 @click.command()
-@click.argument("references", metavar="RUN RUN...", type=RunReference(), nargs=-1, required=True)
-@click.option(
-    "--out",
-    type=UserPath(),
-    metavar="FILE.html",
-    help="Also write a page, with curves and samples.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of the page's samples, the same for all runs.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@run_argument("references", "RUN RUN...", nargs=-1)
+@out_option("FILE.html", "Also write a page, with curves and samples.")
+@seed_option("Decides the page's samples; each run's are drawn with the same seed.")
+@overwrite_option
 @runs_option
 def compare(
     *, references: tuple[str, ...], out: Path | None, seed: int, overwrite: bool, runs: Path
@@ -73,14 +69,8 @@ def print_comparison(items: Sequence[Compared], console: "Console") -> None:
     from gtk.pictures.comparison import figure_text, term_title
     from gtk.pictures.setup import setting_text
 
-    settings = [
-        (row.name, [setting_text(value) for value in row.values])
-        for row in differing_settings(items)
-    ]
-    figures = [
-        (term_title(row), [figure_text(value) for value in row.values])
-        for row in final_terms(items)
-    ]  # fmt: skip
+    settings = [(row.name, [*map(setting_text, row.values)]) for row in differing_settings(items)]
+    figures = [(term_title(row), [*map(figure_text, row.values)]) for row in final_terms(items)]
     names = [item.name for item in items]
     if settings:
         _print_rows(console, "setting", names, settings)
@@ -117,20 +107,18 @@ def _print_rows(
 
 
 def draw(item: Compared, seed: int) -> "Drawn":
-    """Draw samples of a run, or say why there are none."""
-    import numpy as np
-
+    """Draw samples of a run, or return the reason why it has none."""
     from gtk.pictures.comparison import Drawn
 
     try:
         condition = item.run.condition
-        labels, heads, columns = None, list[str](), COLUMNS
+        labels, names, columns = None, list[str](), COLUMNS
         if condition is not None:
-            examples, heads = condition.examples(), condition.example_names()
-            columns = min(COLUMNS, len(examples))
-            chosen = np.linspace(0, len(examples) - 1, columns).round().astype(np.int64)
-            labels, heads = [*examples[chosen]] * ROWS, [heads[at] for at in chosen]
-        return Drawn(item.run.sample(labels, ROWS * columns, seed=seed), heads, columns)
+            examples, known = condition.examples(), condition.example_names()
+            chosen = spread(len(examples), COLUMNS)
+            labels, names = [*examples[chosen]] * ROWS, [known[index] for index in chosen]
+            columns = len(chosen)
+        return Drawn(item.run.sample(labels, ROWS * columns, seed=seed), names, columns)
     except ImportError as error:
         return Drawn(None, reason=f"{error.name} is not installed here")
     except (GtkError, OSError) as error:

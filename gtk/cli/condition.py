@@ -1,52 +1,46 @@
-"""What the images of a picture are conditioned on: options, and names for people."""
+"""What the images of a picture are conditioned on: its options, and how they are read."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import click
+from numpy.typing import NDArray
 
+from gtk.cli.options import Decorator
 from gtk.core.values.condition import NONE, Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-
-def condition_options(label_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def condition_options(label_help: str) -> Decorator:
     """Return a decorator that adds --label and --condition, as `label` and `conditions`."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        condition = click.option(
-            "--condition",
-            "conditions",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="An attribute (0 or 1) or a number; can be repeated.",
-        )
-        return click.option("--label", metavar="CLASS", help=label_help)(condition(command))
-
-    return decorate
+    label = click.option("--label", metavar="CLASS", help=label_help)
+    condition = click.option(
+        "--condition",
+        "conditions",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An attribute (0 or 1) or a number; can be repeated.",
+    )
+    return lambda command: label(condition(command))
 
 
 def wanted_condition(
     spec: ConditionSpec | None, label: str | None, conditions: Sequence[str]
-) -> "NDArray[Any] | None":
+) -> NDArray[Any] | None:
     """Return the row that --label or --condition asks for, None where neither is given.
 
     Raises:
-        InvalidValue: the model takes no such condition, or a text is no NAME=VALUE.
-        UnknownName: no class, attribute or number goes by a name.
+        InvalidValue: the model takes no such condition, or a text is not NAME=VALUE.
+        UnknownName: no class, attribute or number has a name.
     """
     if conditions and (spec is None or isinstance(spec, Classes)):
-        raise InvalidValue("--condition is for models of attributes or numbers, which this is not")
+        raise InvalidValue("this model takes no attributes or numbers: leave --condition out")
     if label is not None and spec is None:
         raise InvalidValue("this model was trained without a condition: leave --label out")
     if spec is None or (label is None and not conditions):
         return None
-    if label is not None and not isinstance(spec, Classes):
-        names = ", ".join(spec.names)
-        raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
     if label is not None:
+        check_classes(spec)
         return spec.encode(label)
     if list(conditions) == [NONE]:
         return spec.encode(None)
@@ -55,19 +49,30 @@ def wanted_condition(
     return spec.encode(parse_numbers(conditions, "--condition"))
 
 
+def check_classes(spec: ConditionSpec) -> None:
+    """Refuse a condition other than classes.
+
+    Raises:
+        InvalidValue: it says which option to use.
+    """
+    if not isinstance(spec, Classes):
+        names = ", ".join(spec.names)
+        raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
+
+
 def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
     """Read NAME=VALUE texts.
 
     Raises:
         InvalidValue: a text is something else, or a name is given twice.
     """
-    vector: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if name in vector:
-            raise InvalidValue(f"{option} gives {name} twice")
+        if name in numbers:
+            raise InvalidValue(f"{option} gives {name!r} twice")
         try:
-            vector[name] = float(value)
+            numbers[name] = float(value)
         except ValueError as error:
-            raise InvalidValue(f"{option} takes NAME=NUMBER, not '{text}'") from error
-    return vector
+            raise InvalidValue(f"{option} takes NAME=NUMBER, not {text!r}") from error
+    return numbers

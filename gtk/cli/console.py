@@ -1,14 +1,17 @@
-"""Where commands print: results on standard output, in plain text where it is not a terminal."""
+"""The console: results on standard output, as plain text where it is not a terminal."""
 
+from collections.abc import Iterable
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what prints nothing through it, such as --help, starts faster without
+from gtk.core.values.text import visible
+
+if TYPE_CHECKING:  # commands that print nothing through it, such as --help, start faster without
     from rich.console import Console
 
 
 def make_console() -> "Console":
-    """Return a console that breaks no path over lines, and takes no text for markup."""
+    """Return a console that breaks no path over lines and prints markup as it stands."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -17,22 +20,20 @@ def make_console() -> "Console":
     return console
 
 
-def print_wrapped(console: "Console", text: str, title: str = "") -> None:
-    """Print a text in the lines of the console, each but the first indented below the first.
+def print_titled(console: "Console", lines: Iterable[tuple[str, str]]) -> None:
+    """Print texts behind their titles, wrapped below themselves.
 
-    Args:
-        console: where.
-        text: of which no word is broken, so that paths are whole.
-        title: stands before it.
+    No word is broken, so that paths stay whole; characters that a terminal acts on are escaped.
     """
-    first = f"{title:<11} " if title else ""
-    lines = wrap(
-        text,
-        console.width,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    for line in lines:
-        console.print(line)
+    for title, text in lines:
+        first = f"{title:<11} " if title else ""
+        wrapped = wrap(
+            visible(text),
+            console.width,
+            initial_indent=first,
+            subsequent_indent=" " * len(first),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in wrapped:
+            console.print(line)

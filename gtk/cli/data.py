@@ -5,37 +5,50 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console, print_wrapped
-from gtk.cli.options import HeadedCommand, PluginName, UserPath, click_option
+from gtk.cli.config_options import HeadedCommand, click_option, probe
+from gtk.cli.console import make_console, print_titled
+from gtk.cli.options import (
+    USER_PATH,
+    number_option,
+    out_option,
+    overwrite_option,
+    plugin_completer,
+    seed_option,
+)
 from gtk.cli.progress_bar import work_shown
 from gtk.core.registry.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.settings.image_source import find_dataset, find_root, load_data, split_reference
-from gtk.core.values.errors import UserError
 from gtk.core.values.output import check_output_file
 
 if TYPE_CHECKING:
     from gtk.core.values.dataset import Dataset
 
-COLUMNS, MOST_COLUMNS = 10, 100
-
 
 class DataCommand(HeadedCommand):
-    """Looks for the data set's name first: it adds its options."""
+    """A command with the options of the data set that its argument names."""
+
+    def choose(self, args: list[str]) -> "Plugin[Any] | None":
+        """Find the data set."""
+        reference = self._reference(args)
+        return None if reference is None else find_dataset(split_reference(reference)[0] or "")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find the data set, then parse everything."""
-        reference = _probe(self.params, args)
-        if reference is not None:
-            try:
-                ctx.obj = find_dataset(split_reference(reference)[0] or "")
-            except UserError:
-                if not ctx.resilient_parsing:  # while completing a word, say nothing
-                    raise
+        """Parse everything; refuse a name that only looked like an option's value."""
+        reference = self._reference(args)
         left = super().parse_args(ctx, args)
         if ctx.params["name"] != reference and not ctx.resilient_parsing:
             ctx.fail("give the data set's name before its options")
         return left
+
+    def _reference(self, args: list[str]) -> str | None:
+        """Return the argument that is the data set, among words that may be options' values."""
+        ctx = probe(self.params, args)
+        words = [str(word) for word in (ctx.params["name"], *ctx.args) if word and word[0] != "-"]
+        for word in words:
+            if any(item.goes_by(word.partition(":")[0]) for item in installed(DATASET)):
+                return word
+        return words[0] if words else None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return gtk's own options and the data set's."""
@@ -43,58 +56,32 @@ class DataCommand(HeadedCommand):
         if ctx.obj is None:
             return own
         heading = f"Options of data set {ctx.obj.spec.name}"
-        return [
-            *own,
-            *(click_option(item, item.default, heading) for item in self.options(ctx.obj)),
-        ]
-
-    def options(self, plugin: "Plugin[Any]") -> list[Option]:
-        """Return the data set's options: as for `gtk train`, or --data-NAME where that is taken."""
-        taken = {parameter.name for parameter in self.params}
-        return options_of({"data": plugin.spec.config}, taken)
+        added = _config_options(self, ctx.obj)
+        return own + [click_option(item, item.default, heading) for item in added]
 
 
-def _probe(params: list[click.Parameter], args: list[str]) -> str | None:
-    """Return which argument is the data set, among words that may be its options' values."""
-    probe = click.Command(
-        "probe",
-        params=params,
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    ).make_context("probe", list(args), resilient_parsing=True)
-    words: list[str] = [
-        word for word in (probe.params["name"], *probe.args) if word and word[0] != "-"
-    ]
-    for word in words:
-        if any(item.goes_by(word.partition(":")[0]) for item in installed(DATASET)):
-            return word
-    return words[0] if words else None
+def _config_options(command: click.Command, plugin: "Plugin[Any]") -> list[Option]:
+    """Return the data set's options: as for `gtk train`, or --data-NAME where that is taken."""
+    taken = {parameter.name for parameter in command.params}
+    return options_of({"data": plugin.spec.config}, taken)
 
 
 @click.command(cls=DataCommand)
-@click.argument("name", required=False, metavar="[NAME[:PATH]]", type=PluginName("dataset"))
+@click.argument(
+    "name", required=False, metavar="[NAME[:PATH]]", shell_complete=plugin_completer("dataset")
+)
 @click.option(
     "--data-root",
-    type=UserPath(),
+    type=USER_PATH,
     metavar="DIR",
     help="A folder with the data set's files, or PATH; as for gtk train.",
 )
-@click.option("--out", type=UserPath(), metavar="FILE", help="The PNG to write.")
+@out_option("FILE", "The PNG to write.")
 @click.option("--test", is_flag=True, help="Show test images, not training images.")
-@click.option(
-    "-n",
-    "columns",
-    type=click.IntRange(1, MOST_COLUMNS),
-    default=COLUMNS,
-    show_default=True,
-    metavar="N",
-    help="Images in a row.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides which images."
-)
+@number_option("-n", "columns", text="Images in a row.", high=100, default=10)
+@seed_option("Decides which images.")
 @click.option("--no-preview", is_flag=True, help="Do not show images in the terminal.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@overwrite_option
 @click.pass_context
 def data(
     ctx: click.Context,
@@ -126,34 +113,17 @@ def data(
     plugin: Plugin[Any] = ctx.obj
     spec = plugin.spec
     root = find_root(spec, data_root, split_reference(name)[1])
-    fields = {option.name: option.field for option in _options(ctx)}
+    fields = {option.name: option.field for option in _config_options(ctx.command, plugin)}
     values = {fields[key]: value for key, value in options.items() if value is not None}
     config = make_config(spec.config, values, f"data set '{spec.name}'")
-    from gtk.cli.data_summary import (  # which takes numpy, that --help does without
-        print_facts,
-        train_command,
-    )
+    from gtk.cli.data_summary import print_summary, train_command  # numpy, which --help needs not
 
     with work_shown():
         dataset = load_data(plugin, config, root)
-    print_facts(spec, dataset, root)
+    print_summary(spec, dataset, root)
     _show(dataset, test, columns, seed, out, no_preview)
-    where = [] if data_root is None else ["--data-root", str(data_root)]
-    chosen = [part for key, value in values.items() for part in _typed(key, value)]
-    print_wrapped(make_console(), train_command(dataset, name, [*where, *chosen]), "train on it")
-
-
-def _typed(field: str, value: Any) -> list[str]:  # noqa: ANN401 - of any type that an option has
-    """Return an option as it is typed for `gtk train`."""
-    flag = field.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{flag}" if value else f"--no-{flag}"]
-    return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-
-
-def _options(ctx: click.Context) -> list[Option]:
-    assert isinstance(ctx.command, DataCommand)  # noqa: S101 - for mypy
-    return ctx.command.options(ctx.obj)
+    chosen = values if data_root is None else {"data_root": data_root, **values}
+    print_titled(make_console(), [("train on it", train_command(dataset, name, chosen))])
 
 
 def _list_installed() -> None:
@@ -187,13 +157,12 @@ def _show(
     if preview:
         from gtk.pictures.preview import half_blocks
 
-        console.print(
-            half_blocks(image_grid(sheet.images, columns, scale=1), console.width), end=""
-        )
+        grid = image_grid(sheet.images, columns, scale=1)
+        console.print(half_blocks(grid, console.width), end="")
     if out is not None:
         from gtk.pictures.labels import labelled_grid
 
         write_png(labelled_grid(sheet.images, columns, row_names=sheet.row_names), out)
     where = "" if out is None else f"{out}: "
     which = "test" if test else "training"
-    print_wrapped(console, f"{where}{sheet.shown} ({which} images, seed {seed})")
+    print_titled(console, [("", f"{where}{sheet.shown} ({which} images, seed {seed})")])

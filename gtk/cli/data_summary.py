@@ -1,31 +1,26 @@
-"""What there is to say of a data set: sizes, places, and how many images go by each label."""
+"""The summary of a data set: sizes, places, and how many images have each label."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtk.cli.console import make_console, print_wrapped
+from gtk.cli.console import make_console, print_titled
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.storage.cache import cache_folder
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
+from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def print_facts(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
-    """Print what a data set holds, and a table of its labels.
-
-    Args:
-        spec: the plugin's.
-        dataset: what it has loaded.
-        root: where from, None for its own place.
-    """
+def print_summary(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
+    """Print what a data set holds, which was read from `root`, and a table of its labels."""
     described, condition = dataset.spec, dataset.spec.condition
     train, test = dataset.train, dataset.test
     colour = {1: "grey", 3: "colour"}.get(described.channels, f"{described.channels} channels")
@@ -33,37 +28,33 @@ def print_facts(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> None:
         ("data set", f"{spec.name}: {spec.summary}"),
         ("images", f"{len(train):,} for training, {len(test):,} for tests"),
         ("size", f"{described.width}x{described.height} pixels, {colour}"),
-        ("condition", _kind(condition)),
+        ("condition", "none" if condition is None else condition.summary),
         ("read from", _origin(spec, root)),
         ("decoded", f"{train.images.nbytes + test.images.nbytes:,} bytes {_place(train)}"),
         *(("note", note) for note in dataset.notes),
     ]
     console = make_console()
-    for title, text in lines:
-        print_wrapped(console, visible(text), title)
+    print_titled(console, lines)
     if condition is not None:
         console.print(_table(condition, train, test))
 
 
-def train_command(dataset: Dataset, reference: str, options: Sequence[str]) -> str:
-    """Return a command that trains on a data set, with a model and conditioner that fit it.
+def train_command(dataset: Dataset, reference: str, options: Mapping[str, Any]) -> str:
+    """Return a command that trains a model and conditioner that fit a data set.
 
-    Args:
-        dataset: as loaded.
-        reference: what the user calls it.
-        options: that it was loaded with, as they are typed.
+    The data set was loaded by the name `reference`, with `options`.
     """
     condition = dataset.spec.condition
     command = ["gtk", "train", "--plugin", "vae" if condition is None else "cvae"]
-    if condition is not None and not isinstance(condition, Classes | Attributes):  # one-hot can't
+    if condition is not None and not isinstance(condition, Classes | Attributes):
+        # one-hot, the default of cvae, takes classes and attributes only
         command += ["--conditioner", "film"]
-    return shlex.join([*command, "--data", reference, *options])
-
-
-def _kind(condition: ConditionSpec | None) -> str:
-    if condition is None:
-        return "none"
-    return condition.summary
+    command += ["--data", reference]
+    typed = [
+        setting(name, ",".join(map(str, value)) if isinstance(value, tuple) else value)
+        for name, value in options.items()
+    ]
+    return " ".join([shlex.join(command), *typed])
 
 
 def _origin(spec: DatasetSpec, root: Path | None) -> str:
@@ -73,24 +64,20 @@ def _origin(spec: DatasetSpec, root: Path | None) -> str:
 
 
 def _place(split: Split) -> str:
-    images = split.images
-    while isinstance(images, np.ndarray) and not isinstance(images, np.memmap):
-        if images.base is None:
-            return "in memory"
+    images: Any = split.images
+    while isinstance(images, np.ndarray):  # a view of a mapped file is an ordinary array
+        if isinstance(images, np.memmap):
+            return f"in {Path(str(images.filename)).parent}"
         images = images.base
-    return (
-        f"in {Path(str(images.filename)).parent}" if isinstance(images, np.memmap) else "in memory"
-    )
+    return "in memory"
 
 
 def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
     """Return a row for each class, attribute or number, with figures of both splits."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table()
     numbered = isinstance(condition, Classes)
-    if numbered:
-        table.add_column("label", justify="right")
+    table = Table(*([Column("label", justify="right")] if numbered else []))
     table.add_column(condition.nouns[0], overflow="fold")
     for title in ("train", "test"):
         table.add_column(title, justify="right")
@@ -104,12 +91,11 @@ def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
 
 
 def _figures(condition: ConditionSpec, split: Split) -> list[str]:
-    """Return what is said of each class, attribute or number of a split."""
+    """Return a count, a share or a range for each class, attribute or number of a split."""
     if isinstance(condition, Classes):
         return [f"{count:,}" for count in np.bincount(split.labels, minlength=condition.count)]
-    if not len(split):
-        return ["-"] * condition.count
-    if split.labels.shape[1:] != (condition.count,):  # of a plugin's kind
+    # The rows of a plugin's own kind may have any shape.
+    if not len(split) or split.labels.shape[1:] != (condition.count,):
         return ["-"] * condition.count
     means = split.labels.mean(axis=0, dtype=np.float64)
     if isinstance(condition, Attributes):

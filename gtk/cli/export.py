@@ -9,7 +9,14 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.manifest_lines import undecided_rows
-from gtk.cli.options import RunReference, UserPath, checkpoint_option, runs_option
+from gtk.cli.options import (
+    Decorator,
+    checkpoint_option,
+    json_option,
+    out_option,
+    run_argument,
+    runs_option,
+)
 from gtk.cli.progress_bar import work_shown
 from gtk.core.storage.command import sample_condition
 from gtk.core.storage.run import Run
@@ -23,40 +30,36 @@ if TYPE_CHECKING:  # these import torch
     from gtk.exports.parity import Difference
 
 
-class BatchSize(click.ParamType[Any]):
-    """A whole number, or "dynamic" for any."""
+def batch_size(text: str) -> int | None:
+    """Read a whole number, or "dynamic" for any, which is None."""
+    try:
+        return None if text == "dynamic" else int(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be 'dynamic' or a whole number such as 16"
+        ) from error
 
-    name = "batch size"
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - None by default, else a text
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int | None:
-        """Return the number, None for any."""
-        if value == "dynamic":
-            return None
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(f"'{value}' is neither 'dynamic' nor a whole number such as 16.", param, ctx)
+def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - a Literal
+    """Add an option whose default is the first of its choices."""
+    known = get_args(choices)
+    return click.option(
+        flag, type=click.Choice(known), default=known[0], show_default=True, help=text
+    )
 
 
 @click.command()
-@click.argument("run", metavar="RUN", type=RunReference())
+@run_argument()
 @click.option(
     "--part",
     metavar="PART",
     help="decoder, sampler, encoder, generator, discriminator, or another that the model's plugin "
-    "has; 'all' for each of them. By default the one that makes images.",
+    "has; 'all' for every one. By default the one that makes images.",
 )
-@click.option(
-    "--out",
-    type=UserPath(),
-    metavar="FILE",
-    help="The file to write, for 'all' a folder; by default NAME-PART.onnx in the run's folder. A "
-    ".json beside it has what the file says about itself.",
+@out_option(
+    "FILE",
+    "The file to write, for 'all' a folder; by default NAME-PART.onnx in the run's folder. A .json "
+    "beside it holds the file's manifest.",
 )
 @checkpoint_option
 @click.option(
@@ -64,38 +67,30 @@ class BatchSize(click.ParamType[Any]):
     default=OPSETS[0],
     show_default=True,
     metavar="N",
-    help=f"The version of ONNX's operators: {OPSETS[0]} to {OPSETS[-1]}; some models also go "
-    "into older ones.",
+    help=f"The version of ONNX's operators: {OPSETS[0]} to {OPSETS[-1]}; some models also work "
+    "with older ones.",
 )
-@click.option(
+@_choice(
     "--precision",
-    type=click.Choice(get_args(Precision)),
-    default="fp32",
-    show_default=True,
-    help="fp16 halves the file, for GPUs and downloads; a CPU gains nothing by it. Inputs and "
-    "outputs stay float32.",
+    Precision,
+    "fp16 halves the file, for GPUs and downloads; a CPU gains nothing by it. Inputs and outputs "
+    "stay float32.",
 )
-@click.option(
-    "--image",
-    type=click.Choice(get_args(Pixels)),
-    default="float",
-    show_default=True,
-    help="What images are, in and out: float32 in 0..1, or whole levels in 0..255.",
+@_choice(
+    "--image", Pixels, "What images are, in and out: float32 in 0..1, or whole levels in 0..255."
 )
-@click.option(
+@_choice(
     "--layout",
-    type=click.Choice(get_args(Layout)),
-    default="nchw",
-    show_default=True,
-    help="The order of an image's axes: channels first, or last as in most picture files.",
+    Layout,
+    "The order of an image's axes: channels first, or last as in most picture files.",
 )
 @click.option(
     "--batch-size",
-    type=BatchSize(),
+    type=batch_size,
     default="dynamic",
     show_default=True,
     metavar="dynamic|N",
-    help="How many images the file makes at once: as many as it is asked for, or always N.",
+    help="Images that the file makes at once: any number, or always N.",
 )
 @click.option(
     "--atol",
@@ -108,7 +103,7 @@ class BatchSize(click.ParamType[Any]):
 )
 @click.option("--dry-run", is_flag=True, help="Do everything, proof included, but write no file.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, for programs.")
+@json_option("Print one JSON object a file, for programs.")
 @runs_option
 def export(
     *,
@@ -139,7 +134,7 @@ def export(
             exported = [export_one(found, out, part=part, **options)]
     if as_json:
         for item in exported:
-            click.echo(json.dumps(_facts(item), allow_nan=False))
+            click.echo(json.dumps(_document(item), allow_nan=False))
         return
     console = make_console()
     for item in exported:
@@ -148,8 +143,8 @@ def export(
         _print_next(console, found, exported[0])
 
 
-def _facts(item: "Exported") -> dict[str, Any]:
-    """Return what a program wants to know of a file."""
+def _document(item: "Exported") -> dict[str, Any]:
+    """Describe a file for programs."""
     return {
         "file": str(item.path),
         "part": item.part,
@@ -163,7 +158,7 @@ def _facts(item: "Exported") -> dict[str, Any]:
 
 
 def _print(console: "Console", item: "Exported") -> None:
-    """Say what was written, and how near to PyTorch it is."""
+    """Print what was written, and how near to PyTorch it is."""
     manifest = item.contract
     batch = manifest["batch_size"] or "of any size"
     what = f"{item.size:,} bytes, {manifest['precision']}, opset {manifest['opset']}, batch {batch}"

@@ -1,33 +1,29 @@
 """`gtk interpolate`: what lies between random points, between conditions, or between images."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from gtk.cli.condition import (
-    condition_options,
-    parse_numbers,
-    wanted_condition,
-)
-from gtk.cli.options import RunReference
+from gtk.cli.condition import condition_options, parse_numbers, wanted_condition
+from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
 from gtk.cli.source import RunSource, Source
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from gtk.core.values.interpolation import spherical
 
 ROWS, MOST_EXAMPLES = 5, 10
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@source_argument
 @click.option(
     "--from",
     "start",
     metavar="CONDITION",
-    help="A class, or NAME=VALUE with commas; with --to, at one z in each row.",
+    help="A class, or NAME=VALUE with commas; with --to, each row keeps one z.",
 )
 @click.option("--to", "end", metavar="CONDITION", help="The condition at the other end.")
 @click.option(
@@ -38,19 +34,9 @@ ROWS, MOST_EXAMPLES = 5, 10
     help="Two test images, by number from 0, or image files.",
 )
 @condition_options("The class of every image, or of the files of --images.")
-@click.option(
-    "--steps",
-    type=click.IntRange(2, 100),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="Images from one end to the other.",
-)
-@click.option(
-    "--rows",
-    type=click.IntRange(1, 100),
-    metavar="N",
-    help=f"Ways to go.  [default: one for each class, or {ROWS}]",
+@number_option("--steps", text="Images from one end to the other.", low=2, high=100, default=10)
+@number_option(
+    "--rows", text=f"Rows of images.  [default: one for each class, or {ROWS}]", high=100
 )
 @picture_options()
 def interpolate(
@@ -98,29 +84,19 @@ def interpolate(
         raise InvalidValue("this model was trained without a condition: leave --from and --to out")
     if label is not None:
         raise InvalidValue("--from and --to say which classes: leave --label out")
+    rows = rows or ROWS
     if isinstance(spec, Classes):
-        if conditions:
-            wanted_condition(spec, None, conditions)  # refuses them
-        layout = _between_classes(origin, spec, (start, end), steps, rows or ROWS, seed)
+        wanted_condition(spec, None, conditions)  # refuses them
+        layout = _between_classes(origin, spec, (start, end), steps, rows, seed)
     else:
-        layout = _between_numbers(
-            origin, spec, (start, end), conditions, steps=steps, rows=rows or ROWS, seed=seed
-        )
+        layout = _between_numbers(origin, spec, (start, end), conditions, steps, rows, seed)
     picture.show(layout, f"{steps} steps from {start} to {end}, seed {seed}")
 
 
 def _between_points(
-    source: Source,
-    wanted: "NDArray[Any] | None",
-    steps: int,
-    rows: int | None,
-    seed: int,
+    source: Source, wanted: NDArray[Any] | None, steps: int, rows: int | None, seed: int
 ) -> Layout:
     """Go along an arc from one draw of noise to another in each row."""
-    import numpy as np
-
-    from gtk.core.values.interpolation import spherical
-
     spec = source.condition
     examples = [] if spec is None or wanted is not None else spec.example_names()
     count = rows or min(len(examples), MOST_EXAMPLES) or ROWS
@@ -128,33 +104,25 @@ def _between_points(
     noise = source.draw_noise(2 * count, seed)
     paths = [spherical(noise[2 * row], noise[2 * row + 1], shares) for row in range(count)]
     names: list[str] = []
-    labels = None if wanted is None else np.stack([wanted] * (count * steps))
     if spec is not None and wanted is None:
         names = [examples[row % len(examples)] for row in range(count)]
-        labels = spec.cycle(count).repeat(steps, axis=0)
-    images = source.generate(np.concatenate(paths), labels)
+        wanted = spec.cycle(count).repeat(steps, axis=0)
+    images = source.generate(np.concatenate(paths), wanted)
     return Layout(images, steps, column_names=percentages(steps), row_names=names)
 
 
 def _between_classes(
-    source: Source,
-    spec: ConditionSpec,
-    ends: tuple[str, str],
-    steps: int,
-    rows: int,
-    seed: int,
+    source: Source, spec: Classes, ends: tuple[str, str], steps: int, rows: int, seed: int
 ) -> Layout:
     """Go from one class to another, with the same noise all along each row.
 
     Raises:
         InvalidValue: an exported file, where a class is a whole number and nothing else.
     """
-    import numpy as np
-
     if not isinstance(source, RunSource):
         raise InvalidValue(
-            f"{source.reference} is an exported file, which takes whole classes and has nothing in "
-            "between: name the run"
+            f"{source.reference} is an exported file, which takes whole classes and cannot mix "
+            "them: name the run"
         )
     labels = np.stack([spec.encode(end) for end in ends])
     noise = source.draw_noise(rows, seed).repeat(steps, axis=0)
@@ -168,14 +136,11 @@ def _between_numbers(
     spec: ConditionSpec,
     ends: tuple[str, str],
     conditions: tuple[str, ...],
-    *,
     steps: int,
     rows: int,
     seed: int,
 ) -> Layout:
     """Go straight from some numbers to others, with the same noise all along each row."""
-    import numpy as np
-
     fixed = parse_numbers(conditions, "--condition")
     start, end = (
         parse_numbers(text.split(","), option)
@@ -183,13 +148,13 @@ def _between_numbers(
     )
     if set(start) != set(end) or set(start) & set(fixed):
         raise InvalidValue(
-            "--from and --to name the same attributes or numbers, and --condition others"
+            "--from and --to must name the same attributes or numbers, and --condition others"
         )
     values = [
         {name: _between(start[name], end[name], step / (steps - 1)) for name in start}
         for step in range(steps)
     ]
-    for value in (values[0], values[-1]):  # what the user gave is what a message shows
+    for value in (values[0], values[-1]):  # so that a message shows what the user gave
         spec.encode(fixed | value)
     way = np.stack([spec.encode(fixed | value) for value in values])
     noise = source.draw_noise(rows, seed).repeat(steps, axis=0)

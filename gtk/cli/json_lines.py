@@ -1,9 +1,9 @@
-"""`gtk train --json`: what happens, one JSON object a line on standard output, for programs."""
+"""`gtk train --json`: one JSON object a line on standard output for every event, for programs."""
 
 import json
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,17 +15,15 @@ from gtk.core.training.progress import Progress
 from gtk.core.values.errors import GtkError
 from gtk.plugins.callbacks.pace import Pace
 
-#: Seconds between two lines about the same work: it may be told of every image.
-WORK = 1.0
+#: Seconds between two lines about the same work, which is reported for every image.
+WORK_INTERVAL = 1.0
 
 
 class JsonLines:
-    """A callback that prints an object for every event, and what the command prints at its end.
-
-    As a context manager it also prints the failure, or the interrupt, that leaves the block.
+    """A callback that prints an object for every event; `end` prints the last one.
 
     Args:
-        clock: seconds, from any moment on.
+        clock: returns seconds, counted from any moment.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,87 +34,82 @@ class JsonLines:
 
     @hookimpl
     def gtk_work(self, what: str, done: int, total: int) -> None:
-        """Print how far the data are: at both ends, and once a second in between."""
+        """Print the progress of work on the data: at both ends, and once a second in between."""
         now = self._clock()
-        if done in (0, total) or now - self._worked >= WORK:
+        if done in (0, total) or now - self._worked >= WORK_INTERVAL:
             self._worked = now
             _print("work", {"what": what, "done": done, "total": total})
 
     @hookimpl
     def gtk_note(self, note: str) -> None:
-        """Print what there is to know of the data."""
+        """Print a note on the data."""
         _print("note", {"note": note})
 
     @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
-        """Print where the training begins or goes on."""
+        """Print the step at which the training begins or goes on."""
         self._pace.note(progress)
-        _print("start", {**_place(run, progress), "learning_rate": progress.learning_rate})
+        _print("start", {**_position(run, progress), "learning_rate": progress.learning_rate})
 
     @hookimpl
     def gtk_step_end(self, run: Run, progress: Progress) -> None:
-        """Print a report."""
+        """Print the terms of the loss, and the pace."""
         self._pace.note(progress)
         left = self._pace.left
-        facts = {
+        document = {
+            **_position(run, progress),
             "terms": dict(progress.terms),
             "images_per_second": round(progress.images_per_second, 1),
             "learning_rate": progress.learning_rate,
             "seconds_left": None if left is None else round(left, 1),
         }
-        _print("step", {**_place(run, progress), **facts})
+        _print("step", document)
 
     @hookimpl
     def gtk_epoch_end(self, run: Run, progress: Progress) -> None:
         """Print that an epoch is over."""
-        _print("epoch", _place(run, progress))
+        _print("epoch", _position(run, progress))
 
     @hookimpl
     def gtk_train_end(self, progress: Progress) -> None:
-        """Note how far it came; whether all went well is known to the command."""
+        """Keep the progress for `end`, which the command calls where nothing failed."""
         self._last = progress
 
     def end(self, run: Run) -> None:
-        """Print the last figures of each split and where everything is, if anybody still reads."""
+        """Print the last figures of each split and the paths of what the training left."""
         from gtk.cli.train_summary import last_metrics
 
-        if self._last is None:
+        if self._last is None:  # left out as a failing callback, since nobody reads its lines
             return
-        report = run.path / "report.html"
         folder = run.checkpoints.folder(run.checkpoints.choose(None))
-        facts = {
-            **_place(run, self._last),
+        document = {
+            **_position(run, self._last),
             "stopped": self._last.stopped or None,
             "metrics": last_metrics(run),
             "pictures": str(run.pictures),
             "checkpoint": str(folder),
-            "report": str(report) if report.exists() else None,
+            "report": str(run.report) if run.report.exists() else None,
         }
-        _print("end", facts)
+        _print("end", document)
 
-    def __enter__(self) -> "JsonLines":
-        """Watch the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Print what ends the block as the command will end it, which standard error has, too."""
-        if error is not None:
-            error = plugin_failure(error) or error
-        if isinstance(error, GtkError):
-            _print("failed", {"message": str(error), "exit_code": error.exit_code})
-        elif isinstance(error, KeyboardInterrupt):
-            _print("failed", {"message": "interrupted", "exit_code": 130})
-        elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            _print("failed", {"message": str(error), "exit_code": 1})
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Print the failure that leaves the block, as the command also does on standard error."""
+        try:
+            yield
+        except BaseException as error:
+            failure = plugin_failure(error) or error
+            if isinstance(failure, GtkError):
+                _print("failed", {"message": str(failure), "exit_code": failure.exit_code})
+            elif isinstance(failure, KeyboardInterrupt):
+                _print("failed", {"message": "interrupted", "exit_code": 130})
+            elif isinstance(failure, OSError) and not isinstance(failure, BrokenPipeError):
+                _print("failed", {"message": str(failure), "exit_code": 1})
+            raise
 
 
-def _place(run: Run, progress: Progress) -> dict[str, Any]:
-    """Return which run it is, and how far."""
+def _position(run: Run, progress: Progress) -> dict[str, Any]:
+    """Return the run, and how far it is."""
     return {
         "run": str(run.path),
         "step": progress.step,
@@ -126,5 +119,5 @@ def _place(run: Run, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _print(event: str, facts: dict[str, Any]) -> None:
-    click.echo(json.dumps({"event": event, **facts}, allow_nan=False))
+def _print(event: str, document: dict[str, Any]) -> None:
+    click.echo(json.dumps({"event": event, **document}, allow_nan=False))

@@ -1,4 +1,4 @@
-"""A group of commands that imports one when it is named, not to list it."""
+"""A group of commands that imports a command when it is named, not when it is listed."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,27 +10,21 @@ from gtk.core.values.errors import did_you_mean
 
 
 class LazyGroup(click.Group):
-    """Commands of which each has a module of its own.
+    """A group whose commands have a module each.
 
     Args:
-        listed: what each command is for, by name, in the order in which they are listed.
-        prefix: what the module and function of each are called, before the command's name.
+        listed: a summary of each command, by name, in order.
+        prefix: the module and the function of a command are called this and its name.
         values: as `click.Group` takes them.
     """
 
-    def __init__(
-        self,
-        *,
-        listed: Mapping[str, str],
-        prefix: str = "",
-        **values: Any,  # noqa: ANN401 - click's own
-    ) -> None:
+    def __init__(self, *, listed: Mapping[str, str], prefix: str = "", **values: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(**values)
         self._listed = listed
         self._prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which they are used."""
+        """Return the names, in order."""
         return list(self._listed)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -49,7 +43,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is named; a misspelt one gets the nearest."""
+        """Find the command that is named; suggest the nearest for a misspelt one."""
         name = args[0]
         if name not in self._listed and not name.startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command '{name}'.{did_you_mean(name, self._listed)}")

@@ -1,4 +1,4 @@
-"""The command `gtk`: finds its commands when they are named, and ends every failure in one line."""
+"""The command `gtk`: imports a command when it is named, and reports every failure in one line."""
 
 import os
 import sys
@@ -15,37 +15,28 @@ from gtk.core.values.text import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
-#: What an environment that only draws from exported files may lack.
+#: Packages that an environment which only draws from exported files may lack.
 HEAVY = {
-    "filelock",
-    "jinja2",
-    "onnx",
-    "onnx_ir",
-    "onnxruntime",
-    "onnxscript",
-    "platformdirs",
-    "safetensors",
-    "sklearn",
-    "torch",
-    "torchvision",
-}
+    "filelock", "jinja2", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "platformdirs",
+    "safetensors", "sklearn", "torch", "torchvision",
+}  # fmt: skip
 
 #: What each command is for; its module is imported when it is named.
 COMMANDS = {
     "train": "Train a model, from its first step or on from a run's last.",
     "data": "Show a data set: size, labels and images; or list all.",
     "sample": "Draw images and write them as a PNG grid.",
-    "reconstruct": "Encode and decode test images, or your own, and show what is left.",
+    "reconstruct": "Show test images, or your own, beside their reconstructions.",
     "interpolate": "Draw what lies between images, conditions or random points.",
     "traverse": "Sweep each latent dimension, or draw the manifold of two.",
     "animate": "Make a GIF or APNG of a training, or of a walk in latent space.",
     "export": "Write parts of a run's model as ONNX files, proven equal to PyTorch.",
-    "inspect": "Show what an exported file, or a run's part, takes, gives and is made of.",
+    "inspect": "Show the inputs, outputs and proof of an exported file or a run.",
     "bench": "Measure an exported file or a run, with eager PyTorch beside it.",
     "report": "Write a run's report, one page that opens anywhere.",
     "compare": "Show how runs differ: settings, last figures, curves, samples.",
-    "runs": "List runs: plugin, data, how far they came, last loss and age.",
-    "plugins": "List installed plugins, check one, or begin one of your own.",
+    "runs": "List runs: plugin, data, epochs, last loss and age.",
+    "plugins": "List installed plugins, check one, or start your own.",
     "recipes": "List recipes by name, data, model and summary, or print one.",
 }
 
@@ -57,7 +48,7 @@ COMMANDS = {
 def gtk() -> None:
     """Train generative image models, look at what they make, and export them to ONNX.
 
-    Begin with: gtk train --plugin cvae
+    Start with: gtk train --plugin cvae
     """
 
 
@@ -67,7 +58,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
-        if sys.stdout is not None:  # it is when a shell has closed it
+        if sys.stdout is not None:  # None where a shell has closed it
             sys.stdout.flush()
     except click.UsageError as error:
         hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
@@ -78,29 +69,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in HEAVY:
-            failed = _plugin_failed(error)
-            if failed is None:
-                raise
-            return failed
-        return _fail(
-            f"this needs {missing}, which is not installed here: what is for exported files alone "
-            "lacks torch and more. Install gtk with everything it needs, by the first command "
-            "of its README",
-            EXIT_USAGE,
-        )
-    except BaseException as error:  # a plugin that would end the program has failed, too
-        failed = _plugin_failed(error)
-        if failed is not None:
-            return failed
-        if isinstance(error, OSError):  # the disk is full, a file vanished
-            return _fail(str(error), EXIT_FAILED)
-        raise
+    except BaseException as error:  # SystemExit, too: a plugin that raises it has failed
+        failed = _known_failure(error)
+        if failed is None:
+            raise
+        return failed
     return result if isinstance(result, int) else 0
 
 
@@ -109,20 +85,30 @@ def main() -> NoReturn:
     sys.exit(run())
 
 
-def _plugin_failed(error: BaseException) -> int | None:
-    """Say so where a plugin's own code has failed, and return the exit code; else None."""
-    # Then no plugin was ever looked for, nor is pluggy here.
-    if "gtk.core.registry.discovery" not in sys.modules:
-        return None
-    from gtk.core.registry.plugin_failure import plugin_failure
+def _known_failure(error: BaseException) -> int | None:
+    """Report a failure of the installation, a plugin or the disk, and return the exit code."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing in HEAVY:
+        return _fail(
+            f"this command needs {missing}, which is not installed here: an environment for "
+            "exported files alone lacks torch and more. Install gtk with everything it needs, by "
+            "the first command of its README",
+            EXIT_USAGE,
+        )
+    # Only where this module is imported can a plugin have been loaded, and is pluggy installed.
+    if "gtk.core.registry.discovery" in sys.modules:
+        from gtk.core.registry.plugin_failure import plugin_failure
 
-    failure = plugin_failure(error)
-    return None if failure is None else _fail(str(failure), failure.exit_code)
+        failure = plugin_failure(error)
+        if failure is not None:
+            return _fail(str(failure), failure.exit_code)
+    # The disk is full, a file vanished, ...
+    return _fail(str(error), EXIT_FAILED) if isinstance(error, OSError) else None
 
 
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    # A message may hold names from somebody's data, which a terminal must not interpret.
+    # A message may hold names from data, which a terminal must not interpret.
     click.echo(f"gtk: error: {visible(' '.join(message.split()))}", err=True)
     return code

@@ -1,192 +1,133 @@
-"""Options that several commands share, and options made from config dataclasses."""
+"""Arguments and options that several commands share."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from gtk.core.registry.options import Option, parse_integers
+from gtk.core.registry.options import parse_integers
 from gtk.core.values.user_path import user_path
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
-class Integers(click.ParamType[Any]):
-    """Whole numbers separated by commas."""
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
-    name = "integers"
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, ...]:
-        """Return them as a tuple."""
-        try:
-            return parse_integers(value)
-        except ValueError:
-            self.fail(f"'{value}' is not whole numbers such as 256,128", param, ctx)
+def integers(text: str) -> tuple[int, ...]:
+    """Read whole numbers separated by commas."""
+    try:
+        return parse_integers(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be whole numbers separated by commas, such as 256,128"
+        ) from error
+
+
+def run_reference(text: str) -> str:
+    """Read a run's folder, its name or "latest", or an exported file; replace a leading ~."""
+    return str(user_path(text)) if text.startswith("~") else text
 
 
 class UserPath(click.Path):
-    """A path; a leading ~ is the user's home, also where no shell has replaced it."""
+    """A path; a leading ~ is the user's home, even where no shell has replaced it."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401 - click's signature
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's signature
         """Return it as a `Path`."""
         return super().convert(user_path(value), param, ctx)
 
 
-class PluginName(click.ParamType[Any]):
-    """A plugin of some kind, completed from what is installed."""
+USER_PATH = UserPath(path_type=Path)
 
-    name = "name"
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+def completer(names: Callable[[click.Context], Iterable[str]], *, files: bool = False) -> Completer:
+    """Return what completes a word in a shell: to one of `names`, or else to a file."""
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the installed names that begin so; imports no plugin."""
+    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name) for name in names(ctx) if name.startswith(begun)]
+        return found or ([CompletionItem(begun, type="file")] if files else [])
+
+    return complete
+
+
+def plugin_completer(kind: str) -> Completer:
+    """Return what completes the name of a plugin of a kind; it imports no plugin."""
+
+    def names(_: click.Context) -> list[str]:
         from gtk.core.registry.discovery import KINDS, installed
 
-        kind = next(kind for kind in KINDS if kind.name == self.kind)
-        names = sorted({item.name for item in installed(kind)})
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return sorted({item.name for one in KINDS if one.name == kind for item in installed(one)})
+
+    return completer(names)
 
 
-class RecipeReference(click.ParamType[Any]):
-    """A recipe: the name of one of gtk's own, or a file.
+def recipe_names(_: click.Context) -> Iterable[str]:
+    """Return the names of gtk's own recipes."""
+    from gtk.defaults import built_in_names
 
-    Args:
-        files: whether a file will do.
-    """
-
-    name = "recipe"
-
-    def __init__(self, *, files: bool = True) -> None:
-        self.files = files
-
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the names that begin so, or else files."""
-        from gtk.defaults import built_in_names
-
-        found = [CompletionItem(name) for name in built_in_names() if name.startswith(incomplete)]
-        return found or ([CompletionItem(incomplete, type="file")] if self.files else [])
+    return built_in_names()
 
 
-class RunReference(click.ParamType[Any]):
-    """A run: its folder, its name, or "latest"; for some commands also an exported file."""
+def _run_names(ctx: click.Context) -> list[str]:
+    from gtk.core.storage.runs import list_runs
 
-    name = "run"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Return it with a leading ~ replaced."""
-        return str(user_path(value)) if str(value).startswith("~") else str(value)
-
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Return the names of runs that begin so, or else files."""
-        from gtk.core.storage.runs import list_runs
-
-        runs = list_runs(Path(ctx.params.get("runs") or "runs"))
-        names = ["latest", *(run.name for run in runs)] if runs else []
-        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        return found or [CompletionItem(incomplete, type="file")]
+    runs = list_runs(Path(ctx.params.get("runs") or "runs"))
+    return ["latest", *(run.name for run in runs)] if runs else []
 
 
-class HeadedOption(click.Option):
-    """An option made from a config field; remembers under which heading it is listed."""
-
-    def __init__(self, *args: Any, heading: str, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
-        super().__init__(*args, **kwargs)
-        self.heading = heading
+complete_run = completer(_run_names, files=True)
 
 
-class HeadedCommand(click.Command):
-    """A command that lists the options of every plugin under a heading of its own."""
-
-    def help_record(self, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str] | None:
-        """Return how an option is typed and what it does, None for an argument."""
-        return parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the options, gtk's own first."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = self.help_record(ctx, parameter)
-            if record is not None:
-                heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+def run_argument(name: str = "run", metavar: str = "RUN", nargs: int = 1) -> Decorator:
+    """Add an argument that names a run."""
+    return click.argument(
+        name, metavar=metavar, nargs=nargs, required=True, type=run_reference,
+        shell_complete=complete_run,
+    )  # fmt: skip
 
 
-def runs_option(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    """Add --runs."""
+def number_option(
+    *names: str, text: str, low: int = 1, high: int | None = None, default: int | None = None
+) -> Decorator:
+    """Add an option that takes a whole number from `low` to `high`; `text` is its help."""
     return click.option(
-        "--runs",
-        type=UserPath(),
-        default=Path("runs"),
-        show_default=True,
-        metavar="DIR",
-        is_eager=True,
-        help="The folder that holds the runs.",
-    )(command)
+        *names, type=click.IntRange(low, high), default=default, show_default=default is not None,
+        metavar="N", help=text,
+    )  # fmt: skip
 
 
-def checkpoint_option(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    """Add --checkpoint."""
-    return click.option(
-        "--checkpoint",
-        metavar="STEP",
-        help="A step, 'latest' or 'best'; by default the best if one was selected, else the last.",
-    )(command)
+def seed_option(text: str, default: int | None = 0) -> Decorator:
+    """Add --seed."""
+    return number_option("--seed", text=text, low=0, default=default)
 
 
-def click_option(option: Option, default: Any, heading: str) -> click.Option:  # noqa: ANN401 - of any type
-    """Turn a config field into an option that is None unless given, and says its default."""
-    kind = option.type
-    flags = [option.flag]
-    arguments: dict[str, Any] = {"type": kind}
-    if kind is bool:
-        flags = [f"{option.flag}/--no-{option.flag.removeprefix('--')}"]
-        arguments = {}
-    elif get_origin(kind) is Literal:
-        arguments = {"type": click.Choice(get_args(kind))}
-    elif kind == tuple[int, ...]:
-        arguments = {"type": Integers()}
-    shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
-    return HeadedOption(
-        [*flags, option.name],
-        default=None,
-        help=f"{option.help}  [default: {shown}]" if shown else option.help,
-        heading=heading,
-        **arguments,
-    )
+def out_option(metavar: str, text: str = "The file to write.") -> Decorator:
+    """Add --out."""
+    return click.option("--out", type=USER_PATH, metavar=metavar, help=text)
+
+
+def json_option(text: str = "Print one JSON object, for programs.") -> Decorator:
+    """Add --json, as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+source_argument = run_argument("source", "RUN|FILE.onnx")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+runs_option = click.option(
+    "--runs",
+    type=USER_PATH,
+    default=Path("runs"),
+    show_default=True,
+    metavar="DIR",
+    is_eager=True,  # a run's name is completed from it
+    help="The folder that holds the runs.",
+)
+checkpoint_option = click.option(
+    "--checkpoint",
+    metavar="STEP",
+    help="A step, 'latest' or 'best'; by default the best if one was selected, else the last.",
+)

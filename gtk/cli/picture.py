@@ -1,79 +1,66 @@
-"""What the commands that make pictures share: their options, and how a picture comes out."""
+"""What the commands that make pictures share: their options, and how a picture is shown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from gtk.cli.console import make_console
-from gtk.cli.options import UserPath, checkpoint_option, runs_option
-from gtk.cli.source import RunSource, Source, is_exported, open_source
+from gtk.cli.options import (
+    Decorator,
+    checkpoint_option,
+    number_option,
+    out_option,
+    overwrite_option,
+    runs_option,
+    seed_option,
+)
+from gtk.cli.source import FileSource, RunSource, Source, is_exported
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from gtk.core.values.text import visible
 
 SEED_HELP = "Decides the noise; the same seed gives the same file."
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Images row by row, and what the rows and columns are called.
+    """Images row by row, and the names of the rows and columns.
 
     Attributes:
         images: (N, H, W) if grey, (N, H, W, 3) in colour, uint8.
         columns: images in a row.
-        column_names: one for each column, or none.
-        row_names: one for each row, or none.
-        column_title: what the columns' names are.
-        row_title: what the rows' names are.
+        column_names: one for each column, or empty.
+        row_names: one for each row, or empty.
+        column_title: stands above the columns' names.
+        row_title: stands beside the rows' names.
     """
 
-    images: "NDArray[np.uint8]"
+    images: NDArray[np.uint8]
     columns: int
     column_names: Sequence[str] = ()
     row_names: Sequence[str] = ()
     column_title: str = ""
     row_title: str = ""
 
-    def draw(self, scale: int | None, *, labels: bool) -> "NDArray[np.uint8]":
+    def draw(self, scale: int | None, *, labels: bool) -> NDArray[np.uint8]:
         """Return the picture's pixels, with names around the grid or the bare grid."""
         from gtk.pictures.grid import image_grid
         from gtk.pictures.labels import labelled_grid
 
         if not labels:
             return image_grid(self.images, self.columns, scale)
-        return labelled_grid(
-            self.images,
-            self.columns,
-            scale=scale,
-            column_names=self.column_names,
-            row_names=self.row_names,
-            column_title=self.column_title,
-            row_title=self.row_title,
-        )
+        return labelled_grid(**vars(self), scale=scale)
 
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """The options that every command for pictures has, as they were given.
-
-    Attributes:
-        out: the file to write.
-        seed: of the noise.
-        checkpoint: of a run.
-        device: where a run or an exported file works.
-        scale: width of a pixel.
-        no_preview: whether nothing is shown in the terminal.
-        no_labels: whether the grid is drawn without names.
-        overwrite: whether a file is replaced.
-        runs: the folder that holds the runs.
-    """
+    """The options that every command for pictures has, as they were given: see their help."""
 
     out: Path | None
     seed: int | None
@@ -86,39 +73,45 @@ class PictureOptions:
     runs: Path
 
     def check(self, *suffixes: str) -> None:
-        """Refuse to work for nothing, before any work is done.
-
-        Args:
-            suffixes: what the file's name may end in.
+        """Refuse a picture that nobody would see, or a file without one of these suffixes.
 
         Raises:
             UserError: there is neither a file nor a terminal, or the file cannot be written.
         """
         if self.out is None and not self.preview:
-            raise InvalidValue(f"say where the picture goes: --out FILE{suffixes[0]}")
+            raise InvalidValue(
+                f"the picture needs a file or a terminal to go to. Give --out FILE{suffixes[0]}"
+            )
         if self.out is not None:
             ending = self.out.suffix.lower()
             suffix = ending if ending in suffixes else " or ".join(suffixes)
             check_output_file(self.out, suffix, overwrite=self.overwrite)
 
     def open(self, reference: str) -> Source:
-        """Open a run or an exported file."""
-        return open_source(reference, self.runs, self.checkpoint, self.device)
-
-    def open_run(self, reference: str, why: str) -> RunSource:
-        """Open a run.
-
-        Args:
-            reference: what the user called it.
-            why: what an exported file lacks.
+        """Open an exported file, without torch, or a run.
 
         Raises:
-            InvalidValue: it is an exported file.
+            GtkError: it does not exist, or does not take one of the options.
+        """
+        if not is_exported(reference):
+            return self.open_run(reference)
+        if self.checkpoint is not None:
+            raise InvalidValue(
+                f"{reference} is an exported file, which holds one checkpoint. Leave --checkpoint "
+                "out, or name a run"
+            )
+        return FileSource(reference, self.device)
+
+    def open_run(self, reference: str, lacking: str = "") -> RunSource:
+        """Open a run.
+
+        Raises:
+            InvalidValue: it is an exported file, which is `lacking` something.
         """
         from gtk.core.storage.runs import find_run
 
         if is_exported(reference):
-            raise InvalidValue(f"{reference} is an exported file, which has {why}: name a run")
+            raise InvalidValue(f"{reference} is an exported file, which has {lacking}: name a run")
         return RunSource(reference, find_run(reference, self.runs), self.checkpoint, self.device)
 
     @property
@@ -156,40 +149,25 @@ class PictureOptions:
 
     def say(self, summary: str) -> None:
         """Print what the picture holds, and the file if there is one."""
-        from gtk.core.values.text import visible
-
         text = visible(summary)  # it may name a class, which can be anything
         make_console().print(text if self.out is None else f"{self.out}: {text}")
 
 
 def picture_options(
     *, seed: int | None = 0, seed_help: str = SEED_HELP, out: str = "FILE.png"
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds the options of `PictureOptions`, handed over as `picture`.
-
-    Args:
-        seed: what --seed is by default.
-        seed_help: what it decides.
-        out: what the file is called in the help.
-    """
+) -> Decorator:
+    """Return a decorator that adds the options of `PictureOptions`, handed over as `picture`."""
     options: list[Callable[[Any], Any]] = [
-        click.option(
-            "--seed", type=click.IntRange(0), default=seed, show_default=True, help=seed_help
-        ),
-        click.option("--out", type=UserPath(), metavar=out, help="The file to write."),
+        seed_option(seed_help, seed),
+        out_option(out),
         checkpoint_option,
         click.option("--device", help="Where it works: auto, cpu, cuda, cuda:1.  [default: cpu]"),
-        click.option(
-            "--scale",
-            type=click.IntRange(1, 64),
-            metavar="N",
-            help="Width of a pixel; by default to be seen.",
-        ),
+        number_option("--scale", text="Width of a pixel; by default wide enough to see.", high=64),
         click.option("--no-preview", is_flag=True, help="Do not show the picture in the terminal."),
         click.option(
             "--no-labels", is_flag=True, help="Draw the images alone, without names around them."
         ),
-        click.option("--overwrite", is_flag=True, help="Replace the file if it exists."),
+        overwrite_option,
         runs_option,
     ]
 
@@ -207,5 +185,5 @@ def picture_options(
 
 
 def percentages(steps: int) -> list[str]:
-    """Return what columns between two ends are called: "0%", ..., "100%"."""
+    """Return the names of columns between two ends: "0%", ..., "100%"."""
     return [f"{step / (steps - 1):.0%}" for step in range(steps)]

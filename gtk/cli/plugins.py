@@ -1,4 +1,4 @@
-"""`gtk plugins`: what is installed, without importing any of it."""
+"""`gtk plugins`: a list of installed plugins, without importing them."""
 
 import click
 
@@ -7,28 +7,23 @@ from gtk.cli.lazy_group import LazyGroup
 from gtk.core.registry.discovery import KINDS, installed
 
 COMMANDS = {
-    "check": "Run the test kit on a plugin: does it keep what the contracts promise?",
-    "new": "Write a package with a plugin that works, to begin one of your own.",
+    "check": "Run the test kit on a plugin.",
+    "new": "Write a package with a working plugin, to start your own from.",
 }
 
 
 @click.group(cls=LazyGroup, listed=COMMANDS, prefix="plugins_", invoke_without_command=True)
 @click.pass_context
 def plugins(ctx: click.Context, /) -> None:
-    """List installed plugins, check one, or begin one of your own.
+    """List installed plugins, check one, or start your own.
 
     Without a command: kind, name, package and version of each.
     """
-    if ctx.invoked_subcommand is None:
-        _print_list()
-
-
-def _print_list() -> None:
+    if ctx.invoked_subcommand is not None:
+        return
     from rich.table import Table
 
-    table = Table()
-    for column in ("kind", "name", "package", "version"):
-        table.add_column(column)
+    table = Table("kind", "name", "package", "version")
     for kind in KINDS:
         for item in installed(kind):
             table.add_row(item.kind, item.name, item.package, item.version)

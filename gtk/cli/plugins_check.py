@@ -3,14 +3,15 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gtk.cli.config_options import click_option
 from gtk.cli.console import make_console
-from gtk.cli.options import click_option
+from gtk.cli.options import json_option
 from gtk.core.registry.discovery import DATASET, KINDS, Kind, find, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.registry.unknown_plugin import unknown_plugin
@@ -20,6 +21,7 @@ from gtk.core.values.text import visible
 from gtk.defaults import DEFAULT_DATA
 
 if TYPE_CHECKING:
+    from gtk.testing.check import Specimen
     from gtk.testing.kit import CheckResult
 
 #: How the terminal shows what a check found.
@@ -31,54 +33,50 @@ COLORS = {"passed": "green", "skipped": "yellow", "expected": "yellow", "failed"
 @click.option(
     "--kind",
     type=click.Choice([kind.name for kind in KINDS]),
-    help="What it is, where plugins of several kinds have the name.",
+    help="The kind of the plugin, where plugins of several kinds have the name.",
 )
 @click.option(
     "--data",
     metavar="NAME[:PATH]",
-    help="The data set it is tried with; of a data set of files, itself and where some are. "
-    "[default: digits]",
+    help="The data set it is tried with; for a data set that reads files, its own name with a path "
+    "to some.  [default: digits]",
 )
 @click.option(
     "--option",
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the plugin's own, where its defaults are not for the images it is tried "
+    help="One of the plugin's own options, where its default does not fit the images it is tried "
     "with; can be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+@json_option()
 def plugins_check(
     *, name: str, kind: str | None, data: str | None, options: tuple[str, ...], as_json: bool
 ) -> None:
-    """Run the test kit on a plugin: does it keep what the contracts promise?
+    """Run the test kit on a plugin.
 
-    NAME is a plugin's, or PACKAGE/NAME. It ends with exit code 1 if a check fails.
+    NAME is the plugin's name, or PACKAGE/NAME. The exit code is 1 if a check fails.
 
     gtk plugins check vae
     """
+    from gtk.testing.check import Specimen
+
     chosen = find_kind(name, kind)
-    if chosen is not DATASET:
-        find_dataset(split_reference(data)[0] or DEFAULT_DATA)
-    elif data is not None and not _names(data, name):
-        raise InvalidValue(f"--data {data} is another data set: say where files are, {name}:PATH")
-    path = split_reference(data)[1]
-    if path is not None and not path.exists():  # what no check could tell from a plugin's failure
-        raise InvalidValue(f"--data {data}: there is no {path}; say where the files are")
-    values = _parse_options(chosen, name, options)
+    _check_data(chosen, name, data)
+    specimen = Specimen(chosen, name, data or DEFAULT_DATA, _parse_options(chosen, name, options))
     title = f"{chosen.name} '{name}'{_origin(chosen, name)}"
     if not as_json:
         click.echo(visible(title))
-    results = []
-    for result in _results(chosen, name, data or DEFAULT_DATA, values):
-        results.append(result)
-        if not as_json:
-            _print(result)
+    results = _run_checks(specimen, quiet=as_json)
     counts = Counter(result.status for result in results)
     if as_json:
-        checks = [vars(result) for result in results]
-        document = {"kind": chosen.name, "name": name, "checks": checks}
-        click.echo(json.dumps({**document, "passed": not counts["failed"]}))
+        document = {
+            "kind": chosen.name,
+            "name": name,
+            "checks": [vars(result) for result in results],
+            "passed": not counts["failed"],
+        }
+        click.echo(json.dumps(document))
     if counts["failed"]:
         failed = ", ".join(result.check for result in results if result.status == "failed")
         raise WorkFailed(
@@ -89,13 +87,24 @@ def plugins_check(
         click.echo(f"{counts['passed']} of {len(results)} checks passed{skipped}")
 
 
-def _names(data: str, name: str) -> bool:
-    """Say whether NAME:PATH names the data set that is checked."""
-    return (split_reference(data)[0] or "").rpartition("/")[2] == name.rpartition("/")[2]
+def _check_data(kind: Kind[Any], name: str, data: str | None) -> None:
+    """Refuse data that no check could tell from a failure of the plugin.
+
+    Raises:
+        UserError: there is no such data set, or no file at its path; or a data set is tried with
+            another one.
+    """
+    given, path = split_reference(data)
+    if kind is not DATASET:
+        find_dataset(given or DEFAULT_DATA)
+    elif given is not None and given.rpartition("/")[2] != name.rpartition("/")[2]:
+        raise InvalidValue(f"--data {data} is another data set: say where files are, {name}:PATH")
+    if path is not None and not path.exists():
+        raise InvalidValue(f"--data {data}: {str(path)!r} does not exist; say where the files are")
 
 
 def find_kind(name: str, kind: str | None) -> Kind[Any]:
-    """Return the kind that is meant: the one given, or the one that has a plugin of that name.
+    """Return the kind that is given, or the one that has a plugin of that name.
 
     Raises:
         UnknownName: no plugin has that name.
@@ -115,7 +124,7 @@ def find_kind(name: str, kind: str | None) -> Kind[Any]:
 def _origin(kind: Kind[Any], name: str) -> str:
     try:
         return f" of {find(kind, name).installed}"
-    except PluginError:  # which the checks will tell
+    except PluginError:  # which the checks report
         return ""
 
 
@@ -123,9 +132,9 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
     """Read NAME=VALUE texts as values of the plugin's own options.
 
     Raises:
-        InvalidValue: a text is something else, a name is given twice, or a value is not possible.
+        InvalidValue: a text is something else, a name is given twice, or a value is impossible.
         UnknownName: the plugin has no such option.
-        PluginError: there are such texts, and the plugin cannot be loaded to know its options.
+        PluginError: there are texts, and the plugin cannot be loaded to know its options.
     """
     if not texts:
         return {}
@@ -144,7 +153,7 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
         if field in values:
             raise InvalidValue(f"--option gives {field} twice")
         values[field] = _parse_value(known[field], value)
-    make_config(config, values, where)  # so that a mistake is found before the checks
+    make_config(config, values, where)  # to find a mistake before the checks
     return values
 
 
@@ -158,22 +167,22 @@ def _parse_value(option: Option, text: str) -> Any:  # noqa: ANN401 - of the opt
         raise InvalidValue(f"--option {option.field}={text}: {reason}") from error
 
 
-def _results(
-    kind: Kind[Any], name: str, data: str, options: Mapping[str, Any]
-) -> "Iterator[CheckResult]":
-    """Yield what each check finds, as soon as it has."""
-    from gtk.testing.check import Specimen, check_name
+def _run_checks(specimen: "Specimen", *, quiet: bool) -> "list[CheckResult]":
+    """Run each check, and print its result at once unless that is to be quiet."""
+    from gtk.testing.check import check_name
     from gtk.testing.kit import checks_of, run_check
 
-    specimen = Specimen(kind, name, data, options)
-    for check in checks_of(kind).values():
+    results = []
+    for check in checks_of(specimen.kind).values():
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-                result = run_check(check, specimen)
+            with redirect_stdout(sys.stderr):  # what a plugin prints is not a result
+                results.append(run_check(check, specimen))
         except KeyboardInterrupt:  # Ctrl-C, or the plugin raises it
             click.echo(f"Stopped by KeyboardInterrupt in the check '{check_name(check)}'", err=True)
             raise
-        yield result
+        if not quiet:
+            _print(results[-1])
+    return results
 
 
 def _print(result: "CheckResult") -> None:

@@ -1,4 +1,4 @@
-"""`gtk plugins new`: write a package with a plugin that works, to begin one of your own."""
+"""`gtk plugins new`: write a package with a working plugin, to start one's own from."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import UserPath
+from gtk.cli.options import USER_PATH
 from gtk.core.registry.discovery import KINDS, Kind, installed
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import check_writable_folder, unwritable
@@ -37,19 +37,19 @@ USAGE = {
     "--kind",
     required=True,
     type=click.Choice([kind.name for kind in KINDS]),
-    help="What it is.",
+    help="The kind of the plugin.",
 )
 @click.option(
     "--out",
-    type=UserPath(),
+    type=USER_PATH,
     default=Path(),
     metavar="DIR",
-    help="The folder to make it in; by default this one.",
+    help="The folder to write the package into; by default the current one.",
 )
 def plugins_new(*, name: str, kind: str, out: Path) -> None:
-    """Write a package with a plugin that works, to begin one of your own.
+    """Write a package with a working plugin, to start your own from.
 
-    The folder gtk-plugin-NAME: a module, a test, pyproject.toml, README and a CI file.
+    The folder gtk-plugin-NAME has a module, a test, pyproject.toml, README and a CI file.
 
     gtk plugins new my-model --kind model
     """
@@ -58,7 +58,7 @@ def plugins_new(*, name: str, kind: str, out: Path) -> None:
     folder = out / f"{PREFIX}{name}"
     write_package(folder, package_files(chosen, name))
     console = make_console()
-    console.print(f"{folder} has a {kind} that works. Go on with")
+    console.print(f"{folder} has a working {kind}. Go on with")
     for command in (
         f"cd {shlex.quote(str(folder))}",
         "pip install -e '.[test]'",
@@ -66,43 +66,38 @@ def plugins_new(*, name: str, kind: str, out: Path) -> None:
         USAGE[kind].format(name),
     ):
         console.print(f"  {command}")
-    console.print(f"and write what you want into {module_name(name)}.py")
+    console.print(f"and change {module_name(name)}.py into your own")
 
 
 def check_name(kind: Kind[Any], name: str) -> None:
     """Refuse a name that a plugin cannot have.
 
     Raises:
-        InvalidValue: it is none, or a plugin of another package has it.
+        InvalidValue: it is malformed, or a plugin of another package has it.
     """
     if name.startswith(PREFIX):
         raise InvalidValue(
-            f"'{name}' is the name of a package: say what its {kind.name} is called, "
+            f"'{name}' is the name of a package. Give the name of its {kind.name}: "
             f"gtk plugins new {name.removeprefix(PREFIX) or 'NAME'}"
         )
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InvalidValue(
-            f"'{name}' is no name for a plugin: take at most {LONGEST_NAME} small letters and "
-            "digits, a letter first, words joined by single hyphens, such as my-model"
+            f"'{name}' cannot name a plugin. Use at most {LONGEST_NAME} small letters and digits, "
+            "a letter first, words joined by single hyphens, such as my-model"
         )
     for item in installed(kind):
         if item.name == name and item.package != f"{PREFIX}{name}":
             raise InvalidValue(
-                f"{kind.name} '{name}' is there already, from {item}: choose another name, or "
-                "everybody has to say which they mean"
+                f"{kind.name} '{name}' is installed already, from {item}. Choose another name, or "
+                "users have to name the package, too"
             )
 
 
 def package_files(kind: Kind[Any], name: str) -> dict[str, str]:
-    """Return the text of each file of the package, by its path in it.
-
-    Args:
-        kind: of the plugin.
-        name: of the plugin, as `check_name` wants it.
-    """
+    """Return the text of each file of the package, by its path in it."""
     values = {
         "name": name,
-        # Of two words at least, so that it is none of the module's other names.
+        # At least two words, so that it differs from the module's other names.
         "class_name": f"{name.title().replace('-', '')}{kind.name.title()}",
         "kind": kind.name,
         "group": kind.group,
@@ -126,7 +121,7 @@ def package_files(kind: Kind[Any], name: str) -> dict[str, str]:
 
 
 def module_name(name: str) -> str:
-    """Return what the package's one module is called."""
+    """Return the name of the package's one module."""
     return f"{PREFIX}{name}".replace("-", "_")
 
 
@@ -134,14 +129,14 @@ def write_package(folder: Path, files: dict[str, str]) -> None:
     """Make a folder with these files, whole or not at all.
 
     Raises:
-        UserError: something is there already, or it cannot be written.
+        UserError: the folder exists, or cannot be written.
     """
     if folder.exists() or folder.is_symlink():
         raise UserError(f"{folder} exists, and nothing in it is replaced: choose another --out")
     check_writable_folder(folder, folder.absolute().parent)
     try:
-        # Of a name that nobody else has, as it is removed with all that is in it. The package is
-        # in a folder of its own there, since only its user may open a temporary one.
+        # The temporary folder has a unique name, since it is removed with everything in it. The
+        # package is a folder inside it, since only its user may open a temporary folder.
         with TemporaryDirectory(
             prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True
         ) as temporary:

@@ -1,4 +1,4 @@
-"""How far long work has come, such as decoding images, while a command does it."""
+"""A progress bar for long work before a training, such as decoding images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,29 +10,22 @@ from gtk.core.values.tracking import heard_by
 @contextmanager
 def work_shown() -> Iterator[None]:
     """Show a progress bar on standard error for what is tracked inside, if that is a terminal."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield
         return
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=None),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
         console=console,
         transient=True,
     )
-    tasks: dict[str, TaskID] = {}
+    tasks: dict[str, progress.TaskID] = {}
 
     def hear(what: str, done: int, total: int) -> None:
         if what not in tasks:
@@ -44,5 +37,5 @@ def work_shown() -> Iterator[None]:
         with heard_by(hear):
             yield
     finally:
-        if tasks:  # else it would end a line that it has not begun
+        if tasks:  # stop() ends a line, which only start() begins
             bar.stop()

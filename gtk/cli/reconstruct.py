@@ -1,34 +1,27 @@
-"""`gtk reconstruct`: what is left of images on their way through a latent code and back."""
+"""`gtk reconstruct`: images beside their reconstructions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from gtk.cli.condition import condition_options
-from gtk.cli.options import RunReference, UserPath
+from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
+from gtk.cli.options import USER_PATH, number_option, run_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.source import RunSource
+from gtk.core.values.dataset import spread
 from gtk.core.values.errors import InvalidValue
 
-if TYPE_CHECKING:
-    from gtk.cli.inputs import Inputs
-    from gtk.cli.source import RunSource
-
-#: A picture with more images side by side than this is not one to look at.
+#: A picture with more images side by side than this is too large to look at.
 MOST = 100
 COUNT = 10
 
 
 @click.command()
-@click.argument("run", metavar="RUN", type=RunReference())
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=UserPath())
-@click.option(
-    "-n",
-    "count",
-    type=click.IntRange(1, MOST),
-    metavar="N",
-    help=f"How many test images.  [default: {COUNT}, or all]",
-)
+@run_argument()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=USER_PATH)
+@number_option("-n", "count", text=f"Test images.  [default: {COUNT}, or all]", high=MOST)
 @condition_options("The class of the files, by number or name.")
 @picture_options(
     seed=None,
@@ -43,7 +36,7 @@ def reconstruct(
     conditions: tuple[str, ...],
     picture: PictureOptions,
 ) -> None:
-    """Encode and decode test images, or your own, and show what is left.
+    """Show test images, or your own, beside their reconstructions.
 
     gtk reconstruct latest --out reconstructions.png
 
@@ -51,9 +44,6 @@ def reconstruct(
 
     gtk reconstruct latest mine.jpg --label 3 --out mine.png
     """
-    import numpy as np
-
-    from gtk.cli.inputs import read_files
     from gtk.core.models.sampling import to_pixels
     from gtk.plugins.families.reconstruction import Reconstruction
 
@@ -63,15 +53,15 @@ def reconstruct(
         raise InvalidValue("-n and --seed choose test images: give them or files, not both")
     if len(files) > MOST:
         raise InvalidValue(f"{len(files)} files are too many for a picture: give up to {MOST}")
-    left = Reconstruction(source.model)
+    reconstruction = Reconstruction(source.model)
     if files:
         inputs = read_files(source, files, label, conditions)
     elif label is not None or conditions:
-        raise InvalidValue("--label and --condition say what files show; test images are known")
+        raise InvalidValue("--label and --condition are for files: leave them out, or name files")
     else:
         inputs = _test_images(source, count, picture.seed)
     images = inputs.images / 255
-    expected = left(inputs.images, inputs.labels)
+    expected = reconstruction(inputs.images, inputs.labels)
     error = float(np.mean((expected - images) ** 2))
     layout = Layout(
         np.concatenate([inputs.pixels, to_pixels(expected)]),
@@ -79,23 +69,18 @@ def reconstruct(
         column_names=inputs.names,
         row_names=("image", "reconstruction"),
     )
-    one = len(images) == 1
-    noun = "image" if one else "images"
+    noun, theirs = "images", "their reconstructions"
+    if len(images) == 1:
+        noun, theirs = "image", "its reconstruction"
     what = noun if files else f"test {noun} of {source.run.data_spec.name}"
-    theirs = "its reconstruction" if one else "their reconstructions"
     picture.show(
         layout,
         f"{len(images)} {what} and {theirs}, mean squared error {error:.4f} per pixel in 0..1",
     )
 
 
-def _test_images(source: "RunSource", count: int | None, seed: int | None) -> "Inputs":
-    """Return test images evenly chosen, or some that a seed draws without replacement."""
-    import numpy as np
-
-    from gtk.cli.inputs import load_test_images, take_test_images
-    from gtk.core.values.dataset import spread
-
+def _test_images(source: RunSource, count: int | None, seed: int | None) -> Inputs:
+    """Return test images evenly chosen, or drawn with a seed without replacement."""
     split = load_test_images(source)
     count = count or min(COUNT, len(split))
     if count > len(split):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import RunReference, UserPath, runs_option
+from gtk.cli.options import out_option, overwrite_option, run_argument, runs_option
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError
@@ -13,14 +13,9 @@ from gtk.core.values.output import check_output_file
 
 
 @click.command()
-@click.argument("run", metavar="RUN", type=RunReference())
-@click.option(
-    "--out",
-    type=UserPath(),
-    metavar="FILE.html",
-    help="The page to write; by default report.html in the run's folder, anew.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@run_argument()
+@out_option("FILE.html", "The page to write; by default the run's own report.html, replaced.")
+@overwrite_option
 @runs_option
 def report(*, run: str, out: Path | None, overwrite: bool, runs: Path) -> None:
     """Write a run's report, one page that opens anywhere.
@@ -44,6 +39,6 @@ def network_sizes(run: Run) -> dict[str, int]:
         from gtk.core.models.summary import parameter_count
 
         model, _ = build(run.settings, run.data_spec)
-    except (ImportError, GtkError):  # no torch, or not the plugin: the page does without
+    except (ImportError, GtkError):  # without torch or the plugin the page leaves them out
         return {}
     return {name: parameter_count(item) for name, item in model.networks().items()}

@@ -1,4 +1,4 @@
-"""`gtk runs`: what has been trained, the latest first."""
+"""`gtk runs`: a list of runs, the latest first."""
 
 import time
 from pathlib import Path
@@ -16,8 +16,8 @@ from gtk.plugins.callbacks.number import format_number
 @click.command()
 @runs_option
 def runs(*, runs: Path) -> None:
-    """List runs: plugin, data, how far they came, last loss and age."""
-    from rich.table import Table
+    """List runs: plugin, data, epochs, last loss and age."""
+    from rich.table import Column, Table
     from rich.text import Text
 
     found = list_runs(runs)
@@ -25,9 +25,8 @@ def runs(*, runs: Path) -> None:
     if not found:
         console.print(f"{runs} has no runs. Make one: gtk train --plugin cvae")
         return
-    table = Table()
-    for column in ("run", "plugin", "data", "epochs", "last loss", "age"):
-        table.add_column(column, justify="right" if column in ("epochs", "last loss") else "left")
+    figures = [Column(title, justify="right") for title in ("epochs", "last loss")]
+    table = Table("run", "plugin", "data", *figures, "age")
     for run in found:
         table.add_row(*(Text(cell) for cell in _row(run)))
     console.print(table)
@@ -37,7 +36,7 @@ def _row(run: Run) -> list[str]:
     document = run.document
     try:
         metrics = run.metrics()
-    except UserError as error:  # one damaged file is no reason to hide the other runs
+    except UserError as error:  # one damaged file must not hide the other runs
         epochs, loss = "-", str(error)
     else:
         epochs = f"{metrics[-1]['epoch'] if metrics else 0}/{document['train']['epochs']}"
@@ -47,18 +46,12 @@ def _row(run: Run) -> list[str]:
             if "loss" in line["terms"]
         ]
         loss = losses[-1] if losses else "-"
-    return [
-        run.name,
-        document["model"]["name"],
-        run.data_spec.name,
-        epochs,
-        loss,
-        age(time.time() - last_written(run)),
-    ]
+    written = age(time.time() - last_written(run))
+    return [run.name, document["model"]["name"], run.data_spec.name, epochs, loss, written]
 
 
 def age(seconds: float) -> str:
-    """Say a duration in its largest unit: "3 min"."""
+    """Return a duration in its largest unit: "3 min"."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"

@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
+from gtk.cli.config_options import HeadedCommand, click_option, probe
 from gtk.cli.json_lines import JsonLines
 from gtk.cli.options import (
-    HeadedCommand,
-    PluginName,
-    RecipeReference,
-    RunReference,
-    UserPath,
-    click_option,
+    USER_PATH,
+    complete_run,
+    completer,
+    plugin_completer,
+    recipe_names,
+    run_reference,
 )
 from gtk.cli.train_summary import print_finished, print_networks, print_stopped
 from gtk.core.registry.discovery import MODEL, installed
@@ -21,31 +22,25 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import ARGUMENTS, TrainRequest
 from gtk.core.settings.choice import Choice
 from gtk.core.settings.recipe import NO_RECIPE, TABLES
-from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.errors import InvalidValue
 from gtk.defaults import DEFAULT_DATA
 from gtk.train_function import choose, prepare
 
-HEADINGS = {
-    "train": "Training",
-    "data": "Options of data set",
-    "model": "Options of model",
-    "conditioner": "Options of conditioner",
-    "loss": "Options of loss",
-}
+#: The options that decide which other options there are.
+CHOOSING = ("plugin", "recipe", "data", "conditioner", "loss")
 
 
 class TrainCommand(HeadedCommand):
-    """Looks for --plugin, --recipe and their like first: the chosen plugins add their options."""
+    """A command with the options of the plugins that --plugin, --recipe and their like name."""
+
+    def choose(self, args: list[str]) -> Choice | None:
+        """Find the plugins where a model or a recipe is named."""
+        names = probe([click.Option([f"--{name}"]) for name in CHOOSING], args).params
+        named = names["plugin"] is not None or names["recipe"] is not None
+        return choose(TrainRequest(**names)) if named else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find the plugins, then parse everything."""
-        names = _probe(args)
-        if names["plugin"] is not None or names["recipe"] is not None:
-            try:
-                ctx.obj = choose(TrainRequest(**names))
-            except UserError:
-                if not ctx.resilient_parsing:  # while completing a word, say nothing
-                    raise
+        """Parse everything; where a model is named without --plugin, suggest it."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -60,7 +55,7 @@ class TrainCommand(HeadedCommand):
         return [*super().get_params(ctx), *_config_options(ctx.obj)]
 
     def help_record(self, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str] | None:
-        """Add what an option that chooses something is unless given."""
+        """Add the default of an option that chooses something."""
         record, named = super().help_record(ctx, parameter), _named_defaults(ctx.obj)
         if record is not None and parameter.name in named:
             return record[0], f"{record[1]}  [default: {named[parameter.name]}]"
@@ -79,57 +74,42 @@ class TrainCommand(HeadedCommand):
 
 
 def _named_defaults(choice: Choice | None) -> dict[str, str]:
-    """Return what options that choose something are unless given, where that is a name."""
+    """Return the defaults of the options that choose something, where these are names."""
     recipe = NO_RECIPE if choice is None else choice.recipe
-    flags = {"model": "plugin", **{table: table for table in TABLES[1:] if table != "model"}}
-    named = {flag: recipe.plugin(table) for table, flag in flags.items()}
+    named = {"plugin" if table == "model" else table: recipe.plugin(table) for table in TABLES[1:]}
     named["data"] = named["data"] or DEFAULT_DATA
     named["data_root"] = None if recipe.data_root is None else str(recipe.data_root)
     return {flag: name for flag, name in named.items() if name is not None}
-
-
-def _probe(args: list[str]) -> dict[str, Any]:
-    """Read the options that decide which other options there are, and pass over everything else."""
-    probe = click.Command(
-        "probe",
-        params=[
-            click.Option([f"--{name}"])
-            for name in ("plugin", "recipe", "data", "conditioner", "loss")
-        ],
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )
-    return probe.make_context("probe", list(args), resilient_parsing=True).params
 
 
 def _config_options(choice: Choice | None) -> list[click.Option]:
     """Make options from config dataclasses; with the plugins' own defaults where they are known."""
     if choice is None:
         return [
-            click_option(option, option.default, HEADINGS["train"])
+            click_option(option, option.default, "Training")
             for option in options_of({"train": TrainConfig})
         ]
     result = []
     for option in choice.options:
-        heading = HEADINGS[option.table]
-        default = choice.presets[option.table].get(option.field, option.default)
-        if option.table != "train":
-            heading = f"{heading} {choice.plugins[option.table].spec.name}"
+        table, heading = option.table, "Training"
+        if table != "train":
+            kind = "data set" if table == "data" else table
+            heading = f"Options of {kind} {choice.plugins[table].spec.name}"
+        default = choice.presets[table].get(option.field, option.default)
         result.append(click_option(option, default, heading))
     return result
 
 
-#: How the command line reads what is not a text or a flag, and completes it.
-TYPES: dict[str, click.ParamType[Any]] = {
-    "plugin": PluginName("model"),
-    "recipe": RecipeReference(),
-    "data": PluginName("dataset"),
-    "data_root": UserPath(),
-    "conditioner": PluginName("conditioner"),
-    "loss": PluginName("loss"),
-    "runs": UserPath(),
-    "callbacks": PluginName("callback"),
-    "resume": RunReference(),
+#: How the command line reads what is neither text nor a flag, and how a shell completes it.
+TYPES: dict[str, Any] = {"data_root": USER_PATH, "runs": USER_PATH, "resume": run_reference}
+COMPLETERS = {
+    "plugin": plugin_completer("model"),
+    "recipe": completer(recipe_names, files=True),
+    "data": plugin_completer("dataset"),
+    "conditioner": plugin_completer("conditioner"),
+    "loss": plugin_completer("loss"),
+    "callbacks": plugin_completer("callback"),
+    "resume": complete_run,
 }
 
 
@@ -139,11 +119,12 @@ def _request_options() -> list[click.Option]:
         click.Option(
             [f"--{item.metadata.get('flag', item.name).replace('_', '-')}", item.name],
             type=TYPES.get(item.name),
+            shell_complete=COMPLETERS.get(item.name),
             default=item.default,
             is_flag=item.default is False,
             multiple=item.default == (),
             show_default=item.name == "runs",
-            is_eager=item.name == "runs",  # from which a run's name is completed
+            is_eager=item.name == "runs",  # a run's name is completed from it
             metavar=item.metadata.get("metavar", None if item.default is False else "NAME"),
             help=item.metadata["help"],
         )
@@ -176,12 +157,10 @@ def train(
     gtk train --resume first --epochs 20
     """
     if json and (given["quiet"] or dry_run):
-        raise InvalidValue(
-            f"--{'quiet' if given['quiet'] else 'dry-run'} prints something else than --json: "
-            "give one of the two"
-        )
+        other = "--quiet" if given["quiet"] else "--dry-run"
+        raise InvalidValue(f"{other} and --json cannot be used together. Give one of them")
     lines = JsonLines() if json else None
-    with lines or nullcontext():
+    with lines.watching() if lines else nullcontext():
         training, fit = prepare(_request(given, lines))
         if dry_run:
             print_networks(training)
@@ -198,7 +177,7 @@ def train(
 
 
 def _request(given: dict[str, Any], lines: JsonLines | None) -> TrainRequest:
-    """Sort what was given; JSON lines are a callback that shows how the training comes along."""
+    """Sort the options into arguments and settings; JSON lines are one more callback."""
     arguments = {item.name: given[item.name] for item in ARGUMENTS}
     options = {
         name: value for name, value in given.items() if value is not None and name not in arguments

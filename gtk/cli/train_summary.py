@@ -1,10 +1,10 @@
-"""What `gtk train` says at the end: the networks, the result, and how to go on."""
+"""What `gtk train` prints at its end: networks, results, and the commands to go on with."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console, print_wrapped
+from gtk.cli.console import make_console, print_titled
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
 from gtk.plugins.callbacks.number import format_number
@@ -15,19 +15,16 @@ if TYPE_CHECKING:  # `gtk train --help` must not import torch
 
 def print_networks(training: "Training") -> None:
     """Show every network's layers, with shapes and parameter counts, and every part's count."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gtk.core.models.summary import parameter_count, summarize
 
     console = make_console()
     layers = summarize(training.model, training.loss, training.dataset.spec)
     for name, network in training.model.networks().items():
-        table = Table(
-            title=f"{name}: {parameter_count(network):,} parameters", title_justify="left"
-        )
-        for column in ("layer", "kind", "output"):
-            table.add_column(column)
-        table.add_column("parameters", justify="right")
+        title = f"{name}: {parameter_count(network):,} parameters"
+        last = Column("parameters", justify="right")
+        table = Table("layer", "kind", "output", last, title=title, title_justify="left")
         for layer in layers:
             if layer.network == name:
                 shape = " x ".join(map(str, layer.shape))
@@ -50,13 +47,12 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     console = make_console()
     for line in last_metrics(run):
         terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
-        judged = "test images" if line.get("images_from") == "test" else "images"
+        images = "test images" if line.get("images_from") == "test" else "images"
         if line["split"] == "train":
-            judged = "images seen last"
-        judged = f"{line['images']} {judged}"
-        print_wrapped(console, f"{terms} {line['unit']} ({judged})", line["split"])
-    train = run.settings.train
-    if train.validate_on_test:
+            images = "images seen last"
+        text = f"{terms} {line['unit']} ({line['images']} {images})"
+        print_titled(console, [(line["split"], text)])
+    if run.settings.train.validate_on_test:
         console.print(
             "validated on the test images: the test figure chose these weights and is not "
             "independent",
@@ -78,7 +74,7 @@ def last_metrics(run: Run) -> list[dict[str, Any]]:
 
 
 def print_stopped(run: Run | None) -> None:
-    """Say how to go on with a training that was interrupted, if it got as far as a folder."""
+    """Print how to go on with a training that was interrupted, if it has a folder by then."""
     if run is None:
         return
     saved = max(run.checkpoints.steps(), default=0)

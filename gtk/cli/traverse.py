@@ -2,38 +2,37 @@
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from gtk.cli.condition import condition_options, wanted_condition
-from gtk.cli.options import Integers, RunReference
+from gtk.cli.options import integers, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-#: Dimensions that are swept unless it is said which, steps of a sweep and of a manifold's side,
-#: and standard deviations.
+#: Defaults: dimensions to sweep, images of a sweep and on a side of the manifold, and standard
+#: deviations; then the most of these.
 MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE.onnx", type=RunReference())
+@source_argument
 @click.option(
     "--dims",
-    type=Integers(),
+    type=integers,
     metavar="LIST",
-    help=f"Which, from 1, with commas.  [default: all, up to {MOST_DIMENSIONS}]",
+    help=f"Dimensions from 1, with commas.  [default: all, up to {MOST_DIMENSIONS}]",
 )
-@click.option(
+@number_option(
     "--steps",
-    type=click.IntRange(2, 100),
-    metavar="N",
-    help=f"Images of each sweep, or on a side of the manifold.  [default: {STEPS}, {SIDE}]",
+    text=f"Images of each sweep, or on a side of the manifold.  [default: {STEPS}, {SIDE}]",
+    low=2,
+    high=100,
 )
 @click.option(
     "--range",
@@ -67,9 +66,14 @@ def traverse(
     """
     picture.check(".png")
     if reach is not None and not 0 < reach <= FURTHEST:
-        raise InvalidValue(f"--range is more than 0 and at most {FURTHEST:g}, not {reach}")
+        raise InvalidValue(f"--range must be more than 0 and at most {FURTHEST:g}, not {reach}")
     origin = picture.open(source)
-    condition, name = _condition(origin, label, conditions)
+    spec, name = origin.condition, ""
+    condition = wanted_condition(spec, label, conditions)
+    if spec is not None:
+        condition = spec.default() if condition is None else condition
+        what = "class" if isinstance(spec, Classes) else "condition"
+        name = f", {what} {spec.name(condition)}"
     count = math.prod(origin.noise_shape)
     if count == 2 and dims is None:
         if reach is not None or picture.seed is not None:
@@ -82,7 +86,7 @@ def traverse(
         return
     chosen = dims or tuple(range(1, min(count, MOST_DIMENSIONS) + 1))
     if not all(1 <= dimension <= count for dimension in chosen):
-        raise InvalidValue(f"--dims are in 1..{count}, not {','.join(map(str, chosen))}")
+        raise InvalidValue(f"--dims must be in 1..{count}, not {','.join(map(str, chosen))}")
     layout = _sweep(
         origin, condition, chosen, steps=steps or STEPS, reach=reach or RANGE, seed=picture.seed
     )
@@ -90,23 +94,9 @@ def traverse(
     picture.show(layout, f"{len(chosen)} of {count} dimensions, around {around}{name}")
 
 
-def _condition(
-    source: Source, label: str | None, conditions: tuple[str, ...]
-) -> "tuple[NDArray[Any] | None, str]":
-    """Return the condition of every image, and how to say so."""
-    spec = source.condition
-    wanted = wanted_condition(spec, label, conditions)
-    if spec is None:
-        return None, ""
-    if wanted is None:
-        wanted = spec.default()
-    what = "class" if isinstance(spec, Classes) else "condition"
-    return wanted, f", {what} {spec.name(wanted)}"
-
-
 def _sweep(
     source: Source,
-    condition: "NDArray[Any] | None",
+    condition: NDArray[Any] | None,
     dims: tuple[int, ...],
     *,
     steps: int,
@@ -114,17 +104,14 @@ def _sweep(
     seed: int | None,
 ) -> Layout:
     """Draw a row for each dimension: its value goes from -reach to reach, the others stay."""
-    import numpy as np
-
     shape = source.noise_shape
     middle = np.zeros((1, *shape), np.float32) if seed is None else source.draw_noise(1, seed)
     values = np.linspace(-reach, reach, steps)
     noise = middle.reshape(1, -1).repeat(len(dims) * steps, axis=0)
     for row, dimension in enumerate(dims):
         noise[row * steps : (row + 1) * steps, dimension - 1] = values
-    labels = None if condition is None else np.stack([condition] * len(noise))
     return Layout(
-        source.generate(noise.reshape(-1, *shape), labels),
+        source.generate(noise.reshape(-1, *shape), condition),
         steps,
         column_names=[f"{value:.3g}" for value in values],
         row_names=[f"z {dimension}" for dimension in dims],
@@ -132,21 +119,18 @@ def _sweep(
     )
 
 
-def _manifold(source: Source, condition: "NDArray[Any] | None", side: int) -> Layout:
+def _manifold(source: Source, condition: NDArray[Any] | None, side: int) -> Layout:
     """Draw the plane of two latent dimensions at quantiles of the prior, as axes are drawn.
 
     z 1 goes right and z 2 up, at the middles of equal shares of the normal distribution: figure 4
     of Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114).
     """
-    import numpy as np
-
     values = [NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)]
     across, up = np.meshgrid(values, values[::-1])
     noise = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
-    labels = None if condition is None else np.stack([condition] * len(noise))
     names = [f"{value:.2f}" for value in values]
     return Layout(
-        source.generate(noise.reshape(-1, *source.noise_shape), labels),
+        source.generate(noise.reshape(-1, *source.noise_shape), condition),
         side,
         column_names=names,
         row_names=names[::-1],

@@ -79,7 +79,7 @@ def test_a_file_is_shown_to_people(exported: Path, gtk_command: Command, tmp_pat
     weights = sum(
         onnx.numpy_helper.to_array(item).nbytes for item in onnx.load(path).graph.initializer
     )
-    assert shown["size"] == f"{path.stat().st_size:,} bytes, of which {weights:,} are weights"
+    assert shown["size"] == f"{path.stat().st_size:,} bytes, {weights:,} of them weights"
     assert shown["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert shown["beside it"] == "mine.json says the same, and has this sha256"
 
@@ -359,8 +359,8 @@ def test_many_names_are_counted(exported: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("small.onnx --part decoder", "--part and --checkpoint are for runs"),
-        ("small.onnx --checkpoint 3", "--part and --checkpoint are for runs"),
+        ("small.onnx --part decoder", "Leave --part and --checkpoint out, or name a run"),
+        ("small.onnx --checkpoint 3", "Leave --part and --checkpoint out, or name a run"),
         ("none.onnx", "none.onnx cannot be read"),
         ("fake.onnx", "fake.onnx is not an ONNX file"),
         ("nothing", "unknown run 'nothing'"),

@@ -88,7 +88,7 @@ def test_what_prints_something_else_is_refused(gtk_command: Command, other: str)
     result = gtk_command(*TRAIN, other)
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        f"gtk: error: {other} prints something else than --json: give one of the two\n"
+        f"gtk: error: {other} and --json cannot be used together. Give one of them\n"
     )
     assert not Path("runs").exists()
 

@@ -273,9 +273,9 @@ def test_a_training_without_whole_pictures_cannot_be_animated(
     whole = picture.read_bytes()
     for damaged in (b"", b"text", whole[:100], whole[: len(whole) // 2]):
         picture.write_bytes(damaged)
-        refused("samples-0004.png cannot be read as a picture")
+        refused("samples-0004.png is not a picture, or is damaged")
     Image.new("L", (9, 9)).save(picture)
-    refused("are not of one size")
+    refused("differ in size. Remove those of an older training")
     shutil.rmtree(run.pictures)
     refused("has no pictures of samples: draw a walk with --walk, or train anew")
 
@@ -294,7 +294,10 @@ def test_a_model_with_nothing_between_classes_is_refused(
     monkeypatch.setattr(blend, "_outermost", lambda model: iter(()))
     result = gtk_command("interpolate", "small", "--from", 3, "--to", 8, "--out", "a.png")
     assert result.code == 2
-    assert "takes its class in a way that has nothing in between" in result.err
+    assert (
+        "cannot mix classes, since it takes its class without the conditioner's layers"
+        in result.err
+    )
     assert not Path("a.png").exists()
 
 

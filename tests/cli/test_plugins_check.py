@@ -122,8 +122,14 @@ def test_options_are_handed_on_as_values_of_their_types(
         (("cvae", "--data", "digitz"), "unknown dataset 'digitz'. Did you mean 'digits'?"),
         (("cvae", "--data", "npz:"), "npz: says no path"),
         (("folder", "--data", "npz:own.npz"), "is another data set: say where files are"),
-        (("folder", "--data", "folder:nowhere"), "folder:nowhere: there is no nowhere; say where"),
-        (("elbo", "--data", "npz:nowhere.npz"), "there is no nowhere.npz; say where the files are"),
+        (
+            ("folder", "--data", "folder:nowhere"),
+            "folder:nowhere: 'nowhere' does not exist; say where",
+        ),
+        (
+            ("elbo", "--data", "npz:nowhere.npz"),
+            "'nowhere.npz' does not exist; say where the files are",
+        ),
         (("cvae", "--option", "latent_dim"), "--option takes NAME=VALUE, not 'latent_dim'"),
         (("cvae", "--option", "latent_dims=4"), "Did you mean 'latent_dim'?"),
         (

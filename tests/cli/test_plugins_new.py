@@ -98,7 +98,7 @@ def test_nothing_is_overwritten(gtk_command: Command, workplace: Path) -> None:
 def test_bad_names_are_refused(gtk_command: Command, workplace: Path, name: str) -> None:
     result = gtk_command("plugins", "new", "--kind", "model", "--", name)
     assert (result.code, list(workplace.iterdir())) == (2, [])
-    assert "is no name for a plugin" in result.err
+    assert "cannot name a plugin" in result.err
     assert result.err.count("\n") == 1
 
 
@@ -106,7 +106,7 @@ def test_names_that_mean_something_else_are_refused(
     gtk_command: Command, workplace: Path, outside: Path
 ) -> None:
     own = gtk_command("plugins", "new", "vae", "--kind", "model")
-    assert "model 'vae' is there already, from generative-toolkit" in own.err
+    assert "model 'vae' is installed already, from generative-toolkit" in own.err
     package = gtk_command("plugins", "new", "gtk-plugin-mine", "--kind", "model")
     assert "gtk plugins new mine" in package.err
     assert own.code == package.code == 2
