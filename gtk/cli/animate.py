@@ -77,18 +77,12 @@ def animate(
 
 def _refuse_options_of_a_walk(picture: PictureOptions, frames: int | None) -> None:
     """Refuse options that a training's pictures, which are drawn already, cannot take."""
-    given = {
-        "--frames": frames,
-        "--seed": picture.seed,
-        "--scale": picture.scale,
-        "--checkpoint": picture.checkpoint,
-        "--device": picture.device,
-    }
-    for option, value in given.items():
-        if value is not None:
+    given = {**vars(picture), "frames": frames}
+    for name in ("frames", "seed", "scale", "checkpoint", "device"):
+        if given[name] is not None:
             raise InvalidValue(
-                f"{option} goes with --walk, since a training's pictures are drawn already. Add "
-                f"--walk, or leave {option} out"
+                f"--{name} goes with --walk, since a training's pictures are drawn already. Add "
+                f"--walk, or leave --{name} out"
             )
 
 
@@ -100,7 +94,7 @@ def _training_frames(
     Each frame is (H, W) or (H, W, 3); `labels` draws the epoch and the classes' names above it.
 
     Raises:
-        UserError: there are none, or they cannot be read, or differ in size.
+        UserError: there are no pictures, or they cannot be read, or differ in size.
     """
     found = {
         int(match[1]): path

@@ -8,8 +8,7 @@ import click
 
 from gtk.cli.console import make_console, print_titled
 from gtk.cli.options import integers, json_option, runs_option, source_argument
-from gtk.cli.source import is_exported
-from gtk.core.values.errors import InvalidValue
+from gtk.cli.source import check_file_options, is_exported
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,11 +56,7 @@ def bench(
     measuring.check_sizes(sizes)
     load = measuring.load_average()  # before this command adds to it
     if is_exported(source):
-        if part is not None:
-            raise InvalidValue(
-                f"{source} is an exported file, which holds one part. Leave --part out, or name a "
-                "run"
-            )
+        check_file_options(source, part=part)
         measurable = measuring.open_file(Path(source), device, runs)
     else:
         from gtk.core.storage.runs import find_run

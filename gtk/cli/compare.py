@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import (
-    out_option,
-    overwrite_option,
-    run_argument,
-    runs_option,
-    seed_option,
-)
+from gtk.cli.options import out_option, overwrite_option, run_argument, runs_option, seed_option
 from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
 from gtk.core.storage.runs import find_run
 from gtk.core.values.dataset import spread

@@ -35,13 +35,13 @@ def wanted_condition(
     """
     if conditions and (spec is None or isinstance(spec, Classes)):
         raise InvalidValue("this model takes no attributes or numbers: leave --condition out")
-    if label is not None and spec is None:
-        raise InvalidValue("this model was trained without a condition: leave --label out")
-    if spec is None or (label is None and not conditions):
-        return None
     if label is not None:
+        if spec is None:
+            raise InvalidValue("this model was trained without a condition: leave --label out")
         check_classes(spec)
         return spec.encode(label)
+    if spec is None or not conditions:
+        return None
     if list(conditions) == [NONE]:
         return spec.encode(None)
     if not spec.by_name and len(conditions) == 1:

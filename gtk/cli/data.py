@@ -115,7 +115,7 @@ def data(
     root = find_root(spec, data_root, split_reference(name)[1])
     fields = {option.name: option.field for option in _config_options(ctx.command, plugin)}
     values = {fields[key]: value for key, value in options.items() if value is not None}
-    config = make_config(spec.config, values, f"data set '{spec.name}'")
+    config = make_config(spec.config, values, f"data set {spec.name!r}")
     from gtk.cli.data_summary import print_summary, train_command  # numpy, which --help needs not
 
     with work_shown():

@@ -9,8 +9,8 @@ import click
 from gtk.cli.console import make_console, print_titled
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.cli.options import checkpoint_option, json_option, runs_option, source_argument
-from gtk.cli.source import is_exported
-from gtk.core.values.errors import GtkError, InvalidValue, UserError, WorkFailed
+from gtk.cli.source import check_file_options, is_exported
+from gtk.core.values.errors import GtkError, UserError, WorkFailed
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
@@ -36,11 +36,7 @@ def inspect(
     gtk inspect latest --part encoder
     """
     if is_exported(source):
-        if part is not None or checkpoint is not None:
-            raise InvalidValue(
-                f"{source} is an exported file, which holds one part of one checkpoint. Leave "
-                "--part and --checkpoint out, or name a run"
-            )
+        check_file_options(source, part=part, checkpoint=checkpoint)
         _show_file(Path(source), as_json=as_json)
         return
     from gtk.core.storage.runs import find_run

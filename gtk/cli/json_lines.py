@@ -57,13 +57,12 @@ class JsonLines:
         self._pace.note(progress)
         left = self._pace.left
         document = {
-            **_position(run, progress),
             "terms": dict(progress.terms),
             "images_per_second": round(progress.images_per_second, 1),
             "learning_rate": progress.learning_rate,
             "seconds_left": None if left is None else round(left, 1),
         }
-        _print("step", document)
+        _print("step", _position(run, progress) | document)
 
     @hookimpl
     def gtk_epoch_end(self, run: Run, progress: Progress) -> None:
@@ -81,16 +80,14 @@ class JsonLines:
 
         if self._last is None:  # left out as a failing callback, since nobody reads its lines
             return
-        folder = run.checkpoints.folder(run.checkpoints.choose(None))
         document = {
-            **_position(run, self._last),
             "stopped": self._last.stopped or None,
             "metrics": last_metrics(run),
             "pictures": str(run.pictures),
-            "checkpoint": str(folder),
+            "checkpoint": str(run.checkpoints.folder(run.checkpoints.choose(None))),
             "report": str(run.report) if run.report.exists() else None,
         }
-        _print("end", document)
+        _print("end", _position(run, self._last) | document)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

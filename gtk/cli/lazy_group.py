@@ -46,5 +46,5 @@ class LazyGroup(click.Group):
         """Find the command that is named; suggest the nearest for a misspelt one."""
         name = args[0]
         if name not in self._listed and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"No such command '{name}'.{did_you_mean(name, self._listed)}")
+            ctx.fail(f"No such command {name!r}.{did_you_mean(name, self._listed)}")
         return super().resolve_command(ctx, args)

@@ -20,7 +20,7 @@ from gtk.cli.options import (
     runs_option,
     seed_option,
 )
-from gtk.cli.source import FileSource, RunSource, Source, is_exported
+from gtk.cli.source import FileSource, RunSource, Source, check_file_options, is_exported
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
 from gtk.core.values.text import visible
@@ -95,11 +95,7 @@ class PictureOptions:
         """
         if not is_exported(reference):
             return self.open_run(reference)
-        if self.checkpoint is not None:
-            raise InvalidValue(
-                f"{reference} is an exported file, which holds one checkpoint. Leave --checkpoint "
-                "out, or name a run"
-            )
+        check_file_options(reference, checkpoint=self.checkpoint)
         return FileSource(reference, self.device)
 
     def open_run(self, reference: str, lacking: str = "") -> RunSource:

@@ -64,7 +64,7 @@ def plugins_check(
     chosen = find_kind(name, kind)
     _check_data(chosen, name, data)
     specimen = Specimen(chosen, name, data or DEFAULT_DATA, _parse_options(chosen, name, options))
-    title = f"{chosen.name} '{name}'{_origin(chosen, name)}"
+    title = f"{chosen.name} {name!r}{_origin(chosen, name)}"
     if not as_json:
         click.echo(visible(title))
     results = _run_checks(specimen, quiet=as_json)
@@ -117,7 +117,7 @@ def find_kind(name: str, kind: str | None) -> Kind[Any]:
         raise unknown_plugin(kind or "plugin", name, known, [item.group for item in kinds])
     if len(having) > 1:
         choices = " or ".join(f"--kind {item.name}" for item in having)
-        raise InvalidValue(f"plugins of several kinds are called '{name}': say {choices}")
+        raise InvalidValue(f"plugins of several kinds are called {name!r}: say {choices}")
     return having[0]
 
 
@@ -138,7 +138,7 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
     """
     if not texts:
         return {}
-    config, where = find(kind, name).spec.config, f"{kind.name} '{name}'"
+    config, where = find(kind, name).spec.config, f"{kind.name} {name!r}"
     known = {option.field: option for option in options_of({kind.name: config})}
     if not known:
         raise InvalidValue(f"{where} has no options: leave --option out")
@@ -147,7 +147,7 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
         key, equals, value = text.partition("=")
         field = key.removeprefix("--").replace("-", "_")
         if not equals:
-            raise InvalidValue(f"--option takes NAME=VALUE, not '{text}'")
+            raise InvalidValue(f"--option takes NAME=VALUE, not {text!r}")
         if field not in known:
             raise unknown_name(f"option of {where}", key, known)
         if field in values:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gtk.cli.console import make_console
-from gtk.cli.options import USER_PATH
+from gtk.cli.options import out_option
 from gtk.core.registry.discovery import KINDS, Kind, installed
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import check_writable_folder, unwritable
@@ -39,14 +39,8 @@ USAGE = {
     type=click.Choice([kind.name for kind in KINDS]),
     help="The kind of the plugin.",
 )
-@click.option(
-    "--out",
-    type=USER_PATH,
-    default=Path(),
-    metavar="DIR",
-    help="The folder to write the package into; by default the current one.",
-)
-def plugins_new(*, name: str, kind: str, out: Path) -> None:
+@out_option("DIR", "The folder to write the package into; by default the current one.")
+def plugins_new(*, name: str, kind: str, out: Path | None) -> None:
     """Write a package with a working plugin, to start your own from.
 
     The folder gtk-plugin-NAME has a module, a test, pyproject.toml, README and a CI file.
@@ -55,7 +49,7 @@ def plugins_new(*, name: str, kind: str, out: Path) -> None:
     """
     chosen = next(item for item in KINDS if item.name == kind)
     check_name(chosen, name)
-    folder = out / f"{PREFIX}{name}"
+    folder = (out or Path()) / f"{PREFIX}{name}"
     write_package(folder, package_files(chosen, name))
     console = make_console()
     console.print(f"{folder} has a working {kind}. Go on with")
@@ -77,18 +71,18 @@ def check_name(kind: Kind[Any], name: str) -> None:
     """
     if name.startswith(PREFIX):
         raise InvalidValue(
-            f"'{name}' is the name of a package. Give the name of its {kind.name}: "
+            f"{name!r} is the name of a package. Give the name of its {kind.name}: "
             f"gtk plugins new {name.removeprefix(PREFIX) or 'NAME'}"
         )
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise InvalidValue(
-            f"'{name}' cannot name a plugin. Use at most {LONGEST_NAME} small letters and digits, "
+            f"{name!r} cannot name a plugin. Use at most {LONGEST_NAME} small letters and digits, "
             "a letter first, words joined by single hyphens, such as my-model"
         )
     for item in installed(kind):
         if item.name == name and item.package != f"{PREFIX}{name}":
             raise InvalidValue(
-                f"{kind.name} '{name}' is installed already, from {item}. Choose another name, or "
+                f"{kind.name} {name!r} is installed already, from {item}. Choose another name, or "
                 "users have to name the package, too"
             )
 

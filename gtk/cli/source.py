@@ -184,3 +184,17 @@ class FileSource(Source):
 def is_exported(reference: str) -> bool:
     """Say whether a reference names an exported file, not a run."""
     return reference.lower().endswith(".onnx")
+
+
+def check_file_options(reference: str, **given: str | None) -> None:
+    """Refuse options that choose something in a run, where an exported file is named.
+
+    Raises:
+        InvalidValue: it names the first option that is given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidValue(
+                f"{reference} is an exported file, which holds one {name}. Leave --{name} out, or "
+                "name a run"
+            )

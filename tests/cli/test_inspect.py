@@ -359,8 +359,11 @@ def test_many_names_are_counted(exported: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("small.onnx --part decoder", "Leave --part and --checkpoint out, or name a run"),
-        ("small.onnx --checkpoint 3", "Leave --part and --checkpoint out, or name a run"),
+        ("small.onnx --part decoder", "holds one part. Leave --part out, or name a run"),
+        (
+            "small.onnx --checkpoint 3",
+            "holds one checkpoint. Leave --checkpoint out, or name a run",
+        ),
         ("none.onnx", "none.onnx cannot be read"),
         ("fake.onnx", "fake.onnx is not an ONNX file"),
         ("nothing", "unknown run 'nothing'"),
