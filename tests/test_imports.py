@@ -53,6 +53,7 @@ TORCH_FREE = [
     "core/storage/early_stop.py",
     "core/storage/metrics_file.py",
     "core/storage/run.py",
+    "core/storage/run_document.py",
     "core/storage/runs.py",
     "core/training/progress.py",
     "pictures",

@@ -80,7 +80,7 @@ def test_a_setting_is_spelled_as_the_door_spells_it() -> None:
             "leave out data, batch_size (epochs, data_root and device can be given)",
             "leave out --data, --batch-size (--epochs, --data-root and --device can be given)",
         ),
-        ({}, "", "say which model to train: plugin=NAME.", "model to train: --plugin NAME."),
+        ({}, "", "name the model to train: plugin=NAME.", "model to train: --plugin NAME."),
     ],
 )  # fmt: skip
 def test_one_mistake_is_told_in_the_words_of_each_door(

@@ -36,7 +36,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 
 MISTAKES = [
-    ("train", "say which model to train: --plugin NAME. Installed: cgan, cvae, gan, vae"),
+    ("train", "name the model to train: --plugin NAME. Installed: cgan, cvae, gan, vae"),
     ("train --plugin cvea", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvea --help", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvae --conditioner onehott", "unknown conditioner 'onehott'. Did you mean"),
@@ -225,7 +225,7 @@ MISTAKES = [
     ("sample small --out runs/small", "runs/small is a folder"),
     ("train --plugin cvae --latent-dim 999999999999", "'cvae' cannot be built for digits"),
     ("train --plugin cvae --latent-dim 99999999999999999999999", "'cvae' cannot be built"),
-    ("train --plugin cvae --data-root folder", "'digits' is embedded: leave the data root out"),
+    ("train --plugin cvae --data-root folder", "'digits' is embedded. Leave the data root out."),
     ("train --plugin cvae --name x.onnx", "'x.onnx' cannot name a run"),
     ("train --plugin cvae --callback nothing", "unknown callback 'nothing'"),
     ("train --plugin /cvae", "unknown model '/cvae'"),

@@ -282,9 +282,9 @@ def test_a_file_is_refused_before_anything_is_decoded(gtk_command: Command, tmp_
     ("arguments", "message"),
     [
         (["mnits"], "unknown dataset 'mnits'. Did you mean 'mnist'?"),
-        (["mnist:"], "mnist: says no path: write mnist:PATH"),
-        (["mnist:data", "--data-root", "data"], "mnist:data says where: leave --data-root out"),
-        (["digits:data"], "data set 'digits' is embedded: leave the data root out"),
+        (["mnist:"], "'mnist:' has no path. Write mnist:PATH."),
+        (["mnist:data", "--data-root", "data"], "mnist:data has the path. Leave --data-root out."),
+        (["digits:data"], "data set 'digits' is embedded. Leave the data root out."),
         (
             ["mnist:nowhere"],
             "lacks a readable MNIST/raw: give the folder with MNIST/raw as --data-root",

@@ -100,16 +100,16 @@ def test_a_recipe_says_where_and_how_and_a_flag_beats_it(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--data squares", "'squares' is your own: say where it is, squares:PATH"),
-        ("--data squares:", "squares: says no path: write squares:PATH"),
-        ("--data squares:a --data-root b", "squares:a says where: leave --data-root out"),
-        ("--data digits:a", "data set 'digits' is embedded: leave the data root out"),
+        ("--data squares", "data set 'squares' needs a path. Use squares:PATH."),
+        ("--data squares:", "'squares:' has no path. Write squares:PATH."),
+        ("--data squares:a --data-root b", "squares:a has the path. Leave --data-root out."),
+        ("--data digits:a", "data set 'digits' is embedded. Leave the data root out."),
         ("--data squares:none", "none does not say how many squares there are"),
         ("--data squares:a --side 0", "data set 'squares': side must be at least 1, not 0"),
         ("--data nonsense:a", "unknown dataset 'nonsense'"),
-        ("--data flat", "no data set is called 'flat'. To read what is there, say folder:flat"),
-        ("--data ./flat", "To read what is there, say folder:./flat"),
-        ("--data a.npz", "To read what is there, say npz:a.npz"),
+        ("--data flat", "unknown data set 'flat'. To read the images there, use folder:flat."),
+        ("--data ./flat", "To read the images there, use folder:./flat."),
+        ("--data a.npz", "To read the images there, use npz:a.npz."),
         ("cvae --quiet", "unexpected extra argument (cvae). Did you mean --plugin cvae? See: "),
         ("--side 3", "No such option '--side'"),
         ("--recipe bad.toml", "bad.toml, line 6: [data] side: data set 'squares': side must be"),
@@ -133,4 +133,4 @@ def test_the_environment_says_nothing_about_what_is_the_users_own(
 ) -> None:
     monkeypatch.setenv("GENERATIVE_TOOLKIT_DATA", "my squares.txt")
     result = gtk_command("train", "--plugin", "vae", "--data", "squares")
-    assert "say where it is" in result.err
+    assert "needs a path. Use squares:PATH." in result.err

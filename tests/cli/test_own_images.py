@@ -134,7 +134,7 @@ def test_an_npz_file_trains(gtk_command: Command) -> None:
     [
         (("folder:none",), "none does not exist: give a folder with images"),
         (("folder:.",), ". has no images, with names such as 'x.png' or 'x.jpg' (other files: 0)"),
-        (("folder",), "data set 'folder' is your own: say where it is, folder:PATH"),
+        (("folder",), "data set 'folder' needs a path. Use folder:PATH."),
         (("npz:none.npz",), "none.npz does not exist: give an .npz file"),
         (("folder:.", "--image-size", "0"), "image_size is one or two numbers in 1..1024, not 0"),
         (("folder:.", "--fit", "squeeze"), "Invalid value for '--fit': 'squeeze' is not one of"),

@@ -120,7 +120,7 @@ def test_options_are_handed_on_as_values_of_their_types(
         (("quite-new",), "(pip install -e .). gtk plugins lists all."),
         (("cvae", "--kind", "lose"), "'lose' is not one of"),
         (("cvae", "--data", "digitz"), "unknown dataset 'digitz'. Did you mean 'digits'?"),
-        (("cvae", "--data", "npz:"), "npz: says no path"),
+        (("cvae", "--data", "npz:"), "'npz:' has no path. Write npz:PATH."),
         (("folder", "--data", "npz:own.npz"), "is another data set: say where files are"),
         (
             ("folder", "--data", "folder:nowhere"),

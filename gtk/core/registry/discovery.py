@@ -28,7 +28,7 @@ from gtk.core.registry.spec import (
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import RESERVED_NAMES
 from gtk.core.registry.unknown_plugin import unknown_plugin
-from gtk.core.values.errors import PluginError
+from gtk.core.values.errors import GtkError, PluginError
 
 #: The name of gtk's own package in entry points.
 OWN_PACKAGE = "generative-toolkit"
@@ -103,6 +103,23 @@ class Plugin(Generic[SpecType]):
             return self.spec.resolve()
         except PluginError as error:
             raise _blamed(self.installed, error) from error
+
+    def call(self, *arguments: Any) -> Any:  # noqa: ANN401 - each target takes and returns its own
+        """Call the target.
+
+        Raises:
+            GtkError: as the target says.
+            PluginError: the target cannot be imported, or fails with any other error.
+        """
+        try:
+            return self.resolve()(*arguments)
+        except GtkError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self.installed.title} of {self.installed} failed with "
+                f"{type(error).__name__}: {error}."
+            ) from error
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Choose plugins by name, and settle their options."""
+"""The plugins chosen for a training, and the settings that follow from them."""
 
 import re
 from collections.abc import Mapping
@@ -7,38 +7,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gtk.core.registry.discovery import (
-    CONDITIONER,
-    DATASET,
-    LOSS,
-    MODEL,
-    OWN_PACKAGE,
-    Kind,
-    Plugin,
-    SpecType,
-    find,
-    find_default,
-    installed,
-)
+from gtk.core.registry.discovery import CONDITIONER, DATASET, LOSS, Kind, Plugin
 from gtk.core.registry.options import Option, as_table, make_config, options_of
 from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
+from gtk.core.settings.plugin_lookup import (
+    default_dataset,
+    find_model,
+    find_named,
+    model_default,
+    recipe_name,
+)
 from gtk.core.settings.recipe import NO_RECIPE, Recipe, run_tables
-from gtk.core.values.errors import InvalidValue, PluginError, UnknownName, unknown_name
-from gtk.core.values.setting import setting
-
-#: The kinds that a model has defaults of, by table.
-KIND_OF: dict[str, Kind[Any]] = {"conditioner": CONDITIONER, "loss": LOSS}
+from gtk.core.values.errors import UnknownName, unknown_name
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The plugins of a training, and the recipe it follows where nobody says otherwise.
+    """The plugins of a training, and the recipe that it follows.
 
     Attributes:
-        path: where the data are, if that was said together with the data set's name.
-        default_data: the data set where nobody names one, None where somebody must.
+        path: where the data are, if given as NAME:PATH.
+        default_data: the data set where none is named; None where one must be.
     """
 
     model: Plugin[ModelSpec]
@@ -60,35 +51,33 @@ class Choice:
         *,
         default_data: str | None = None,
     ) -> "Choice":
-        """Find plugins by name: those given, else the recipe's, else those the model wants.
+        """Find plugins by name: those given, else the recipe's, else the model's defaults.
 
         Args:
             model: a name.
-            dataset: a name, or NAME:PATH, which also says where the data are.
+            dataset: a name, or NAME:PATH.
             conditioner: a name.
             loss: a name.
-            recipe: says what is not said here.
-            default_data: the data set where neither says one.
+            recipe: decides what is not given here.
+            default_data: the data set if neither names one.
 
         Raises:
-            UnknownName: a name that nothing installed goes by, or an option in the recipe.
-            InvalidValue: neither says which model or data, or a value in the recipe is not
-                possible.
+            UnknownName: a plugin that is not installed, or an unknown option in the recipe.
+            InvalidValue: no model or data set is named, or a value in the recipe is out of range.
             PluginError: a plugin that cannot be used.
         """
-        chosen = _named(MODEL, model, recipe)
-        if chosen is None:
-            raise _no_model(recipe)
-        dataset, path = split_reference(dataset)
+        chosen = find_model(model, recipe)
+        name, path = split_reference(dataset)
+        if name is not None:
+            data = find_dataset(name)
+        else:
+            data = find_named(DATASET, None, recipe) or default_dataset(default_data)
         choice = cls(
             model=chosen,
-            conditioner=_named(CONDITIONER, conditioner, recipe) or _default(CONDITIONER, chosen),
-            loss=_named(LOSS, loss, recipe) or _default(LOSS, chosen),
-            dataset=(
-                find_dataset(dataset)
-                if dataset is not None
-                else _named(DATASET, None, recipe) or _default_dataset(default_data)
-            ),
+            conditioner=find_named(CONDITIONER, conditioner, recipe)
+            or model_default(CONDITIONER, chosen),
+            loss=find_named(LOSS, loss, recipe) or model_default(LOSS, chosen),
+            dataset=data,
             recipe=recipe,
             path=path,
             default_data=default_data,
@@ -115,10 +104,10 @@ class Choice:
 
     @cached_property
     def presets(self) -> dict[str, dict[str, Any]]:
-        """The values that options have unless told otherwise, where not their classes' own.
+        """The values by table that differ from the defaults of the config classes.
 
-        By table: trainer settings that suit the data set, before them those that suit the model,
-        and before these the recipe's. A recipe's options go with the plugin they were written for.
+        The recipe's settings of the trainer override the model's, which override the data set's. A
+        recipe's options apply only to the plugin that they were written for.
         """
         tables = {
             table: self.recipe.options(table) if self._follows(table) else {}
@@ -131,38 +120,40 @@ class Choice:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
         if not self.recipe.tables[table].keys() - {"name"}:
             return False
-        plugin, meant = self.plugins[table], None
-        named = _wanted(table, self.recipe)
+        chosen, named = self.plugins[table].installed, recipe_name(table, self.recipe)
         if named is not None:
-            return plugin.installed.goes_by(named)
+            return chosen.goes_by(named)
+        if table == "model":
+            return True
         if table == "data":
-            meant = None if self.default_data is None else _default_dataset(self.default_data)
-        elif table != "model":  # then it is the default of the recipe's model
-            own = _wanted("model", self.recipe)
-            same = own is None or self.model.installed.goes_by(own)
-            model = self.model if same else _named(MODEL, None, self.recipe)
-            meant = None if model is None else _default(KIND_OF[table], model)
-        return meant is None or plugin.installed == meant.installed
+            default = self.default_data
+            return default is None or chosen == default_dataset(default).installed
+        # Without a name the options are those of the default of the recipe's own model.
+        own, model = recipe_name("model", self.recipe), self.model
+        if own is not None and not model.installed.goes_by(own):
+            model = find_model(None, self.recipe)
+        kind: Kind[Any] = CONDITIONER if table == "conditioner" else LOSS
+        return chosen == model_default(kind, model).installed
 
     def check_recipe(self) -> None:
-        """Refuse a recipe with an impossible value, whatever else is asked for.
+        """Check all values of the recipe, also those that other settings override.
 
         Raises:
-            UnknownName: an option that its plugin does not have; the message names the line.
-            InvalidValue: a value of the wrong type or outside its range, likewise.
+            UnknownName: an unknown option; the message names the line.
+            InvalidValue: a value of the wrong type or out of range; likewise.
         """
         for table, values in self.presets.items():
-            with self.recipe.blamed(table):
+            with self.recipe.locating(table):
                 self._config(table, values)
-        with self.recipe.blamed("data", "root"):
+        with self.recipe.locating("data", "root"):
             self._data_root(None)
 
     def settle(self, values: Mapping[str, Any], data_root: Path | None) -> "Settings":
-        """Sort values, given by option name, into the tables they belong to.
+        """Build the settings from values by option name, laid over the presets.
 
         Raises:
             UnknownName: a name that is no option of the trainer or of these plugins.
-            InvalidValue: a value of the wrong type or outside its range.
+            InvalidValue: a value of the wrong type or out of range.
         """
         options = {option.name: option for option in self.options}
         tables = {table: dict(values) for table, values in self.presets.items()}
@@ -175,7 +166,7 @@ class Choice:
     def settle_tables(
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
     ) -> "Settings":
-        """Build the config objects from one table of values each."""
+        """Build the settings from one table of values for each config."""
         configs = {table: self._config(table, tables[table]) for table in self.plugins}
         train = self._config("train", tables["train"])
         return Settings(self, train, configs, self._data_root(data_root), self.recipe.name)
@@ -185,78 +176,29 @@ class Choice:
             return make_config(TrainConfig, values, "training")
         spec = self.plugins[table].spec
         kind = "data set" if table == "data" else table
-        return make_config(spec.config, values, f"{kind} '{spec.name}'")
+        return make_config(spec.config, values, f"{kind} {spec.name!r}")
 
     def _data_root(self, given: Path | None) -> Path | None:
-        """Return the path to read: the one given, else the recipe's or the environment's.
+        """Return the path to read: the one given, else the recipe's, else the environment's.
 
         Raises:
-            InvalidValue: one is given for a data set that reads none or given twice, or none for
-                one that needs it.
+            InvalidValue: as `find_root` says.
         """
         if given is None and self.path is None and self._follows("data"):
             given = self.recipe.data_root
         return find_root(self.dataset.spec, given, self.path)
 
 
-def _no_model(recipe: Recipe) -> InvalidValue:
-    """Make the error for a training without a model."""
-    plugin = setting("plugin", example="NAME")
-    if recipe is not NO_RECIPE:
-        return InvalidValue(
-            f"{recipe.path} says no model: write name = ... below [model], or say which to train: "
-            f"{plugin}"
-        )
-    names = ", ".join(sorted({item.name for item in installed(MODEL)}))
-    return InvalidValue(f"say which model to train: {plugin}. Installed: {names}")
-
-
-def _default_dataset(name: str | None) -> Plugin[DatasetSpec]:
-    """Find the data set that is meant where none is named."""
-    if name is None:
-        raise InvalidValue(f"say which data to train on: {setting('data', example='NAME')}")
-    return find_default(DATASET, name)
-
-
-def _named(kind: Kind[SpecType], name: str | None, recipe: Recipe) -> Plugin[SpecType] | None:
-    """Find what the user named, or the recipe, whose mistake it then is; None if neither did."""
-    table = "data" if kind is DATASET else kind.name
-    wanted = _wanted(table, recipe)
-    if name is not None:
-        return find(kind, name)
-    if wanted is None:
-        return None
-    with recipe.blamed(table, "name"):
-        return find(kind, wanted)
-
-
-def _wanted(table: str, recipe: Recipe) -> str | None:
-    """Return the name that a recipe has for a plugin; gtk's own recipes mean gtk's own plugins."""
-    name = recipe.plugin(table)
-    return f"{OWN_PACKAGE}/{name}" if name is not None and recipe.built_in else name
-
-
-def _default(kind: Kind[SpecType], model: Plugin[ModelSpec]) -> Plugin[SpecType]:
-    """Find what the model's spec names, whose mistake it is if that is not there."""
-    try:
-        return find_default(kind, getattr(model.spec, kind.name), model.installed.package)
-    except UnknownName as error:
-        raise PluginError(
-            f"model '{model.spec.name}' of {model.installed} wants a {kind.name} that is not "
-            f"installed: {error}"
-        ) from error
-
-
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a training, besides the data itself.
+    """Everything that decides a training, besides the data.
 
     Attributes:
         choice: the plugins.
         train: the trainer's settings.
         configs: the config objects of data set, model, conditioner and loss, by table.
-        data_root: the path the data set reads, None for its own place.
-        recipe: the name of the recipe they came from, None if they did not.
+        data_root: the path that the data set reads, None for its own place.
+        recipe: the name of the recipe, None without one.
     """
 
     choice: Choice
@@ -267,7 +209,7 @@ class Settings:
 
     @property
     def data_name(self) -> str:
-        """What the data are called in the name of a run: the user's own as their folder is."""
+        """The name of the data in the name of a run; the user's own data are named by folder."""
         spec = self.choice.dataset.spec
         if spec.root != "required" or self.data_root is None:
             return spec.name
@@ -275,7 +217,7 @@ class Settings:
         return stem[:40] or spec.name
 
     def as_document(self) -> dict[str, Any]:
-        """Return the recipe's name, a table for each of `recipe.TABLES`, and their packages."""
+        """Return the recipe's name, its `TABLES`, and the packages of the plugins."""
         plugins = self.choice.plugins
         tables = {
             table: {"name": plugin.spec.name, **as_table(self.configs[table])}
@@ -287,17 +229,14 @@ class Settings:
             "train": as_table(self.train),
             **tables,
             "packages": {
-                table: {
-                    "package": plugin.installed.package,
-                    "version": plugin.installed.version,
-                }
-                for table, plugin in plugins.items()
+                table: {"package": item.installed.package, "version": item.installed.version}
+                for table, item in plugins.items()
             },
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Settings":
-        """Rebuild the settings from `as_document`'s result, with plugins of the same packages.
+        """Rebuild the settings that `as_document` describes, with plugins of the same packages.
 
         Raises:
             UnknownName: a plugin that is not installed here.

@@ -1,4 +1,4 @@
-"""Where a data set comes from: its name and path as a user writes them, and its loading."""
+"""The source of the images: a data set and its path, as the user writes them, and loading it."""
 
 import os
 from pathlib import Path
@@ -6,35 +6,35 @@ from typing import TYPE_CHECKING, Any
 
 from gtk.core.registry.discovery import DATASET, Plugin, find
 from gtk.core.registry.spec import DatasetSpec
-from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UnknownName
+from gtk.core.values.errors import InvalidValue, PluginError, UnknownName
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.user_path import user_path
 
-if TYPE_CHECKING:  # which needs numpy, and a command that lists options does not
+if TYPE_CHECKING:  # it imports numpy, which a command that lists options does not need
     from gtk.core.values.dataset import Dataset
 
-#: The environment variable that says what the data root is where nobody does.
+#: The environment variable for the default data root.
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
 
 
 def split_reference(reference: str | None) -> tuple[str | None, Path | None]:
-    """Split NAME or NAME:PATH, a data set and where it is; None is neither.
+    """Split a data set given as NAME or NAME:PATH into name and path; both None for None.
 
     Raises:
         InvalidValue: nothing follows the colon.
     """
     name, colon, path = (reference or "").partition(":")
     if colon and not path:
-        raise InvalidValue(f"{reference} says no path: write {name}:PATH")
+        raise InvalidValue(f"{reference!r} has no path. Write {name}:PATH.")
     return (name if colon else reference), (user_path(path) if colon else None)
 
 
 def find_dataset(name: str) -> Plugin[DatasetSpec]:
-    """Find a data set by its name, as `gtk.core.registry.discovery.find` does.
+    """Find a data set by name.
 
     Raises:
-        UnknownName: nothing installed has that name; of a path it says how to write it.
+        UnknownName: no data set has that name; for a path the message says how to write it.
         PluginError: it cannot be used, or several packages claim the name.
     """
     try:
@@ -45,30 +45,29 @@ def find_dataset(name: str) -> Plugin[DatasetSpec]:
         if kind is None or not path.exists():
             raise
         raise UnknownName(
-            f"no data set is called '{visible(name)}'. To read what is there, say "
-            f"{kind}:{visible(name)}"
+            f"unknown data set '{visible(name)}'. To read the images there, use "
+            f"{kind}:{visible(name)}."
         ) from error
 
 
 def find_root(spec: DatasetSpec, given: Path | None, path: Path | None) -> Path | None:
-    """Return the path to read: the one given, else what the environment says.
+    """Return the path that a data set reads: the one given, else the environment's.
 
     Args:
         spec: the data set's.
-        given: apart from its name.
-        path: together with its name.
+        given: the path given as `data_root`.
+        path: the path given as NAME:PATH.
 
     Raises:
-        InvalidValue: one is given for a data set that reads none or given twice, or none for one
-            that needs it.
+        InvalidValue: the path is given twice, or for an embedded data set, or is missing.
     """
     if given is not None and path is not None:
-        raise InvalidValue(f"{spec.name}:{path} says where: leave {setting('data_root')} out")
+        raise InvalidValue(f"{spec.name}:{path} has the path. Leave {setting('data_root')} out.")
     given = given or path
     if spec.root == "none" and given is not None:
-        raise InvalidValue(f"data set '{spec.name}' is embedded: leave the data root out")
+        raise InvalidValue(f"data set {spec.name!r} is embedded. Leave the data root out.")
     if spec.root == "required" and given is None:
-        raise InvalidValue(f"data set '{spec.name}' is your own: say where it is, {spec.name}:PATH")
+        raise InvalidValue(f"data set {spec.name!r} needs a path. Use {spec.name}:PATH.")
     if given is None and spec.root == "optional" and os.environ.get(DATA_VARIABLE):
         return user_path(os.environ[DATA_VARIABLE])
     return given
@@ -83,18 +82,10 @@ def load_data(plugin: Plugin[DatasetSpec], config: Any, root: Path | None) -> "D
     """
     from gtk.core.values.dataset import Dataset
 
-    try:
-        dataset = plugin.resolve()(config, root)
-    except GtkError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"data set '{plugin.spec.name}' of {plugin.installed} failed with "
-            f"{type(error).__name__}: {error}."
-        ) from error
+    dataset = plugin.call(config, root)
     if not isinstance(dataset, Dataset):
         raise PluginError(
-            f"data set '{plugin.spec.name}' of {plugin.installed} returned "
-            f"{type(dataset).__name__} instead of a Dataset."
+            f"{plugin.installed.title} of {plugin.installed} returned {type(dataset).__name__} "
+            "instead of a Dataset."
         )
     return dataset

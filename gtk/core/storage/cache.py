@@ -1,4 +1,4 @@
-"""Images decoded once: kept on disk as one array, which every later start maps into memory."""
+"""The cache of decoded images: one array on disk, which later starts map into memory."""
 
 import errno
 import hashlib
@@ -22,20 +22,20 @@ from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import UserError
 from gtk.core.values.user_path import user_path
 
-#: The environment variable that says where caches live, and the version of what lies there.
+#: The environment variable for the folder of caches, and the version of their format.
 CACHE_VARIABLE = "GENERATIVE_TOOLKIT_CACHE"
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a decoder says of the images it has written.
+    """What a decoder returns about the images that it has written.
 
     Attributes:
-        spec: what they are.
+        spec: their description.
         train_count: how many of them, from the first on, are for training; the rest are for tests.
-        labels: of all, in their order, as `Split` wants them.
-        notes: what the user should know, a sentence each.
+        labels: of all images, in their order, as in `Split`.
+        notes: sentences for the user.
     """
 
     spec: DataSpec
@@ -45,14 +45,9 @@ class Decoded:
 
 
 class ImageWriter:
-    """Takes decoded images, and never holds more than it was just given.
+    """Writes decoded images to a binary file, and counts them.
 
-    Attributes:
-        count: how many it has taken.
-
-    Args:
-        file: open for writing bytes.
-        image_shape: (C, H, W) of every image, None if the first ones are to decide.
+    Without an `image_shape` (C, H, W) the first images decide it.
     """
 
     def __init__(self, file: BinaryIO, image_shape: tuple[int, int, int] | None) -> None:
@@ -65,40 +60,36 @@ class ImageWriter:
 
         Raises:
             OSError: the disk is full, or cannot be written.
-            ValueError: they are of another shape or type; the decoder's mistake.
+            ValueError: they have another shape or type, by a mistake of the decoder.
         """
         if self._image_shape is None:
             self._image_shape = images.shape[1:]
         if images.shape[1:] != self._image_shape or images.dtype != np.uint8:
             raise ValueError(f"{images.dtype} {images.shape[1:]} is not {self._image_shape}")
-        # Not through a mapped file: where the disk is full, that ends the process.
+        # Through a memory-mapped file a full disk would kill the process.
         self._file.write(np.ascontiguousarray(images).data)
         self.count += len(images)
 
 
 def cache_folder() -> Path:
-    """Return where gtk keeps what it can make again: as GENERATIVE_TOOLKIT_CACHE says, or usual."""
+    """Return the folder of caches: GENERATIVE_TOOLKIT_CACHE, else the platform's."""
     named = os.environ.get(CACHE_VARIABLE)
     return user_path(named) if named else user_cache_path("generative-toolkit")
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Return what changes when files do: from their names, sizes, times of change and permissions.
+    """Return a hash of the names, sizes, times and permissions of files in the folder `root`.
 
-    Their content is not read, so that a start costs no more than a listing. A file that could not
-    be read changes by its permissions alone.
-
-    Args:
-        root: a folder that all of them are in.
-        files: in any order.
+    Their content is not read, so that a start costs no more than a listing. The permissions count
+    because a file that could not be read may become readable without any other change.
 
     Raises:
         OSError: one of them cannot be looked at.
     """
     digest = hashlib.sha256()
     for file in sorted(files):
-        facts = file.stat()
-        known = facts.st_size, facts.st_mtime_ns, facts.st_mode
+        status = file.stat()
+        known = status.st_size, status.st_mtime_ns, status.st_mode
         line = f"{file.relative_to(root)}\0{known}\n"
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
@@ -110,15 +101,14 @@ def cached_dataset(
     image_shape: tuple[int, int, int] | None,
     decode: Callable[[ImageWriter], Decoded],
 ) -> Dataset:
-    """Return a data set from its images in the cache, decoded first where they are not there.
+    """Return a data set from the cache; decode its images first if they are not there.
 
-    Of several processes that want the same at once one decodes, and the others wait for it.
+    Of several processes that ask at once one decodes, and the others wait.
 
     Args:
-        key: what names the images: data set, folder, options; as JSON can hold it.
-        content: the fingerprint of what is decoded; of another the images are decoded anew.
-        image_shape: (C, H, W) of every image; None where that takes looking into all of them, which
-            later starts need not do.
+        key: identifies the images: data set, folder, options; as JSON can hold it.
+        content: the fingerprint of the files; if it has changed, the images are decoded again.
+        image_shape: (C, H, W) of every image; None where only decoding all of them can tell.
         decode: writes the images, those for training first.
 
     Raises:
@@ -132,7 +122,7 @@ def cached_dataset(
             entry.build(content, decode)
             dataset = entry.open(content)
     if dataset is None:
-        raise UserError(f"{entry.path} has changed while it was made: try again")
+        raise UserError(f"{entry.path} was changed by another program. Try again.")
     return dataset
 
 
@@ -142,7 +132,7 @@ class CacheEntry:
 
     Attributes:
         path: the folder; it appears by rename, whole or not at all.
-        image_shape: (C, H, W) of every image, None where only the entry itself knows.
+        image_shape: (C, H, W) of every image, None to take it from the entry.
     """
 
     path: Path
@@ -150,43 +140,41 @@ class CacheEntry:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from this entry; wait for the one that has it.
+        """Keep other processes from this entry; wait for one that uses it.
 
         Raises:
             UserError: the folder of the cache cannot be written.
         """
         with self._writable():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path.with_suffix(".lock"))
-            lock.acquire()
-        try:
+            lock = FileLock(self.path.with_suffix(".lock")).acquire()
+        with lock:
             yield
-        finally:
-            lock.release()
 
     def open(self, content: str) -> Dataset | None:
-        """Map the images into memory; None where there are none, others, or not all of them."""
+        """Map the images into memory; None if there are none, or others, or not all of them."""
         try:
-            facts = json.loads((self.path / "entry.json").read_text())
-            if (facts["version"], facts["content"]) != (VERSION, content):
+            entry = json.loads((self.path / "entry.json").read_text())
+            if (entry["version"], entry["content"]) != (VERSION, content):
                 return None
-            spec, middle = DataSpec.from_json(facts["spec"]), facts["train_count"]
-            images = self._map((facts["count"], *(self.image_shape or spec.image_shape)))
+            spec, count = DataSpec.from_json(entry["spec"]), entry["train_count"]
+            images = self._map((entry["count"], *(self.image_shape or spec.image_shape)))
             with (self.path / "labels.npy").open("rb") as file:
                 labels = npy.read_array(file, allow_pickle=False)
-            train, test = (Split(images[part], labels[part]) for part in _parts(middle))
-            return Dataset(spec, train, test, tuple(facts["notes"]), content)
-        except Exception:  # noqa: BLE001 - json and numpy raise whatever damage makes them raise
-            return None  # cut short, or something else: it can be made again
+            train = Split(images[:count], labels[:count])
+            test = Split(images[count:], labels[count:])
+            return Dataset(spec, train, test, tuple(entry["notes"]), content)
+        except Exception:  # noqa: BLE001 - json and numpy raise many types on a damaged file
+            return None  # it can be made again
 
     def build(self, content: str, decode: Callable[[ImageWriter], Decoded]) -> None:
-        """Decode, and put the result into the place of whatever is there.
+        """Decode the images, and replace the entry.
 
         Raises:
-            UserError: the cache cannot be written; whatever `decode` raises.
+            UserError: the cache cannot be written.
         """
-        for left in self.path.parent.glob(f".{self.path.name}.*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for left_over in self.path.parent.glob(f".{self.path.name}.*"):  # of a killed process
+            shutil.rmtree(left_over, ignore_errors=True)
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         try:
             with self._writable():
@@ -197,7 +185,7 @@ class CacheEntry:
                     file.flush()
                     os.fsync(file.fileno())
                 np.save(partial / "labels.npy", decoded.labels)
-                facts = {
+                entry = {
                     "version": VERSION,
                     "content": content,
                     "count": writer.count,
@@ -205,14 +193,14 @@ class CacheEntry:
                     "spec": decoded.spec.as_json(),
                     "notes": list(decoded.notes),
                 }
-                (partial / "entry.json").write_text(json.dumps(facts))
+                (partial / "entry.json").write_text(json.dumps(entry))
                 if self.path.exists():
-                    # Who has mapped the old images keeps them: a file lives as long as its users.
+                    # Processes that have mapped the old images keep them: the file lives on.
                     self.path.rename(partial.with_suffix(".removed"))
                 partial.rename(self.path)
         finally:
-            for left in (partial, partial.with_suffix(".removed")):
-                shutil.rmtree(left, ignore_errors=True)
+            for left_over in (partial, partial.with_suffix(".removed")):
+                shutil.rmtree(left_over, ignore_errors=True)
 
     def _map(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return the images, (N, C, H, W), read from disk as they are used.
@@ -226,12 +214,12 @@ class CacheEntry:
             raise ValueError(f"{file} should have {prod(shape)} bytes")
         if not shape[0]:
             return np.zeros(shape, np.uint8)
-        # Copy on write, though nobody writes: torch warns of memory that cannot be written.
+        # Copy on write, since torch warns about memory that is read-only.
         return np.memmap(file, np.uint8, mode="c", shape=shape)
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
-        """Say of an error of the file system what it is, where, and how to mend it."""
+        """Turn an OSError into a UserError that says where, and what to do."""
         try:
             yield
         except OSError as error:
@@ -239,10 +227,5 @@ class CacheEntry:
             raise UserError(
                 f"decoded images cannot be kept in {self.path.parent}: "
                 f"{error.strerror or error}. {'Make room there, or name' if full else 'Name'} "
-                f"another folder in the environment variable {CACHE_VARIABLE}"
+                f"another folder in the environment variable {CACHE_VARIABLE}."
             ) from error
-
-
-def _parts(middle: int) -> tuple[slice, slice]:
-    """Return what is for training and what for tests."""
-    return slice(None, middle), slice(middle, None)

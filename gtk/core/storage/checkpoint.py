@@ -22,11 +22,11 @@ class Checkpoint:
 
     Attributes:
         step: steps done.
-        model: the weights that sampling and export use: the averaged ones where there are any.
-        training: what only going on needs: optimizer state, weights behind an average, pending
-            terms; flat names.
-        state: plain facts: "metrics_bytes", what is "pending", and "validation", the monitored
-            term on the validation images, None where it was not measured.
+        model: the weights that sampling and export use: the averaged ones if there are any.
+        training: what only resuming needs, with flat names: optimizer state, weights behind an
+            average, pending terms.
+        state: what JSON holds: "metrics_bytes", "pending", and "validation", the monitored term
+            on the validation images, None where it was not measured.
     """
 
     step: int
@@ -36,13 +36,9 @@ class Checkpoint:
 
 
 class CheckpointFolder:
-    """The checkpoints of a run, one folder each, named by step.
+    """The checkpoints of a run, a folder each, named by step.
 
-    Which is the latest and which is the best is read from the folders themselves, so no pointer
-    can disagree with them.
-
-    Args:
-        path: the folder; made when the first checkpoint is saved.
+    The latest and the best are read from the folders, so no pointer can disagree with them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,39 +46,33 @@ class CheckpointFolder:
 
     def steps(self) -> list[int]:
         """Return the steps of all checkpoints, in order."""
-        # A folder without state.json is on its way out or was never a checkpoint.
+        # A folder without state.json is being removed, or was never a checkpoint.
         return sorted(int(item.parent.name) for item in self.path.glob("[0-9]" * 9 + "/state.json"))
 
     def folder(self, step: int) -> Path:
-        """Return where the checkpoint of a step is."""
+        """Return the folder of a step's checkpoint."""
         return self.path / f"{step:09d}"
 
     def state(self, step: int) -> dict[str, Any]:
-        """Read a checkpoint's plain facts.
+        """Read a checkpoint's state.json.
 
         Raises:
             InvalidValue: the file is damaged.
         """
         file = self.folder(step) / "state.json"
         try:
-            facts: dict[str, Any] = json.loads(file.read_text())
-            return {key: facts[key] for key in ("metrics_bytes", "validation", "pending")}
+            state: dict[str, Any] = json.loads(file.read_text())
+            return {key: state[key] for key in ("metrics_bytes", "validation", "pending")}
         except (ValueError, KeyError, TypeError) as error:
-            raise InvalidValue(f"{file} is damaged: remove {file.parent}") from error
+            raise InvalidValue(f"{file} is damaged. Remove {file.parent}.") from error
 
     def best(self) -> int | None:
-        """Return the step with the lowest validation figure, the earlier of equals, if any."""
-        measured = [
-            (facts["validation"], step)
-            for step in self.steps()
-            if (facts := self.state(step))["validation"] is not None
-        ]
-        return min(measured)[1] if measured else None
+        """Return the step with the lowest validation term, None if none was measured."""
+        measured = [(self.state(step)["validation"], step) for step in self.steps()]
+        return min((item for item in measured if item[0] is not None), default=(None, None))[1]
 
     def choose(self, which: str | int | None) -> int:
-        """Return the step that `which` means: a step, "latest", "best", or None for the default.
-
-        The default is the best where one was selected, else the latest.
+        """Return the step meant by a step, "latest", "best" or None: the best, else the latest.
 
         Raises:
             UnknownName: there is no such checkpoint.
@@ -90,7 +80,7 @@ class CheckpointFolder:
         steps = self.steps()
         if not steps:
             raise UnknownName(
-                f"{self.path.parent} has no checkpoint yet. Let it train on with "
+                f"{self.path.parent} has no checkpoint yet. Go on with "
                 f"gtk train --resume {self.path.parent}, or, if that fails, train anew."
             )
         best = self.best()
@@ -115,18 +105,18 @@ class CheckpointFolder:
         folder = self.folder(checkpoint.step)
         if folder.exists():  # a step of a run has one outcome
             return folder
-        for left_over in self.path.glob(".*"):  # by a kill
+        for left_over in self.path.glob(".*"):  # of a killed process
             shutil.rmtree(left_over)
         partial = self.path / f".{folder.name}.partial"
         partial.mkdir(parents=True)
         for name, tensors in (("model", checkpoint.model), ("training", checkpoint.training)):
-            # Clones: safetensors takes neither shared nor non-contiguous memory.
+            # Clones, since safetensors refuses shared or non-contiguous memory.
             flat = {
                 key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()
             }
             save_file(flat, partial / f"{name}.safetensors")
-        facts = {"format": 1, "step": checkpoint.step, **checkpoint.state}
-        (partial / "state.json").write_text(json.dumps(facts, indent=2) + "\n")
+        state = {"format": 1, "step": checkpoint.step, **checkpoint.state}
+        (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n")
         for item in partial.iterdir():
             _flush(item)
         partial.rename(folder)
@@ -152,9 +142,8 @@ class CheckpointFolder:
         Raises:
             InvalidValue: a file of it is damaged.
         """
-        return Checkpoint(
-            step, self._tensors(step, "model"), self._tensors(step, "training"), self.state(step)
-        )
+        training = self._tensors(step, "training")
+        return Checkpoint(step, self.load_model(step), training, self.state(step))
 
     def _tensors(self, step: int, name: str) -> dict[str, Tensor]:
         file = self.folder(step) / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""The commands that go on from a run, as they are typed. Nothing here imports torch by itself."""
+"""The commands that a user may type next for a run."""
 
 import shlex
 from pathlib import Path
@@ -10,7 +10,7 @@ from gtk.core.values.errors import UserError
 
 
 def next_commands(run: Run) -> list[str]:
-    """Return what to type next: draw, export, train on; only what the run is ready for."""
+    """Return the commands that the run is ready for: to sample, to export, to train on."""
     reference = command_reference(run)
     commands = []
     if any((run.path / "checkpoints").glob("[0-9]*/state.json")):
@@ -21,20 +21,20 @@ def next_commands(run: Run) -> list[str]:
 
 
 def train_on(run: Run) -> str | None:
-    """Return the command that trains on; None after an early stop, which only training anew ends.
+    """Return the command that trains on to the planned end, or to twice that if it is reached.
 
-    A training that was interrupted goes on to its planned end, a finished one to twice that.
+    None after an early stop, which would stop it again, or with damaged metrics.
     """
-    train = run.document["train"]
+    epochs, patience = run.document["train"]["epochs"], run.document["train"].get("patience", 0)
     try:
         metrics = run.metrics()
-    except UserError:  # nor could a training go on from these
+    except UserError:
         return None
-    if EarlyStop(train.get("patience", 0), metrics).reached:
+    if EarlyStop(patience, metrics).reached:
         return None
+    finished = bool(metrics) and metrics[-1]["epoch"] >= epochs
     command = f"gtk train --resume {command_reference(run)}"
-    finished = bool(metrics) and metrics[-1]["epoch"] >= train["epochs"]
-    return f"{command} --epochs {2 * train['epochs']}" if finished else command
+    return f"{command} --epochs {2 * epochs}" if finished else command
 
 
 def sample_condition(run: Run) -> str:
@@ -44,7 +44,7 @@ def sample_condition(run: Run) -> str:
         return ""
     name = condition.names[-1]
     if isinstance(condition, Classes):
-        # A name that would command the terminal it is printed on is given by its number.
+        # A name with control characters could do anything to the terminal, so use its number.
         typed = name if name.isprintable() else str(condition.count - 1)
         return f" --label {shlex.quote(typed)}"
     value = condition.examples()[-1, -1]
@@ -52,17 +52,17 @@ def sample_condition(run: Run) -> str:
 
 
 def known_condition(run: Run) -> ConditionSpec | None:
-    """Return what a sample is conditioned on, also where the conditioner cannot be imported here.
+    """Return what a sample is conditioned on, by the conditioner's name if it cannot be imported.
 
-    Then every conditioner but the one that is named for it is taken to use what the data have.
+    Without torch or the plugin, any conditioner but "unconditional" is taken to use the data's.
     """
     try:
         return run.condition
-    except (ImportError, UserError):  # no torch, or not the plugin
+    except (ImportError, UserError):
         name = run.document["conditioner"]["name"]
         return None if name == "unconditional" else run.data_spec.condition
 
 
 def command_reference(run: Run) -> str:
-    """Return what a command typed in this folder calls the run."""
+    """Return the run's name as a command typed in this folder takes it."""
     return shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))

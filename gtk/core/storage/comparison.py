@@ -1,4 +1,4 @@
-"""How runs differ, and what their figures say beside each other. Nothing here imports torch."""
+"""A comparison of runs: the settings that differ, and their final metrics."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,12 +8,10 @@ from gtk.core.registry.discovery import MODEL, find
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
 
-#: Tables of run.json that decide what a training comes to, in the order of a comparison.
+#: Tables of run.json that decide the result of a training, in the order of a comparison.
 TABLES = ("data", "model", "conditioner", "loss", "train")
-#: Settings that say where and how something ran, not what it was.
-PLACES = {("data", "root")}
-#: What `data_name` says instead.
-NAMED = {("data", "name")}
+#: Settings that are left out: a path is not what was trained on, and `data_name` has the name.
+LEFT_OUT = {("data", "root"), ("data", "name")}
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,10 @@ class Row:
     """One line of a comparison.
 
     Attributes:
-        name: of the setting or the term.
+        name: the setting or the term.
         values: one for each run, None where it has none.
-        split: that a term was measured on, empty for a setting.
-        unit: of a term.
+        split: the split that a term was measured on, empty for a setting.
+        unit: the unit of a term.
     """
 
     name: str
@@ -35,13 +33,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run among others.
+    """A run in a comparison.
 
     Attributes:
-        name: what it is called, different for each.
-        run: itself.
-        reports: its metrics, as far as they can be read.
-        damage: why they cannot, empty where they can.
+        name: its name, different for each run.
+        run: the run.
+        reports: its metrics, empty if they cannot be read.
+        damage: why they cannot be read, empty if they can.
     """
 
     name: str
@@ -51,7 +49,7 @@ class Compared:
 
     @property
     def unfinished(self) -> str:
-        """Why its figures are not those of a whole training; empty where they are."""
+        """Why its metrics are not those of a whole training; empty if they are."""
         planned = self.run.document["train"]["epochs"]
         reached = self.reports[-1]["epoch"] if self.reports else 0
         if self.damage:
@@ -62,24 +60,23 @@ class Compared:
 
 
 def compared(runs: Sequence[Run]) -> list[Compared]:
-    """Read the runs' metrics; runs of one name are told apart by their folders."""
+    """Read the runs' metrics; runs of the same name are named by their folders."""
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         names = [str(run.path) for run in runs]
     if len(set(names)) < len(names):
         names = [f"{name} ({at})" for at, name in enumerate(names, start=1)]
-    return [_read(name, run) for name, run in zip(names, runs, strict=True)]
-
-
-def _read(name: str, run: Run) -> Compared:
-    try:
-        return Compared(name, run, run.metrics())
-    except UserError as error:
-        return Compared(name, run, damage=str(error))
+    items = []
+    for name, run in zip(names, runs, strict=True):
+        try:
+            items.append(Compared(name, run, run.metrics()))
+        except UserError as error:
+            items.append(Compared(name, run, damage=str(error)))
+    return items
 
 
 def differing_settings(items: Sequence[Compared]) -> list[Row]:
-    """Return the settings that not all runs share, those of plugins under their table's name."""
+    """Return the settings that differ, those of plugins with their table's name."""
     documents = [item.run.document for item in items]
     rows = []
     data = [data_name(document) for document in documents]
@@ -89,9 +86,9 @@ def differing_settings(items: Sequence[Compared]) -> list[Row]:
         keys = dict.fromkeys(key for document in documents for key in document[table])
         for key in keys:
             values = [document[table].get(key) for document in documents]
-            # What only one plugin has says nothing that the plugin's name has not said.
+            # An option that only one plugin has adds nothing to the plugin's name.
             shared = [document[table][key] for document in documents if key in document[table]]
-            if (table, key) not in PLACES | NAMED and any(value != shared[0] for value in shared):
+            if (table, key) not in LEFT_OUT and any(value != shared[0] for value in shared):
                 name = table if key == "name" else key if table == "train" else f"{table} {key}"
                 rows.append(Row(name, values))
     versions = [document.get("versions", {}).get("torch") for document in documents]
@@ -101,14 +98,14 @@ def differing_settings(items: Sequence[Compared]) -> list[Row]:
 
 
 def data_name(document: Mapping[str, Any]) -> str:
-    """Return what a run was trained on; of the user's own images, which are many, also where."""
+    """Return the name of a run's data, with the path if they are the user's own images."""
     name, root = document["data"]["name"], document["data"]["root"]
     own = root is not None and document["data_spec"]["name"] != name
     return f"{name}:{root}" if own else str(name)
 
 
 def final_terms(items: Sequence[Compared]) -> list[Row]:
-    """Return the last figure of every term on every split, the test images' first."""
+    """Return the last value of every term on every split, those of the test images first."""
     rows = []
     for split in ("test", "validation", "train"):
         last = [
@@ -132,12 +129,12 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
 
 
 def units_of(lines: Iterable[Mapping[str, Any]]) -> str:
-    """Return the unit of some reports; where there are several, all of them."""
+    """Return the unit of some reports, or all of their units."""
     return " / ".join(dict.fromkeys(str(line.get("unit", "")) for line in lines))
 
 
 def caveats(items: Sequence[Compared]) -> list[str]:
-    """Return why some figures do not compare, a sentence each."""
+    """Return sentences on why some figures do not compare."""
     documents = [item.run.document for item in items]
     reasons = []
     different = {
@@ -149,15 +146,10 @@ def caveats(items: Sequence[Compared]) -> list[str]:
         different[name] = [values.get(name, "none") for values in comparable]
     for what, values in different.items():
         if len(set(values)) > 1:
-            names = ", ".join(dict.fromkeys(values))
-            reasons.append(f"Figures do not compare: {what} differs ({names}).")
-    options = sorted(
-        {
-            row.name.removeprefix("loss ")
-            for row in differing_settings(items)
-            if row.name.startswith("loss ")
-        }
-    )
+            listed = ", ".join(dict.fromkeys(values))
+            reasons.append(f"Figures do not compare: {what} differs ({listed}).")
+    names = [row.name for row in differing_settings(items)]
+    options = sorted(name.removeprefix("loss ") for name in names if name.startswith("loss "))
     if options and not reasons:
         reasons.append(f"The loss does not compare, only its terms: {', '.join(options)} differs.")
     if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
@@ -166,9 +158,9 @@ def caveats(items: Sequence[Compared]) -> list[str]:
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the options that figures depend on, as the model's plugin says; {} if it is not here.
+    """Return the model's options that figures depend on, as its plugin says; {} without the plugin.
 
-    What a value counts together with is said, too: "gaussian of variance 0.01".
+    A value comes with the options that belong to it: "gaussian of variance 0.01".
     """
     model, package = document["model"], document["packages"]["model"]["package"]
     try:

@@ -1,4 +1,4 @@
-"""Early stop: an end to a training whose validation no longer gets better."""
+"""Early stop: end a training whose validation no longer improves."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,8 @@ from typing import Any
 class EarlyStop:
     """Counts the validations in a row without a new best, in the lines of metrics.jsonl.
 
-    Its state is in those lines alone, and a training that goes on cuts them back to its checkpoint,
-    so it stops where one that was never killed would.
-
-    Args:
-        patience: how many are too many; 0 never stops.
-        lines: those written so far, of any split.
+    Its whole state is in those lines, which a resumed training cuts back to its checkpoint, so it
+    stops where a training that was never killed would. A patience of 0 never stops.
     """
 
     def __init__(self, patience: int, lines: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -28,11 +24,11 @@ class EarlyStop:
 
     @property
     def reached(self) -> bool:
-        """Whether it is time to stop."""
+        """Whether the training has to stop."""
         return 0 < self._patience <= self._worse
 
     def note(self, line: Mapping[str, Any]) -> None:
-        """Count one more validation; of equals the earlier is the best."""
+        """Count the line of one more validation; the earlier of two equal ones is the best."""
         value = line["terms"][line["monitor"]]
         self._last = line
         if value < self._best:
@@ -41,7 +37,7 @@ class EarlyStop:
             self._worse += 1
 
     def __str__(self) -> str:
-        """Say when it stopped, and why."""
+        """Return when and why it stopped."""
         return (
             f"stopped early at step {self._last['step']}, epoch {self._last['epoch']}: no better "
             f"validation {self._last['monitor']} since step {self._best_step}"

@@ -1,4 +1,4 @@
-"""The figures of a run, a JSON object a line; a training that goes on cuts them back first."""
+"""metrics.jsonl: the metrics of a run, a JSON object a line."""
 
 import json
 import math
@@ -10,11 +10,7 @@ from gtk.core.values.errors import UserError
 
 
 class MetricsFile:
-    """A file with a line for each report: step, epoch, split, images, unit, terms.
-
-    Args:
-        path: the file; made with its first line.
-    """
+    """A file with a line for each report: step, epoch, split, images, unit, terms."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,13 +19,13 @@ class MetricsFile:
         """Add a line.
 
         Raises:
-            ValueError: a figure is not finite, which JSON cannot say.
+            ValueError: a number is not finite, which JSON cannot hold.
         """
         with self.path.open("a") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def size(self) -> int:
-        """Return the file's bytes, and have them written to disk by now."""
+        """Write the file to disk now, and return its size in bytes."""
         if not self.path.exists():
             return 0
         with self.path.open("a") as file:
@@ -37,15 +33,12 @@ class MetricsFile:
         return self.path.stat().st_size
 
     def truncate(self, size: int) -> None:
-        """Cut back to what a checkpoint knew; never make it longer."""
+        """Cut the file back to its size at a checkpoint; never make it longer."""
         with self.path.open("a") as file:
             file.truncate(min(size, self.path.stat().st_size))
 
     def lines(self, size: int | None = None) -> list[dict[str, Any]]:
-        """Return all lines; a last one that was cut off by a kill is left out.
-
-        Args:
-            size: read only so many bytes, as a checkpoint knew them.
+        """Return the lines in the first `size` bytes, without a last one that a kill cut off.
 
         Raises:
             UserError: a line is not what gtk writes.
@@ -57,11 +50,10 @@ class MetricsFile:
         for number, text in enumerate(known.split("\n")[:-1], start=1):
             try:
                 line = json.loads(text)
-                _ = line["split"]
-                figures = line["step"], line["epoch"], *dict(line["terms"]).values()
-                whole = all(map(math.isfinite, figures))
-            except (ValueError, LookupError, TypeError, OverflowError) as error:
-                raise UserError(f"line {number} of {self.path} is damaged") from error
+                numbers = line["step"], line["epoch"], *dict(line["terms"]).values()
+                whole = "split" in line and all(map(math.isfinite, numbers))
+            except (ValueError, LookupError, TypeError, OverflowError):
+                whole = False
             if not whole:
                 raise UserError(f"line {number} of {self.path} is damaged")
             lines.append(line)

@@ -1,26 +1,22 @@
-"""A run folder: the only state there is. Only asking for its weights imports torch."""
+"""A run: a training in a folder. Only its weights need torch."""
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from glob import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from gtk.core.settings.choice import Settings
-from gtk.core.settings.recipe import FORMAT
 from gtk.core.storage.metrics_file import MetricsFile
+from gtk.core.storage.run_document import damaged, new_document, read_document, write_json
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
-from gtk.core.values.output import write_file
 from gtk.core.values.request import choose_labels
 from gtk.core.values.setting import setting
 from gtk.core.values.user_path import user_path
@@ -32,7 +28,7 @@ if TYPE_CHECKING:  # reading a run's description must not import torch
     from gtk.core.contracts.model import Model
     from gtk.core.storage.checkpoint import CheckpointFolder
 
-#: What gtk puts into a run folder, beside exported files and folders of callbacks.
+#: What gtk writes into a run folder, apart from exported files and callbacks' folders.
 LOCK = ".lock"
 REPORT = "report.html"
 ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", REPORT, LOCK})
@@ -50,35 +46,11 @@ class Run:
 
     def __init__(self, path: Path | str) -> None:
         self.path = user_path(path)
-        file = self.path / "run.json"
+        self.document = read_document(self._document_file)
         try:
-            self.document: dict[str, Any] = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{self.path} is not a run: {file} "
-                f"{'cannot be read' if file.exists() else 'does not exist'}. "
-                "List runs with: gtk runs"
-            ) from error
-        self._check()
-
-    def _check(self) -> None:
-        """Refuse a run.json that is not whole."""
-        file, document = self.path / "run.json", self.document
-        if not isinstance(document, dict) or "format" not in document:
-            raise UserError(f"{self.path} is not a run: {file} is something else")
-        if document["format"] != FORMAT:
-            raise UserError(
-                f"{file} has format {document['format']}, this gtk reads {FORMAT}: use the gtk "
-                "that made it, or a newer one"
-            )
-        try:
-            for table in ("model", "data", "conditioner", "loss"):
-                _ = document[table]["name"], document["packages"][table]["package"]
-            _ = document["train"]["epochs"], document["data"]["root"]
-            _ = str(document["device"]), int(document["threads"])
-            _ = self.data_spec, "".join(document.get("folders", ()))
+            _ = self.data_spec
         except (LookupError, TypeError, ValueError) as error:
-            raise UserError(f"{file} is damaged: {type(error).__name__} {error}") from error
+            raise damaged(self._document_file, error) from error
 
     def __repr__(self) -> str:
         """Show how to open it again."""
@@ -88,31 +60,13 @@ class Run:
     def create(
         cls, path: Path, settings: Settings, dataset: Dataset, *, device: str, threads: int
     ) -> "Run":
-        """Make the folder and describe the run in it.
-
-        Args:
-            path: the folder; its parents are made, too.
-            settings: what decides the training.
-            dataset: what is trained on.
-            device: where it trains; going on there gives the same bits.
-            threads: of torch on the CPU; their number changes the bits of sums.
+        """Make the folder, with its parents, and write its run.json.
 
         Raises:
-            FileExistsError: the folder exists, also if another process has just made it.
+            FileExistsError: the folder exists, perhaps since a moment ago.
             UserError: the folder cannot be written.
         """
-        document = {
-            "format": FORMAT,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            **settings.as_document(),
-            "device": device,
-            "threads": threads,
-            "data_spec": dataset.spec.as_json(),
-            "images": image_counts(dataset),
-            "content": dataset.content,
-            "notes": list(dataset.notes),
-            "versions": {name: version(name) for name in ("generative-toolkit", "torch", "numpy")},
-        }
+        document = new_document(settings, dataset, device, threads)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
@@ -124,10 +78,10 @@ class Run:
         return cls(path)
 
     def check_removable(self) -> None:
-        """Refuse to remove a folder with more in it than gtk put there.
+        """Check that gtk put everything into the folder, so that it may be removed.
 
         Raises:
-            UserError: it names the first such thing, or the folder is a link.
+            UserError: the folder holds another file, or is a link.
         """
         exported = {
             path
@@ -139,14 +93,14 @@ class Run:
         if strangers or self.path.is_symlink():
             what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
             raise UserError(
-                f"{self.path} {what}, so it is not replaced: use another {setting('name')}"
+                f"{self.path} {what}, so it is not replaced. Use another {setting('name')}."
             )
 
     def remove(self) -> None:
         """Remove the run.
 
         Raises:
-            UserError: see `check_removable`; or another process trains it.
+            UserError: as `check_removable` says, or another process trains it.
         """
         self.check_removable()
         aside = self.path.with_name(f".{self.path.name}.removed")
@@ -159,14 +113,14 @@ class Run:
         """Keep other processes from training this run.
 
         Raises:
-            UserError: another one is at it.
+            UserError: another process trains it, or the folder cannot be written.
         """
         try:
             with FileLock(self.path / LOCK, blocking=False):
                 yield
         except Timeout as error:
             raise UserError(
-                f"{self.path} is being trained by another process: wait for it, or stop it"
+                f"{self.path} is being trained by another process. Wait for it, or stop it."
             ) from error
         except PermissionError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
@@ -178,37 +132,36 @@ class Run:
 
     @property
     def pictures(self) -> Path:
-        """The folder for pictures; made when the first is drawn."""
+        """The folder for pictures; made with the first one."""
         return self.path / "pictures"
 
     @property
     def report(self) -> Path:
-        """The report, a page that opens anywhere; written at the end of a training."""
+        """The report, one HTML file; written at the end of a training."""
         return self.path / REPORT
 
     def folder(self, name: str) -> Path:
-        """Return a folder in the run for a callback's own files, made when first asked for.
+        """Return a folder in the run for a callback's own files, made on the first call.
 
-        It is noted in run.json, and so belongs to the run: `--overwrite` replaces it, too.
+        It is listed in run.json as a part of the run, so that `--overwrite` replaces it, too.
 
         Args:
             name: the folder's, best the callback's.
 
         Raises:
-            InvalidValue: it could not be a folder's name, or is gtk's own.
-            UserError: there is such a folder, and it is somebody else's.
+            InvalidValue: the name is not valid, or is that of one of gtk's own files.
+            UserError: such a folder exists, and gtk did not make it.
         """
         if name in ENTRIES or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise InvalidValue(
-                f"'{name}' cannot be a callback's folder in a run: use letters, digits, '_' and "
-                f"'-', and none of {', '.join(sorted(ENTRIES))}"
+                f"{name!r} cannot be a callback's folder in a run. Use letters, digits, '_' and "
+                f"'-', and none of {', '.join(sorted(ENTRIES))}."
             )
         path = self.path / name
         if name not in self._folders:
             if path.exists() or path.is_symlink():
-                raise UserError(f"{path} is in the way: it is not gtk's, so move it elsewhere")
-            self.document["folders"] = [*self._folders, name]
-            write_json(self.path / "run.json", self.document)
+                raise UserError(f"{path} exists and is not gtk's. Move it elsewhere.")
+            self._write_document(folders=[*self._folders, name])
         path.mkdir(exist_ok=True)
         return path
 
@@ -218,26 +171,34 @@ class Run:
         names: list[str] = self.document.get("folders", [])
         return names
 
+    @property
+    def _document_file(self) -> Path:
+        return self.path / "run.json"
+
+    def _write_document(self, **entries: Any) -> None:  # noqa: ANN401 - as JSON can hold it
+        self.document.update(entries)
+        write_json(self._document_file, self.document)
+
     @cached_property
     def metrics_file(self) -> MetricsFile:
-        """The file that figures are written to."""
+        """The file of metrics."""
         return MetricsFile(self.path / "metrics.jsonl")
 
     @cached_property
     def settings(self) -> Settings:
-        """What decided the training; finds the plugins, without importing torch."""
+        """What decided the training; finding the plugins does not import torch."""
         try:
             return Settings.from_document(self.document)
         except InvalidValue as error:
-            raise InvalidValue(f"{self.path / 'run.json'} is damaged: {error}") from error
+            raise InvalidValue(f"{self._document_file} is damaged: {error}") from error
 
     @cached_property
     def data_spec(self) -> DataSpec:
-        """What the model has to know of the data."""
+        """The description of the data that the model is built for."""
         table = self.document["data_spec"]
         try:
             return DataSpec.from_json(table)
-        except InvalidValue:  # a kind of condition that the data set's plugin may define
+        except InvalidValue:  # the data set's plugin may define this kind of condition
             self.settings.choice.dataset.resolve()
             return DataSpec.from_json(table)
 
@@ -249,13 +210,12 @@ class Run:
         return CheckpointFolder(self.path / "checkpoints")
 
     def replace_settings(self, settings: Settings) -> None:
-        """Note new settings, as a longer training has them."""
-        self.document.update(settings.as_document())
-        write_json(self.path / "run.json", self.document)
+        """Write new settings to run.json, as a longer training has them."""
+        self._write_document(**settings.as_document())
         self.__dict__.pop("settings", None)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return every report: step, epoch, split, images, unit, terms.
+        """Return the lines of metrics.jsonl: step, epoch, split, images, unit, terms.
 
         Raises:
             UserError: a line of metrics.jsonl is damaged.
@@ -267,7 +227,7 @@ class Run:
 
         Args:
             checkpoint: a step, "latest" or "best"; by default the best one if one was selected,
-                else the latest. Where weights were averaged, these are the averaged ones.
+                else the latest. If weights were averaged, it has the averaged ones.
 
         Raises:
             UnknownName: there is no such checkpoint, or a plugin is not installed.
@@ -280,8 +240,7 @@ class Run:
         try:
             model.load_state_dict(self.checkpoints.load_model(step))
         except RuntimeError as error:
-            weights = f"the weights in {self.checkpoints.folder(step)} do"
-            raise UserError(f"{weights} not {fitting(self)}") from error
+            raise misfit(self, f"the weights in {self.checkpoints.folder(step)} do") from error
         return model.eval()
 
     def sample(
@@ -313,15 +272,11 @@ class Run:
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import sample
 
-        chosen, total = choose_labels(self.condition, labels, count)
+        rows, total = choose_labels(self.condition, labels, count)
         place = resolve_device(device)
+        model = self.load_model(checkpoint).to(place)
         return sample(
-            self.load_model(checkpoint).to(place),
-            labels=chosen,
-            count=total,
-            seed=seed,
-            batch_size=batch_size,
-            device=place,
+            model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
         )
 
     def generate(
@@ -335,15 +290,8 @@ class Run:
     ) -> "NDArray[np.uint8]":
         """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
-        `sample` is this with noise that it draws itself.
-
-        Args:
-            noise: (N, *shape) as the model's `noise` says, standard normal where images shall be
-                like those it was trained on.
-            labels: as in `sample`, one for each row of noise.
-            checkpoint: as in `load_model`.
-            batch_size: images in one pass through the network; changes no image.
-            device: "auto" or a torch device.
+        The noise is (N, *shape) as the model's `noise` says; standard normal noise gives images
+        like those that it was trained on. The other arguments are those of `sample`.
 
         Raises:
             InvalidValue: noise of another shape, or labels as in `sample`.
@@ -351,19 +299,14 @@ class Run:
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import generate
 
-        chosen, _ = choose_labels(self.condition, labels, len(noise))
+        rows, _ = choose_labels(self.condition, labels, len(noise))
         place = resolve_device(device)
-        return generate(
-            self.load_model(checkpoint).to(place),
-            noise,
-            labels=chosen,
-            batch_size=batch_size,
-            device=place,
-        )
+        model = self.load_model(checkpoint).to(place)
+        return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
 
     @property
     def condition(self) -> ConditionSpec | None:
-        """What a sample is conditioned on: the data's labels, None where nothing acts on them."""
+        """What a sample is conditioned on: the data's labels, None without conditioning."""
         conditioner: Any = self.settings.choice.conditioner.resolve()
         if not conditioner.conditional:
             return None
@@ -371,21 +314,11 @@ class Run:
         return (self.data_spec.with_absent() if nullable else self.data_spec).condition
 
 
-def fitting(run: Run) -> str:
-    """Return the end of the message that something does not fit a run's model, and why."""
+def misfit(run: Run, what: str) -> UserError:
+    """Return the error for weights or a checkpoint, "X does", that do not fit the run's model."""
     package = run.document["packages"]["model"]
     author = f"{package['package']} {package.get('version', '')}".rstrip()
-    return (
-        f"fit the model that {run.path / 'run.json'} describes: the code of {author}, or that "
-        "file, has changed since the training, so train anew"
+    return UserError(
+        f"{what} not fit the model that {run.path / 'run.json'} describes: the code of {author}, "
+        "or that file, has changed since the training, so train anew"
     )
-
-
-def image_counts(dataset: Dataset) -> dict[str, int]:
-    """Return how many images each split has, as run.json says it."""
-    return {"train": len(dataset.train), "test": len(dataset.test)}
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON file by rename, so that it is whole or absent."""
-    write_file(path, (json.dumps(document, indent=2) + "\n").encode())

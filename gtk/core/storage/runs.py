@@ -1,4 +1,4 @@
-"""The folder that holds runs: where a new one goes, and which one a name means."""
+"""The folder of runs: the place of a new run, and the run that a name means."""
 
 import re
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from gtk.core.values.user_path import user_path
 
 
 def check_run_folder(path: Path, *, overwrite: bool) -> None:
-    """Refuse a run folder that cannot be made, before anything is done for it.
+    """Check that a run folder can be made, before any work is done for it.
 
     Raises:
-        UserError: it exists (and is no run that `overwrite` allows to replace), or its nearest
-            existing parent is not a folder that can be written.
+        UserError: it exists (and is not a run that may be replaced), or its nearest existing
+            parent is not a folder that can be written.
     """
     try:
         exists = path.exists() or path.is_symlink()
@@ -31,8 +31,8 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
         )
     if exists and not (path / "run.json").is_file():
         raise UserError(
-            f"{path} exists and is not a run, so it is not overwritten: use another "
-            f"{setting('name')}"
+            f"{path} exists and is not a run, so it is not overwritten. Use another "
+            f"{setting('name')}."
         )
     if exists:
         Run(path).check_removable()
@@ -40,35 +40,32 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
 
 
 def new_run_path(runs: Path, name: str | None, *words: str) -> Path:
-    """Return where a new run goes: runs/NAME, or the next free runs/word-word-0001.
+    """Return the path of a new run: runs/NAME, or the next free runs/word-word-0001.
 
     Raises:
-        InvalidValue: the name could not be a folder's, or means something else.
+        InvalidValue: the name is not valid for a folder, or means something else.
     """
     if name is None:
         stem = "-".join(words)
-        taken = [
-            match
-            for run in _folders(runs)
-            if (match := re.fullmatch(rf"{re.escape(stem)}-(\d+)", run))
-        ]
-        return runs / f"{stem}-{max((int(match[1]) for match in taken), default=0) + 1:04d}"
+        matches = (re.fullmatch(rf"{re.escape(stem)}-(\d+)", run) for run in _folders(runs))
+        last = max((int(match[1]) for match in matches if match), default=0)
+        return runs / f"{stem}-{last + 1:04d}"
     fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(name))
     if not fits or name == "latest" or str(name).endswith(".onnx"):
         raise InvalidValue(
-            f"'{name}' cannot name a run: use up to 100 letters, digits, '.', '_' and '-' (and "
-            "neither 'latest' nor the name of an .onnx file)"
+            f"{str(name)!r} cannot name a run. Use up to 100 letters, digits, '.', '_' and '-', "
+            "and neither 'latest' nor the name of an .onnx file."
         )
     return runs / name
 
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Where a new run shall go.
+    """The place for a new run.
 
     Attributes:
-        runs: the folder that holds the runs.
-        name: of the run, None for the next free number.
+        runs: the folder of runs.
+        name: the run's name, None for the next free number.
         overwrite: whether it may replace an older run of that name.
     """
 
@@ -77,7 +74,7 @@ class RunPlace:
     overwrite: bool
 
     def check(self, settings: Settings) -> None:
-        """Refuse a place that cannot be had, before any work is done for it.
+        """Check that the run folder can be made.
 
         Raises:
             UserError: the folder exists, or cannot be written.
@@ -85,7 +82,7 @@ class RunPlace:
         check_run_folder(self._path(settings), overwrite=self.overwrite)
 
     def make(self, settings: Settings, dataset: Dataset, *, device: str, threads: int) -> Run:
-        """Make the run's folder; another process that wants the same number at once gets the next.
+        """Make the run's folder; if another process has just taken the number, take the next.
 
         Raises:
             UserError: the folder exists by now, or cannot be written.
@@ -108,7 +105,7 @@ class RunPlace:
 
 
 def list_runs(runs: Path) -> list[Run]:
-    """Return the runs in a folder, the one written to last first; what is no run is passed over."""
+    """Return the runs in a folder, the one written to last first; skip what is not a run."""
     found = []
     for name in _folders(runs):
         try:
@@ -119,17 +116,17 @@ def list_runs(runs: Path) -> list[Run]:
 
 
 def last_written(run: Run) -> float:
-    """Return when a run was last written to, in seconds since the epoch."""
+    """Return when a run was last written to, in seconds since 1970."""
     files = (run.path / "metrics.jsonl", run.path / "run.json")
     return max(file.stat().st_mtime for file in files if file.exists())
 
 
 def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
-    """Open the run that a folder, a run's name or "latest" means.
+    """Open a run, given as a folder, a run's name or "latest".
 
     Raises:
-        UnknownName: there is none; the message has the nearest name.
-        UserError: the folder is no run.
+        UnknownName: there is no such run; the message has the nearest name.
+        UserError: the folder is not a run.
     """
     runs, path = user_path(runs), user_path(reference)
     if (runs / path / "run.json").is_file():
@@ -144,10 +141,10 @@ def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
     if path.exists():
         if path.suffix.lower() == ".onnx":
             raise UserError(
-                f"{path} is an exported file: this takes a run. List runs with: gtk runs"
+                f"{path} is an exported file, and this takes a run. List runs with: gtk runs"
             )
         raise UserError(
-            f"{path} is a file and not a run. If it is an exported file, let its name end in .onnx"
+            f"{path} is a file and not a run. If it is an exported file, let its name end in .onnx."
         )
     names = [run.name for run in list_runs(runs)]
     listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."

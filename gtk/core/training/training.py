@@ -16,12 +16,13 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
 from gtk.core.storage.early_stop import EarlyStop
-from gtk.core.storage.run import Run, fitting, image_counts
+from gtk.core.storage.run import Run, misfit
+from gtk.core.storage.run_document import image_counts
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UserError
+from gtk.core.values.errors import GtkError, InvalidValue, PluginError
 from gtk.core.values.output import check_writable_folder
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import heard_by
@@ -136,7 +137,7 @@ class Training:
                 self.trainer.restore(checkpoint)
             except (RuntimeError, LookupError) as error:
                 folder = run.checkpoints.folder(steps[-1])
-                raise UserError(f"{folder} does not {fitting(run)}") from error
+                raise misfit(run, f"{folder} does") from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
         run.metrics_file.truncate(metrics_bytes)
         run.checkpoints.prune(self.settings.train.keep_checkpoints)

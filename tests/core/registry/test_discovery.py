@@ -10,7 +10,7 @@ import torch
 import gtk
 from gtk.core.registry import discovery
 from gtk.core.registry.discovery import CONDITIONER, KINDS, LOSS, MODEL, find, installed
-from gtk.core.storage.run import write_json
+from gtk.core.storage.run_document import write_json
 from gtk.core.values.errors import PluginError, UnknownName
 from gtk.exports import runtime
 

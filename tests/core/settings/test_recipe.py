@@ -14,14 +14,12 @@ import gtk
 from gtk.core.models.build import build
 from gtk.core.models.summary import parameter_count
 from gtk.core.registry.options import as_table
-from gtk.core.settings import choice
+from gtk.core.settings import plugin_lookup
 from gtk.core.settings.choice import Choice, Settings
-from gtk.core.settings.recipe import (
-    Recipe,
-    line_in_json,
-    line_in_toml,
-)
-from gtk.core.storage.run import Run, write_json
+from gtk.core.settings.line_number import line_in_json, line_in_toml
+from gtk.core.settings.recipe import Recipe
+from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import write_json
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName, UserError
@@ -146,7 +144,7 @@ def test_options_without_a_name_belong_to_the_recipes_models_own(
 ) -> None:
     from dataclasses import replace
 
-    find = choice.find
+    find = plugin_lookup.find
 
     def find_vae_without_elbo(kind: Any, name: str) -> Any:
         plugin = find(kind, name)
@@ -154,7 +152,7 @@ def test_options_without_a_name_belong_to_the_recipes_models_own(
             return replace(plugin, spec=replace(plugin.spec, loss="iwae"))
         return plugin
 
-    monkeypatch.setattr(choice, "find", find_vae_without_elbo)
+    monkeypatch.setattr(plugin_lookup, "find", find_vae_without_elbo)
     recipe = write('[model]\nname = "vae"\n[loss]\nbeta = 0.5\n')
     assert settle(recipe, "cvae").configs["loss"].beta == 1.0
 

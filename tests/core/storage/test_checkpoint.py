@@ -93,7 +93,7 @@ def test_a_validation_that_is_damaged_is_named(folder: CheckpointFolder) -> None
     folder.save(checkpoint(10, 1.0))
     for content in ("{", "null", "{}"):
         (folder.folder(10) / "state.json").write_text(content)
-        with pytest.raises(InvalidValue, match=r"000000010/state.json is damaged: remove"):
+        with pytest.raises(InvalidValue, match=r"000000010/state.json is damaged\. Remove"):
             folder.choose(None)
 
 

@@ -10,7 +10,8 @@ import torch
 
 import gtk
 from gtk.core.registry.options import as_table
-from gtk.core.storage.run import Run, write_json
+from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import write_json
 from gtk.core.storage.runs import find_run, list_runs, new_run_path
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError
@@ -181,7 +182,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     for name, message in (
         ("empty", "is not a run: .* does not exist"),
         ("broken", "is not a run: .* cannot be read"),
-        ("future", "has format 2, this gtk reads 1: use the gtk that made it"),
+        ("future", "has format 2, this gtk reads 1. Use the gtk that made it"),
     ):
         with pytest.raises(UserError, match=message):
             find_run(tmp_path / name)

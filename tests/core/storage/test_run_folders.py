@@ -34,7 +34,7 @@ def test_a_run_that_goes_on_keeps_it() -> None:
 def test_somebody_else_s_folder_is_never_taken() -> None:
     run = small()
     (run.path / "diary").mkdir()
-    with pytest.raises(UserError, match="diary is in the way: it is not gtk's"):
+    with pytest.raises(UserError, match="diary exists and is not gtk's"):
         run.folder("diary")
     with pytest.raises(UserError, match="holds diary, which is not gtk's"):
         run.check_removable()

@@ -13,7 +13,8 @@ import toys
 import gtk
 from gtk.core.models.device import resolve_device
 from gtk.core.registry.spec import NoConfig
-from gtk.core.storage.run import Run, write_json
+from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import write_json
 from gtk.core.values.errors import InvalidValue, UserError
 
 OPTIONS = {"epochs": 3, "log_every": 5, "checkpoint_every": 11, "validation": 30, "quiet": True}
