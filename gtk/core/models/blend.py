@@ -1,4 +1,4 @@
-"""A model under a condition between two: what lies between classes, which are whole numbers."""
+"""Blend two conditions in a model, to draw what lies between two classes."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,16 +12,15 @@ from gtk.core.contracts.embedding import ConditionEmbedding
 
 @contextmanager
 def blended(model: nn.Module, end: Tensor, share: Tensor) -> Iterator[None]:
-    """Have every layer that takes the condition answer between the one it is given and `end`.
+    """Have every layer that takes the condition interpolate to what it computes for `end`.
 
-    What a layer makes of the condition it is given and what it makes of `end` are mixed linearly.
-    In gtk's own conditioners this is the same as a code between the two classes' codes: one-hot
-    vectors, embeddings, scales and shifts.
+    The outputs for the given condition and for `end` are mixed linearly. In gtk's own conditioners
+    this equals mixing the codes of the two classes: one-hot vectors, embeddings, scales and shifts.
 
     Args:
         model: in eval mode.
-        end: the other condition of each image in the batch, as the model takes it: (B,) or (B, n).
-        share: how much of it: (B,), 0 for none, 1 for all.
+        end: the other condition of each image, as the model takes it: (B,) or (B, n).
+        share: the share of `end`, (B,), in 0..1.
     """
 
     def mix(layer: nn.Module, inputs: tuple[Tensor, ...], given: Tensor) -> Tensor:
@@ -35,7 +34,7 @@ def blended(model: nn.Module, end: Tensor, share: Tensor) -> Iterator[None]:
 
 
 def _outermost(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the layers that take a condition; not those within them, which would mix twice."""
+    """Yield the layers that take a condition, without those inside them, which would mix twice."""
     for child in module.children():
         if isinstance(child, ConditionEmbedding) or (
             isinstance(child, ConditioningLayer) and child.acts

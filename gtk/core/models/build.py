@@ -31,6 +31,7 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
             its noise or networks, or it asks for a condition in an unknown network.
     """
     choice = settings.choice
+    name, conditioner = choice.model.spec.name, choice.conditioner.spec.name
     model_class = _target(choice.model, Model)
     conditioner_class = _target(choice.conditioner, Conditioner)
     loss_class = _target(choice.loss, Loss)
@@ -38,16 +39,15 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         raise _misfit(choice.model, choice.loss, model_class, loss_class.requires)
     if conditioner_class.conditional and data_spec.condition is None:
         raise InvalidValue(
-            f"conditioner '{choice.conditioner.spec.name}' needs labels, and the images of data "
-            f"set '{data_spec.name}' are not labelled. Use "
-            f"{setting('conditioner', 'unconditional')}."
+            f"conditioner {conditioner!r} needs labels, and the images of data set "
+            f"{data_spec.name!r} are not labelled. Use {setting('conditioner', 'unconditional')}."
         )
     if settings.train.condition_dropout:
         if not conditioner_class.conditional:
             raise InvalidValue(
-                f"{setting('condition_dropout')} leaves the condition out, and with conditioner "
-                f"'{choice.conditioner.spec.name}' none acts: leave it at 0, or use another "
-                f"{setting('conditioner')}"
+                f"{setting('condition_dropout')} leaves the condition out, and conditioner "
+                f"{conditioner!r} has none. Leave it at 0, or use another "
+                f"{setting('conditioner')}."
             )
         data_spec = data_spec.with_absent()
     strategy = conditioner_class(settings.configs["conditioner"], data_spec.condition)
@@ -59,48 +59,42 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         except (ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
             reason = (str(error) or type(error).__name__).partition("\n")[0]
             raise InvalidValue(
-                f"model '{choice.model.spec.name}' cannot be built for {data_spec.name}: {reason}"
+                f"model {name!r} cannot be built for {data_spec.name}: {reason}"
             ) from error
     model.condition = data_spec.condition if conditioner_class.conditional else None
     networks = _networks(model, choice.model)
-    idle = record.idle_networks(networks, model.unconditioned)
-    unknown = record.unknown_roles(networks)
-    # Before the check for idle networks: a network whose role is misspelt looks idle, too. Sites
+    # Check roles before idle networks: a network whose role is misspelt looks idle, too. Sites
     # at which nothing acts count, so that the first conditional training is not the one to fail.
+    unknown = record.unknown_roles(networks)
     if unknown:
         raise PluginError(
-            f"{_blamed(choice.model)}: the model asks for a condition in network '{unknown[0]}', "
-            f"and networks() returns {', '.join(networks)}. Use one of these as the role of its "
+            f"{choice.model}: the model asks for a condition in network {unknown[0]!r}, and "
+            f"networks() returns {', '.join(networks)}. Use one of these as the role of its "
             "gtk.Site."
         )
+    idle = record.idle_networks(networks, model.unconditioned)
     if idle:
         raise InvalidValue(
-            f"conditioner '{choice.conditioner.spec.name}' acts on {conditioner_class.acts_on}, "
-            f"which the {' and '.join(idle)} of model '{choice.model.spec.name}' lacks, so that "
-            "the condition would be ignored there. Add some, or use another "
-            f"{setting('conditioner')}."
+            f"conditioner {conditioner!r} acts on {conditioner_class.acts_on}, which the "
+            f"{' and '.join(idle)} of model {name!r} lacks, so that the condition would be "
+            f"ignored there. Add some, or use another {setting('conditioner')}."
         )
     return model, loss_class(settings.configs["loss"])
 
 
 def _networks(model: Model, plugin: Plugin[ModelSpec]) -> dict[str, nn.Module]:
-    """Return a new model's networks, after checking that it defines its noise and networks.
-
-    Raises:
-        PluginError: the model does not define one of them.
-    """
-    name, blamed = type(model).__name__, _blamed(plugin)
+    """Return a new model's networks, after checking that it defines its noise and networks."""
+    name = type(model).__name__
     if not isinstance(getattr(model, "noise", None), NoiseSpec):
         raise PluginError(
-            f"{blamed}: {name} does not define the noise that sampling starts from: set "
+            f"{plugin}: {name} does not define the noise that sampling starts from: set "
             "self.noise = gtk.NoiseSpec(shape) in its __init__()."
         )
     networks: Any = model.networks()
-    if not (
-        isinstance(networks, dict)
-        and all(isinstance(network, nn.Module) for network in networks.values())
+    if not isinstance(networks, dict) or not all(
+        isinstance(network, nn.Module) for network in networks.values()
     ):
-        raise PluginError(f"{blamed}: networks() of {name} must return a dict of modules by role.")
+        raise PluginError(f"{plugin}: networks() of {name} must return a dict of modules by role.")
     return networks
 
 
@@ -124,29 +118,21 @@ def _misfit(
     if missing and (own_loss or len(missing) < len(wanted)):
         *others, last = [f"{method}()" for method in missing]
         lacks = f": {name} lacks {', '.join(others)}{' and ' if others else ''}{last}"
-        own = [word for word in vars(model_class) if word not in wanted and word[0] != "_"]
+        own = [item for item in vars(model_class) if item not in wanted and item[0] != "_"]
         near = get_close_matches(missing[0], own, n=1)
         lacks += f", and has {near[0]}()" if near else ""
-    if not own_loss:
-        remedy = f" Use {setting('loss', model.spec.loss)}."
-    elif missing:  # the model names this loss itself, so it is unfinished
-        remedy = f" Write what {name} lacks, or use another {setting('loss')}."
-    else:
-        remedy = f" Derive {name} from {requires.__name__}, or use another {setting('loss')}."
+    remedy = f"Use {setting('loss', model.spec.loss)}."
+    if own_loss:  # the model's own default, so the model is unfinished
+        todo = f"Write what {name} lacks" if missing else f"Derive {name} from {requires.__name__}"
+        remedy = f"{todo}, or use another {setting('loss')}."
     return InvalidValue(
-        f"loss '{loss.spec.name}' is for models of type {requires.__name__}, and model "
-        f"'{model.spec.name}' is not one{lacks}.{remedy}"
+        f"loss {loss.spec.name!r} is for models of type {requires.__name__}, and model "
+        f"{model.spec.name!r} is not one{lacks}. {remedy}"
     )
 
 
 def _target(plugin: Plugin[Any], expected: type) -> Any:  # noqa: ANN401 - a subclass of `expected`
     target = plugin.resolve()
-    if not (isinstance(target, type) and issubclass(target, expected)):
-        raise PluginError(
-            f"{_blamed(plugin)}: its target {plugin.spec.target} is not a {expected.__name__}."
-        )
-    return target
-
-
-def _blamed(plugin: Plugin[Any]) -> str:
-    return f"{plugin.installed.title} of {plugin.installed}"
+    if isinstance(target, type) and issubclass(target, expected):
+        return target
+    raise PluginError(f"{plugin}: its target {plugin.spec.target} is not a {expected.__name__}.")

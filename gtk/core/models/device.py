@@ -1,4 +1,4 @@
-"""The device a training runs on, and the generators that belong to it."""
+"""Devices, and the random generators of each."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,14 +11,13 @@ from gtk.core.values.setting import setting
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the torch device that `name` means; "auto" takes a GPU where there is one.
+    """Return the torch device of a name; "auto" is a GPU if there is one.
 
     Raises:
         InvalidValue: there is no such device; asking for CUDA never gives the CPU.
     """
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator if accelerator is not None else torch.device("cpu")
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -27,7 +26,7 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
         raise InvalidValue(
-            f"device '{name}' cannot be used here ({reason}). Try {setting('device', 'auto')} or "
+            f"device {name!r} cannot be used here ({reason}). Use {setting('device', 'auto')} or "
             f"{setting('device', 'cpu')}."
         ) from error
     return device
@@ -36,8 +35,8 @@ def resolve_device(name: str) -> torch.device:
 def global_generators(device: torch.device) -> list[torch.Generator]:
     """Return the generators that layers such as dropout draw from on this device.
 
-    Seeding these is what `torch.manual_seed` does, without its detour through every backend,
-    which costs more than a small network's step.
+    Seeding these is faster than `torch.manual_seed`, which seeds every backend and takes longer
+    than a small network's step.
     """
     generators = [torch.default_generator]
     if device.type == "cuda":

@@ -16,9 +16,9 @@ from gtk.core.values.request import check_at_least
 
 logger = logging.getLogger("gtk")
 
-#: Pixels may be so far outside 0..1: rounded to 255 levels they are the same.
+#: How far pixels may be outside 0..1: rounded to 255 levels they are the same.
 TOLERANCE = 0.5 / 255
-#: The models that a warning was given of: a training draws from the same one again and again.
+#: The models with a warning, since a training draws from the same model many times.
 _warned: "WeakSet[Model]" = WeakSet()
 
 
@@ -33,8 +33,8 @@ def sample(
 ) -> NDArray[np.uint8]:
     """Draw images: (count, H, W) if grey, (count, H, W, C) in colour, uint8.
 
-    The same images, to one level in 255, for every batch size and device, and from the exported
-    file through `gtk.exports.runtime`.
+    The images are the same, to one level in 255, for every batch size and device, and from the
+    exported file.
 
     Raises:
         InvalidValue: a batch size or seed out of range.
@@ -56,15 +56,15 @@ def generate(
     """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
     Args:
-        model: on `device`; put in eval mode for the while and then back.
+        model: on `device`; its mode is restored.
         noise: (N, *shape) as `model.noise` says.
         labels: as `choose_labels` returns them.
         batch_size: images in one pass; changes no image.
-        device: of the model.
+        device: the model's device.
 
     Raises:
         InvalidValue: a batch size out of range, or noise of another shape or not finite.
-        PluginError: the model gives something else than an image for each row of noise.
+        PluginError: the model does not return an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
     noise = model.noise.rows(noise, "noise", least=0)
@@ -86,10 +86,10 @@ def generate(
 
 
 def check_images(model: object, method: str, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
-    """Return what a model's method gives, if that can be `count` images.
+    """Return what a model's method gives, if it is `count` images, (count, C, H, W).
 
     Raises:
-        PluginError: it is something else.
+        PluginError: it has another type or shape.
     """
     if not isinstance(images, Tensor):
         found = type(images).__name__
@@ -103,9 +103,9 @@ def check_images(model: object, method: str, images: Any, count: int) -> Tensor:
 
 
 def _warn_of_range(model: Model, images: NDArray[np.float32]) -> None:
-    """Warn, once for each model, of pixels that a picture cannot show."""
+    """Warn, once for each model, about pixels outside 0..1."""
     low, high = images.min(), images.max()
-    if (low >= -TOLERANCE and high <= 1 + TOLERANCE) or model in _warned:  # nan is neither
+    if (low >= -TOLERANCE and high <= 1 + TOLERANCE) or model in _warned:  # false for NaN
         return
     _warned.add(model)
     logger.warning(

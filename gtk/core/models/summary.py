@@ -1,6 +1,8 @@
-"""What a model is made of: its layers in the order they run, with shapes and parameter counts."""
+"""A summary of a model: its layers in the order they run, with shapes and parameter counts."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +20,11 @@ class Layer:
     """One layer of a network.
 
     Attributes:
-        network: the name of the network in `Model.networks()`.
-        name: the layer's name in it.
+        network: the name of its network in `Model.networks()`.
+        name: its name in the network.
         kind: its class.
-        shape: of what it gives, without the batch.
-        parameters: how many trainable numbers it holds.
+        shape: the shape of its output without the batch.
+        parameters: the number of its trainable parameters.
     """
 
     network: str
@@ -33,28 +35,22 @@ class Layer:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Return how many trainable numbers a module holds."""
+    """Return the number of a module's trainable parameters."""
     return sum(item.numel() for item in module.parameters() if item.requires_grad)
 
 
 def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
-    """Play one step of the loss on two blank images a batch and note what every layer gives."""
+    """Take one step of the loss on blank images, two a batch, and list the layers that run."""
     layers: list[Layer] = []
-    hooks = []
 
-    def note(network: str, name: str, module: nn.Module) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            layer = Layer(network, name, type(module).__name__, shape, parameter_count(module))
-            if layer not in layers:  # a network may run more than once in a step
-                layers.append(layer)
+    def note(
+        module: nn.Module, _inputs: object, output: object, *, network: str, name: str
+    ) -> None:
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+        layer = Layer(network, name, type(module).__name__, shape, parameter_count(module))
+        if layer not in layers:  # a network may run more than once in a step
+            layers.append(layer)
 
-        hooks.append(module.register_forward_hook(hook))
-
-    for network, root in model.networks().items():
-        for name, module in root.named_modules():
-            if not list(module.children()) and not isinstance(module, PassThrough):
-                note(network, name, module)
     device = next(model.parameters()).device
     count = 2 * loss.batches
     condition = None
@@ -65,9 +61,13 @@ def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
     context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1)
     training = model.training
     model.eval()
-    for _ in loss.updates(model, batch, context):
-        pass
+    with ExitStack() as hooks:
+        for network, root in model.networks().items():
+            for name, module in root.named_modules():
+                if not list(module.children()) and not isinstance(module, PassThrough):
+                    hook = partial(note, network=network, name=name)
+                    hooks.callback(module.register_forward_hook(hook).remove)
+        for _ in loss.updates(model, batch, context):
+            pass
     model.train(training)
-    for hook in hooks:
-        hook.remove()
     return layers

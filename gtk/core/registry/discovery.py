@@ -97,6 +97,10 @@ class Plugin(Generic[SpecType]):
     spec: SpecType
     installed: Installed
 
+    def __str__(self) -> str:
+        """Name the plugin and its package as error messages do."""
+        return f"{self.installed.title} of {self.installed}"
+
     def resolve(self) -> Callable[..., Any]:
         """Return the spec's target, as `Spec.resolve` does; its errors name the package."""
         try:
@@ -116,10 +120,7 @@ class Plugin(Generic[SpecType]):
         except GtkError:
             raise
         except Exception as error:
-            raise PluginError(
-                f"{self.installed.title} of {self.installed} failed with "
-                f"{type(error).__name__}: {error}."
-            ) from error
+            raise PluginError(f"{self} failed with {type(error).__name__}: {error}.") from error
 
 
 @cache

@@ -84,8 +84,5 @@ def load_data(plugin: Plugin[DatasetSpec], config: Any, root: Path | None) -> "D
 
     dataset = plugin.call(config, root)
     if not isinstance(dataset, Dataset):
-        raise PluginError(
-            f"{plugin.installed.title} of {plugin.installed} returned {type(dataset).__name__} "
-            "instead of a Dataset."
-        )
+        raise PluginError(f"{plugin} returned {type(dataset).__name__} instead of a Dataset.")
     return dataset

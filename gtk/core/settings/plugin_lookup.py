@@ -74,7 +74,4 @@ def model_default(kind: Kind[SpecType], model: Plugin[ModelSpec]) -> Plugin[Spec
     try:
         return find_default(kind, getattr(model.spec, kind.name), model.installed.package)
     except UnknownName as error:
-        raise PluginError(
-            f"{model.installed.title} of {model.installed} needs a {kind.name} that is not "
-            f"installed: {error}"
-        ) from error
+        raise PluginError(f"{model} needs a {kind.name} that is not installed: {error}") from error

@@ -15,7 +15,7 @@ def test_auto_takes_what_is_there() -> None:
 
 @pytest.mark.parametrize("name", ["cpuu", "meta", "", "cuda:99"])
 def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
-    with pytest.raises(InvalidValue, match="Try device='auto' or device='cpu'"):
+    with pytest.raises(InvalidValue, match="Use device='auto' or device='cpu'"):
         resolve_device(name)
 
 
