@@ -15,7 +15,7 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.conditioner import Conditioner, Site
 from gtk.core.contracts.noise import Noise
 from gtk.core.contracts.normalization import Normalization
-from gtk.core.training.augmentation import without_some_conditions
+from gtk.core.training.training_images import without_some_conditions
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.exports.options import ExportOptions

@@ -1,4 +1,4 @@
-"""How fast a training is: time in steps, with what comes between them left out."""
+"""The speed of a training: images per second, without what comes between steps."""
 
 import time
 
@@ -9,18 +9,18 @@ class Clock:
     def __init__(self) -> None:
         self.images = 0
         self._seconds = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Count the time from now on."""
         self._start = time.perf_counter()
 
     def stop(self) -> None:
-        """Leave out what follows."""
+        """Stop counting."""
         self._seconds += time.perf_counter() - self._start
 
-    def start(self) -> None:
-        """Count again."""
-        self._start = time.perf_counter()
-
     def take_speed(self) -> float:
-        """Return images per second, of a clock that stands, and begin anew; 0 without images."""
+        """Return images per second, 0 without images, and reset a stopped clock."""
         speed = self.images / self._seconds if self.images else 0.0
         self.images, self._seconds = 0, 0.0
         return speed

@@ -1,4 +1,4 @@
-"""Evaluate a loss on held-out images, the same figure whatever the batch size of the training."""
+"""Evaluate a loss on held-out images, independently of the batch size of the training."""
 
 from typing import Any
 
@@ -16,76 +16,67 @@ from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
 
-#: Rows of the data that share one draw of noise; fixed, so that no setting changes a figure.
+#: Images that share one draw of noise; fixed, so that no setting changes the result.
 BLOCK = 256
 
 
 def evaluate(
-    model: Model, loss: Loss, store: ImageStore, context: Context, seed: int
+    model: Model,
+    loss: Loss,
+    store: ImageStore,
+    context: Context,
+    seed: int,
+    limit: int | None = None,
 ) -> dict[str, float]:
-    """Return the mean over all images of each of the loss's terms.
+    """Return the mean of each of the loss's terms over the images.
 
     Args:
-        model: put in eval mode for the while and then back.
-        loss: whose `evaluate` is asked.
+        model: evaluated in eval mode; its mode is restored.
+        loss: evaluates the terms.
         store: the images, on the model's device.
         context: of the training, for its step.
         seed: of the training; the noise of block k is drawn from (seed, "evaluate", k).
+        limit: the number of images to evaluate, the first ones; None for all.
 
     Raises:
         PluginError: a term is not one number for each image.
     """
-    device = context.step.device
+    device, count = context.step.device, min(len(store), limit or len(store))
     noise = Noise(device)
     context = Context(noise, context.step, context.total_steps)
     totals: dict[str, float] = {}
     training = model.training
     model.eval()
     with torch.no_grad():
-        for block, start in enumerate(range(0, len(store), BLOCK)):
+        for block, start in enumerate(range(0, count, BLOCK)):
             noise.seed(derive_seed(seed, "evaluate", block))
-            rows = torch.arange(start, min(start + BLOCK, len(store)), device=device)
+            rows = torch.arange(start, min(start + BLOCK, count), device=device)
             for name, values in _terms(model, loss, store.batch(rows), context).items():
                 total = values.to(torch.float64).sum().item()
                 totals[name] = totals.get(name, 0.0) + total
     model.train(training)
-    return {name: total / len(store) for name, total in totals.items()}
+    return {name: total / count for name, total in totals.items()}
 
 
 def monitored_term(
     model: Model, loss: Loss, store: ImageStore, context: Context, wanted: str
 ) -> str:
-    """Return the evaluated term that chooses the best checkpoint.
+    """Return the evaluated term that chooses the best checkpoint: `wanted`, else the criterion.
 
     The terms are found by evaluating the first two images; no weight, mode or generator changes.
 
-    Args:
-        model: in any mode.
-        loss: whose `evaluate` is asked, and whose `criterion` stands where nothing is wanted.
-        store: the images of the validation.
-        context: of the training.
-        wanted: the term that the user named, or an empty text.
-
     Raises:
-        InvalidValue: no term is named, and the loss itself has none to choose by.
+        InvalidValue: no term is wanted, and the loss has no criterion.
         UnknownName: the loss evaluates no term of that name.
-        PluginError: the loss evaluates no term of its own criterion's name, or one that is not one
-            number for each image.
+        PluginError: the loss does not evaluate its own criterion, or a term is not one number for
+            each image.
     """
-    device = context.step.device
-    rows = torch.arange(min(2, len(store)), device=device)
-    noise = Noise(device)
-    noise.seed(0)
-    training = model.training
-    model.eval()
-    with fork_random_state(device), torch.no_grad():
-        context = Context(noise, context.step, context.total_steps)
-        known = list(_terms(model, loss, store.batch(rows), context))
-    model.train(training)
+    with fork_random_state(context.step.device):
+        known = list(evaluate(model, loss, store, context, seed=0, limit=2))
     if not wanted and loss.criterion is None:
         raise InvalidValue(
-            f"none of the terms of {type(loss).__name__} says by itself which weights are better: "
-            f"give {setting('monitor', example='TERM')}: one of {', '.join(sorted(known))}"
+            f"none of the terms of {type(loss).__name__} says by itself which weights are better. "
+            f"Use {setting('monitor', example='TERM')} with one of {', '.join(sorted(known))}"
         )
     if wanted and wanted not in known:
         raise unknown_name(f"term of {setting('monitor')}", wanted, known)
@@ -99,10 +90,10 @@ def monitored_term(
 
 
 def _terms(model: Model, loss: Loss, batch: Batch, context: Context) -> dict[str, Tensor]:
-    """Return the loss's terms of a batch, (B,) each; a mean of the batch would count as one image.
+    """Return the loss's terms of a batch, (B,) each.
 
     Raises:
-        PluginError: it names what is something else.
+        PluginError: a term has another type or shape, such as the mean of the batch.
     """
     terms: Any = loss.evaluate(model, batch, context)
     if not isinstance(terms, dict):

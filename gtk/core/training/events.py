@@ -1,4 +1,4 @@
-"""The events of a training, and how callbacks are told: one that fails does not end it."""
+"""The events of a training; a callback that fails does not end it."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -18,52 +18,51 @@ logger = logging.getLogger("gtk")
 
 
 class EventHooks:
-    """Told to callbacks while a training runs, one callback at a time."""
+    """The hooks that callbacks implement, called one callback after the other."""
 
     @hookspec
     def gtk_work(self, what: str, done: int, total: int) -> None:
-        """Hear how far long work before the training has come, such as decoding the data.
+        """Called with the progress of long work before the training, such as decoding the data.
 
-        Told once before the first of `total` items, with 0, and after each; `what` is done with
-        them, as "decoding faces". Work that fails is told no more.
+        It is called before the first of `total` items, with 0, and after each; `what` names the
+        work, as "decoding faces". It is not called after a failure.
         """
 
     @hookspec
     def gtk_note(self, note: str) -> None:
-        """Hear, once the data are loaded, what the user should know of them, a sentence each.
+        """Called with each note on the data once they are loaded, such as skipped images.
 
-        Such as how many images were skipped. It may quote names of files as they are.
+        A note is a sentence, and may quote file names as they are.
         """
 
     @hookspec
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
-        """Hear that a training begins or goes on; `progress` says where and how far it will go."""
+        """Called when a training starts or resumes."""
 
     @hookspec
     def gtk_step_end(self, run: Run, progress: Progress) -> None:
-        """Hear, every `log_every` steps and after the last, the averaged terms and the speed."""
+        """Called every `log_every` steps and after the last, with averaged terms and the speed."""
 
     @hookspec
     def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Hear that an epoch is over; the model is in eval mode, its averaged weights if it has.
+        """Called after each epoch; the model is in eval mode, with averaged weights if it has any.
 
-        `dataset` is what is trained on, whole: images held out for validation are in its `train`.
+        `dataset` is the whole data set: `train` has the images held out for validation, too.
         """
 
     @hookspec
     def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
-        """Hear the figures of held-out images, which metrics.jsonl has by then.
+        """Called with the terms of held-out images, once they are in metrics.jsonl.
 
-        `split` is "validation", with each checkpoint where there are such images, or "test", once
-        at the end; `terms` are means over all of them, and `step` is that of the weights.
+        `split` is "validation", with each checkpoint if there are such images, or "test", once at
+        the end; `terms` are means over all images, and `step` is the step of the weights.
         """
 
     @hookspec
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Hear that the training is over: finished, stopped early, interrupted or failed.
+        """Called when the training is over: finished, stopped early, interrupted or failed.
 
-        The model has the weights of the last step, their average if there is one, and is in eval
-        mode.
+        The model is in eval mode, with the weights of the last step, averaged if it has averages.
         """
 
 
@@ -74,8 +73,8 @@ class Events:
         callbacks: objects whose methods, marked with `gtk.hookimpl`, implement event hooks.
 
     Raises:
-        PluginError: one implements none, or a method has the name of no event, takes what is not
-            given, or is marked as a wrapper or with an order, which events have not.
+        PluginError: a callback implements no hook, or a method has an unknown event's name, takes
+            an unknown argument, or is marked as a wrapper or with an order.
     """
 
     def __init__(self, callbacks: Iterable[object]) -> None:
@@ -91,61 +90,59 @@ class Events:
             self._check(callback)
 
     def _check(self, callback: object) -> None:
-        """Refuse what pluggy would take and nobody would ever call, or call otherwise."""
+        """Check what pluggy accepts but gtk would never call, or call in another order."""
         callers = self._manager.get_hookcallers(callback) or []
         if not callers:
             raise _refused(callback, "no method of it is marked with @gtk.hookimpl.")
         for implementation in (item for caller in callers for item in caller.get_hookimpls()):
             options = ("wrapper", "hookwrapper", "tryfirst", "trylast")
             if any(getattr(implementation, name) for name in options):
-                reason = (
-                    f"{implementation.function.__name__}() takes more than a plain @gtk.hookimpl."
-                )
-                raise _refused(implementation.plugin, reason)
+                method = implementation.function.__name__
+                raise _refused(callback, f"{method}() takes more than a plain @gtk.hookimpl.")
 
     def work(self, what: str, done: int, total: int) -> None:
-        """Tell `gtk_work`."""
-        self._tell(self._hooks.gtk_work, what=what, done=done, total=total)
+        """Call `gtk_work`."""
+        self._call(self._hooks.gtk_work, what=what, done=done, total=total)
 
     def note(self, note: str) -> None:
-        """Tell `gtk_note`."""
-        self._tell(self._hooks.gtk_note, note=note)
+        """Call `gtk_note`."""
+        self._call(self._hooks.gtk_note, note=note)
 
     def train_start(self, run: Run, progress: Progress) -> None:
-        """Tell `gtk_train_start`."""
-        self._tell(self._hooks.gtk_train_start, run=run, progress=progress)
+        """Call `gtk_train_start`."""
+        self._call(self._hooks.gtk_train_start, run=run, progress=progress)
 
     def step_end(self, run: Run, progress: Progress) -> None:
-        """Tell `gtk_step_end`."""
-        self._tell(self._hooks.gtk_step_end, run=run, progress=progress)
+        """Call `gtk_step_end`."""
+        self._call(self._hooks.gtk_step_end, run=run, progress=progress)
 
     def epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Tell `gtk_epoch_end`."""
+        """Call `gtk_epoch_end`."""
         hook = self._hooks.gtk_epoch_end
-        self._tell(hook, run=run, model=model, dataset=dataset, progress=progress)
+        self._call(hook, run=run, model=model, dataset=dataset, progress=progress)
 
     def evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
-        """Tell `gtk_evaluated`."""
-        self._tell(self._hooks.gtk_evaluated, run=run, split=split, terms=terms, step=step)
+        """Call `gtk_evaluated`."""
+        self._call(self._hooks.gtk_evaluated, run=run, split=split, terms=terms, step=step)
 
     def train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Tell `gtk_train_end`."""
+        """Call `gtk_train_end`."""
         hook = self._hooks.gtk_train_end
-        self._tell(hook, run=run, model=model, dataset=dataset, progress=progress)
+        self._call(hook, run=run, model=model, dataset=dataset, progress=progress)
 
-    def _tell(self, hook: pluggy.HookCaller, **facts: object) -> None:
+    def _call(self, hook: pluggy.HookCaller, **given: object) -> None:
         """Call every callback that implements the hook, in the order they were given.
 
-        One that raises, or would end the program, is reported and left out from then on: pluggy's
-        own call would stop at the first that raises, and the others would not hear.
+        A callback that raises or exits is reported and left out from then on. Pluggy's own call
+        would stop at the first one that raises, before the others.
         """
         for implementation in list(hook.get_hookimpls()):
-            arguments = {name: facts[name] for name in implementation.argnames}
+            arguments = {name: given[name] for name in implementation.argnames}
             try:
                 implementation.function(**arguments)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing callback must not stop training
                 self._manager.unregister(implementation.plugin)
-                # It may quote what a terminal must not interpret, names of files for instance.
+                # The error may quote control characters, from file names for instance.
                 reason = visible(" ".join(f"{type(error).__name__}: {error}".split()))
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s",

@@ -1,53 +1,60 @@
-"""Held-out images: the validation chooses the best checkpoint, the test judges it at the end."""
+"""Held-out images: validation images choose the best checkpoint, test images judge it."""
 
 from typing import Any
 
-import torch
-
-from gtk.core.contracts.loss import Context
 from gtk.core.contracts.model import Model
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
 from gtk.core.training.evaluation import monitored_term
+from gtk.core.training.learner import Learner
 from gtk.core.training.reporter import Reporter
+from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 
 
 class HeldOut:
-    """Evaluates held-out images, writes the figures down, and knows when to stop early.
-
-    Args:
-        validation: images of the validation; read only where `config.validated`.
-        test: images of the test; there may be none.
-        config: how to train.
-        reporter: writes the figures to metrics.jsonl.
+    """Evaluates held-out images, has the reporter write the terms, and knows when to stop early.
 
     Attributes:
         early_stop: the validations so far.
+
+    Raises:
+        InvalidValue: there are no test images to validate on, or the loss evaluates no term that
+            chooses the best checkpoint, or none is named.
+        PluginError: the loss does not evaluate as its contract says.
     """
 
     def __init__(
-        self, validation: ImageStore, test: ImageStore, config: TrainConfig, reporter: Reporter
+        self,
+        dataset: Dataset,
+        learner: Learner,
+        schedule: Schedule,
+        config: TrainConfig,
+        reporter: Reporter,
     ) -> None:
-        self._validation = test if config.validate_on_test else validation
-        self._test = test
+        if config.validate_on_test and not len(dataset.test):
+            raise InvalidValue(
+                f"{dataset.spec.name} has no test images to validate on. Use "
+                f"{setting('validation', example='N')} instead of {setting('validate_on_test')}."
+            )
+        conditional, self._device = dataset.spec.condition is not None, learner.device
+        self._test = ImageStore(dataset.test, conditional=conditional, device=self._device)
+        self._validation, self._monitor = self._test, ""
+        if config.validation:
+            self._validation = ImageStore(
+                dataset.train, conditional=conditional, device=self._device, rows=schedule.held_out
+            )
+        if config.validated:
+            self._monitor = monitored_term(
+                learner.model, learner.loss, self._validation, learner.context, config.monitor
+            )
         self._config = config
         self._reporter = reporter
-        self._monitor = ""
         self.early_stop = EarlyStop(config.patience)
-
-    def check(self, model: Model, context: Context) -> None:
-        """Find the term that chooses the best checkpoint, before a training starts.
-
-        Raises:
-            InvalidValue: the loss evaluates no such term, or none is named.
-            PluginError: the loss does not evaluate as its contract says.
-        """
-        if self._config.validated:
-            self._monitor = monitored_term(
-                model, self._reporter.loss, self._validation, context, self._config.monitor
-            )
 
     def take_up(self, run: Run) -> None:
         """Count the validations that a run has had so far.
@@ -59,22 +66,22 @@ class HeldOut:
         self.early_stop = EarlyStop(patience, run.metrics() if patience else ())
 
     def validate(self, run: Run, model: Model, step: int) -> dict[str, Any]:
-        """Evaluate a checkpoint's weights, and return the line that is written of them."""
-        facts: dict[str, Any] = {"monitor": self._monitor}
+        """Evaluate a checkpoint's weights, and return the line that is written about them."""
+        extra: dict[str, Any] = {"monitor": self._monitor}
         if self._config.validate_on_test:
-            facts["images_from"] = "test"
+            extra["images_from"] = "test"
         line = self._reporter.report_held_out(
-            run, "validation", model, self._validation, step, facts
+            run, "validation", model, self._validation, step, extra
         )
         self.early_stop.note(line)
         return line
 
-    def test(self, run: Run, device: torch.device) -> dict[str, Any] | None:
-        """Evaluate the weights that a run stands for, as saved; None without test images."""
+    def test(self, run: Run) -> dict[str, Any] | None:
+        """Evaluate the weights that sampling uses, as saved; None without test images."""
         if not len(self._test):
             return None
         step = run.checkpoints.choose(None)
-        # Images that chose the weights are no independent judge of them, and the line says so.
-        facts = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
-        model = run.load_model(step).to(device)
-        return self._reporter.report_held_out(run, "test", model, self._test, step, facts)
+        # Images that chose the weights do not judge them independently, and the line says so.
+        extra = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
+        model = run.load_model(step).to(self._device)
+        return self._reporter.report_held_out(run, "test", model, self._test, step, extra)

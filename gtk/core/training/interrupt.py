@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: the step is finished and saved before anything stops."""
+"""Ctrl-C during a training: finish and save the step before stopping."""
 
 import signal
 import threading
@@ -17,13 +17,13 @@ class Interrupt:
 def interruptible() -> Iterator[Interrupt]:
     """Note the first Ctrl-C instead of raising it; a second one raises at once.
 
-    Nothing is changed outside the main thread, where Python delivers no signals, and where Ctrl-C
-    is not Python's to handle, as in a job that a shell put into the background.
+    It changes nothing outside the main thread, where Python delivers no signals, or if Ctrl-C is
+    ignored, as in a job that a shell put into the background.
     """
     interrupt = Interrupt()
     previous = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or previous in (signal.SIG_IGN, None):
+    other_thread = threading.current_thread() is not threading.main_thread()
+    if other_thread or previous in (signal.SIG_IGN, None):
         yield interrupt
         return
 

@@ -1,19 +1,21 @@
-"""The learner: a model with its optimizers and its average, which takes the updates of a step."""
+"""The learner: a model with its optimizers and averaged weights, which takes a step's updates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
+from gtk.core.contracts.noise import Noise
+from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import global_generators
 from gtk.core.registry.discovery import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
-from gtk.core.training.average import averaged_model
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms
 from gtk.core.values.errors import PluginError
@@ -23,61 +25,58 @@ from gtk.core.values.seeding import derive_seed
 class Learner:
     """Takes every update that a loss yields, and keeps all state that they change.
 
-    Args:
-        model: on its device, in train mode.
-        loss: yields the updates of each step.
-        config: how to train.
-        context: what the loss is told; its device is the model's.
-
     Attributes:
-        model: what is trained.
-        loss: as given.
+        model: the model, on the device and in train mode.
+        loss: yields the updates of each step.
+        device: the device.
+        context: what the loss is told.
         pending: the terms since the last report.
 
     Raises:
+        InvalidValue: the batch size is too small for the model's normalization.
         PluginError: the model's parts share or leave out parameters.
     """
 
-    def __init__(self, model: Model, loss: Loss, config: TrainConfig, context: Context) -> None:
-        self.model = model
+    def __init__(
+        self, model: Model, loss: Loss, config: TrainConfig, total_steps: int, device: torch.device
+    ) -> None:
+        check_batch_size(model, config.batch_size)
+        self.model = model.to(device).train()
         self.loss = loss
+        self.device = device
+        step = torch.zeros((), dtype=torch.int64, device=device)
+        self.context = Context(Noise(device), step, total_steps)
         self.pending = PendingTerms()
-        self._context = context
         self._seed = config.seed
         self._optimizers = Optimizers(model, config)
         self._averaged = averaged_model(model, config.average_decay)
-        self._global_generators = global_generators(context.step.device)
+        self._global_generators = global_generators(device)
 
     @property
     def published(self) -> Model:
-        """The model whose weights sampling and export use: the average, where there is one."""
+        """The model whose weights sampling and export use: the averaged one if there is one."""
         return self.model if self._averaged is None else cast("Model", self._averaged.module)
 
     def learn(self, batch: Batch, step: int, learning_rate: float) -> None:
-        """Take every update of one step.
-
-        Args:
-            batch: images and conditions of the step.
-            step: how many steps are done.
-            learning_rate: of this step.
+        """Take every update of the step that follows `step` steps.
 
         Raises:
             PluginError: the loss yields what cannot be trained on.
         """
         seed = derive_seed(self._seed, "layers", step)
-        for generator in self._global_generators:  # dropout and whatever else draws from them
+        for generator in self._global_generators:  # dropout draws from them
             generator.manual_seed(seed)
-        self._context.noise.seed(derive_seed(self._seed, "step", step))
-        self._context.step.fill_(step)
+        self.context.noise.seed(derive_seed(self._seed, "step", step))
+        self.context.step.fill_(step)
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
-        for update in self.loss.updates(self.model, batch, self._context):
+        for update in self.loss.updates(self.model, batch, self.context):
             self._take(update)
         if self._averaged is not None:
             self._averaged.update_parameters(self.model)
 
     def _take(self, update: Update) -> None:
-        """Step down the gradient of one update, and note its terms."""
+        """Take one optimizer step, and note the update's terms."""
         self._check_trainable(update)
         part = self._part(update)
         self._optimizers.step(part, update.loss)
@@ -90,10 +89,10 @@ class Learner:
             self.pending.note(name, value, update.part)
 
     def _check_trainable(self, update: object) -> None:
-        """Refuse an update without a scalar with a gradient: torch's error would not say whose.
+        """Check that an update has a scalar with a gradient; torch's error would not name the loss.
 
         Raises:
-            PluginError: it names the loss, and what to do.
+            PluginError: names the loss, and what to do.
         """
         name = describe(self.loss)
         if not isinstance(update, Update):
@@ -108,10 +107,10 @@ class Learner:
             )
 
     def _part(self, update: Update) -> str:
-        """Return the name of the part that an update is for.
+        """Return the name of the part that an update trains.
 
         Raises:
-            PluginError: it names none of several, or one that the model does not have.
+            PluginError: the update names an unknown part, or none of several.
         """
         parts = self._optimizers.parts
         if update.part is None and len(parts) == 1:
@@ -124,7 +123,7 @@ class Learner:
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what going on needs besides the published weights, as "group/name"."""
+        """Return what resuming needs besides the published weights, by "group/name"."""
         groups: dict[str, Mapping[str, Tensor]] = {
             "optimizer": self._optimizers.state(),
             "pending": self.pending.tensors(),
@@ -137,7 +136,7 @@ class Learner:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the state that a checkpoint holds: weights, average, optimizers, terms."""
+        """Restore the state in a checkpoint: weights, average, optimizers, terms."""
         groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "pending": {}}
         for path, value in checkpoint.training.items():
             group, _, name = path.partition("/")
@@ -147,5 +146,24 @@ class Learner:
             self._averaged.module.load_state_dict(checkpoint.model)
             self._averaged.n_averaged.fill_(checkpoint.step)
         self._optimizers.restore(groups["optimizer"])
-        device = self._context.step.device
-        self.pending.restore(checkpoint.state["pending"], groups["pending"], device)
+        self.pending.restore(checkpoint.state["pending"], groups["pending"], self.device)
+
+
+def averaged_model(model: Model, decay: float) -> AveragedModel | None:
+    """Return a copy that keeps an average of the model's weights, None for a decay of 0.
+
+    After t steps the decay is at most (1 + t) / (10 + t), so that the weights of the first steps
+    are soon forgotten, even in a training too short for the whole decay. The running statistics of
+    batch normalization are the model's own.
+    """
+    if not decay:
+        return None
+
+    def average(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+        steps = torch.as_tensor(steps)
+        share = 1 - ((1 + steps) / (10 + steps)).clamp(max=decay)
+        share = share.to(averages[0].device)
+        for mean, weight in zip(averages, weights, strict=True):
+            mean.lerp_(weight, share)
+
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=False)

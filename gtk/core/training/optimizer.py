@@ -3,25 +3,22 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grad_norm_
 
 from gtk.core.contracts.model import Model
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.training.parts import part_parameters
 from gtk.core.values.errors import PluginError
 
-#: What torch says of a graph that was made before an update, or that one has used already.
+#: Torch's errors for a graph that was built before an update, or that an update has used.
 _TOO_EARLY = ("modified by an inplace operation", "backward through the graph a second time")
+#: The number of faults in parts that a message lists.
+_LISTED = 3
 
 
 class Optimizers:
-    """Adam (Kingma and Ba, arXiv:1412.6980), one for each part of a model.
-
-    Args:
-        model: on its device.
-        config: learning rate, decays and the longest gradient.
+    """Adam (Kingma and Ba, arXiv:1412.6980), one for each part of a model on its device.
 
     Attributes:
         parts: the parts' names.
@@ -46,7 +43,7 @@ class Optimizers:
         self.parts = list(self._adams)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Have every part step with this rate from now on."""
+        """Set the learning rate of every part."""
         for adam in self._adams.values():
             for group in adam.param_groups:
                 group["lr"] = rate
@@ -54,16 +51,16 @@ class Optimizers:
     def step(self, part: str, loss: Tensor) -> None:
         """Take one step of a part down the gradient of a loss.
 
-        A gradient longer than `clip_norm` is shortened to it, over all the part's parameters at
-        once: Pascanu, Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
+        The gradient of all the part's parameters is clipped to the norm `clip_norm`: Pascanu,
+        Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
 
         Raises:
             PluginError: the loss was computed before weights that it needs were changed.
         """
         parameters = self._parameters[part]
         for parameter in parameters:
-            parameter.grad = None  # what zero_grad does, without its 30 microseconds of care
-        # Of several parts only the one that steps gets gradients: no toggling, less work.
+            parameter.grad = None  # as zero_grad does, 30 microseconds faster
+        # With several parts, compute gradients only for the one that steps.
         inputs = parameters if len(self.parts) > 1 else None
         try:
             loss.backward(inputs=inputs)  # type: ignore[no-untyped-call]
@@ -71,18 +68,18 @@ class Optimizers:
             if not any(words in str(error) for words in _TOO_EARLY):
                 raise
             raise PluginError(
-                f"the loss of part '{part}' was computed before the update that was yielded first "
+                f"the loss of part {part!r} was computed before the update that was yielded first "
                 "changed the weights: compute each loss after the yield before it."
             ) from error
         if self._clip_norm:
             clip_grad_norm_(parameters, self._clip_norm)
         self._adams[part].step()
-        # Fused Adam does not say that it has changed weights: a loss computed with those before
+        # Fused Adam does not mark the weights as changed, so that a loss computed before the step
         # would get a wrong gradient without an error.
         increment_version(parameters)
 
     def state(self) -> dict[str, Tensor]:
-        """Return their tensors as "part/parameter/key", whatever order Adam keeps them in."""
+        """Return their tensors by "part/parameter/key", independent of Adam's own order."""
         return {
             f"{part}/{self._names[parameter]}/{key}": value
             for part, adam in self._adams.items()
@@ -91,10 +88,45 @@ class Optimizers:
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `state` returned."""
+        """Restore what `state` returned."""
         parameters = {name: parameter for parameter, name in self._names.items()}
         for path, value in tensors.items():
             part, _, rest = path.partition("/")
             name, _, key = rest.rpartition("/")
             parameter = parameters[name]
             self._adams[part].state[parameter][key] = value.to(parameter.device)
+
+
+def part_parameters(model: Model) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters of each of the model's parts.
+
+    Raises:
+        PluginError: a part is empty, a parameter is in no part or in two, or a part has a
+            parameter that the model lacks.
+    """
+    parts = {name: list(part.parameters()) for name, part in model.parts().items()}
+    owners: dict[nn.Parameter, list[str]] = {}
+    for part, parameters in parts.items():
+        for parameter in parameters:
+            owners.setdefault(parameter, []).append(part)
+    own = {parameter: name for name, parameter in model.named_parameters()}
+    empty = [f"part {part!r} is empty" for part, parameters in parts.items() if not parameters]
+    missing = [f"{own[item]!r} is in no part" for item in own if item not in owners]
+    double = [
+        f"{own.get(item, 'a parameter')!r} is in parts {' and '.join(map(repr, names))}"
+        for item, names in owners.items()
+        if len(names) > 1
+    ]
+    foreign = [
+        f"part {names[0]!r} has a parameter that the model lacks"
+        for item, names in owners.items()
+        if item not in own
+    ]
+    faults = [*empty, *missing, *double, *foreign]
+    if faults:
+        more = f" (and {len(faults) - _LISTED} more)" if len(faults) > _LISTED else ""
+        raise PluginError(
+            f"the parts of {type(model).__name__} ({', '.join(parts)}) must hold each parameter of "
+            f"the model once: {', '.join(faults[:_LISTED])}{more}. Correct parts()."
+        )
+    return parts

@@ -1,4 +1,4 @@
-"""How far a training has come: what callbacks are told."""
+"""The progress of a training, as callbacks get it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a training.
+    """The progress of a training at a moment.
 
     Attributes:
         step: steps done.
@@ -14,9 +14,9 @@ class Progress:
         epoch: the epoch that the last step belongs to, counted from 1.
         epochs: epochs in the whole training.
         terms: averages since the last report, in the loss's unit.
-        images_per_second: over the same steps, time in callbacks and checkpoints left out.
-        learning_rate: of the last step, or of the first where none is done.
-        stopped: why the training ended before its last step, in a sentence; else empty.
+        images_per_second: over the same steps, without the time in callbacks and checkpoints.
+        learning_rate: of the last step, or of the first before any step.
+        stopped: a sentence on why the training ended before its last step, else empty.
     """
 
     step: int

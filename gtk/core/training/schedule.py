@@ -1,4 +1,4 @@
-"""What is due at which step: it depends on settings and step alone, so resuming changes none."""
+"""The schedule of a training: it depends on settings and step alone, so resuming changes none."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
 
-#: With `checkpoint_every` 0, a checkpoint is saved at the first end of an epoch after these steps.
+#: With `checkpoint_every` 0, checkpoints are saved at the first end of an epoch after these steps.
 CHECKPOINT_STEPS = 300
 
 
@@ -20,20 +20,20 @@ class Schedule:
 
     Args:
         config: how to train.
-        images: how many training images there are, those to hold out included.
-        name: the data set's, for messages.
-        batches: how many batches one step takes.
+        images: the number of training images, with those to hold out.
+        name: the data set's name, for messages.
+        batches: the number of batches in one step.
 
     Attributes:
-        images_per_step: images that one step takes.
-        steps_per_epoch: full steps in an epoch; which images are left over changes every time.
+        images_per_step: images in one step.
+        steps_per_epoch: full steps in an epoch; other images are left over in each.
         total_steps: steps in the whole training.
         held_out: rows for validation, in order.
         kept: rows for training, in order.
 
     Raises:
-        InvalidValue: more images are held out, or wanted in one step, than there are; or the
-            learning rate would never be reached.
+        InvalidValue: there are too few images for the validation or for one step, or the warm-up
+            is longer than the training.
     """
 
     def __init__(self, config: TrainConfig, images: int, name: str, batches: int = 1) -> None:
@@ -70,9 +70,7 @@ class Schedule:
     def batches(self, step: int, device: torch.device | None = None) -> Iterator[Tensor]:
         """Yield the row numbers among `kept`, (images_per_step,), of each step after `step`.
 
-        Args:
-            step: how many steps are done.
-            device: where the numbers are wanted; an epoch's are moved there at once.
+        An epoch's rows are moved to the device at once.
         """
         while step < self.total_steps:
             epoch, done = divmod(step, self.steps_per_epoch)
@@ -85,8 +83,8 @@ class Schedule:
         """Return the rate of the step that follows `step` steps.
 
         It rises linearly, from 1/`warmup_steps` of the full rate in the first step to all of it in
-        the last of the warm-up. Then it stays, or falls along half a cosine to 0 when all steps
-        are done: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts.
+        the last of the warm-up. Then it is constant, or falls along half a cosine to 0 after the
+        last step: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts.
         """
         config = self._config
         if step < config.warmup_steps:
@@ -97,7 +95,7 @@ class Schedule:
         return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def epoch(self, step: int) -> int:
-        """Return the epoch, counted from 1, that the step before belongs to; 0 at the start."""
+        """Return the epoch of the last of `step` steps, counted from 1; 0 at the start."""
         return math.ceil(step / self.steps_per_epoch)
 
     def log_due(self, step: int) -> bool:
@@ -105,7 +103,7 @@ class Schedule:
         return step % self._config.log_every == 0 or step == self.total_steps
 
     def epoch_ends(self, step: int) -> bool:
-        """Say whether an epoch is over after `step` steps."""
+        """Say whether an epoch ends after `step` steps."""
         return step % self.steps_per_epoch == 0
 
     def checkpoint_due(self, step: int) -> bool:

@@ -1,4 +1,4 @@
-"""Images where the model lives; a batch of them is an index gather."""
+"""The images of a data set on a device; a batch is an index gather."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,15 @@ from gtk.core.values.dataset import Split
 class ImageStore:
     """Images of a data set, uint8 until a batch is asked for.
 
-    On the CPU they stay where they are, also where that is a file mapped into memory, so that
-    memory does not grow with the data set. A GPU is given all of them, or, where they would take
-    more than half of its free memory, batch after batch.
+    On the CPU they stay where they are, even in a file mapped into memory, so memory does not grow
+    with the data set. A GPU gets all of them, or each batch if all would take more than half of
+    its free memory.
 
     Args:
         split: the images and their labels.
-        conditional: whether the labels mean anything.
+        conditional: whether the labels are conditions.
         device: where the batches are wanted.
-        rows: which of the images, (N,), int64; None for all.
+        rows: the numbers of the images to use, (N,), int64; None for all.
     """
 
     def __init__(
@@ -32,8 +32,9 @@ class ImageStore:
         rows: Tensor | None = None,
     ) -> None:
         images = torch.from_numpy(split.images)
+        fits = device.type != "cuda" or 2 * images.numel() <= torch.cuda.mem_get_info(device)[0]
         self._device = device
-        self._images = images.to(_home(images.numel(), device)).contiguous()
+        self._images = images.to(device if fits else "cpu").contiguous()
         self._labels = torch.from_numpy(split.labels).to(device) if conditional else None
         self._rows = None if rows is None else rows.to(device)
 
@@ -55,10 +56,3 @@ class ImageStore:
             images = change(images)
         labels = None if self._labels is None else self._labels.index_select(0, rows)
         return Batch(images.to(torch.float32).div_(255), labels)
-
-
-def _home(size: int, device: torch.device) -> torch.device:
-    """Return where images of so many bytes in all are kept."""
-    if device.type == "cuda" and 2 * size > torch.cuda.mem_get_info(device)[0]:
-        return torch.device("cpu")
-    return device

@@ -1,4 +1,4 @@
-"""A training: from settings to a run, from the first step or on from the last."""
+"""A training: from settings to a run, from the first step or resumed after the last."""
 
 import math
 from collections.abc import Iterable
@@ -9,9 +9,8 @@ import torch
 
 from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
-from gtk.core.registry.discovery import CALLBACK, Plugin, find
+from gtk.core.registry.discovery import CALLBACK, find
 from gtk.core.registry.options import as_table, make_config
-from gtk.core.registry.spec import CallbackSpec
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
@@ -22,12 +21,12 @@ from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import GtkError, InvalidValue, PluginError
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_writable_folder
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import heard_by
 
-#: A training of fewer steps shows little of what a model can do, one of so many does.
+#: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
 SHORT, ENOUGH = 1_000, 3_000
 
 
@@ -36,20 +35,20 @@ class Training:
 
     Args:
         settings: what decides it.
-        device: "auto" or a torch device; None for that of the run that is repeated, else "auto".
-        callbacks: objects whose methods implement event hooks; told of the data as they load.
+        device: "auto" or a torch device; None for that of the repeated run, else "auto".
+        callbacks: objects whose methods implement event hooks.
 
     Attributes:
         settings: as given.
         dataset: the images.
-        model: with its first weights.
-        loss: the game.
-        trainer: checked against the data.
-        run: where it is written, None until it starts.
+        model: the model, with its first weights.
+        loss: the loss.
+        trainer: the trainer, checked against the data.
+        run: the run that it is written to, None until it starts.
 
     Raises:
         GtkError: something does not exist or does not fit.
-        PluginError: a callback has a hook that does not exist.
+        PluginError: a callback has an unknown hook.
     """
 
     def __init__(self, settings: Settings, device: str | None, callbacks: Iterable[object]) -> None:
@@ -68,19 +67,15 @@ class Training:
         self._device = place.type
 
     def start(self, place: RunPlace) -> Run:
-        """Train from the first step, in a run folder of its own.
+        """Train from the first step, in a new run folder.
 
         Raises:
-            UserError: the folder cannot be had.
+            UserError: the folder cannot be made.
         """
         self._note_short_training()
-        self.run = place.make(
-            self.settings,
-            self.dataset,
-            device=self._device,
-            threads=self.settings.train.threads or torch.get_num_threads(),
-        )
-        return self._fit(self.run)
+        threads = self.settings.train.threads or torch.get_num_threads()
+        run = place.make(self.settings, self.dataset, device=self._device, threads=threads)
+        return self.go_on(run)
 
     def go_on(self, run: Run) -> Run:
         """Train on from a run's last checkpoint, or from the first step if it has none.
@@ -88,56 +83,49 @@ class Training:
         Raises:
             UserError: another process trains this run.
         """
-        self.run = run
-        return self._fit(run)
-
-    def note_changed_files(self, run: Run) -> None:
-        """Say so where the data that a run goes on with are not as they were.
-
-        It is no mistake: files that were copied have other times, too.
-        """
-        before, now = run.document.get("content"), self.dataset.content
-        if before and now and before != now:
-            note = (
-                "the files of the data have changed since the training began, or were copied: it "
-                "goes on with them as they are now"
-            )
-            self._events.note(note)
-
-    def _note_short_training(self) -> None:
-        """Say so where the usual number of epochs makes few steps, since few images do."""
-        steps, epochs = self.trainer.schedule.total_steps, self.settings.train.epochs
-        usual = self.settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
-        if epochs == usual and steps < SHORT:
-            more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
-            note = (
-                f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
-                f"which is a short training: {setting('epochs', more)} makes {ENOUGH} or more"
-            )
-            self._events.note(note)
-
-    def _fit(self, run: Run) -> Run:
-        threads = torch.get_num_threads()
+        self.run, threads = run, torch.get_num_threads()
         with run.locked():
             try:
                 # Their number changes the bits of sums.
                 torch.set_num_threads(int(run.document["threads"]))
-                self._take_up(run)
+                self._restore(run)
                 self.trainer.fit(run, self._events)
             finally:
                 torch.set_num_threads(threads)
         return run
 
-    def _take_up(self, run: Run) -> None:
-        """Put trainer and metrics where the last checkpoint left them, or at the start."""
+    def note_changed_files(self, run: Run) -> None:
+        """Tell the callbacks if the files of the data have changed since the run began.
+
+        It is not an error, since files that were copied have other times, too.
+        """
+        before, now = run.document.get("content"), self.dataset.content
+        if before and now and before != now:
+            self._events.note(
+                "the files of the data have changed since the training began, or were copied: it "
+                "goes on with them as they are now"
+            )
+
+    def _note_short_training(self) -> None:
+        """Tell the callbacks if a small data set makes a training of the usual epochs short."""
+        steps, epochs = self.trainer.schedule.total_steps, self.settings.train.epochs
+        usual = self.settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
+        if epochs == usual and steps < SHORT:
+            more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
+            self._events.note(
+                f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
+                f"which is a short training: {setting('epochs', more)} makes {ENOUGH} or more"
+            )
+
+    def _restore(self, run: Run) -> None:
+        """Restore the trainer and the metrics from the last checkpoint, if there is one."""
         steps, metrics_bytes = run.checkpoints.steps(), 0
         if steps:
             checkpoint = run.checkpoints.load(steps[-1])
             try:
                 self.trainer.restore(checkpoint)
             except (RuntimeError, LookupError) as error:
-                folder = run.checkpoints.folder(steps[-1])
-                raise misfit(run, f"{folder} does") from error
+                raise misfit(run, f"{run.checkpoints.folder(steps[-1])} does") from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
         run.metrics_file.truncate(metrics_bytes)
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
@@ -152,95 +140,87 @@ def resumed_training(
     device: str | None,
     callbacks: Iterable[object],
 ) -> Training:
-    """Prepare to go on with a run, to its planned end or to `epochs` if that is given.
+    """Prepare to resume a run, to its planned end or to `epochs`.
 
     Raises:
         InvalidValue: the run is complete, or the data are not those it was trained on.
     """
     settings = run.settings
-    planned = settings.train.epochs
     table = as_table(settings.train) | ({} if epochs is None else {"epochs": epochs})
     train = make_config(TrainConfig, table, "training")
     settings = replace(settings, train=train, data_root=data_root or settings.data_root)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
     training = Training(settings, run.document["device"] if device is None else device, callbacks)
-    # A folder may have been renamed since, and then the data are, too.
-    if replace(training.dataset.spec, name=run.data_spec.name) != run.data_spec:
+    _check_data(run, training)
+    training.note_changed_files(run)
+    _check_incomplete(run, training)
+    return training
+
+
+def _check_data(run: Run, training: Training) -> None:
+    """Check that a training has the data that the run was trained on."""
+    dataset = training.dataset
+    # The data are named after their folder, which may have been renamed.
+    if replace(dataset.spec, name=run.data_spec.name) != run.data_spec:
         raise InvalidValue(
-            f"the data in {settings.data_root} are not those that {run.path} was trained on: "
-            "classes or image size differ"
+            f"the data in {training.settings.data_root} are not those that {run.path} was trained "
+            "on: classes or image size differ"
         )
-    found = image_counts(training.dataset)
-    if run.document.get("images", found) != found:  # runs of older versions do not say
+    found = image_counts(dataset)
+    if run.document.get("images", found) != found:  # older versions did not write it
         then, now = (
             " and ".join(f"{count} {split} images" for split, count in counts.items())
             for counts in (run.document["images"], found)
         )
         raise InvalidValue(
-            f"{run.path} was trained on {then}, and now there are {now}: it cannot go on as if "
-            "nothing had happened. Put the images back, or train anew"
+            f"{run.path} was trained on {then}, and now there are {now}, so it cannot be resumed. "
+            "Put the images back, or train anew."
         )
-    training.note_changed_files(run)
-    total = training.trainer.schedule.total_steps
-    reached = max(run.checkpoints.steps(), default=0)
-    stop = _early_stop(run, reached)
-    if stop.reached and _reported(run, training.dataset):
+
+
+def _check_incomplete(run: Run, training: Training) -> None:
+    """Check that a training has steps to take, or test images to evaluate, which it does last."""
+    config, total = run.settings.train, training.trainer.schedule.total_steps
+    planned, reached = config.epochs, max(run.checkpoints.steps(), default=0)
+    lines = []
+    if config.patience and reached:
+        known = run.checkpoints.state(reached)["metrics_bytes"]
+        lines = run.metrics_file.lines(known)
+    stop = EarlyStop(config.patience, lines)
+    if not stop.reached and reached < total:
+        return
+    untested = len(training.dataset.test) and all(line["split"] != "test" for line in run.metrics())
+    if untested and reached <= total:
+        return
+    if untested:
+        raise InvalidValue(
+            f"{run.path} has come further than {training.settings.train.epochs} epochs: {reached} "
+            f"steps of {planned} planned epochs. Leave {setting('epochs')} out to go on, or ask "
+            f"for {planned} or more."
+        )
+    if stop.reached:
         raise InvalidValue(
             f"{run.path} is complete: {stop}. To train longer, train anew with more "
-            f"{setting('patience')} than {settings.train.patience}"
+            f"{setting('patience')} than {config.patience}."
         )
-    if reached > total and not _reported(run, training.dataset):
-        raise InvalidValue(
-            f"{run.path} has come further than {train.epochs} epochs: {reached} steps of "
-            f"{planned} planned epochs. Leave {setting('epochs')} out to go on, or ask for "
-            f"{planned} or more."
-        )
-    if reached > total or (reached == total and _reported(run, training.dataset)):
-        raise InvalidValue(
-            f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
-            f"epochs in all: {setting('epochs', 2 * planned)}"
-        )
-    return training
-
-
-def _early_stop(run: Run, step: int) -> EarlyStop:
-    """Return what the checkpoint of a step knew of the validations; 0 is the start."""
-    patience = run.settings.train.patience
-    if not patience or not step:
-        return EarlyStop(patience)
-    known = run.checkpoints.state(step)["metrics_bytes"]
-    return EarlyStop(patience, run.metrics_file.lines(known))
-
-
-def _reported(run: Run, dataset: Dataset) -> bool:
-    """Say whether the test images have been evaluated, which a training does last."""
-    return not len(dataset.test) or any(line["split"] == "test" for line in run.metrics())
+    raise InvalidValue(
+        f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
+        f"epochs in all: {setting('epochs', 2 * planned)}"
+    )
 
 
 def find_callbacks(chosen: Iterable[str | object]) -> list[object]:
-    """Return the chosen callbacks, which are names or objects; one that is named twice once.
+    """Return the chosen callbacks, given as names or objects; each name once.
 
     Raises:
-        UnknownName: nothing installed goes by a name.
-        PluginError: one cannot be made, or lacks a package that is not gtk's own need.
+        UnknownName: a name that is not installed.
+        PluginError: a callback cannot be made, or lacks a package that gtk itself does not need.
     """
     chosen = list(chosen)
-    names = [item for item in chosen if isinstance(item, str)]
-    plugins = {plugin.installed: plugin for plugin in (find(CALLBACK, name) for name in names)}
+    found = [find(CALLBACK, item) for item in chosen if isinstance(item, str)]
+    plugins = {plugin.installed: plugin for plugin in found}
     objects = [item for item in chosen if not isinstance(item, str)]
-    return [*(_make_callback(plugin) for plugin in plugins.values()), *objects]
-
-
-def _make_callback(plugin: Plugin[CallbackSpec]) -> object:
-    try:
-        return plugin.resolve()()
-    except GtkError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"callback '{plugin.spec.name}' of {plugin.installed} failed with "
-            f"{type(error).__name__}: {error}."
-        ) from error
+    return [*(plugin.call() for plugin in plugins.values()), *objects]
 
 
 def load_dataset(settings: Settings) -> Dataset:
@@ -248,6 +228,6 @@ def load_dataset(settings: Settings) -> Dataset:
 
     Raises:
         GtkError: the data are not there or cannot be read.
-        PluginError: the plugin fails, or returns something else than a `gtk.Dataset`.
+        PluginError: the plugin fails, or does not return a `gtk.Dataset`.
     """
     return load_data(settings.choice.dataset, settings.configs["data"], settings.data_root)

@@ -1,5 +1,6 @@
-"""The batch of each step: gathered, augmented, and without some conditions where that is wanted."""
+"""The batch of each step: images gathered and augmented, and some conditions left out."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -8,30 +9,38 @@ from torch import Tensor
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.training.augmentation import Augmentation, without_some_conditions
+from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
+from gtk.core.values.setting import setting
 
 
 class TrainingImages:
-    """Makes the batch of each step.
+    """Makes the batch of each step, for a model with the given condition.
 
-    Args:
-        store: the images that are trained on.
-        config: how to train.
-        condition: what the model is conditioned on, None where it is not.
-        device: where the store gathers.
+    Raises:
+        InvalidValue: images would be shifted by their whole size.
     """
 
     def __init__(
         self,
-        store: ImageStore,
+        dataset: Dataset,
+        schedule: Schedule,
         config: TrainConfig,
         condition: ConditionSpec | None,
         device: torch.device,
     ) -> None:
-        self._store = store
+        spec = dataset.spec
+        if config.shift >= min(spec.height, spec.width):
+            raise InvalidValue(
+                f"{setting('shift', config.shift)} moves images of {spec.height}x{spec.width} "
+                "pixels out of sight. Use less."
+            )
+        conditional, rows = spec.condition is not None, schedule.kept if config.validation else None
+        self._store = ImageStore(dataset.train, conditional=conditional, device=device, rows=rows)
         self._seed = config.seed
         self._dropout = config.condition_dropout
         self._condition = condition
@@ -43,7 +52,7 @@ class TrainingImages:
 
         Args:
             rows: row numbers among the training images, (B,), int64, on the device.
-            step: how many steps are done.
+            step: steps done.
         """
         change = None
         if self._augmentation:
@@ -54,3 +63,51 @@ class TrainingImages:
             self._noise.seed(derive_seed(self._seed, "condition", step))
             return without_some_conditions(batch, self._condition, self._dropout, self._noise)
         return batch
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Mirrors and shifts images.
+
+    Attributes:
+        flip: whether half of them are mirrored, left to right.
+        shift: the largest shift across and down in pixels; edge pixels are repeated.
+    """
+
+    flip: bool
+    shift: int
+
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return self.flip or self.shift > 0
+
+    def __call__(self, images: Tensor, noise: Noise) -> Tensor:
+        """Change each of the images (B, C, H, W), of any type, as `noise` decides."""
+        height, width = images.shape[2:]
+        columns = self._shifted(len(images), width, noise)
+        if self.flip:
+            mirrored = noise.uniform(len(images), 1) < 0.5
+            columns = torch.where(mirrored, width - 1 - columns, columns)
+        changed = images.gather(3, columns[:, None, None].expand(-1, *images.shape[1:3], -1))
+        if self.shift:
+            rows = self._shifted(len(images), height, noise)
+            changed = changed.gather(2, rows[:, None, :, None].expand_as(images))
+        return changed
+
+    def _shifted(self, count: int, length: int, noise: Noise) -> Tensor:
+        """Return where each of `length` pixels comes from, in each image: (count, length)."""
+        shifts = noise.labels(count, 2 * self.shift + 1) - self.shift
+        places = torch.arange(length, device=shifts.device)
+        return (places + shifts[:, None]).clamp(0, length - 1)
+
+
+def without_some_conditions(
+    batch: Batch, condition: ConditionSpec, share: float, noise: Noise
+) -> Batch:
+    """Return the batch with a share of its rows, on average, without their nullable condition."""
+    if batch.condition is None:
+        return batch
+    rows = batch.condition
+    dropped = noise.uniform(len(batch)).reshape(-1, *[1] * (rows.dim() - 1)) < share
+    absent = torch.from_numpy(condition.absent).to(rows.device)
+    return Batch(batch.images, torch.where(dropped, absent, rows))

@@ -13,7 +13,7 @@ import gtk
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
 from gtk.core.contracts.noise import Noise
-from gtk.core.training.augmentation import Augmentation
+from gtk.core.training.training_images import Augmentation
 from gtk.core.values.errors import InvalidValue
 
 IMAGE = torch.arange(2 * 3 * 4, dtype=torch.uint8).reshape(1, 2, 3, 4)

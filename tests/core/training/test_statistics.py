@@ -56,7 +56,7 @@ def test_evaluation_leaves_the_buffers_as_they_are() -> None:
     model = Counting()
     trainer = toys.trainer(Bright(), model)
     trainer.learner.loss.evaluate(
-        model, trainer._held_out._test.batch(torch.arange(3)), trainer.learner._context
+        model, trainer._held_out._test.batch(torch.arange(3)), trainer.learner.context
     )
     assert not model.brightness
 
