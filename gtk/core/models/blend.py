@@ -16,11 +16,7 @@ def blended(model: nn.Module, end: Tensor, share: Tensor) -> Iterator[None]:
 
     The outputs for the given condition and for `end` are mixed linearly. In gtk's own conditioners
     this equals mixing the codes of the two classes: one-hot vectors, embeddings, scales and shifts.
-
-    Args:
-        model: in eval mode.
-        end: the other condition of each image, as the model takes it: (B,) or (B, n).
-        share: the share of `end`, (B,), in 0..1.
+    `end` is a condition for each image, (B,) or (B, n), and `share` is its share, (B,), in 0..1.
     """
 
     def mix(layer: nn.Module, inputs: tuple[Tensor, ...], given: Tensor) -> Tensor:

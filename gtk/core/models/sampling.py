@@ -55,12 +55,8 @@ def generate(
 ) -> NDArray[np.uint8]:
     """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
-    Args:
-        model: on `device`; its mode is restored.
-        noise: (N, *shape) as `model.noise` says.
-        labels: as `choose_labels` returns them.
-        batch_size: images in one pass; changes no image.
-        device: the model's device.
+    The noise is (N, *shape) as `model.noise` says, and the labels are encoded conditions. The
+    model is on `device`, and its mode is restored.
 
     Raises:
         InvalidValue: a batch size out of range, or noise of another shape or not finite.

@@ -17,15 +17,7 @@ from gtk.core.values.dataset import DataSpec
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a network.
-
-    Attributes:
-        network: the name of its network in `Model.networks()`.
-        name: its name in the network.
-        kind: its class.
-        shape: the shape of its output without the batch.
-        parameters: the number of its trainable parameters.
-    """
+    """A layer of a network: its class, output shape without the batch, trainable parameters."""
 
     network: str
     name: str

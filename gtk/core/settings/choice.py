@@ -53,13 +53,7 @@ class Choice:
     ) -> "Choice":
         """Find plugins by name: those given, else the recipe's, else the model's defaults.
 
-        Args:
-            model: a name.
-            dataset: a name, or NAME:PATH.
-            conditioner: a name.
-            loss: a name.
-            recipe: decides what is not given here.
-            default_data: the data set if neither names one.
+        The data set may be given as NAME:PATH; `default_data` is used if nothing names one.
 
         Raises:
             UnknownName: a plugin that is not installed, or an unknown option in the recipe.
@@ -72,15 +66,15 @@ class Choice:
             data = find_dataset(name)
         else:
             data = find_named(DATASET, None, recipe) or default_dataset(default_data)
+        strategy = find_named(CONDITIONER, conditioner, recipe)
         choice = cls(
-            model=chosen,
-            conditioner=find_named(CONDITIONER, conditioner, recipe)
-            or model_default(CONDITIONER, chosen),
-            loss=find_named(LOSS, loss, recipe) or model_default(LOSS, chosen),
-            dataset=data,
-            recipe=recipe,
-            path=path,
-            default_data=default_data,
+            chosen,
+            strategy or model_default(CONDITIONER, chosen),
+            find_named(LOSS, loss, recipe) or model_default(LOSS, chosen),
+            data,
+            recipe,
+            path,
+            default_data,
         )
         if recipe is not NO_RECIPE:
             choice.check_recipe()
@@ -136,12 +130,7 @@ class Choice:
         return chosen == model_default(kind, model).installed
 
     def check_recipe(self) -> None:
-        """Check all values of the recipe, also those that other settings override.
-
-        Raises:
-            UnknownName: an unknown option; the message names the line.
-            InvalidValue: a value of the wrong type or out of range; likewise.
-        """
+        """Check all values of the recipe, even if others override them; errors name the line."""
         for table, values in self.presets.items():
             with self.recipe.locating(table):
                 self._config(table, values)
@@ -152,7 +141,7 @@ class Choice:
         """Build the settings from values by option name, laid over the presets.
 
         Raises:
-            UnknownName: a name that is no option of the trainer or of these plugins.
+            UnknownName: an option that neither the trainer nor these plugins have.
             InvalidValue: a value of the wrong type or out of range.
         """
         options = {option.name: option for option in self.options}
@@ -179,11 +168,7 @@ class Choice:
         return make_config(spec.config, values, f"{kind} {spec.name!r}")
 
     def _data_root(self, given: Path | None) -> Path | None:
-        """Return the path to read: the one given, else the recipe's, else the environment's.
-
-        Raises:
-            InvalidValue: as `find_root` says.
-        """
+        """Return the path to read: the one given, else the recipe's, else the environment's."""
         if given is None and self.path is None and self._follows("data"):
             given = self.recipe.data_root
         return find_root(self.dataset.spec, given, self.path)
@@ -194,8 +179,6 @@ class Settings:
     """Everything that decides a training, besides the data.
 
     Attributes:
-        choice: the plugins.
-        train: the trainer's settings.
         configs: the config objects of data set, model, conditioner and loss, by table.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.

@@ -53,10 +53,7 @@ def find_dataset(name: str) -> Plugin[DatasetSpec]:
 def find_root(spec: DatasetSpec, given: Path | None, path: Path | None) -> Path | None:
     """Return the path that a data set reads: the one given, else the environment's.
 
-    Args:
-        spec: the data set's.
-        given: the path given as `data_root`.
-        path: the path given as NAME:PATH.
+    It is `given` as `data_root`, or as the `path` in NAME:PATH.
 
     Raises:
         InvalidValue: the path is given twice, or for an embedded data set, or is missing.

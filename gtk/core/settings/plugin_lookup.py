@@ -18,12 +18,7 @@ from gtk.core.values.setting import setting
 
 
 def find_model(name: str | None, recipe: Recipe) -> Plugin[ModelSpec]:
-    """Find the model that the user names, else the recipe's.
-
-    Raises:
-        InvalidValue: neither names one.
-        GtkError: as `find` says; an error about the recipe's name has the file and line.
-    """
+    """Find the model that the user names, else the recipe's; one of them must."""
     model = find_named(MODEL, name, recipe)
     if model is not None:
         return model
@@ -55,11 +50,7 @@ def recipe_name(table: str, recipe: Recipe) -> str | None:
 
 
 def default_dataset(name: str | None) -> Plugin[DatasetSpec]:
-    """Find the data set that is used where none is named.
-
-    Raises:
-        InvalidValue: there is no default.
-    """
+    """Find the data set that is used where none is named, if there is one."""
     if name is None:
         raise InvalidValue(f"name the data to train on: {setting('data', example='NAME')}")
     return find_default(DATASET, name)

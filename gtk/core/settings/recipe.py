@@ -89,10 +89,6 @@ NO_RECIPE = Recipe(None, Path(), "", {table: {} for table in TABLES})
 def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
     """Read a TOML file or a run.json.
 
-    Args:
-        path: the file.
-        built_in: whether it comes with gtk.
-
     Raises:
         UserError: it cannot be read, is too large, or is neither.
         UnknownName: it has an unknown table.
@@ -181,7 +177,7 @@ def _checked(recipe: Recipe) -> Recipe:
 
     Raises:
         UnknownName: an unknown table.
-        InvalidValue: a value instead of a table, a table in a table, or a name that is no string.
+        InvalidValue: a value instead of a table, a table in a table, or a name of another type.
     """
     for table, values in recipe.tables.items():
         if table not in TABLES:

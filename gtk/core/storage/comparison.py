@@ -16,11 +16,9 @@ LEFT_OUT = {("data", "root"), ("data", "name")}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a comparison.
+    """A setting or a term, and its value in each run, None where a run has none.
 
     Attributes:
-        name: the setting or the term.
-        values: one for each run, None where it has none.
         split: the split that a term was measured on, empty for a setting.
         unit: the unit of a term.
     """
@@ -33,11 +31,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run in a comparison.
+    """A run in a comparison, by a name that no other one has.
 
     Attributes:
-        name: its name, different for each run.
-        run: the run.
         reports: its metrics, empty if they cannot be read.
         damage: why they cannot be read, empty if they can.
     """

@@ -16,11 +16,7 @@ class MetricsFile:
         self.path = path
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add a line.
-
-        Raises:
-            ValueError: a number is not finite, which JSON cannot hold.
-        """
+        """Add a line; JSON cannot hold numbers that are not finite, so they are a ValueError."""
         with self.path.open("a") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 

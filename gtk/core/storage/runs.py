@@ -1,6 +1,7 @@
 """The folder of runs: the place of a new run, and the run that a name means."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +62,7 @@ def new_run_path(runs: Path, name: str | None, *words: str) -> Path:
 
 @dataclass(frozen=True)
 class RunPlace:
-    """The place for a new run.
-
-    Attributes:
-        runs: the folder of runs.
-        name: the run's name, None for the next free number.
-        overwrite: whether it may replace an older run of that name.
-    """
+    """The place for a new run: the folder of runs, and a name, None for the next free number."""
 
     runs: Path
     name: str | None
@@ -98,9 +93,10 @@ class RunPlace:
                     check_run_folder(path, overwrite=False)
 
     def _path(self, settings: Settings) -> Path:
-        recipe, model = settings.choice.recipe, settings.choice.model.spec.name
+        recipe = settings.choice.recipe
         if recipe.built_in:
             return new_run_path(self.runs, self.name, str(recipe.name))
+        model = settings.choice.model.spec.name
         return new_run_path(self.runs, self.name, model, settings.data_name)
 
 
@@ -108,10 +104,8 @@ def list_runs(runs: Path) -> list[Run]:
     """Return the runs in a folder, the one written to last first; skip what is not a run."""
     found = []
     for name in _folders(runs):
-        try:
+        with suppress(UserError):
             found.append(Run(runs / name))
-        except UserError:
-            continue
     return sorted(found, key=last_written, reverse=True)
 
 

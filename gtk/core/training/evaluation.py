@@ -21,22 +21,12 @@ BLOCK = 256
 
 
 def evaluate(
-    model: Model,
-    loss: Loss,
-    store: ImageStore,
-    context: Context,
-    seed: int,
-    limit: int | None = None,
+    model: Model, loss: Loss, store: ImageStore, context: Context, seed: int, limit: int = 0
 ) -> dict[str, float]:
-    """Return the mean of each of the loss's terms over the images.
+    """Return the mean of each of the loss's terms over the images, or the first `limit` of them.
 
-    Args:
-        model: evaluated in eval mode; its mode is restored.
-        loss: evaluates the terms.
-        store: the images, on the model's device.
-        context: of the training, for its step.
-        seed: of the training; the noise of block k is drawn from (seed, "evaluate", k).
-        limit: the number of images to evaluate, the first ones; None for all.
+    The model is evaluated in eval mode, and its mode is restored. The noise of block k is drawn
+    from (seed, "evaluate", k), where seed is the training's.
 
     Raises:
         PluginError: a term is not one number for each image.

@@ -7,7 +7,6 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
 from gtk.core.training.evaluation import monitored_term
-from gtk.core.training.learner import Learner
 from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
@@ -29,13 +28,9 @@ class HeldOut:
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        learner: Learner,
-        schedule: Schedule,
-        config: TrainConfig,
-        reporter: Reporter,
+        self, dataset: Dataset, schedule: Schedule, config: TrainConfig, reporter: Reporter
     ) -> None:
+        learner = reporter.learner
         if config.validate_on_test and not len(dataset.test):
             raise InvalidValue(
                 f"{dataset.spec.name} has no test images to validate on. Use "
@@ -67,11 +62,9 @@ class HeldOut:
 
     def validate(self, run: Run, model: Model, step: int) -> dict[str, Any]:
         """Evaluate a checkpoint's weights, and return the line that is written about them."""
-        extra: dict[str, Any] = {"monitor": self._monitor}
-        if self._config.validate_on_test:
-            extra["images_from"] = "test"
+        extra = {"images_from": "test"} if self._config.validate_on_test else {}
         line = self._reporter.report_held_out(
-            run, "validation", model, self._validation, step, extra
+            run, "validation", model, self._validation, step, monitor=self._monitor, **extra
         )
         self.early_stop.note(line)
         return line
@@ -84,4 +77,4 @@ class HeldOut:
         # Images that chose the weights do not judge them independently, and the line says so.
         extra = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
         model = run.load_model(step).to(self._device)
-        return self._reporter.report_held_out(run, "test", model, self._test, step, extra)
+        return self._reporter.report_held_out(run, "test", model, self._test, step, **extra)

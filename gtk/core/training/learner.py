@@ -29,7 +29,7 @@ class Learner:
         model: the model, on the device and in train mode.
         loss: yields the updates of each step.
         device: the device.
-        context: what the loss is told.
+        context: what the loss gets besides model and batch.
         pending: the terms since the last report.
 
     Raises:
@@ -89,29 +89,22 @@ class Learner:
             self.pending.note(name, value, update.part)
 
     def _check_trainable(self, update: object) -> None:
-        """Check that an update has a scalar with a gradient; torch's error would not name the loss.
-
-        Raises:
-            PluginError: names the loss, and what to do.
-        """
-        name = describe(self.loss)
+        """Check that an update has a scalar with a gradient; torch would not name the loss."""
         if not isinstance(update, Update):
-            raise PluginError(f"{name} yields {type(update).__name__}: yield gtk.Update(loss).")
-        if update.loss.numel() != 1:
-            shape = tuple(update.loss.shape)
-            raise PluginError(f"{name} yields a loss of shape {shape}: yield its mean, a scalar.")
-        if not update.loss.requires_grad:
-            raise PluginError(
-                f"{name} yields a loss without a gradient: compute it from the model's parameters, "
-                "outside torch.no_grad() and without detach() or item()."
+            fault = f"{type(update).__name__}: yield gtk.Update(loss)."
+        elif update.loss.numel() != 1:
+            fault = f"a loss of shape {tuple(update.loss.shape)}: yield its mean, a scalar."
+        elif not update.loss.requires_grad:
+            fault = (
+                "a loss without a gradient: compute it from the model's parameters, outside "
+                "torch.no_grad() and without detach() or item()."
             )
+        else:
+            return
+        raise PluginError(f"{describe(self.loss)} yields {fault}")
 
     def _part(self, update: Update) -> str:
-        """Return the name of the part that an update trains.
-
-        Raises:
-            PluginError: the update names an unknown part, or none of several.
-        """
+        """Return the name of the part that an update trains, if it names one of the model's."""
         parts = self._optimizers.parts
         if update.part is None and len(parts) == 1:
             return parts[0]

@@ -1,7 +1,6 @@
 """The reporter: writes the terms of a training to metrics.jsonl, and rejects non-finite values."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ class Reporter:
     """Writes the means of the learner's pending terms, and of terms on held-out images."""
 
     def __init__(self, learner: Learner, schedule: Schedule, config: TrainConfig) -> None:
-        self._learner = learner
+        self.learner = learner
         self._schedule = schedule
         self._config = config
 
@@ -31,54 +30,40 @@ class Reporter:
         Raises:
             NonFiniteLoss: one of them is not finite.
         """
-        pending = self._learner.pending
+        pending = self.learner.pending
         terms = pending.means()
         if not all(map(math.isfinite, terms.values())):
             self.check_terms(run, step)
         images = pending.steps * self._schedule.images_per_step
-        extra = {"learning_rate": self._schedule.learning_rate(step - 1)}
-        self._append(run, "train", images, terms, step, extra)
+        rate = self._schedule.learning_rate(step - 1)
+        self._append(run, "train", images, terms, step, learning_rate=rate)
         pending.clear()
         return terms
 
     def report_held_out(
-        self,
-        run: Run,
-        split: str,
-        model: Model,
-        images: ImageStore,
-        step: int,
-        extra: Mapping[str, Any],
+        self, run: Run, split: str, model: Model, images: ImageStore, step: int, **extra: str
     ) -> dict[str, Any]:
         """Evaluate the weights of a step on held-out images, and return the line written.
 
         Raises:
             NonFiniteLoss: a term is not finite.
         """
-        context = self._learner.context
+        context = self.learner.context
         context.step.fill_(step)  # the step of these weights, which may be an earlier one
-        terms = evaluate(model, self._learner.loss, images, context, self._config.seed)
-        return self._append(run, split, len(images), terms, step, extra)
+        terms = evaluate(model, self.learner.loss, images, context, self._config.seed)
+        return self._append(run, split, len(images), terms, step, **extra)
 
     def check_terms(self, run: Run, step: int) -> None:
-        """Check that all pending terms are finite.
-
-        Raises:
-            NonFiniteLoss: names the first such term, its step, and the last good checkpoint.
-        """
-        pending = self._learner.pending
+        """Check that all pending terms are finite; NonFiniteLoss names the first that is not."""
+        pending = self.learner.pending
         found = pending.first_not_finite()
         if found is not None:
             at, what = found
             raise self._diverged(run, f"{what} at step {step - pending.steps + at}")
 
     def check_weights(self, run: Run, step: int) -> None:
-        """Check that all weights are finite, so that the checkpoint before stays the last.
-
-        Raises:
-            NonFiniteLoss: names the first tensor that is not.
-        """
-        state = self._learner.model.state_dict()
+        """Check that all weights are finite; NonFiniteLoss names the first that is not."""
+        state = self.learner.model.state_dict()
         weights = {name: value for name, value in state.items() if value.is_floating_point()}
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
         for name, good in zip(weights, finite, strict=True):
@@ -86,13 +71,7 @@ class Reporter:
                 raise self._diverged(run, f"{name} is no longer a finite number at step {step}")
 
     def _append(
-        self,
-        run: Run,
-        split: str,
-        images: int,
-        terms: Mapping[str, float],
-        step: int,
-        extra: Mapping[str, Any],
+        self, run: Run, split: str, images: int, terms: dict[str, float], step: int, **extra: object
     ) -> dict[str, Any]:
         for name, value in terms.items():
             if not math.isfinite(value):
@@ -103,9 +82,9 @@ class Reporter:
             "epoch": self._schedule.epoch(step),
             "split": split,
             "images": images,
-            "unit": self._learner.loss.unit,
+            "unit": self.learner.loss.unit,
             **extra,
-            "terms": dict(terms),
+            "terms": terms,
         }
         run.metrics_file.append(line)
         return line

@@ -16,13 +16,7 @@ CHECKPOINT_STEPS = 300
 
 
 class Schedule:
-    """The steps of a training.
-
-    Args:
-        config: how to train.
-        images: the number of training images, with those to hold out.
-        name: the data set's name, for messages.
-        batches: the number of batches in one step.
+    """The steps of a training on `images` images, with those to hold out, of the data set `name`.
 
     Attributes:
         images_per_step: images in one step.
@@ -112,6 +106,10 @@ class Schedule:
         if not every:
             every = self.steps_per_epoch * math.ceil(CHECKPOINT_STEPS / self.steps_per_epoch)
         return step % every == 0 or step == self.total_steps
+
+    def anything_due(self, step: int) -> bool:
+        """Say whether anything but the next step follows `step` steps."""
+        return self.log_due(step) or self.epoch_ends(step) or self.checkpoint_due(step)
 
     def _permutation(self, count: int, purpose: str, *where: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))

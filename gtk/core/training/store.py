@@ -16,20 +16,11 @@ class ImageStore:
     with the data set. A GPU gets all of them, or each batch if all would take more than half of
     its free memory.
 
-    Args:
-        split: the images and their labels.
-        conditional: whether the labels are conditions.
-        device: where the batches are wanted.
-        rows: the numbers of the images to use, (N,), int64; None for all.
+    It holds the images of `rows`, (N,), int64, or all of them, and their labels if `conditional`.
     """
 
     def __init__(
-        self,
-        split: Split,
-        *,
-        conditional: bool,
-        device: torch.device,
-        rows: Tensor | None = None,
+        self, split: Split, *, conditional: bool, device: torch.device, rows: Tensor | None = None
     ) -> None:
         images = torch.from_numpy(split.images)
         fits = device.type != "cuda" or 2 * images.numel() <= torch.cuda.mem_get_info(device)[0]
@@ -42,11 +33,9 @@ class ImageStore:
         return len(self._images) if self._rows is None else len(self._rows)
 
     def batch(self, rows: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> Batch:
-        """Gather images.
+        """Gather images by their numbers, (B,), int64, on the store's device.
 
-        Args:
-            rows: their numbers, (B,), int64, on the store's device.
-            change: maps the images, (B, C, H, W) uint8, to others of the same shape.
+        `change` maps the images, (B, C, H, W) uint8, to others of the same shape.
         """
         if self._rows is not None:
             rows = self._rows.index_select(0, rows)

@@ -45,10 +45,10 @@ class Trainer:
         self._dataset, self._config, self._device = dataset, config, device
         schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches)
         loss.check(model, schedule.total_steps)
-        self._images = TrainingImages(dataset, schedule, config, model.condition, device)
         self.learner = Learner(model, loss, config, schedule.total_steps, device)
+        self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
-        self._held_out = HeldOut(dataset, self.learner, schedule, config, self._reporter)
+        self._held_out = HeldOut(dataset, schedule, config, self._reporter)
         self._clock = Clock()
         self.schedule = schedule
         self.step = 0
@@ -77,7 +77,7 @@ class Trainer:
                     self.train_step(rows)
                     self._clock.images += len(rows)
                     stopping = interrupt.asked  # read once, since it may change while saving
-                    if self._anything_due() or stopping:
+                    if self.schedule.anything_due(self.step) or stopping:
                         self._clock.stop()
                         self._after_step(run, events, save=stopping)
                         self._clock.start()
@@ -92,14 +92,6 @@ class Trainer:
         batch = self._images.batch(rows, self.step)
         self.learner.learn(batch, self.step, self.schedule.learning_rate(self.step))
         self.step += 1
-
-    def _anything_due(self) -> bool:
-        schedule = self.schedule
-        return (
-            schedule.log_due(self.step)
-            or schedule.epoch_ends(self.step)
-            or schedule.checkpoint_due(self.step)
-        )
 
     def _after_step(self, run: Run, events: Events, *, save: bool) -> None:
         """Report, evaluate and save whatever is due."""

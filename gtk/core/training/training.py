@@ -33,17 +33,10 @@ SHORT, ENOUGH = 1_000, 3_000
 class Training:
     """A training that is ready to start; nothing has been written yet.
 
-    Args:
-        settings: what decides it.
-        device: "auto" or a torch device; None for that of the repeated run, else "auto".
-        callbacks: objects whose methods implement event hooks.
+    The device is "auto" or a torch device; None means that of the repeated run, else "auto".
+    Callbacks are objects whose methods implement event hooks.
 
     Attributes:
-        settings: as given.
-        dataset: the images.
-        model: the model, with its first weights.
-        loss: the loss.
-        trainer: the trainer, checked against the data.
         run: the run that it is written to, None until it starts.
 
     Raises:
@@ -224,10 +217,5 @@ def find_callbacks(chosen: Iterable[str | object]) -> list[object]:
 
 
 def load_dataset(settings: Settings) -> Dataset:
-    """Load the data set that the settings name.
-
-    Raises:
-        GtkError: the data are not there or cannot be read.
-        PluginError: the plugin fails, or does not return a `gtk.Dataset`.
-    """
+    """Load the data set that the settings name, as `load_data` does."""
     return load_data(settings.choice.dataset, settings.configs["data"], settings.data_root)

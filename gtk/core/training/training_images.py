@@ -9,6 +9,7 @@ from torch import Tensor
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.learner import Learner
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.condition import ConditionSpec
@@ -19,19 +20,14 @@ from gtk.core.values.setting import setting
 
 
 class TrainingImages:
-    """Makes the batch of each step, for a model with the given condition.
+    """Makes the batch of each step of a learner.
 
     Raises:
         InvalidValue: images would be shifted by their whole size.
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        schedule: Schedule,
-        config: TrainConfig,
-        condition: ConditionSpec | None,
-        device: torch.device,
+        self, dataset: Dataset, schedule: Schedule, config: TrainConfig, learner: Learner
     ) -> None:
         spec = dataset.spec
         if config.shift >= min(spec.height, spec.width):
@@ -40,20 +36,17 @@ class TrainingImages:
                 "pixels out of sight. Use less."
             )
         conditional, rows = spec.condition is not None, schedule.kept if config.validation else None
-        self._store = ImageStore(dataset.train, conditional=conditional, device=device, rows=rows)
+        self._store = ImageStore(
+            dataset.train, conditional=conditional, device=learner.device, rows=rows
+        )
         self._seed = config.seed
         self._dropout = config.condition_dropout
-        self._condition = condition
+        self._condition = learner.model.condition
         self._augmentation = Augmentation(config.flip, config.shift)
-        self._noise = Noise(device)
+        self._noise = Noise(learner.device)
 
     def batch(self, rows: Tensor, step: int) -> Batch:
-        """Gather the images of the step that follows `step` steps.
-
-        Args:
-            rows: row numbers among the training images, (B,), int64, on the device.
-            step: steps done.
-        """
+        """Gather the images of these rows, (B,), int64, for the step that follows `step` steps."""
         change = None
         if self._augmentation:
             self._noise.seed(derive_seed(self._seed, "augment", step))
