@@ -31,7 +31,7 @@ def between_images(
         GtkError: a model without encoder, or an image that does not exist or cannot be read.
     """
     from gtk.core.models.sampling import to_pixels
-    from gtk.plugins.vae.latent import LatentSpace
+    from gtk.plugins.families.reconstruction import LatentSpace
 
     latent = LatentSpace(source.model)
     first, last = _read(source, ends, label, conditions)

@@ -18,7 +18,7 @@ from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.losses import ELBOConfig, IWAEConfig
 from gtk.plugins.losses.elbo import ELBO
 from gtk.plugins.losses.iwae import IWAE
-from gtk.plugins.vae.gaussian_likelihood import FixedGaussian
+from gtk.plugins.vae.likelihood import FixedGaussian
 
 VARIANCE = 0.05
 

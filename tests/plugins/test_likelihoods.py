@@ -8,9 +8,13 @@ from torch import Tensor
 from worlds import built, data_spec, settle
 
 from gtk.plugins.vae.bernoulli import Bernoulli
-from gtk.plugins.vae.discretized_logistic import DiscretizedLogistic
-from gtk.plugins.vae.gaussian_likelihood import FixedGaussian, LearnedGaussian
-from gtk.plugins.vae.likelihood import Likelihood, make_likelihood
+from gtk.plugins.vae.likelihood import (
+    DiscretizedLogistic,
+    FixedGaussian,
+    LearnedGaussian,
+    Likelihood,
+    make_likelihood,
+)
 
 LEVELS = torch.arange(256.0) / 255
 

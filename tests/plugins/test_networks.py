@@ -73,7 +73,7 @@ def test_an_image_too_small_for_the_layers_is_refused_with_the_reason() -> None:
         built(settings, data_spec("none", (8, 8)))
     assert str(error.value) == (
         "model 'gan' cannot be built for world: convolution 3 of 3 (kernel 3, stride 2, padding 0) "
-        "needs 3 pixels and gets maps of 2x2: use fewer, or more padding"
+        "needs 3 pixels and gets maps of 2x2: use fewer convolutions or more padding"
     )
 
 

@@ -1,1 +1,1 @@
-"""The protocols that a loss or a sampler asks of a model."""
+"""Protocols that losses and samplers require of a model, and helpers for models of a family."""

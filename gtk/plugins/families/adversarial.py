@@ -1,4 +1,4 @@
-"""What a loss may call on a generator and a discriminator."""
+"""The protocol of models with a generator and a discriminator."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ from torch import Tensor
 class AdversarialModel(Protocol):
     """A generator and a discriminator, parts "generator" and "discriminator" of a `gtk.Model`.
 
-    Images between the two are in the range that the networks work in.
+    `generate` and `discriminate` take and give images in the networks' range.
     """
 
     def to_network_range(self, images: Tensor) -> Tensor:
@@ -22,4 +22,4 @@ class AdversarialModel(Protocol):
         """Map images (B, C, H, W) and a condition to scores (B,), the logits of being real."""
 
     def scores_alone(self) -> bool:
-        """Say whether an image's score depends on that image alone, not on its batch."""
+        """Return whether an image's score depends on that image alone, not on its batch."""

@@ -52,7 +52,7 @@ class StandardGaussian:
     def divergence(self, posterior: DiagonalGaussian) -> Tensor:
         """Return KL(posterior || N(0, I)) of every dimension in nats: (B, D).
 
-        In closed form: arXiv:1312.6114, appendix B, with the sign turned round.
+        In closed form: arXiv:1312.6114, appendix B, with the opposite sign.
         """
         mean, log_variance = posterior.mean, posterior.log_variance
         return torch.addcmul(log_variance.exp() - log_variance, mean, mean).sub_(1).mul_(0.5)

@@ -1,4 +1,4 @@
-"""What a loss may call on a model with a latent code."""
+"""The protocol of models with a latent code."""
 
 from typing import Protocol, runtime_checkable
 

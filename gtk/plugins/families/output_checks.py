@@ -1,4 +1,4 @@
-"""What a model answers a loss: refused where it is not what the loss's protocol says."""
+"""Checks that a model's output is what the loss's protocol promises."""
 
 from torch import Tensor
 
@@ -10,10 +10,10 @@ from gtk.plugins.families.gaussian import DiagonalGaussian
 def per_image(model: object, method: str, values: Tensor, count: int) -> Tensor:
     """Return a method's values if there is one for each image: (B,).
 
-    A mean of the batch would be spread over it without a word, and its figures be wrong.
+    A mean over the batch would be broadcast silently and give wrong figures.
 
     Raises:
-        PluginError: they have another shape.
+        PluginError: the values have another shape.
     """
     if values.shape != (count,):
         raise PluginError(
@@ -24,10 +24,10 @@ def per_image(model: object, method: str, values: Tensor, count: int) -> Tensor:
 
 
 def posterior(model: object, given: object) -> DiagonalGaussian:
-    """Return what `encode` gives if it is a distribution.
+    """Return the result of `encode` if it is a distribution.
 
     Raises:
-        PluginError: it is something else, such as the pair of its tensors.
+        PluginError: it is something else, such as a pair of tensors.
     """
     if not isinstance(given, DiagonalGaussian):
         raise PluginError(

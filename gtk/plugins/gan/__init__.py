@@ -1,13 +1,14 @@
 """Adversarial networks: `gan` and `cgan` are the same networks with another conditioner."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.options import option
 from gtk.core.registry.spec import ModelSpec
 
-#: Adam as adversarial games want it: Radford, Metz and Chintala, DCGAN (arXiv:1511.06434).
+#: Adam's settings for adversarial training: Radford, Metz and Chintala, DCGAN (arXiv:1511.06434).
 DEFAULTS = MappingProxyType({"learning_rate": 2e-4, "adam_beta1": 0.5})
 
 
@@ -19,41 +20,29 @@ class GANConfig:
         ValueError: a size below 1, or lists whose lengths do not fit each other.
     """
 
-    network: Literal["conv", "mlp"] = field(
-        default="conv", metadata={"help": "Convolutional or fully connected layers."}
+    network: Literal["conv", "mlp"] = option("conv", "Convolutional or fully connected layers.")
+    latent_dim: int = option(100, "Width of the generator's noise z.")
+    hidden_dims: tuple[int, ...] = option(
+        (512, 256), "mlp: widths of the layers, from the image inwards, in both networks."
     )
-    latent_dim: int = field(default=100, metadata={"help": "Width of the generator's noise z."})
-    hidden_dims: tuple[int, ...] = field(
-        default=(512, 256),
-        metadata={"help": "mlp: widths of the layers, from the image inwards, in both networks."},
+    channels: tuple[int, ...] = option(
+        (64, 128, 256), "conv: channels of the discriminator's layers, from the image inwards."
     )
-    channels: tuple[int, ...] = field(
-        default=(64, 128, 256),
-        metadata={"help": "conv: of the discriminator's layers, from the image inwards."},
+    generator_channels: tuple[int, ...] = option(
+        (),
+        "conv: channels of the generator's layers, from the noise outwards, as many; by default "
+        "the discriminator's, reversed.",
     )
-    generator_channels: tuple[int, ...] = field(
-        default=(),
-        metadata={
-            "help": "conv: of the generator's layers, from the noise outwards, as many; none for "
-            "the discriminator's, reversed."
-        },
+    kernels: tuple[int, ...] = option(
+        (4,), "conv: width of each of these layers' kernels; one number for all."
     )
-    kernels: tuple[int, ...] = field(
-        default=(4,),
-        metadata={"help": "conv: width of each of these layers' kernels; one number for all."},
+    strides: tuple[int, ...] = option((2,), "conv: stride of each layer; one number for all.")
+    paddings: tuple[int, ...] = option((1,), "conv: padding of each layer; one number for all.")
+    generator_normalization: Literal["none", "batch", "group"] = option(
+        "batch", "Before every activation of the generator."
     )
-    strides: tuple[int, ...] = field(
-        default=(2,), metadata={"help": "conv: stride of each layer; one number for all."}
-    )
-    paddings: tuple[int, ...] = field(
-        default=(1,), metadata={"help": "conv: padding of each layer; one number for all."}
-    )
-    generator_normalization: Literal["none", "batch", "group"] = field(
-        default="batch", metadata={"help": "Before every activation of the generator."}
-    )
-    discriminator_normalization: Literal["none", "batch", "group"] = field(
-        default="batch",
-        metadata={"help": "Before every activation of the discriminator but the first."},
+    discriminator_normalization: Literal["none", "batch", "group"] = option(
+        "batch", "Before every activation of the discriminator but the first."
     )
 
     def __post_init__(self) -> None:
@@ -82,25 +71,15 @@ class GANConfig:
 
 @hookimpl
 def gtk_models() -> list[ModelSpec]:
-    """Return both."""
-    target = "gtk.plugins.gan.model:AdversarialNetworks"
-    return [
-        ModelSpec(
-            name="gan",
-            summary="Generator and discriminator.",
-            config=GANConfig,
-            target=target,
-            loss="minimax",
-            conditioner="unconditional",
-            defaults=DEFAULTS,
-        ),
-        ModelSpec(
-            name="cgan",
-            summary="Conditional GAN: the same networks, with the label as a second input.",
-            config=GANConfig,
-            target=target,
-            loss="minimax",
-            conditioner="onehot",
-            defaults=DEFAULTS,
-        ),
-    ]
+    """Return `gan` and `cgan`."""
+    gan = ModelSpec(
+        name="gan",
+        summary="Generator and discriminator.",
+        config=GANConfig,
+        target="gtk.plugins.gan.model:AdversarialNetworks",
+        loss="minimax",
+        conditioner="unconditional",
+        defaults=DEFAULTS,
+    )
+    summary = "Conditional GAN: the same networks, with the label as a second input."
+    return [gan, replace(gan, name="cgan", summary=summary, conditioner="onehot")]

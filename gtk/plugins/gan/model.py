@@ -5,19 +5,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.model import ExportPart, Model
-from gtk.core.contracts.normalization import Normalization
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
 from gtk.plugins.gan import GANConfig
-from gtk.plugins.gan.convolution import ConvolutionalDiscriminator, ConvolutionalGenerator
-from gtk.plugins.gan.perceptron import PerceptronDiscriminator, PerceptronGenerator
-from gtk.plugins.networks.layer import LayerMaker
-from gtk.plugins.networks.stage import Stage
-
-#: Slope of the discriminator's activations below 0 (Radford, Metz and Chintala, arXiv:1511.06434).
-SLOPE = 0.2
+from gtk.plugins.gan.networks import make_networks
 
 
 class AdversarialNetworks(Model):
@@ -27,12 +20,12 @@ class AdversarialNetworks(Model):
 
     Args:
         config: sizes.
-        data_spec: the images' shape.
-        conditioner: how the condition gets into both networks; with one that acts, this is the
+        data_spec: provides the images' shape.
+        conditioner: how the condition gets into both networks; a conditional one makes this the
             conditional GAN of Mirza and Osindero (arXiv:1411.1784).
 
     Raises:
-        ValueError: the image is too small for so many layers.
+        ValueError: the image is too small for the layers.
     """
 
     def __init__(self, config: GANConfig, data_spec: DataSpec, conditioner: Conditioner) -> None:
@@ -49,7 +42,7 @@ class AdversarialNetworks(Model):
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def parts(self) -> dict[str, nn.Module]:
-        """Return both: each is trained by an optimizer of its own."""
+        """Return both: each has its own optimizer."""
         return self.networks()
 
     def to_network_range(self, images: Tensor) -> Tensor:
@@ -67,7 +60,7 @@ class AdversarialNetworks(Model):
         return score
 
     def scores_alone(self) -> bool:
-        """Say whether the discriminator has no batch normalization."""
+        """Return whether the discriminator has no batch normalization."""
         return not any(isinstance(module, _BatchNorm) for module in self.discriminator.modules())
 
     def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
@@ -75,17 +68,17 @@ class AdversarialNetworks(Model):
         return (self.generate(noise, condition) + 1) / 2
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return the generator and the discriminator, each with the condition where one acts."""
-        noise, judged = ports(self.noise, self.condition), ports(self.image, self.condition)
+        """Return generator and discriminator, with the condition as an input if it acts."""
+        noise, image = ports(self.noise, self.condition), ports(self.image, self.condition)
         score = {"score": Array(())}
         return {
-            "generator": ExportPart(GeneratedImage(self), noise, ports(self.image)),
-            "discriminator": ExportPart(JudgedImage(self), judged, score, discriminated),
+            "generator": ExportPart(ExportedGenerator(self), noise, ports(self.image)),
+            "discriminator": ExportPart(ExportedDiscriminator(self), image, score, reference_score),
         }
 
 
-class GeneratedImage(nn.Module):
-    """The generator with its images in 0..1, as other programs want them."""
+class ExportedGenerator(nn.Module):
+    """The generator with images in 0..1, for other programs."""
 
     def __init__(self, model: AdversarialNetworks) -> None:
         super().__init__()
@@ -97,8 +90,8 @@ class GeneratedImage(nn.Module):
         return images
 
 
-class JudgedImage(nn.Module):
-    """The discriminator for images in 0..1, as other programs have them."""
+class ExportedDiscriminator(nn.Module):
+    """The discriminator for images in 0..1, from other programs."""
 
     def __init__(self, model: AdversarialNetworks) -> None:
         super().__init__()
@@ -110,51 +103,8 @@ class JudgedImage(nn.Module):
         return score
 
 
-def discriminated(
+def reference_score(
     model: AdversarialNetworks, image: Tensor, condition: Tensor | None = None
 ) -> Tensor:
-    """Return what an exported discriminator has to give: the logits of being real (B,)."""
+    """Return the logits of being real (B,) that an exported discriminator must reproduce."""
     return model.discriminate(model.to_network_range(image), condition)
-
-
-def make_networks(
-    config: GANConfig, image_shape: tuple[int, int, int], conditioner: Conditioner
-) -> tuple[nn.Module, nn.Module]:
-    """Return generator and discriminator.
-
-    Args:
-        config: sizes.
-        image_shape: (C, H, W).
-        conditioner: asked for layers.
-    """
-    generated = LayerMaker(
-        "generator",
-        conditioner,
-        Normalization(config.generator_normalization),
-        nn.ReLU,
-        normalized_last=False,
-    )
-    judged = LayerMaker(
-        "discriminator",
-        conditioner,
-        Normalization(config.discriminator_normalization),
-        lambda: nn.LeakyReLU(SLOPE),
-        normalized_last=False,
-    )
-    latent_dim, widths = config.latent_dim, config.hidden_dims
-    if config.network == "mlp":
-        return (
-            PerceptronGenerator(generated, latent_dim, widths[::-1], image_shape),
-            PerceptronDiscriminator(judged, image_shape, widths),
-        )
-    layers = len(config.channels)
-    lists = (config.kernels, config.strides, config.paddings)
-    stages = [
-        Stage(*numbers)
-        for numbers in zip(*(item * (layers // len(item)) for item in lists), strict=True)
-    ]
-    channels = config.generator_channels or config.channels[::-1]
-    return (
-        ConvolutionalGenerator(generated, latent_dim, channels, stages, image_shape),
-        ConvolutionalDiscriminator(judged, image_shape, config.channels, stages),
-    )

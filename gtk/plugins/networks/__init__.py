@@ -1,1 +1,1 @@
-"""What the networks of several model families are built of."""
+"""Building blocks that the networks of several model families share."""

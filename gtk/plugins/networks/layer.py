@@ -1,21 +1,22 @@
-"""A linear map or convolution with what comes with it: conditioning, normalization, activation."""
+"""Hidden layers: linear maps or convolutions with conditioning, normalization and activation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner, ConditioningLayer, Site
 from gtk.core.contracts.normalization import Normalization
+from gtk.plugins.networks.stage import Stage
 
 
 class ConditionedLayer(nn.Module):
-    """A linear map or convolution, then some of: conditioner's layer, normalization, activation.
+    """A linear map or convolution, followed by the steps of a hidden layer.
 
     Args:
-        transform: the map.
-        steps: what follows it, in order, by name; conditioning layers get the condition.
-        out_features: of the last.
+        transform: the linear map or convolution.
+        steps: modules by name, in order; conditioning layers also receive the condition.
+        out_features: width or channels of the output.
     """
 
     def __init__(
@@ -29,13 +30,9 @@ class ConditionedLayer(nn.Module):
 
     def forward(self, values: Tensor, condition: Tensor | None) -> Tensor:
         """Map (B, F) or (B, F, H, W) and a condition to (B, out_features, ...)."""
-        transform, *steps = self.children()
-        values = transform(values)
-        for step in steps:
-            if isinstance(step, ConditioningLayer):
-                values = step(values, condition)
-            else:
-                values = step(values)
+        for step in self.children():
+            conditioning = isinstance(step, ConditioningLayer)
+            values = step(values, condition) if conditioning else step(values)
         return values
 
 
@@ -45,18 +42,18 @@ class LayerMaker:
 
     Attributes:
         role: the network's name, for the conditioner.
-        conditioner: asked before every activation, and for every normalization.
-        normalization: which one the network wants.
+        conditioner: provides the conditioning layers and the normalizations.
+        normalization: the kind of normalization in this network.
         activation: makes the activation.
-        normalized_last: whether the normalization follows the activation, instead of coming
-            before it and before the conditioner's layer.
+        normalized_last: whether the normalization follows the activation; otherwise it comes
+            first, before the conditioning layer.
     """
 
     role: str
     conditioner: Conditioner
     normalization: Normalization
     activation: Callable[[], nn.Module]
-    normalized_last: bool
+    normalized_last: bool = False
 
     def make(
         self, transform: nn.Module, features: int, place: str, *, normalized: bool = True
@@ -65,22 +62,22 @@ class LayerMaker:
 
         Args:
             transform: a linear map or a convolution.
-            features: of what it gives.
-            place: where in the network it is, for the conditioner.
-            normalized: whether this layer has a normalization, if the network wants one.
+            features: width or channels of its output.
+            place: the layer's place in the network, for the conditioner.
+            normalized: False leaves out the normalization of this layer.
         """
         site = Site(self.role, place)
         spatial = not isinstance(transform, nn.Linear)
-        wanted = normalized and self.normalization.name != "none"
         steps: dict[str, nn.Module] = {}
-        if wanted and not self.normalized_last:
+        normalized = normalized and self.normalization.name != "none"
+        if normalized and not self.normalized_last:
             steps["normalization"] = self._normalization(site, features, spatial=spatial)
         hidden = self.conditioner.hidden(site, features)
         if hidden.acts:
             steps["hidden"] = hidden
             features = hidden.out_features
         steps["activation"] = self.activation()
-        if wanted and self.normalized_last:
+        if normalized and self.normalized_last:
             steps["normalization"] = self._normalization(site, features, spatial=spatial)
         return ConditionedLayer(transform, steps, features)
 
@@ -88,8 +85,50 @@ class LayerMaker:
         return self.conditioner.normalization(site, features, self.normalization, spatial=spatial)
 
 
+class HiddenLayers(nn.Module):
+    """The conditioner's input layer, then fully connected or convolutional hidden layers.
+
+    Args:
+        maker: makes the layers.
+        features: width or channels of the input.
+        widths: width or channels of each layer.
+        stages: as many convolutions; None for fully connected layers.
+        normalize_first: False leaves out the normalization of the first layer.
+
+    Attributes:
+        out_features: width or channels of the output.
+    """
+
+    def __init__(
+        self,
+        maker: LayerMaker,
+        features: int,
+        widths: Sequence[int],
+        stages: Sequence[Stage] | None = None,
+        *,
+        normalize_first: bool = True,
+    ) -> None:
+        super().__init__()
+        self.input = maker.conditioner.input(Site(maker.role, "input"), features)
+        features = self.input.out_features
+        self.hidden = nn.ModuleList()
+        for index, width in enumerate(widths):
+            transform = (
+                stages[index].convolution(features, width) if stages else nn.Linear(features, width)
+            )
+            normalized = normalize_first or index > 0
+            layer = maker.make(transform, width, f"hidden {index}", normalized=normalized)
+            self.hidden.append(layer)
+            features = layer.out_features
+        self.out_features = features
+
+    def forward(self, values: Tensor, condition: Tensor | None) -> Tensor:
+        """Map (B, features, ...) and a condition to (B, out_features, ...)."""
+        return run(self.hidden, self.input(values, condition), condition)
+
+
 def run(layers: nn.ModuleList, values: Tensor, condition: Tensor | None) -> Tensor:
-    """Send values through layers that take a condition, one after the other."""
+    """Apply layers that take a condition, one after the other."""
     for layer in layers:
         values = layer(values, condition)
     return values

@@ -1,44 +1,38 @@
-"""Fully connected layers; the conditioner puts its layers between them."""
+"""A decoder of fully connected layers."""
+
+from collections.abc import Sequence
+from math import prod
 
 from torch import Tensor, nn
 
-from gtk.core.contracts.conditioner import Site
-from gtk.plugins.networks.layer import LayerMaker, run
+from gtk.plugins.networks.layer import HiddenLayers, LayerMaker
+from gtk.plugins.networks.stage import ImageShape
 
 
-class Perceptron(nn.Module):
-    """Hidden layers, each with whatever its maker puts behind a linear map.
+class PerceptronDecoder(nn.Module):
+    """Fully connected layers from a vector to maps.
 
     Args:
-        maker: of the layers.
-        features: width of the input.
+        maker: makes the hidden layers.
+        features: width D of the vector.
         widths: of the hidden layers.
-        normalize_first: whether the first hidden layer may have a normalization.
-
-    Attributes:
-        out_features: width of what it gives.
+        output_shape: (channels, H, W).
     """
 
     def __init__(
-        self,
-        maker: LayerMaker,
-        features: int,
-        widths: tuple[int, ...],
-        *,
-        normalize_first: bool = True,
+        self, maker: LayerMaker, features: int, widths: Sequence[int], output_shape: ImageShape
     ) -> None:
         super().__init__()
-        self.input = maker.conditioner.input(Site(maker.role, "input"), features)
-        features = self.input.out_features
-        self.hidden = nn.ModuleList()
-        for index, width in enumerate(widths):
-            normalized = normalize_first or index > 0
-            linear = nn.Linear(features, width)
-            layer = maker.make(linear, width, f"hidden {index}", normalized=normalized)
-            self.hidden.append(layer)
-            features = layer.out_features
-        self.out_features = features
+        self.output_shape = output_shape
+        self.layers = HiddenLayers(maker, features, widths)
+        self.head = nn.Linear(self.layers.out_features, prod(output_shape))
 
-    def forward(self, values: Tensor, condition: Tensor | None) -> Tensor:
-        """Map (B, features) and a condition to (B, out_features)."""
-        return run(self.hidden, self.input(values, condition), condition)
+    def forward(self, vector: Tensor, condition: Tensor | None) -> Tensor:
+        """Map (B, D) and a condition to (B, channels, H, W)."""
+        return self.output(self.head(self.layers(vector, condition))).reshape(
+            -1, *self.output_shape
+        )
+
+    def output(self, values: Tensor) -> Tensor:
+        """Map the head's values (B, channels * H * W) to the output's; by default unchanged."""
+        return values

@@ -1,10 +1,13 @@
 """Variational autoencoders: `vae` and `cvae` are the same networks with another conditioner."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.options import option
 from gtk.core.registry.spec import ModelSpec
+
+LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,53 +18,34 @@ class VAEConfig:
         ValueError: a size below 1, or a variance, epsilon or momentum outside its range.
     """
 
-    network: Literal["mlp", "conv"] = field(
-        default="mlp", metadata={"help": "Fully connected or convolutional layers."}
+    network: Literal["mlp", "conv"] = option("mlp", "Fully connected or convolutional layers.")
+    latent_dim: int = option(16, "Width of the latent code z.")
+    hidden_dims: tuple[int, ...] = option(
+        (256,),
+        "Widths of the fully connected layers, from the image inwards: 512,256. With conv, of the "
+        "decoder's, which has one more to make its first maps.",
     )
-    latent_dim: int = field(default=16, metadata={"help": "Width of the latent code z."})
-    hidden_dims: tuple[int, ...] = field(
-        default=(256,),
-        metadata={
-            "help": "Widths of the fully connected layers, from the image inwards: 512,256. "
-            "With conv, of the decoder's, which has one more to make its first maps."
-        },
+    channels: tuple[int, ...] = option(
+        (32, 64, 128), "conv: channels of the encoder's layers, each of which halves the image."
     )
-    channels: tuple[int, ...] = field(
-        default=(32, 64, 128),
-        metadata={"help": "conv: of the encoder's layers, each of which halves the image."},
+    decoder_channels: tuple[int, ...] = option(
+        (),
+        "conv: channels of the decoder's stages, each of which doubles the image; by default the "
+        "encoder's, reversed.",
     )
-    decoder_channels: tuple[int, ...] = field(
-        default=(),
-        metadata={
-            "help": "conv: of the decoder's stages, each of which doubles the image; none for the "
-            "encoder's, reversed."
-        },
+    normalization: Literal["none", "batch", "group"] = option(
+        "none", "After the activations of both networks."
     )
-    normalization: Literal["none", "batch", "group"] = field(
-        default="none", metadata={"help": "Behind the activations of both networks."}
+    norm_epsilon: float = option(1e-5, "Added to the variance in a normalization.")
+    norm_momentum: float = option(0.1, "Weight of a batch in batch normalization's statistics.")
+    likelihood: LikelihoodName = option(
+        "bernoulli",
+        "Distribution of a pixel; learned-gaussian gives each pixel its own variance.",
+        comparable={"gaussian": ("variance",)},  # a fixed variance scales the nats
     )
-    norm_epsilon: float = field(
-        default=1e-5, metadata={"help": "Added to the variance in a normalization."}
-    )
-    norm_momentum: float = field(
-        default=0.1, metadata={"help": "Weight of a batch in batch normalization's statistics."}
-    )
-    likelihood: Literal["bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"] = (
-        field(
-            default="bernoulli",
-            metadata={
-                "help": "What the decoder says of a pixel; learned: with a variance of its own.",
-                # It scales the nats, as a fixed variance does.
-                "comparable": {"gaussian": ("variance",)},
-            },
-        )
-    )
-    variance: float = field(
-        default=0.01, metadata={"help": "gaussian: of every pixel, which is in 0..1."}
-    )
-    prior: Literal["standard", "learned"] = field(
-        default="standard",
-        metadata={"help": "Of z: N(0, I), or a Gaussian learned for every condition."},
+    variance: float = option(0.01, "gaussian: variance of every pixel in 0..1.")
+    prior: Literal["standard", "learned"] = option(
+        "standard", "Prior of z: N(0, I), or a Gaussian learned for every condition."
     )
 
     def __post_init__(self) -> None:
@@ -81,23 +65,14 @@ class VAEConfig:
 
 @hookimpl
 def gtk_models() -> list[ModelSpec]:
-    """Return both."""
-    target = "gtk.plugins.vae.model:VariationalAutoencoder"
-    return [
-        ModelSpec(
-            name="vae",
-            summary="Variational autoencoder.",
-            config=VAEConfig,
-            target=target,
-            loss="elbo",
-            conditioner="unconditional",
-        ),
-        ModelSpec(
-            name="cvae",
-            summary="Conditional VAE: the same networks, with the label as a second input.",
-            config=VAEConfig,
-            target=target,
-            loss="elbo",
-            conditioner="onehot",
-        ),
-    ]
+    """Return `vae` and `cvae`."""
+    vae = ModelSpec(
+        name="vae",
+        summary="Variational autoencoder.",
+        config=VAEConfig,
+        target="gtk.plugins.vae.model:VariationalAutoencoder",
+        loss="elbo",
+        conditioner="unconditional",
+    )
+    summary = "Conditional VAE: the same networks, with the label as a second input."
+    return [vae, replace(vae, name="cvae", summary=summary, conditioner="onehot")]

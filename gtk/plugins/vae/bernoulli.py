@@ -1,4 +1,4 @@
-"""Every pixel as a coin."""
+"""The likelihood of binary pixels, which is the cross-entropy of grey ones."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from torch.autograd.function import once_differentiable
 
 
 class Bernoulli:
-    """Every pixel is a coin; the decoder puts out its logits.
+    """Bernoulli pixels; the decoder outputs their logits.
 
-    Of grey levels it is the usual cross-entropy, which is a bound only for binary pixels.
+    For grey levels it is the usual cross-entropy, which is a bound only for binary pixels.
     """
 
     def channels(self, image_channels: int) -> int:
-        """Return as many maps as the image has."""
+        """Return one map for each of the image's."""
         return image_channels
 
     def mean(self, logits: Tensor) -> Tensor:
@@ -22,10 +22,7 @@ class Bernoulli:
         return torch.sigmoid(logits)
 
     def log_prob(self, logits: Tensor, images: Tensor) -> Tensor:
-        """Return log p(images) in nats, summed over channels and pixels: (B, C, H, W) to (B,).
-
-        Computed in float32 whatever the network computes in.
-        """
+        """Return log p(images) in nats, in float32, summed over channels and pixels: (B,)."""
         log_prob: Tensor = _BernoulliLogProb.apply(logits.float(), images)
         return log_prob
 
@@ -33,24 +30,24 @@ class Bernoulli:
 class _BernoulliLogProb(torch.autograd.Function):
     """x l - softplus(l), summed per image; its gradient by the logits is x - sigmoid(l).
 
-    The same number as torch's binary_cross_entropy_with_logits to the last bits, forward in a
-    fifth of the time on the CPU: torch takes log1p, which is not vectorized there, and a network
-    of this kind spends a third of its step in it. softplus(l) = max(l, 0) - log sigmoid(|l|) needs
-    only the log of numbers in 1/2..1, which loses nothing at either end.
+    It equals torch's binary_cross_entropy_with_logits up to rounding, forward in a fifth of the
+    time on the CPU: torch uses log1p, which is not vectorized there and takes a third of a step.
+    softplus(l) = max(l, 0) - log sigmoid(|l|) needs only the log of numbers in 1/2..1, which is
+    accurate at either end.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, images: Tensor) -> Tensor:  # noqa: ANN401 - torch's own
         """Map (B, C, H, W) twice to (B,)."""
         ctx.save_for_backward(logits, images)
-        # In place where it can be: at this size fresh memory costs as much as arithmetic.
+        # In place: at this size allocation costs as much as arithmetic.
         minus_softplus = logits.abs().sigmoid_().log_().sub_(logits.relu())
         return minus_softplus.addcmul_(images, logits).sum((1, 2, 3))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401 - torch's own
-        """Map the gradient (B,) to one by the logits."""
+        """Map the gradient (B,) to the gradient by the logits."""
         logits, images = ctx.saved_tensors
         by_logits = logits.sigmoid().sub_(images)
         return by_logits.mul_(-gradient[:, None, None, None]), None

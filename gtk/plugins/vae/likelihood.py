@@ -1,21 +1,35 @@
-"""What a decoder's output says about an image: the likelihoods p(x | z) to choose from."""
+"""The likelihoods p(x | z): distributions of images, parametrized by a decoder's output."""
 
-from typing import Literal, Protocol
+import math
+from typing import Protocol
 
+import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
 
+from gtk.plugins.vae import LikelihoodName
 from gtk.plugins.vae.bernoulli import Bernoulli
-from gtk.plugins.vae.discretized_logistic import DiscretizedLogistic
-from gtk.plugins.vae.gaussian_likelihood import FixedGaussian, LearnedGaussian
 
-LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"]
+#: The least standard deviation is one level of an 8-bit image: a density has no upper bound, and
+#: pixels that never change would dominate the loss.
+LEAST_LOG_VARIANCE = 2 * math.log(1 / 255)
+#: Where a learned log variance starts: a standard deviation of a quarter of the range.
+FIRST_LOG_VARIANCE = 2 * math.log(1 / 4)
+#: Half the distance between two levels in 0..1.
+HALF_LEVEL = 0.5 / 255
+#: Bounds the logistic's scale softly from below: a tenth of a level.
+LEAST_LOG_SCALE = math.log(0.1 / 255)
+#: Where the log scale starts: about an eighth of the range.
+FIRST_LOG_SCALE = math.log(1 / 8)
+#: At a larger scale all levels are equally likely, and their mass underflows float32.
+MOST_LOG_SCALE = math.log(100)
 
 
 class Likelihood(Protocol):
     """A distribution of images that a decoder's output parametrizes."""
 
     def channels(self, image_channels: int) -> int:
-        """Return how many maps a decoder has to put out."""
+        """Return the number of maps that a decoder outputs."""
 
     def mean(self, parameters: Tensor) -> Tensor:
         """Map parameters (B, channels, H, W) to the expected image (B, C, H, W) in 0..1."""
@@ -24,12 +38,91 @@ class Likelihood(Protocol):
         """Return log p(images) in nats, summed over channels and pixels: (B,), in float32."""
 
 
+class FixedGaussian:
+    """N(mean, variance) for every pixel; the decoder outputs the means.
+
+    Args:
+        variance: of every pixel, which is in 0..1.
+    """
+
+    def __init__(self, variance: float) -> None:
+        self.variance = variance
+
+    def channels(self, image_channels: int) -> int:
+        """Return one map for each of the image's."""
+        return image_channels
+
+    def mean(self, parameters: Tensor) -> Tensor:
+        """Clamp the means to 0..1."""
+        return parameters.clamp(0, 1)
+
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Return the log density at the images in nats, summed: two (B, C, H, W) to (B,)."""
+        squared = (images - parameters.float()).square()
+        constant = math.log(2 * math.pi * self.variance)
+        return -0.5 * (squared / self.variance + constant).sum((1, 2, 3))
+
+
+class MeanAndScale:
+    """A likelihood whose decoder outputs the means, then as many maps for the log scales."""
+
+    def channels(self, image_channels: int) -> int:
+        """Return two maps for each of the image's."""
+        return 2 * image_channels
+
+    def mean(self, parameters: Tensor) -> Tensor:
+        """Clamp the means (B, C, H, W) to 0..1."""
+        return parameters.chunk(2, dim=1)[0].clamp(0, 1)
+
+
+class LearnedGaussian(MeanAndScale):
+    """N(mean, variance) with a variance of its own for every pixel of every image."""
+
+    def log_variance(self, parameters: Tensor) -> Tensor:
+        """Map parameters (B, 2C, H, W) to log variances (B, C, H, W), softly bounded below."""
+        raw = parameters.chunk(2, dim=1)[1].float()
+        excess = softplus(raw + (FIRST_LOG_VARIANCE - LEAST_LOG_VARIANCE))
+        return LEAST_LOG_VARIANCE + excess
+
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Return the log density at the images in nats, summed: (B,)."""
+        mean = parameters.chunk(2, dim=1)[0].float()
+        log_variance = self.log_variance(parameters)
+        squared = (images - mean).square() * torch.exp(-log_variance)
+        return -0.5 * (squared + log_variance + math.log(2 * math.pi)).sum((1, 2, 3))
+
+
+class DiscretizedLogistic(MeanAndScale):
+    """P(level) is the mass of its interval; the first and the last interval reach to infinity.
+
+    Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow
+    (arXiv:1606.04934), section 6.1; Salimans et al., PixelCNN++ (arXiv:1701.05517), equation 2.
+    """
+
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Return log P(images) in nats, summed over channels and pixels: (B,).
+
+        Of an interval from b to a, in units of the scale, sigmoid(a) - sigmoid(b) is
+        sigmoid(a) sigmoid(-b) (1 - exp(b - a)), and the logarithm of each factor is exact however
+        far out the interval lies.
+        """
+        mean, raw = parameters.float().chunk(2, dim=1)
+        log_scale = LEAST_LOG_SCALE + softplus(raw + (FIRST_LOG_SCALE - LEAST_LOG_SCALE))
+        precision = torch.exp(-log_scale.clamp(max=MOST_LOG_SCALE))
+        above = (images - mean + HALF_LEVEL) * precision
+        below = (images - mean - HALF_LEVEL) * precision
+        log_below_upper, log_above_lower = logsigmoid(above), logsigmoid(-below)
+        log_width = torch.log(-torch.expm1(-2 * HALF_LEVEL * precision))
+        first, last = images < HALF_LEVEL, images > 1 - HALF_LEVEL
+        inside = log_below_upper + log_above_lower + log_width
+        log_prob = torch.where(first, log_below_upper, torch.where(last, log_above_lower, inside))
+        return log_prob.sum((1, 2, 3))
+
+
 def make_likelihood(name: LikelihoodName, variance: float) -> Likelihood:
-    """Return the likelihood of that name; `variance` is the fixed Gaussian's."""
+    """Return a likelihood by its name; `variance` is that of the fixed Gaussian."""
     if name == "gaussian":
         return FixedGaussian(variance)
     if name == "learned-gaussian":
         return LearnedGaussian()
-    if name == "discretized-logistic":
-        return DiscretizedLogistic()
-    return Bernoulli()
+    return DiscretizedLogistic() if name == "discretized-logistic" else Bernoulli()

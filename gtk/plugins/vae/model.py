@@ -4,18 +4,14 @@ from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.model import ExportPart, Model
-from gtk.core.contracts.normalization import Normalization
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
-from gtk.plugins.networks.layer import LayerMaker
 from gtk.plugins.vae import VAEConfig
-from gtk.plugins.vae.convolution import ConvolutionalDecoder, ConvolutionalEncoder
 from gtk.plugins.vae.likelihood import make_likelihood
-from gtk.plugins.vae.perceptron import PerceptronDecoder, PerceptronEncoder
-from gtk.plugins.vae.prior import ConditionalPrior, StandardPrior
+from gtk.plugins.vae.networks import ConditionalPrior, StandardPrior, make_networks
 
 
 class VariationalAutoencoder(Model):
@@ -25,8 +21,8 @@ class VariationalAutoencoder(Model):
 
     Args:
         config: sizes, likelihood and prior.
-        data_spec: the images' shape.
-        conditioner: how the condition gets into the networks; with one that acts, this is the CVAE
+        data_spec: provides the images' shape.
+        conditioner: how the condition gets into the networks; a conditional one makes this the CVAE
             of Sohn, Lee and Yan (NeurIPS 2015).
 
     Raises:
@@ -39,11 +35,9 @@ class VariationalAutoencoder(Model):
         self.noise = NoiseSpec((config.latent_dim,))
         self.image = Image(data_spec.image_shape)
         self.likelihood = make_likelihood(config.likelihood, config.variance)
+        output_channels = self.likelihood.channels(data_spec.channels)
         self.encoder, self.decoder = make_networks(
-            config,
-            data_spec.image_shape,
-            self.likelihood.channels(data_spec.channels),
-            conditioner,
+            config, data_spec.image_shape, output_channels, conditioner
         )
         self.prior_network: nn.Module = (
             ConditionalPrior(config.latent_dim, conditioner)
@@ -87,9 +81,9 @@ class VariationalAutoencoder(Model):
         return self.expected_image(self.decode(z, condition))
 
     def exports(self) -> dict[str, ExportPart]:
-        """Return what makes images first: the decoder, or the sampler where the prior is learned.
+        """Return the part that makes images first: the decoder, or a learned prior's sampler.
 
-        The decoder takes z, the sampler noise, the encoder images; each the condition, too.
+        The decoder takes z, the sampler noise, the encoder images, each with the condition.
         """
         latent, image = ports(self.noise, self.condition), ports(self.image)
         moments = dict.fromkeys(("mean", "log_variance"), Array(self.noise.shape))
@@ -106,7 +100,7 @@ class VariationalAutoencoder(Model):
 
 
 class ExpectedImage(nn.Module):
-    """What makes images of a latent code, without the encoder."""
+    """The decoder with the likelihood's mean: from a latent code to an image."""
 
     def __init__(self, model: VariationalAutoencoder) -> None:
         super().__init__()
@@ -119,7 +113,7 @@ class ExpectedImage(nn.Module):
 
 
 class SampledImage(ExpectedImage):
-    """What makes images of standard normal noise: the learned prior, then the decoder."""
+    """The learned prior, then the decoder: from standard normal noise to an image."""
 
     def __init__(self, model: VariationalAutoencoder) -> None:
         super().__init__(model)
@@ -131,7 +125,7 @@ class SampledImage(ExpectedImage):
 
 
 class Posterior(nn.Module):
-    """The encoder, with the two halves of what it puts out as two outputs."""
+    """The encoder with mean and log variance as two outputs."""
 
     def __init__(self, model: VariationalAutoencoder) -> None:
         super().__init__()
@@ -146,46 +140,11 @@ class Posterior(nn.Module):
 def encoded(
     model: VariationalAutoencoder, image: Tensor, condition: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return what an exported encoder has to give: the mean and log variance of z, (B, D) each."""
+    """Return the mean and log variance of z, (B, D) each, that an exported encoder reproduces."""
     posterior = model.encode(image, condition)
     return posterior.mean, posterior.log_variance
 
 
 def decoded(model: VariationalAutoencoder, z: Tensor, condition: Tensor | None = None) -> Tensor:
-    """Return what an exported decoder has to give: images (B, C, H, W) in 0..1."""
+    """Return the images (B, C, H, W) in 0..1 that an exported decoder must reproduce."""
     return model.expected_image(model.decode(z, condition))
-
-
-def make_networks(
-    config: VAEConfig,
-    image_shape: tuple[int, int, int],
-    output_channels: int,
-    conditioner: Conditioner,
-) -> tuple[nn.Module, nn.Module]:
-    """Return encoder and decoder.
-
-    Normalizations follow the activations, as in the system that these networks can be set to be.
-
-    Args:
-        config: sizes.
-        image_shape: (C, H, W).
-        output_channels: maps that the decoder puts out.
-        conditioner: asked for layers.
-    """
-    normalization = Normalization(config.normalization, config.norm_epsilon, config.norm_momentum)
-    into, back = (
-        LayerMaker(role, conditioner, normalization, nn.ReLU, normalized_last=True)
-        for role in ("encoder", "decoder")
-    )
-    widths, latent_dim = config.hidden_dims, config.latent_dim
-    output_shape = (output_channels, *image_shape[1:])
-    if config.network == "mlp":
-        return (
-            PerceptronEncoder(into, image_shape, widths, latent_dim),
-            PerceptronDecoder(back, latent_dim, widths[::-1], output_shape),
-        )
-    channels = config.decoder_channels or config.channels[::-1]
-    return (
-        ConvolutionalEncoder(into, image_shape, config.channels, latent_dim),
-        ConvolutionalDecoder(back, latent_dim, widths[::-1], channels, output_shape),
-    )
