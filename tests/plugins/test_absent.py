@@ -21,8 +21,7 @@ from gtk.core.values.errors import InvalidValue
 from gtk.exports.options import ExportOptions
 from gtk.exports.proof import Tally
 from gtk.exports.runtime import load
-from gtk.plugins.conditioners.conditional_normalization import ConditionalNormalization
-from gtk.plugins.conditioners.film import FiLM
+from gtk.plugins.conditioners.modulation import ConditionalNormalization, FiLM
 from gtk.plugins.conditioners.onehot import OneHot
 
 TRIALS = [

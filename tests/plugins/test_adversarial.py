@@ -1,4 +1,4 @@
-"""The adversarial games: their formulas, their penalties, and who plays when."""
+"""The adversarial losses: their formulas, their penalties, and the order of their updates."""
 
 from typing import Any
 
@@ -14,10 +14,14 @@ from gtk.core.contracts.noise import Noise
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
-from gtk.plugins.losses.adversarial import AdversarialLoss, other_condition, score_gradient
-from gtk.plugins.losses.hinge import Hinge
-from gtk.plugins.losses.least_squares import LeastSquares
-from gtk.plugins.losses.minimax import Minimax
+from gtk.plugins.losses.adversarial import (
+    AdversarialLoss,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    other_condition,
+    score_gradient,
+)
 from gtk.plugins.losses.wasserstein import WassersteinGP, gradient_penalty
 
 REAL = torch.tensor([-2.0, 0.0, 0.3, 5.0])

@@ -1,8 +1,9 @@
-"""Conditioning strategies: how a condition gets into a network."""
+"""Conditioners: how a condition gets into a network."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.options import option
 from gtk.core.registry.spec import ConditionerSpec
 
 
@@ -14,9 +15,7 @@ class EmbeddingConfig:
         ValueError: a width below 1.
     """
 
-    embedding_dim: int = field(
-        default=16, metadata={"help": "Width of a condition's learned vector."}
-    )
+    embedding_dim: int = option(16, "Width of a condition's learned vector.")
 
     def __post_init__(self) -> None:
         if self.embedding_dim < 1:
@@ -25,7 +24,7 @@ class EmbeddingConfig:
 
 @hookimpl
 def gtk_conditioners() -> list[ConditionerSpec]:
-    """Return all of them."""
+    """Return the built-in conditioners."""
     return [
         ConditionerSpec(
             name="unconditional",
@@ -46,12 +45,12 @@ def gtk_conditioners() -> list[ConditionerSpec]:
         ConditionerSpec(
             name="film",
             summary="Every hidden feature scaled and shifted by the condition.",
-            target="gtk.plugins.conditioners.film:FiLM",
+            target="gtk.plugins.conditioners.modulation:FiLM",
         ),
         ConditionerSpec(
             name="conditional-norm",
             summary="Batch or group normalizations scaled and shifted by the condition.",
-            target="gtk.plugins.conditioners.conditional_normalization:ConditionalNormalization",
+            target="gtk.plugins.conditioners.modulation:ConditionalNormalization",
         ),
         ConditionerSpec(
             name="projection",

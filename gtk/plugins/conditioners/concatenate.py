@@ -1,4 +1,4 @@
-"""Put a code of the condition beside a network's features."""
+"""Concatenation of a code of the condition to a network's features."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from gtk.core.contracts.conditioner import ConditioningLayer
 
 
 class Concatenate(ConditioningLayer):
-    """Features and a code of the condition, side by side.
+    """Concatenates features and a code of the condition.
 
     Args:
-        features: width (vectors) or channels (images) of what comes in.
-        code: a condition to codes (B, width); its weights belong to this layer.
+        features: width (vectors) or channels (images) of the input.
+        code: maps a condition to codes (B, width); its weights belong to this layer.
         width: of a code.
     """
 

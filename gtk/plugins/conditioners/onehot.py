@@ -13,13 +13,13 @@ from gtk.plugins.conditioners.concatenate import Concatenate
 
 
 class OneHotCode(nn.Module):
-    """Labels to one-hot vectors, by looking up rows of the unit matrix.
+    """Maps labels to one-hot vectors by looking up rows of the unit matrix.
 
-    A look-up refuses a label outside 0..n-1, where comparing would give zeros without a word.
+    A look-up refuses a label outside 0..n-1, where a comparison would silently give zeros.
 
     Args:
         count: n.
-        nullable: whether the label n, which means none, has zeros.
+        nullable: whether the label n, for an absent condition, gives zeros.
     """
 
     unit: Tensor
@@ -35,7 +35,7 @@ class OneHotCode(nn.Module):
 
 
 class PresentAttributes(nn.Module):
-    """Attributes as they are, zeros where they are absent."""
+    """Passes attributes on, with zeros where they are absent."""
 
     def forward(self, attributes: Tensor) -> Tensor:
         """Map (B, n) to (B, n)."""
@@ -46,14 +46,10 @@ class OneHot(Conditioner):
     """Concatenates the one-hot label to every network's input, as planes to an image.
 
     Mirza and Osindero, Conditional Generative Adversarial Nets (arXiv:1411.1784), section 3.2.
-    Attributes, which are 0 or 1, are concatenated as they are.
-
-    Args:
-        config: none.
-        condition: classes or attributes.
+    Attributes, which are 0 or 1, are concatenated unchanged.
 
     Raises:
-        InvalidValue: the condition is a continuous vector.
+        InvalidValue: the condition is neither classes nor attributes.
     """
 
     acts_on: ClassVar[str] = "inputs"

@@ -1,4 +1,4 @@
-"""A discriminator's score that asks whether image and condition belong together."""
+"""A projection of features on the condition in a discriminator's score."""
 
 from typing import ClassVar
 
@@ -12,9 +12,9 @@ from gtk.core.contracts.conditioner import (
     Site,
 )
 from gtk.core.contracts.normalization import Normalization
-from gtk.plugins.conditioners.conditional_normalization import conditional_normalization
+from gtk.plugins.conditioners.modulation import conditional_normalization
 
-#: Small, so that at first the condition hardly moves the score.
+#: Small, so that initially the condition hardly changes the score.
 FIRST_SCALE = 0.02
 
 
@@ -22,7 +22,7 @@ class ProjectedScore(ScoreLayer):
     """score + <code(condition), features>.
 
     Args:
-        code: a condition to (B, F).
+        code: maps a condition to (B, F).
     """
 
     acts: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class Projection(Conditioner):
     def normalization(
         self, site: Site, features: int, kind: Normalization, *, spatial: bool
     ) -> ConditioningLayer:
-        """Scale and shift by the condition in a generator, alike for all elsewhere."""
+        """Scale and shift by the condition in a generator, by learned constants elsewhere."""
         if site.role != "generator":
             return PlainNormalization(features, kind, spatial=spatial)
         return conditional_normalization(self, site, features, kind, spatial=spatial)

@@ -1,4 +1,4 @@
-"""No condition: the labels of the data, if any, are ignored."""
+"""No condition: labels of the data are ignored."""
 
 from gtk.core.contracts.conditioner import Conditioner
 

@@ -1,9 +1,10 @@
-"""Losses: the games that are played on models."""
+"""Losses: the objective, and which updates a step takes."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.options import option
 from gtk.core.registry.spec import LossSpec
 
 
@@ -12,22 +13,15 @@ class ELBOConfig:
     """Options of `elbo`.
 
     Raises:
-        ValueError: a weight that is negative or no number.
+        ValueError: a weight is negative or not finite.
     """
 
-    beta: float = field(
-        default=1.0, metadata={"help": "Weight of the KL term; 1 is the bound itself."}
+    beta: float = option(1.0, "Weight of the KL term; 1 is the bound itself.")
+    free_bits: float = option(
+        0.0,
+        "Nats of each dimension's KL, averaged over a batch, that the KL term does not penalize.",
     )
-    free_bits: float = field(
-        default=0.0,
-        metadata={
-            "help": "Nats that each dimension of z may carry, in the mean over a batch, before "
-            "the KL term counts it."
-        },
-    )
-    kl_warmup_steps: int = field(
-        default=0, metadata={"help": "Steps over which beta grows from 0; 0 for none."}
-    )
+    kl_warmup_steps: int = option(0, "Steps over which beta grows from 0; 0 for none.")
 
     def __post_init__(self) -> None:
         check_weights(self, "beta", "free_bits", "kl_warmup_steps")
@@ -38,12 +32,10 @@ class IWAEConfig:
     """Options of `iwae`.
 
     Raises:
-        ValueError: less than one sample.
+        ValueError: a number of samples below 1.
     """
 
-    samples: int = field(
-        default=5, metadata={"help": "Codes drawn for each image; more make the bound tighter."}
-    )
+    samples: int = option(5, "Codes drawn for each image; more make the bound tighter.")
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -55,13 +47,10 @@ class AdversarialConfig:
     """Options of `minimax`, `hinge` and `least-squares`.
 
     Raises:
-        ValueError: a weight that is negative or no number.
+        ValueError: the weight is negative or not finite.
     """
 
-    r1: float = field(
-        default=0.0,
-        metadata={"help": "Weight of the penalty on the score's gradient at real images."},
-    )
+    r1: float = option(0.0, "Weight of the penalty on the score's gradient at real images.")
 
     def __post_init__(self) -> None:
         check_weights(self, "r1")
@@ -72,19 +61,12 @@ class WassersteinConfig:
     """Options of `wasserstein-gp`.
 
     Raises:
-        ValueError: no critic step, or a weight that is negative or no number.
+        ValueError: a number of steps below 1, or a weight that is negative or not finite.
     """
 
-    critic_steps: int = field(
-        default=5, metadata={"help": "Updates of the critic for each one of the generator."}
-    )
-    penalty: float = field(
-        default=10.0, metadata={"help": "Weight of the penalty on the score's gradient."}
-    )
-    r1: float = field(
-        default=0.0,
-        metadata={"help": "Weight of the penalty on the score's gradient at real images."},
-    )
+    critic_steps: int = option(5, "Updates of the critic for each update of the generator.")
+    penalty: float = option(10.0, "Weight of the penalty on the score's gradient.")
+    r1: float = option(0.0, "Weight of the penalty on the score's gradient at real images.")
 
     def __post_init__(self) -> None:
         check_weights(self, "penalty", "r1")
@@ -93,10 +75,10 @@ class WassersteinConfig:
 
 
 def check_weights(config: object, *names: str) -> None:
-    """Refuse values that are negative or no numbers.
+    """Refuse weights that are negative or not finite.
 
     Raises:
-        ValueError: it names the first.
+        ValueError: it names the first such weight.
     """
     for name in names:
         value = getattr(config, name)
@@ -106,7 +88,7 @@ def check_weights(config: object, *names: str) -> None:
 
 @hookimpl
 def gtk_losses() -> list[LossSpec]:
-    """Return all of them."""
+    """Return the built-in losses."""
     return [
         LossSpec(
             name="elbo",
@@ -122,21 +104,21 @@ def gtk_losses() -> list[LossSpec]:
         ),
         LossSpec(
             name="minimax",
-            summary="The first adversarial game: real or generated, with cross-entropy.",
+            summary="Adversarial: cross-entropy of real against generated images.",
             config=AdversarialConfig,
-            target="gtk.plugins.losses.minimax:Minimax",
+            target="gtk.plugins.losses.adversarial:Minimax",
         ),
         LossSpec(
             name="hinge",
             summary="Adversarial: scores beyond a margin count no more.",
             config=AdversarialConfig,
-            target="gtk.plugins.losses.hinge:Hinge",
+            target="gtk.plugins.losses.adversarial:Hinge",
         ),
         LossSpec(
             name="least-squares",
             summary="Adversarial: squared distance of scores from 1 and 0.",
             config=AdversarialConfig,
-            target="gtk.plugins.losses.least_squares:LeastSquares",
+            target="gtk.plugins.losses.adversarial:LeastSquares",
         ),
         LossSpec(
             name="wasserstein-gp",

@@ -1,4 +1,4 @@
-"""What the adversarial losses share: who plays when, and on which images."""
+"""Adversarial losses with one update of the discriminator and one of the generator a step."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu, softplus
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.embedding import absent_rows
@@ -23,8 +24,8 @@ from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
 class AdversarialLoss(Loss[AdversarialModel]):
     """One update of the discriminator, then one of the generator on the same generated images.
 
-    A subclass says what scores are worth. Generated images get classes that are equally likely, or
-    else the batch's own conditions in another order.
+    A subclass maps scores to losses. Conditions of generated images are classes, all equally
+    likely, or the batch's own attributes or numbers in another order.
 
     Args:
         config: with `r1`, the weight of the penalty at real images: Mescheder, Geiger and Nowozin
@@ -45,22 +46,34 @@ class AdversarialLoss(Loss[AdversarialModel]):
         """Map scores of generated images (B,) to a loss of each (B,)."""
 
     def check(self, model: AdversarialModel, total_steps: int) -> None:
-        """Refuse a penalty on a score that is not one image's own.
+        """Refuse a gradient penalty on a discriminator with batch normalization.
 
         Raises:
-            InvalidValue: the discriminator has batch normalization.
+            InvalidValue: an image's score depends on its batch.
         """
         if self.config.r1:
             check_scores(model, setting("r1"))
 
     def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield an update of the discriminator, then one of the generator."""
-        condition = other_condition(model, batch, context.noise)
-        generated = model.generate(draw(model, len(batch), context.noise), condition)
+        generated, condition = generate(model, batch, context.noise)
         real = model.to_network_range(batch.images)
         yield self._discriminator_update(model, batch, real, generated.detach(), condition)
+        yield self._generator_update(model, generated, condition)
+
+    def evaluate(
+        self, model: AdversarialModel, batch: Batch, context: Context
+    ) -> dict[str, Tensor]:
+        """Return both losses and scores of every image, (B,) each, without penalties."""
+        generated, condition = generate(model, batch, context.noise)
+        real = scores_of(model, model.to_network_range(batch.images), batch.condition)
         scores = scores_of(model, generated, condition)
-        yield Update(self.generator_loss(scores).mean(), part="generator")
+        return {
+            "discriminator_loss": self.discriminator_loss(real, scores),
+            "generator_loss": self.generator_loss(scores),
+            "real_score": real,
+            "generated_score": scores,
+        }
 
     def _discriminator_update(
         self,
@@ -81,24 +94,61 @@ class AdversarialLoss(Loss[AdversarialModel]):
             loss = loss + self.config.r1 * terms["r1"]
         return Update(loss, terms, part="discriminator")
 
-    def evaluate(
-        self, model: AdversarialModel, batch: Batch, context: Context
-    ) -> dict[str, Tensor]:
-        """Return both losses and scores of every image, (B,) each, without penalties."""
-        condition = other_condition(model, batch, context.noise)
-        generated = model.generate(draw(model, len(batch), context.noise), condition)
-        real = scores_of(model, model.to_network_range(batch.images), batch.condition)
+    def _generator_update(
+        self, model: AdversarialModel, generated: Tensor, condition: Tensor | None
+    ) -> Update:
         scores = scores_of(model, generated, condition)
-        return {
-            "discriminator_loss": self.discriminator_loss(real, scores),
-            "generator_loss": self.generator_loss(scores),
-            "real_score": real,
-            "generated_score": scores,
-        }
+        return Update(self.generator_loss(scores).mean(), part="generator")
+
+
+class Minimax(AdversarialLoss):
+    """Cross-entropy of real against generated images, in nats.
+
+    Goodfellow et al., Generative Adversarial Nets (arXiv:1406.2661), equation 1 and, for the
+    generator, the form that does not saturate (section 3).
+    """
+
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map logits (B,) twice to -log D(real) - log(1 - D(generated))."""
+        return softplus(-real) + softplus(generated)
+
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map logits (B,) to -log D(generated)."""
+        return softplus(-generated)
+
+
+class Hinge(AdversarialLoss):
+    """Lim and Ye, Geometric GAN (arXiv:1705.02894), equations 13 and 14."""
+
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map scores (B,) twice to max(0, 1 - real) + max(0, 1 + generated)."""
+        return relu(1 - real) + relu(1 + generated)
+
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map scores (B,) to -generated."""
+        return -generated
+
+
+class LeastSquares(AdversarialLoss):
+    """Mao et al., Least Squares GAN (arXiv:1611.04076), equation 9: 1 for real, 0 for generated."""
+
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map scores (B,) twice to ((real - 1)^2 + generated^2) / 2."""
+        return ((real - 1).square() + generated.square()) / 2
+
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map scores (B,) to (generated - 1)^2 / 2."""
+        return (generated - 1).square() / 2
+
+
+def generate(model: AdversarialModel, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor | None]:
+    """Return as many generated images as the batch has, and their conditions."""
+    condition = other_condition(model, batch, noise)
+    return model.generate(draw(model, len(batch), noise), condition), condition
 
 
 def draw(model: AdversarialModel, count: int, noise: Noise) -> Tensor:
-    """Draw what sampling starts from: (count, *noise.shape)."""
+    """Draw the generator's noise: (count, *noise.shape)."""
     return noise.normal(count, *cast("Model", model).noise.shape)
 
 
@@ -106,7 +156,7 @@ def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None)
     """Return the discriminator's score of each image: (B,).
 
     Raises:
-        PluginError: it gives something else.
+        PluginError: its output has another shape.
     """
     scores = model.discriminate(images, condition)
     return per_image(model, "discriminate", scores, len(images))
@@ -132,7 +182,7 @@ def check_scores(model: AdversarialModel, penalty: str) -> None:
     """Refuse a model whose scores a gradient penalty cannot act on.
 
     Raises:
-        InvalidValue: an image's score depends on the batch it is in.
+        InvalidValue: an image's score depends on its batch.
     """
     if not model.scores_alone():
         raise InvalidValue(
@@ -143,7 +193,7 @@ def check_scores(model: AdversarialModel, penalty: str) -> None:
 
 
 def score_gradient(scores: Tensor, images: Tensor) -> Tensor:
-    """Return the gradient of each score by its own image, to be differentiated again.
+    """Return each score's gradient with respect to its image, differentiable again.
 
     Args:
         scores: (B,).

@@ -1,4 +1,4 @@
-"""The evidence lower bound, turned into a loss."""
+"""The negative evidence lower bound."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -20,9 +20,9 @@ class ELBO(Loss[LatentVariableModel]):
 
     -log p(x | z, c), with one z from q(z | x, c), and KL(q(z | x, c) || p(z | c)): Kingma and
     Welling (arXiv:1312.6114), equation 10; beta as in Higgins et al. (ICLR 2017), equation 4; it
-    may grow from 0 (Bowman et al., arXiv:1511.06349, section 3.1). With free bits each dimension's
-    KL, averaged over the batch, counts as no less than these (Kingma et al., arXiv:1606.04934,
-    equation 15). On held-out images beta is whole and no bits are free.
+    may grow from 0 (Bowman et al., arXiv:1511.06349, section 3.1). Free bits are the least that
+    each dimension's KL, averaged over the batch, counts (Kingma et al., arXiv:1606.04934, equation
+    15). Evaluation uses the full beta and no free bits.
 
     Args:
         config: beta, free bits and warm-up.
@@ -33,10 +33,10 @@ class ELBO(Loss[LatentVariableModel]):
     config: ELBOConfig
 
     def check(self, model: LatentVariableModel, total_steps: int) -> None:
-        """Refuse a warm-up that would never end.
+        """Refuse a warm-up that is longer than the training.
 
         Raises:
-            InvalidValue: it is longer than the training.
+            InvalidValue: it is.
         """
         if self.config.kl_warmup_steps > total_steps:
             raise InvalidValue(

@@ -1,4 +1,4 @@
-"""The importance-weighted bound, turned into a loss."""
+"""The negative importance-weighted bound."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class IWAE(Loss[LatentVariableModel]):
     8: an upper bound on -log p(x | c) that falls with k; with k = 1 it is the negative ELBO.
 
     Args:
-        config: k.
+        config: the number of samples k.
     """
 
     requires: ClassVar[type] = LatentVariableModel
@@ -32,14 +32,14 @@ class IWAE(Loss[LatentVariableModel]):
     def updates(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> Iterator[Update]:
-        """Yield one update of the whole model; "elbo_loss" is what one sample would give."""
+        """Yield one update of the whole model; "elbo_loss" is the loss with one sample."""
         terms = self.evaluate(model, batch, context)
         yield Update(terms["loss"].mean(), {"elbo_loss": terms["elbo_loss"].mean()})
 
     def evaluate(
         self, model: LatentVariableModel, batch: Batch, context: Context
     ) -> dict[str, Tensor]:
-        """Return "loss" and "elbo_loss", that of one sample, of every image, (B,) each, in nats."""
+        """Return "loss" and "elbo_loss", the loss with one sample, per image, (B,), in nats."""
         log_weights = self._log_weights(model, batch, context)
         loss = math.log(self.config.samples) - torch.logsumexp(log_weights, dim=0)
         return {"loss": loss, "elbo_loss": -log_weights.mean(0)}
@@ -56,11 +56,7 @@ class IWAE(Loss[LatentVariableModel]):
         if condition is not None:
             condition = condition.repeat(count, *[1] * (condition.dim() - 1))
         images = batch.images.repeat(count, 1, 1, 1)
-        log_likelihood = per_image(
-            model,
-            "log_likelihood",
-            model.log_likelihood(model.decode(z, condition), images),
-            len(images),
-        )
+        log_likelihood = model.log_likelihood(model.decode(z, condition), images)
+        log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
         log_prior = model.prior(condition).log_prob(z)
         return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)

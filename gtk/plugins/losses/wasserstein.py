@@ -1,4 +1,4 @@
-"""The adversarial game with a critic's estimate of the Wasserstein distance."""
+"""The adversarial loss with a critic that estimates the Wasserstein distance."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from gtk.plugins.losses.adversarial import (
     AdversarialLoss,
     check_scores,
     draw,
-    other_condition,
+    generate,
     score_gradient,
     scores_of,
 )
@@ -24,11 +24,11 @@ class WassersteinGP(AdversarialLoss):
     """Several updates of the critic, each on fresh images, then one of the generator.
 
     Gulrajani et al., Improved Training of Wasserstein GANs (arXiv:1704.00028), algorithm 1. The
-    critic's generated images get the conditions of the real ones, so that the images in between
-    have one, too.
+    critic's generated images get the conditions of the real ones, so that images between a real
+    and a generated one have one, too.
 
     Args:
-        config: critic steps, and weights of the penalties.
+        config: critic steps and weights of the penalties.
     """
 
     config: WassersteinConfig
@@ -46,10 +46,10 @@ class WassersteinGP(AdversarialLoss):
         return -generated
 
     def check(self, model: AdversarialModel, total_steps: int) -> None:
-        """Refuse a critic whose scores are not one image's own.
+        """Refuse a critic with batch normalization.
 
         Raises:
-            InvalidValue: it has batch normalization.
+            InvalidValue: an image's score depends on its batch.
         """
         check_scores(model, "loss 'wasserstein-gp'")
 
@@ -58,10 +58,7 @@ class WassersteinGP(AdversarialLoss):
         parts = batch.split(self.batches)
         for part in parts:
             yield self._critic_update(model, part, context.noise)
-        condition = other_condition(model, parts[-1], context.noise)
-        generated = model.generate(draw(model, len(parts[-1]), context.noise), condition)
-        scores = scores_of(model, generated, condition)
-        yield Update(self.generator_loss(scores).mean(), part="generator")
+        yield self._generator_update(model, *generate(model, parts[-1], context.noise))
 
     def _critic_update(self, model: AdversarialModel, batch: Batch, noise: Noise) -> Update:
         with torch.no_grad():
@@ -85,11 +82,11 @@ def gradient_penalty(
     arXiv:1704.00028, equation 3.
 
     Args:
-        model: whose score it is.
+        model: with the discriminator.
         real: (B, C, H, W), in the network's range.
         generated: the same.
         condition: of both.
-        noise: where each image's place between the two is drawn from.
+        noise: the source of each image's place between the two.
     """
     place = noise.uniform(len(real), 1, 1, 1)
     between = torch.lerp(generated, real, place).requires_grad_()
