@@ -149,7 +149,7 @@ def test_the_data_sets_own_options(
     assert width > 3 * (2 * 21 - 1), "there is room for names"
     wrong = gtk_command("data", "celeba:data", "--image-size", 200)
     assert wrong.code == 2
-    assert "image_size is 200, it should be from 1 to 148" in wrong.err
+    assert "image_size must be in 1..148, the crop's size, not 200" in wrong.err
 
 
 @pytest.mark.parametrize("order", ["emnist --split letters", "--split letters emnist"])

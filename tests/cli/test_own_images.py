@@ -136,7 +136,10 @@ def test_an_npz_file_trains(gtk_command: Command) -> None:
         (("folder:.",), ". has no images, with names such as 'x.png' or 'x.jpg' (other files: 0)"),
         (("folder",), "data set 'folder' needs a path. Use folder:PATH."),
         (("npz:none.npz",), "none.npz does not exist: give an .npz file"),
-        (("folder:.", "--image-size", "0"), "image_size is one or two numbers in 1..1024, not 0"),
+        (
+            ("folder:.", "--image-size", "0"),
+            "image_size must be one or two numbers in 1..1024, not 0",
+        ),
         (("folder:.", "--fit", "squeeze"), "Invalid value for '--fit': 'squeeze' is not one of"),
     ],
 )

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from gtk.core.values.dataset import Dataset
+from gtk.plugins.datasets import FolderConfig
 from gtk.plugins.datasets.folder import load
-from gtk.plugins.datasets.folder_config import FolderConfig
 
 
 def write_image(path: Path, level: int = 0, size: tuple[int, int] = (4, 4)) -> Path:

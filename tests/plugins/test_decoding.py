@@ -16,10 +16,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from gtk.core.values.dataset import DataSpec
-from gtk.plugins.datasets import decoding
+from gtk.plugins.datasets import Fit, decoding
 from gtk.plugins.datasets.decoding import BadImage, decode_image, inspect, quiet_pillow
 from gtk.plugins.datasets.fitting import fit_image
-from gtk.plugins.datasets.folder_config import Fit
 
 
 def spec(channels: int, height: int, width: int) -> DataSpec:

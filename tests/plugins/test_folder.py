@@ -19,9 +19,8 @@ from gtk.core.storage.cache import CACHE_VARIABLE, ImageWriter
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.tracking import heard_by
-from gtk.plugins.datasets import listing, threads
+from gtk.plugins.datasets import FolderConfig, listing, threads
 from gtk.plugins.datasets.folder import load
-from gtk.plugins.datasets.folder_config import FolderConfig
 from gtk.plugins.datasets.splitting import choose_tested
 
 CLASSES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(10)]
@@ -95,14 +94,17 @@ def test_a_split_may_be_flat(root: Path) -> None:
 
 def test_a_split_needs_the_same_classes(root: Path) -> None:
     write_images(root, ["train/a/0.png", "train/b/1.png", "test/a/0.png"])
-    assert refusal(root) == "PETS: 'train' has the class 'b', but 'test' lacks it"
+    assert refusal(root) == "PETS: 'train' has the class 'b', but 'test' lacks it: make them alike"
     write_images(root, ["test/b/0.png", "test/c/0.png"])
-    assert refusal(root) == "PETS: 'test' has the class 'c', but 'train' lacks it"
+    assert refusal(root) == "PETS: 'test' has the class 'c', but 'train' lacks it: make them alike"
 
 
 def test_a_split_that_is_flat_on_one_side_is_refused(root: Path) -> None:
     write_images(root, ["train/a/0.png", "train/b/1.png", "test/0.png"])
-    assert refusal(root) == "PETS: 'test' has images outside of class folders, but 'train' lacks it"
+    assert (
+        refusal(root)
+        == "PETS: 'test' has images outside of class folders, but 'train' lacks it: make them alike"
+    )
 
 
 @pytest.mark.parametrize("validation", ["val", "Valid"])
@@ -250,7 +252,7 @@ def test_a_size_can_be_asked_for(
 
 @pytest.mark.parametrize("image_size", [(0,), (1025,), (8, 8, 8), (-1, 8)])
 def test_a_size_that_is_none_is_refused(image_size: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidValue, match="image_size is one or two numbers in 1..1024, not"):
+    with pytest.raises(InvalidValue, match="image_size must be one or two numbers in 1..1024, not"):
         FolderConfig(image_size=image_size)
 
 
@@ -592,7 +594,7 @@ def test_two_processes_at_once_decode_once(root: Path) -> None:
         "import sys\nfrom pathlib import Path\n"
         "from gtk.core.values.tracking import heard_by\n"
         "from gtk.plugins.datasets.folder import load\n"
-        "from gtk.plugins.datasets.folder_config import FolderConfig\n"
+        "from gtk.plugins.datasets import FolderConfig\n"
         "sys.stdin.readline()\n"
         "heard = []\n"
         "with heard_by(lambda what, done, total: heard.append(what)):\n"

@@ -127,24 +127,26 @@ WRONG = {
     "no-file-name": (("name,x", *ALL), "line 1: the column 'file_name' is missing: name the"),
     "empty-file": ((), "line 1: the column 'file_name' is missing"),
     "no-other-column": (("file_name", "0.png"), "line 1: 'file_name' is the only column"),
-    "two-columns": (("file_name,x,x", "0.png,1,1"), "line 1: column 'x' occurs twice"),
-    "no-column-name": (("file_name,", "0.png,1"), "line 1: a column lacks a name"),
+    "two-columns": (("file_name,x,x", "0.png,1,1"), "line 1: column 'x' occurs twice: rename one"),
+    "no-column-name": (("file_name,", "0.png,1"), "line 1: a column has no name: name it"),
     "header-only": (("file_name,x",), "line 1: the table has no lines below the header"),
-    "cells": (("file_name,x", "0.png,1", "1.png,2,3"), "line 3: the line has 3 cells instead of 2"),
-    "empty-cell": (("file_name,x", "", "0.png,1", "1.png, "), "line 4: x is empty"),
-    "double": (("file_name,x", *ALL, "./1.png,3"), "line 6: 1.png is in line 3, too"),
+    "cells": (("file_name,x", "0.png,1", "1.png,2,3"),
+              "line 3: the line has 3 cells for 2 columns: give one for each"),
+    "empty-cell": (("file_name,x", "", "0.png,1", "1.png, "), "line 4: x is empty: write a value"),
+    "double": (("file_name,x", *ALL, "./1.png,3"),
+               "line 6: 1.png is in line 3, too: remove one of the lines"),
     "absolute": (("file_name,x", "/etc/passwd.png,1"),
                  "line 2: '/etc/passwd.png' leads out of the"),
     "above": (("file_name,x", "deep/../../0.png,1"),
               "line 2: 'deep/../../0.png' leads out of the f"),
     "nan": (
         ("file_name,x", *ALL[1:], "0.png,NaN"),
-        "line 5: x is 'NaN', which is not a finite"),
+        "line 5: x is 'NaN': write a finite float32 number"),
     "infinite": (
         ("file_name,x", *ALL[1:], "0.png,-inf"),
-        "line 5: x is '-inf', which is not a finite"),
+        "line 5: x is '-inf': write a finite float32 number"),
     "too-large": (("file_name,x", *ALL[1:], "0.png,1e39"),
-                  "line 5: x is '1e39', which is not a finite"),
+                  "line 5: x is '1e39': write a finite float32 number"),
     "mixed": (
         ("file_name,x,y", "0.png,1,2", "1.png,1,red"),
         "line 3: y is 'red', which is not a number: write numbers into several columns, or names",
@@ -211,7 +213,7 @@ def test_what_is_no_text_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch)
         "line 2: the line is not valid CSV (field larger than field limit"
     )
     monkeypatch.setattr(metadata, "MOST_BYTES", 2**10)
-    assert refusal(root) == "THINGS/metadata.csv is larger than 0 MiB"
+    assert refusal(root) == "THINGS/metadata.csv is larger than 0 MiB: leave columns or lines out"
     path.unlink()
     path.symlink_to("/etc/passwd")
     assert "is a link that leads out of the folder" in refusal(root)
@@ -235,4 +237,4 @@ def test_a_line_break_in_quotes_is_part_of_a_cell(root: Path) -> None:
     assert data.spec.condition is not None
     assert set(data.spec.condition.names) == {"two\nlines", "x", "y", 'say "x"'}
     write(root, "file_name,kind", '0.png,"two\nlines"', "1.png,x", "1.png,x")
-    assert refusal(root) == "line 5: 1.png is in line 4, too"
+    assert refusal(root) == "line 5: 1.png is in line 4, too: remove one of the lines"

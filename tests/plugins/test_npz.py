@@ -159,7 +159,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "flat": ({"images": IMAGES[:, 0]}, "images has shape (30, 5): save (N, H, W), (N, H, W, C)"),
     "channels": ({"images": np.zeros((9, 8, 8, 2), np.uint8)}, "images has shape (9, 8, 8, 2)"),
     "scalar": ({"images": np.uint8(3)}, "images is a single value"),
-    "empty": ({"images": IMAGES[:0]}, "images is empty"),
+    "empty": ({"images": IMAGES[:0]}, "images is empty: save at least one image"),
     "no-width": ({"images": IMAGES[:, :, :0]}, "images has images of 0x4: use sides of 1..1024"),
     "large": ({"images": np.zeros((2, 1025, 1), np.uint8)}, "images has images of 1x1025"),
     "columns": (
@@ -168,7 +168,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one-image": ({"images": IMAGES[:1]}, "all images would be for training"),
     "too-few-labels": (
-        {"images": IMAGES, "labels": np.arange(29)}, "labels has 29 rows for 30 images",
+        {"images": IMAGES, "labels": np.arange(29)},
+        "labels has 29 rows for 30 images: save a row for each image",
     ),
     "complex": ({"images": IMAGES, "labels": np.ones(COUNT, complex)}, "labels is complex128"),
     "cube": ({"images": IMAGES, "labels": np.ones((COUNT, 2, 2))}, "labels is float64 (30, 2, 2)"),
@@ -183,11 +184,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "constant": ({"images": IMAGES, "labels": np.ones(COUNT)}, "value is 1 for all images"),
     "few-names": (
         {"images": IMAGES, "labels": np.arange(COUNT), "names": ["a", "b"]},
-        "labels are 0..29, but names are for 0..1",
+        "labels are 0..29, but names are for 0..1: save a name for each class",
     ),
     "many-names": (
         {"images": IMAGES, "labels": MATRIX, "names": ["a", "b", "c"]},
-        "names has 3 names for 2 columns of labels",
+        "names has 3 names for 2 columns of labels: save a name for each",
     ),
     "double-names": (
         {"images": IMAGES, "labels": MATRIX, "names": ["a", "a"]},
@@ -207,11 +208,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "test-labels-alone": (
         {"images": IMAGES, "labels": np.arange(COUNT), "test_labels": np.arange(3)},
-        "test_labels has 3 rows for 0 images",
+        "test_labels has 3 rows for 0 images: save a row for each image",
     ),
     "other-test-images": (
         {"images": IMAGES, "test_images": IMAGES[:, :3]},
-        "images and test_images differ in height, width or channels",
+        "images and test_images differ in shape: save both alike",
     ),
     "not-utf8": (
         {"images": IMAGES, "labels": np.array([b"\xff", b"a"] * 15)},
@@ -315,7 +316,9 @@ def test_a_damaged_file_is_one_line() -> None:
 def test_labels_too_large_for_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npz_array, "MOST_BYTES", 2**20)
     labels = np.zeros(COUNT, dtype="U20000")
-    assert refusal(images=IMAGES, labels=labels) == "labels has more than 1 MiB"
+    assert (
+        refusal(images=IMAGES, labels=labels) == "labels has more than 1 MiB: save a smaller array"
+    )
 
 
 def test_a_file_that_is_none() -> None:

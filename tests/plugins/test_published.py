@@ -34,9 +34,7 @@ from gtk.plugins.datasets import (
     celeba,
     cifar,
     emnist,
-    fashion_mnist,
     gtk_datasets,
-    kmnist,
     mnist,
     svhn,
     unpacking,
@@ -45,8 +43,8 @@ from gtk.plugins.datasets import (
 NONE = NoConfig()
 IDX = [
     (mnist.load, "MNIST", "mnist", "0", "9"),
-    (fashion_mnist.load, "FashionMNIST", "fashion-mnist", "T-shirt/top", "Ankle boot"),
-    (kmnist.load, "KMNIST", "kmnist", "o", "wo"),
+    (mnist.load_fashion_mnist, "FashionMNIST", "fashion-mnist", "T-shirt/top", "Ankle boot"),
+    (mnist.load_kmnist, "KMNIST", "kmnist", "o", "wo"),
 ]
 
 
@@ -76,8 +74,8 @@ def test_data_sets_in_mnists_files(
 def test_class_names_are_torchvisions() -> None:
     from torchvision.datasets import EMNIST, KMNIST, FashionMNIST
 
-    assert list(fashion_mnist.CLASSES) == FashionMNIST.classes
-    assert list(kmnist.CLASSES) == KMNIST.classes
+    assert list(mnist.CLOTHES) == FashionMNIST.classes
+    assert list(mnist.HIRAGANA) == KMNIST.classes
     for split, names in emnist.CLASSES.items():
         known = EMNIST.classes_split_dict[split]
         assert list(names) == [name for name in known if name != "N/A"], split
@@ -376,7 +374,9 @@ def test_a_chunk_of_faces_more_than_one(root: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("size", [0, 149])
 def test_celebas_impossible_sizes(size: int) -> None:
-    with pytest.raises(ValueError, match=f"image_size is {size}, it should be from 1 to 148"):
+    with pytest.raises(
+        ValueError, match=f"image_size must be in 1..148, the crop's size, not {size}"
+    ):
         CelebAConfig(image_size=size)
 
 
@@ -457,7 +457,7 @@ def test_all_are_installed_and_faces_are_mirrored() -> None:
 
 @pytest.mark.real_data
 def test_fashion_mnist_is_the_real_one(data_root: Path) -> None:
-    data = fashion_mnist.load(NONE, data_root)
+    data = mnist.load_fashion_mnist(NONE, data_root)
     assert (len(data.train), len(data.test)) == (60_000, 10_000)
     assert data.train.images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)
     assert np.bincount(data.train.labels).tolist() == [6000] * 10

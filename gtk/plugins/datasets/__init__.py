@@ -1,26 +1,31 @@
 """Data sets of labelled images."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.options import option
 from gtk.core.registry.spec import DatasetSpec
-from gtk.plugins.datasets.folder_config import FolderConfig
+from gtk.core.values.errors import InvalidValue
 
-#: Width and height of what is cut out of CelebA's images.
+#: Width and height of the centre that is cut out of CelebA's images.
 CELEBA_CROP = 148
+#: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
+LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
+
+#: How an image of another shape is fitted. "crop": scaled to cover the new size, whose centre is
+#: cut out. "pad": scaled to fit inside, on black. "stretch": both sides scaled apart.
+Fit = Literal["crop", "pad", "stretch"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EMNISTConfig:
     """Options of `emnist`."""
 
-    split: Literal["balanced", "byclass", "bymerge", "letters", "digits", "mnist"] = field(
-        default="balanced",
-        metadata={
-            "help": "Which of EMNIST's six collections: 47 classes of equal size, 62 classes, "
-            "62 merged to 47, 26 letters regardless of case, or ten digits."
-        },
+    split: Literal["balanced", "byclass", "bymerge", "letters", "digits", "mnist"] = option(
+        "balanced",
+        "Which of EMNIST's six collections: 47 classes of equal size, 62 classes, 62 merged to 47, "
+        "26 letters regardless of case, or ten digits.",
     )
 
 
@@ -32,25 +37,51 @@ class CelebAConfig:
         ValueError: a size below 1, or larger than what is cut out of the images.
     """
 
-    image_size: int = field(
-        default=64, metadata={"help": "Width and height of the images, from 1 to 148 pixels."}
-    )
+    image_size: int = option(64, "Width and height of the images, from 1 to 148 pixels.")
 
     def __post_init__(self) -> None:
         if not 1 <= self.image_size <= CELEBA_CROP:
             raise ValueError(
-                f"image_size is {self.image_size}, it should be from 1 to {CELEBA_CROP}: no more "
-                "pixels are cut out of the published images"
+                f"image_size must be in 1..{CELEBA_CROP}, the crop's size, not {self.image_size}"
             )
 
 
-#: What suits the user's own images, which are often few: more steps, and lines sooner.
+@dataclass(frozen=True)
+class FolderConfig:
+    """Options of `folder`.
+
+    Raises:
+        InvalidValue: more than two sides, or one that is too small or too large.
+    """
+
+    image_size: tuple[int, ...] = option(
+        (),
+        "Pixels of each side, or height,width. Unless given: as the images are, if all have one "
+        f"size of at most {LARGEST_KEPT}, else {USUAL_SIDE}.",
+    )
+    color: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey if every image is.")
+    fit: Fit = option("crop", "How other shapes are fitted: cut, on a black border, or distorted.")
+    bad_images: Literal["skip", "fail"] = option(
+        "fail", "What is done about files that cannot be used."
+    )
+
+    def __post_init__(self) -> None:
+        sides = self.image_size
+        if len(sides) > 2 or any(not 1 <= side <= LONGEST_SIDE for side in sides):
+            raise InvalidValue(
+                f"image_size must be one or two numbers in 1..{LONGEST_SIDE}, not "
+                f"{','.join(map(str, sides))}"
+            )
+
+
+#: Defaults for the user's own images, which are often few: more epochs, smaller batches and logs
+#: sooner.
 OWN = {"epochs": 100, "batch_size": 32, "log_every": 20}
 
 
 @hookimpl
 def gtk_datasets() -> list[DatasetSpec]:
-    """Return all of them."""
+    """Return the built-in data sets."""
     return [
         DatasetSpec(
             name="digits",
@@ -58,7 +89,7 @@ def gtk_datasets() -> list[DatasetSpec]:
             target="gtk.plugins.datasets.digits:load",
             root="none",
             # One thread: a second gains nothing on images this small, and waits for the first
-            # wherever something else keeps a core busy.
+            # while another program keeps a core busy.
             defaults={"epochs": 300, "batch_size": 64, "threads": 1},
         ),
         DatasetSpec(
@@ -69,12 +100,12 @@ def gtk_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="fashion-mnist",
             summary="70,000 grey pictures of clothes of 28x28 pixels, ten kinds (Xiao et al.).",
-            target="gtk.plugins.datasets.fashion_mnist:load",
+            target="gtk.plugins.datasets.mnist:load_fashion_mnist",
         ),
         DatasetSpec(
             name="kmnist",
             summary="70,000 handwritten hiragana of 28x28 pixels, ten of them (Clanuwat et al.).",
-            target="gtk.plugins.datasets.kmnist:load",
+            target="gtk.plugins.datasets.mnist:load_kmnist",
         ),
         DatasetSpec(
             name="emnist",

@@ -1,4 +1,4 @@
-"""The labels in an .npz file; type and shape of the array decide their kind."""
+"""The labels in an .npz file; the array's type and shape decide the kind of condition."""
 
 from typing import Any
 from zipfile import ZipFile
@@ -6,30 +6,27 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.npz_array import find_array, wrong
 
-#: Kinds of numpy's types, by its letters.
+#: `dtype.kind` of whole numbers and of strings.
 WHOLE, TEXT = "iu", "US"
 
 
 def read_labels(
     archive: ZipFile, count: int, test_count: int
 ) -> tuple[ConditionSpec | None, NDArray[Any], tuple[str, ...]]:
-    """Read labels, test_labels and names.
+    """Return the condition, the labels of all images, test images last, and notes for the user.
 
     Args:
         archive: the open .npz file.
         count: the number of images.
-        test_count: the number of test images, 0 if the file lacks them.
-
-    Returns:
-        The condition, the label of every image, test images last, and notes for the user.
+        test_count: the number of test images, 0 if the file has none.
 
     Raises:
-        InvalidValue: one of the splits lacks them, or their type or shape is unknown.
+        InvalidValue: labels of one split are missing, or have an unknown type or shape.
     """
     arrays = [
         _array(archive, name, size)
@@ -42,7 +39,7 @@ def read_labels(
         return None, np.zeros(count + test_count, np.int64), ()
     if len(found) < len(arrays):
         raise wrong(archive, "labels or test_labels is missing: give both, or neither")
-    kinds = {(_family(array), array.shape[1:]) for array in found}
+    kinds = {(array.dtype.kind.replace("u", "i"), array.shape[1:]) for array in found}
     if len(kinds) > 1:
         raise wrong(archive, "labels and test_labels differ in type or shape: save both alike")
     labels = np.concatenate(found)
@@ -59,7 +56,9 @@ def _array(archive: ZipFile, name: str, count: int) -> NDArray[Any] | None:
     if stored is None:
         return None
     if len(stored) != count:
-        raise wrong(archive, f"{name} has {len(stored)} rows for {count} images")
+        raise wrong(
+            archive, f"{name} has {len(stored)} rows for {count} images: save a row for each image"
+        )
     if len(stored.shape) > 2 or stored.dtype.kind not in WHOLE + TEXT + "bf":
         raise wrong(
             archive,
@@ -82,60 +81,59 @@ def _names(archive: ZipFile) -> tuple[str, ...]:
     return names
 
 
-def _family(array: NDArray[Any]) -> str:
-    return "whole" if array.dtype.kind in WHOLE else array.dtype.kind
-
-
 def _texts(archive: ZipFile, name: str, array: NDArray[Any]) -> tuple[str, ...]:
     try:
         decoded = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
-        texts = tuple(decoded.tolist())
-        "".join(texts).encode()
+        "".join(decoded.tolist()).encode()  # fails on lone surrogates
     except UnicodeError as error:
         raise wrong(archive, f"{name} has a string that is not valid UTF-8") from error
-    return texts
+    return tuple(decoded.tolist())
 
 
 def _classes(
     archive: ZipFile, labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[ConditionSpec | None, NDArray[Any]]:
-    """Return the classes of strings, of indices into `names`, or of numbers."""
+    """Return classes from strings, from indices into `names`, or from numbers."""
     if labels.dtype.kind in TEXT:
         if names:
             raise wrong(archive, "labels are strings already: leave names out")
         texts = _texts(archive, "labels", labels)
         if not all(texts):
             raise wrong(archive, "labels has an empty name: give each class a name")
-        return make_labels("classes", (), texts, "labels")
+        return make_labels(Classes, (), texts, "labels")
     found, positions = np.unique(labels, return_inverse=True)
     if not names:
         names, labels = tuple(str(number) for number in found.tolist()), positions
     elif not 0 <= found[0] <= found[-1] < len(names):
         raise wrong(
-            archive, f"labels are {found[0]}..{found[-1]}, but names are for 0..{len(names) - 1}"
+            archive,
+            f"labels are {found[0]}..{found[-1]}, but names are for 0..{len(names) - 1}: save a "
+            "name for each class",
         )
     if len(found) == 1:
         return None, np.zeros(len(labels), np.int64)
-    return ConditionSpec(names), labels.astype(np.int64)
+    return Classes(names), labels.astype(np.int64)
 
 
 def _numbers(
     archive: ZipFile, labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[ConditionSpec | None, NDArray[Any]]:
-    """Return attributes of bool or whole numbers, or a continuous vector of floats."""
+    """Return attributes from bool or whole numbers, numbers from floats."""
     count = labels.shape[1]
     if labels.dtype.kind in TEXT or not count:
         raise wrong(archive, f"labels are {labels.dtype} {labels.shape}: save strings as (N,)")
     usual = tuple(f"value-{column}" for column in range(count)) if count > 1 else ("value",)
     if len(names or usual) != count:
-        raise wrong(archive, f"names has {len(names)} names for {count} columns of labels")
+        raise wrong(
+            archive,
+            f"names has {len(names)} names for {count} columns of labels: save a name for each",
+        )
     if labels.dtype.kind == "f":
-        where = visible(archive.filename)
-        return make_labels("continuous", names or usual, labels, where)
+        return make_labels(Numbers, names or usual, labels, visible(archive.filename))
     if not np.isin(labels, (0, 1)).all():
         raise wrong(
             archive,
             "labels (N, n) of whole numbers are attributes, which must be 0 or 1: save floats for "
             "numbers, or (N,) for classes",
         )
-    return make_labels("attributes", names or usual, labels, "labels")
+    return make_labels(Attributes, names or usual, labels, "labels")

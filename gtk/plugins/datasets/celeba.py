@@ -1,24 +1,22 @@
-"""CelebA, faces of celebrities with forty attributes each."""
+"""CelebA: faces of celebrities with forty attributes each."""
 
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.storage.cache import Decoded, ImageWriter
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Attributes
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import CELEBA_CROP, CelebAConfig
-from gtk.plugins.datasets.published import Published, add_images, load_published
+from gtk.plugins.datasets.published import Published, add_images, load_published, torchvision_reader
 from gtk.plugins.datasets.unpacking import NotReadable
 
-#: Width and height of the aligned images, and the side of the centre crop: it shows the face
-#: without most of the background, as in many VAE and GAN code bases.
+#: Width and height of the aligned images, and the side of the centre crop: the face without most
+#: of the background, as in many VAE and GAN code bases.
 ALIGNED, CROP = (178, 218), CELEBA_CROP
 LEFT, TOP = ((side - CROP) // 2 for side in ALIGNED)
 #: Images that the cache writes at once.
@@ -44,15 +42,8 @@ def load(config: CelebAConfig, root: Path | None) -> Dataset:
 
     Liu, Luo, Wang, Tang, Deep Learning Face Attributes in the Wild (2015).
 
-    Args:
-        config: the size of the images.
-        root: a folder that contains celeba: the five lists, and img_align_celeba as a folder or
-            img_align_celeba.zip. It is only read. None downloads it into the user's cache folder,
-            unless it is there; that needs the package gdown.
-
-    Raises:
-        InvalidValue: the folder lacks CelebA, or it is damaged.
-        WorkFailed: the download failed.
+    The root has celeba: the five lists, and img_align_celeba as a folder or img_align_celeba.zip.
+    A download needs the package gdown.
     """
     size = config.image_size
 
@@ -60,17 +51,11 @@ def load(config: CelebAConfig, root: Path | None) -> Dataset:
         source = published.image_source(plain)
         (plain / "celeba" / FOLDER).mkdir(exist_ok=True)  # torchvision checks that it exists
         names, files, labels, train_count = _lists(plain)
-        spec = DataSpec("celeba", 3, size, size, ConditionSpec(names, "attributes"))
-        with _opener(source) as open_image:
-            chunk: list[NDArray[np.uint8]] = []
-            for file in track(files, "decoding celeba", len(files)):
-                with open_image(file) as stream:
-                    chunk.append(_face(stream, file, size))
-                if len(chunk) == CHUNK:
-                    add_images(writer, np.stack(chunk))
-                    chunk.clear()
-            if chunk:
-                add_images(writer, np.stack(chunk))
+        spec = DataSpec("celeba", 3, size, size, Attributes(names))
+        images = source if source.is_dir() else zipfile.Path(source, f"{FOLDER}/")
+        faces = track((_face(images / file, size) for file in files), "decoding celeba", len(files))
+        while chunk := list(islice(faces, CHUNK)):
+            add_images(writer, np.stack(chunk))
         return Decoded(spec, train_count, labels, (VALIDATION_NOTE,))
 
     published = Published(
@@ -79,53 +64,35 @@ def load(config: CelebAConfig, root: Path | None) -> Dataset:
         place="celeba",
         files=tuple(f"celeba/{name}" for name in LISTS),
         images=(f"celeba/{FOLDER}", f"celeba/{FOLDER}.zip"),
-        download=_download,
+        download=lambda folder: torchvision_reader("CelebA")(folder, download=True),
     )
     return load_published(published, root, (3, size, size), decode, options={"image_size": size})
 
 
 def _lists(folder: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32], int]:
     """Return attribute names, file names and labels, training images first, and their number."""
-    from torchvision.datasets import CelebA
-
     # torchvision compares the MD5 of each list with the published one.
-    train, test = (CelebA(folder, split=split) for split in ("train", "test"))
+    train, test = (torchvision_reader("CelebA")(folder, split=split) for split in ("train", "test"))
     names = tuple(name for name in train.attr_names if name)  # the header ends in a blank
     labels = np.concatenate([data.attr.numpy().astype(np.float32) for data in (train, test)])
     return names, [*train.filename, *test.filename], labels, len(train.filename)
 
 
-@contextmanager
-def _opener(source: Path) -> Iterator[Any]:
-    """Yield a function that opens an image by its name, from a folder or an archive."""
-    if source.is_dir():
-        yield lambda name: (source / name).open("rb")
-        return
-    with zipfile.ZipFile(source) as archive:
-        yield lambda name: archive.open(f"{FOLDER}/{name}")
-
-
-def _face(stream: IO[bytes], name: str, size: int) -> NDArray[np.uint8]:
+def _face(path: Path | zipfile.Path, size: int) -> NDArray[np.uint8]:
     """Crop and scale a face to (3, size, size)."""
     from PIL import Image
 
     try:
-        with Image.open(stream, formats=["JPEG"]) as image:
+        with path.open("rb") as stream, Image.open(stream, formats=["JPEG"]) as image:
             size_found = image.size  # checked before decoding: the image may be absurdly large
             if size_found == ALIGNED:
                 face = image.convert("RGB").crop((LEFT, TOP, LEFT + CROP, TOP + CROP))
     except Exception as error:  # Pillow's readers raise errors of many types
-        raise NotReadable(f"{FOLDER}/{name}: {error}") from error
+        raise NotReadable(f"{FOLDER}/{path.name}: {error}") from error
     if size_found != ALIGNED:
         raise NotReadable(
-            f"{FOLDER}/{name} has {size_found[0]}x{size_found[1]} pixels instead of the "
+            f"{FOLDER}/{path.name} has {size_found[0]}x{size_found[1]} pixels instead of the "
             f"{ALIGNED[0]}x{ALIGNED[1]} of aligned images"
         )
     scaled = face.resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(scaled).transpose(2, 0, 1))
-
-
-def _download(folder: Path) -> None:
-    from torchvision.datasets import CelebA
-
-    CelebA(folder, download=True)

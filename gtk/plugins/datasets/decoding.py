@@ -1,4 +1,4 @@
-"""Image files decoded to pixels, by the rules of docs/data.md."""
+"""Image files decoded to pixels by the rules of docs/data.md."""
 
 import logging
 import warnings
@@ -15,22 +15,22 @@ from PIL import Image, UnidentifiedImageError
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
+from gtk.plugins.datasets import Fit
 from gtk.plugins.datasets.fitting import fit_image
-from gtk.plugins.datasets.folder_config import Fit
 
-#: The formats that Pillow decodes by itself. Left out: EPS, for which it starts Ghostscript; BUFR,
-#: GRIB, HDF5 and WMF, which need a handler of the program; MPEG, which is only recognized; IPTC,
-#: which opens any format inside it; and FITS, which unpacks gzip of any size.
+#: The formats that Pillow decodes by itself. Left out: EPS, which starts Ghostscript; BUFR, GRIB,
+#: HDF5 and WMF, which need a handler of the program; MPEG, which is only recognized; IPTC, which
+#: opens any format inside it; and FITS, which unpacks gzip of any size.
 FORMATS = (
     "PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "BLP", "CUR", "DCX", "DDS", "DIB", "FLI",
     "FTEX", "GBR", "ICNS", "ICO", "IM", "IMT", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR",
     "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "XBM", "XPM", "XVTHUMB", "TGA",
 )  # fmt: skip
 
-#: Pillow's own limit: a small file with more pixels may be made to fill the memory.
+#: Pillow's own limit: a small file with more pixels may fill the memory.
 MOST_PIXELS = 89_478_485
 
-#: The transposition that rights an image, by its EXIF orientation (EXIF 2.32, 4.6.4.A).
+#: The transposition that turns an image upright, by EXIF orientation (EXIF 2.32, 4.6.4.A).
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,7 +44,7 @@ ORIENTATION = 0x0112
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-# Pillow also logs some damage; without a handler, logging would print it to the user's terminal.
+# Pillow also logs some damage; without a handler, logging would print it to the terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -58,7 +58,7 @@ class BadImage(InvalidValue):
 
 @dataclass(frozen=True)
 class Header:
-    """Size and colour of an image from its file's header; the size is of the upright image."""
+    """The size of the upright image, and its colour, from a file's header."""
 
     height: int
     width: int
@@ -81,15 +81,7 @@ def image_suffixes() -> frozenset[str]:
 
 
 def decode_image(path: Path, spec: DataSpec, fit: Fit = "crop") -> NDArray[np.uint8]:
-    """Return a file's image in channels and size of `spec`.
-
-    Args:
-        path: of an image in any of `FORMATS`.
-        spec: has the channels and the size.
-        fit: how an image of another size is fitted.
-
-    Returns:
-        (C, H, W), uint8.
+    """Return the image of a file in any of `FORMATS` as (C, H, W), uint8, of the shape of `spec`.
 
     Raises:
         BadImage: the file cannot be read, is not an image, is damaged, or is too large.
@@ -100,7 +92,7 @@ def decode_image(path: Path, spec: DataSpec, fit: Fit = "crop") -> NDArray[np.ui
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Suppress Pillow's warnings: damage raises an error, and oddities do not help a user.
+    """Suppress Pillow's warnings: damage raises errors, and oddities do not concern the user.
 
     Warning filters are global to the process: enter this once around all threads that decode.
     """
@@ -151,14 +143,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(path, f"has more than {MOST_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        raise BadImage(
-            path, "is empty" if empty else "is not an image that gtk can read"
-        ) from error
+        unknown = path.stat().st_size > 0
+        reason = "is not an image that gtk can read" if unknown else "is empty"
+        raise BadImage(path, reason) from error
     except Exception as error:  # as in decode
-        if isinstance(error, OSError) and error.errno:
-            raise BadImage(path, f"cannot be read ({_reason(error)})") from error
-        raise BadImage(path, f"is damaged ({_reason(error)})") from error
+        what = "cannot be read" if isinstance(error, OSError) and error.errno else "is damaged"
+        raise BadImage(path, f"{what} ({_reason(error)})") from error
     with image:
         _check(path, image)
         yield image
@@ -196,9 +186,9 @@ def _plain(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    return (
-        image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
-    )
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:

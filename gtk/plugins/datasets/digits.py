@@ -13,7 +13,7 @@ from gtk.core.values.dataset import Dataset, DataSpec, Split
 ROUND, TESTED = 50, 10
 
 
-def load(_config: NoConfig, root: Path | None) -> Dataset:  # noqa: ARG001 - embedded, so there is no folder to read
+def load(_config: NoConfig, root: Path | None) -> Dataset:  # noqa: ARG001 - embedded: nothing to read
     """Return the 1,797 images of the UCI optical digits test set, grey levels 0..16 as 0..255.
 
     The split is fixed: images 40..49, 90..99, ... in scikit-learn's order are the test images.

@@ -2,16 +2,13 @@
 
 from PIL import Image
 
-from gtk.plugins.datasets.folder_config import Fit
+from gtk.plugins.datasets import Fit
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
-    """Return the image in another size, by bicubic interpolation that averages when it shrinks.
+    """Return an image of mode L or RGB in another size (width, height).
 
-    Args:
-        image: of mode L or RGB; returned unchanged if it has the size.
-        size: (width, height).
-        fit: how an image of another shape is fitted.
+    Bicubic interpolation, with antialiasing when it shrinks; unchanged if it has the size.
     """
     if image.size == size:
         return image
@@ -22,7 +19,7 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
 
 
 def _centre(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the largest box in the middle of the old size that has the shape of the new one.
+    """Return the largest box in the centre of the old size that has the shape of the new one.
 
     Cropping comes before scaling, so that 1 x 1,000,000 pixels never become 64 x 64,000,000.
     """
@@ -33,7 +30,7 @@ def _centre(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float, f
 
 
 def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return the image in the middle of black; an odd pixel of border is right or below."""
+    """Return the image in the centre of black; an odd pixel of border is right or below."""
     scale = min(size[0] / image.width, size[1] / image.height)
     inner = (
         max(1, min(size[0], round(image.width * scale))),

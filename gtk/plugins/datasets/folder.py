@@ -1,4 +1,4 @@
-"""The data set 'folder': a user's own images in a folder."""
+"""The data set 'folder': the user's own images in a folder."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,22 +11,22 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
-from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
+from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
-from gtk.plugins.datasets.folder_config import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.listing import Listing, files_of, list_folder
+from gtk.plugins.datasets.listing import METADATA, Listing, list_folder
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
 
-#: Bad images that a note names.
+#: Bad images named in a note.
 NAMED = 3
 
 
@@ -35,10 +35,6 @@ def load(config: FolderConfig, root: Path) -> Dataset:
 
     docs/data.md states the rules. The order of the images and every byte are the same on any
     machine with the same Pillow, for any number of threads.
-
-    Args:
-        config: options of reading.
-        root: the folder, which is only read.
 
     Raises:
         InvalidValue: the folder or a file in it is wrong.
@@ -51,10 +47,11 @@ def load(config: FolderConfig, root: Path) -> Dataset:
             f"(other files: {listing.others}): give a folder with images"
         )
     try:
-        content = fingerprint(root, files_of(listing, root))
+        tables = [root / folder / METADATA for folder in listing.tables]
+        content = fingerprint(root, [*tables, *(root / name for name in listing.images)])
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
-    # Files that are not images belong to the key, too: they appear in the stored notes.
+    # Files that are not images belong to the key, too: the stored notes mention them.
     rest = json.dumps([listing.bad, listing.folders, listing.others], sort_keys=True)
     return cached_dataset(
         {"data": "folder", "root": str(root.resolve()), **asdict(config)},
@@ -67,7 +64,7 @@ def load(config: FolderConfig, root: Path) -> Dataset:
 def _decode_folder(
     config: FolderConfig, root: Path, listing: Listing, writer: ImageWriter
 ) -> Decoded:
-    """Decode all images, those for training first."""
+    """Decode all images, training images first."""
     layout = read_layout(root, listing)
     if layout.entries:
         _label(layout, root)  # finds mistakes in labels before the slow decoding
@@ -90,7 +87,7 @@ def _decode_folder(
 def _each(
     function: Callable[[Path], Result], root: Path, layout: FolderLayout, what: str
 ) -> Iterator[Result]:
-    """Yield the function's result for each image; move images that it refuses to the bad ones."""
+    """Yield the function's result for each image; move refused images to the layout's bad ones."""
 
     def attempt(entry: Entry) -> Result | BadImage:
         try:
@@ -110,7 +107,7 @@ def _each(
 
 
 def _shape(config: FolderConfig, root: Path, layout: FolderLayout) -> tuple[int, int, int]:
-    """Return (C, H, W) from the options, or else from the images."""
+    """Return (C, H, W) from the options, else from the images."""
     if config.image_size and config.color != "auto":
         headers: list[Header] = []
     else:
@@ -146,7 +143,7 @@ def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
         what = "testing" if left == {False} else "training"
         raise InvalidValue(
             f"{visible(root)} has no usable image for {what}: give two images or more"
-            + (" of a class" if layout.kind == "classes" else "")
+            + (" of a class" if layout.kind is Classes else "")
         )
 
 

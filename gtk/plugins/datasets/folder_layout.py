@@ -1,16 +1,16 @@
-"""The layout of a folder of images: each image's split and value, from folders and tables."""
+"""The layout of a folder of images: each image's split and value, from folders or tables."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gtk.core.values.condition import Kind
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import Value
 from gtk.plugins.datasets.listing import METADATA, Listing
-from gtk.plugins.datasets.metadata import Row, Table, interpret, read_table
+from gtk.plugins.datasets.metadata import Row, Table, kind_of, read_table
 from gtk.plugins.datasets.splitting import choose_tested
 
 #: Names of folders that are splits, in lower case, if a folder has one of each and no others.
@@ -31,22 +31,22 @@ class FolderLayout:
     """All images of a folder, with their values.
 
     Attributes:
-        entries: one an image, in the order of their names, those for training first.
-        kind: of the values, None where images have none.
+        entries: one for each image, in the order of their names, training images first.
+        kind: of the values, None for images without values.
         columns: names of attributes or numbers.
-        bad: by name of an image that cannot be used, the reason.
+        bad: reasons by name of an image that cannot be used.
         notes: for the user.
     """
 
     entries: list[Entry] = field(default_factory=list)
-    kind: Kind | None = None
+    kind: type[ConditionSpec] | None = None
     columns: tuple[str, ...] = ()
     bad: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def read_layout(root: Path, listing: Listing) -> FolderLayout:
-    """Read split and value of each image from names of folders and from tables.
+    """Read each image's split and value from folder names or tables.
 
     Raises:
         InvalidValue: the layout is unknown, or a table is wrong.
@@ -63,14 +63,12 @@ def read_layout(root: Path, listing: Listing) -> FolderLayout:
             f"{next(folder for folder in splits if folder not in tables)!r}: give both, or one for "
             "all in the folder itself"
         )
-    left_out = "" if tables == [""] else _left_out(listing, splits)
-    if left_out:
-        listing = listing.without(left_out)
-    result = FolderLayout(bad=dict(listing.bad))
-    if left_out:
-        result.notes.append(
-            f"images in {left_out!r} are not used, neither for training nor for testing"
-        )
+    notes = []
+    if splits and tables != [""]:
+        for left_out in listing.top_folders.difference(splits):  # at most one, for validation
+            listing = listing.without(left_out)
+            notes = [f"images in {left_out!r} are not used, neither for training nor for testing"]
+    result = FolderLayout(bad=dict(listing.bad), notes=notes)
     if tables:
         _from_tables(result, root, listing, tables)
     else:
@@ -89,10 +87,10 @@ def read_layout(root: Path, listing: Listing) -> FolderLayout:
 
 
 def _split_folders(root: Path, listing: Listing) -> list[str]:
-    """Return the folder for training and the one for testing, or an empty list."""
+    """Return the training folder and the test folder, or an empty list."""
     if any("/" not in name for name in listing.images):
         return []  # all lie flat, or `_classes` refuses the mixture
-    filled = {name.split("/")[0] for name in listing.images}
+    filled = listing.top_folders
     names = {folder.lower(): folder for folder in filled}
     training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
     if not training or not held_out or len(filled) != len(training) + len(held_out):
@@ -105,16 +103,10 @@ def _split_folders(root: Path, listing: Listing) -> list[str]:
     return [names["train"], names[held_out[0]]]
 
 
-def _left_out(listing: Listing, splits: Sequence[str]) -> str:
-    """Return the folder for validation, which the splits leave out; "" if there is none."""
-    filled = {name.split("/")[0] for name in listing.images}
-    return next(iter(filled.difference(splits)), "") if splits else ""
-
-
 def _from_folders(
     result: FolderLayout, root: Path, listing: Listing, splits: Sequence[str]
 ) -> None:
-    """Fill the layout with the names of folders as classes."""
+    """Fill the layout with the folders' names as classes."""
     found = [_classes(root, listing, folder) for folder in splits or [""]]
     if splits:
         kinds = [set(classes.values()) for classes in found]
@@ -123,23 +115,21 @@ def _from_folders(
             name = min(alone, key=str)
             here, there = splits if name in kinds[0] else reversed(splits)
             what = f"the class {name!r}" if name else "images outside of class folders"
-            raise InvalidValue(f"{visible(root)}: {here!r} has {what}, but {there!r} lacks it")
+            raise InvalidValue(
+                f"{visible(root)}: {here!r} has {what}, but {there!r} lacks it: make them alike"
+            )
         tested = [False] * len(found[0]) + [True] * len(found[1])
     else:
         tested = choose_tested([*found[0]], [*found[0].values()]).tolist()
     names = {name: value for classes in found for name, value in classes.items()}
-    result.entries = [
-        Entry(name, value, held_out)
-        for (name, value), held_out in zip(names.items(), tested, strict=True)
-    ]
+    result.entries = list(map(Entry, names, names.values(), tested))
     classes = sorted(set(names.values()) - {""})
-    result.kind = "classes" if classes else None
+    result.kind = Classes if classes else None
     if len(classes) == 1:
         result.notes.append(
             f"all images are in one folder, {classes[0]!r}, so they are used without classes"
         )
-    empty = set(listing.folders) - {name.split("/")[0] for name in listing.images}
-    for folder in sorted(empty):
+    for folder in sorted(set(listing.folders) - listing.top_folders):
         result.notes.append(f"the folder {folder!r} is not a class, since it has no images")
 
 
@@ -162,17 +152,17 @@ def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
 def _from_tables(
     result: FolderLayout, root: Path, listing: Listing, folders: Sequence[str]
 ) -> None:
-    """Take the lines of metadata.csv for what is said of the images; folders are only places."""
+    """Fill the layout with the values in metadata.csv; folders have no meaning."""
     tables = [read_table(root / folder / METADATA) for folder in folders]
-    meaning = interpret(tables)
-    result.kind, result.columns = meaning.kind, meaning.columns
+    result.kind, result.columns = kind_of(tables), tables[0].columns
     images = set(listing.images)
     values: dict[str, Value] = {}
-    for folder, table, column in zip(folders, tables, meaning.values, strict=True):
-        for row, value in zip(table.rows, column, strict=True):
+    for folder, table in zip(folders, tables, strict=True):
+        for row in table.rows:
             name = f"{folder}/{row.file_name}" if folder else row.file_name
             if name in images:
-                values[name] = value
+                classes = result.kind is Classes
+                values[name] = row.cells[0] if classes else tuple(map(float, row.cells))
             elif name not in result.bad:
                 result.bad[name] = _absence(root, name, table, row)
     for name in listing.images:
@@ -180,22 +170,22 @@ def _from_tables(
             result.bad[name] = f"has no line in {METADATA}"
     names = sorted(values)
     if folders == [""]:
-        groups = [values[name] if meaning.kind == "classes" else "" for name in names]
+        groups = [values[name] if result.kind is Classes else "" for name in names]
         tested = choose_tested(names, groups).tolist()
     else:
         tested = [name.startswith(f"{folders[1]}/") for name in names]
     result.entries = [
         Entry(name, values[name], held_out) for name, held_out in zip(names, tested, strict=True)
     ]
-    if meaning.kind == "classes" and len(set(values.values())) == 1:
+    if result.kind is Classes and len(set(values.values())) == 1:
         result.notes.append(
-            f"{meaning.columns[0]} is {next(iter(values.values()))!r} in all lines of {METADATA}, "
+            f"{result.columns[0]} is {next(iter(values.values()))!r} in all lines of {METADATA}, "
             "so the images are used without classes"
         )
 
 
 def _absence(root: Path, name: str, table: Table, row: Row) -> str:
-    """Return the reason why a line's file is not among the images."""
+    """Return why a line's file is not among the images."""
     where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
     if os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
         return f"{where}, and its name does not end as that of an image"

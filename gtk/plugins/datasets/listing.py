@@ -1,9 +1,8 @@
-"""The images in a folder, found by the names and types of files without opening them."""
+"""The images in a folder, found by names and types of files, without opening them."""
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +12,13 @@ from gtk.plugins.datasets.decoding import image_suffixes
 
 METADATA = "metadata.csv"
 #: Files of operating systems, besides all names that start with a dot.
-LEFT_BEHIND = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+SYSTEM_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
 
 
 @dataclass
@@ -23,7 +28,7 @@ class Listing:
     Attributes:
         images: files with the suffix of an image.
         folders: the folders directly in it, with or without images.
-        bad: by name of an image or folder that is not opened, the reason.
+        bad: reasons by name of an image or folder that is not opened.
         others: the number of other files.
         tables: names of the folders with a metadata.csv, "" for the folder itself.
     """
@@ -34,8 +39,13 @@ class Listing:
     others: int = 0
     tables: list[str] = field(default_factory=list)
 
+    @property
+    def top_folders(self) -> set[str]:
+        """The first part of every image's name: its folder, unless it lies flat."""
+        return {name.split("/")[0] for name in self.images}
+
     def without(self, folder: str) -> "Listing":
-        """Return the listing without this folder, which lies directly in it."""
+        """Return the listing without one of its `folders`."""
         inside = f"{folder}/"
         return replace(
             self,
@@ -99,16 +109,8 @@ def list_folder(root: Path) -> Listing:
     return listing
 
 
-def files_of(listing: Listing, root: Path) -> Iterator[Path]:
-    """Yield all files that the data set depends on."""
-    for folder in listing.tables:
-        yield root / folder / METADATA
-    for name in listing.images:
-        yield root / name
-
-
 def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in LEFT_BEHIND
+    return name.startswith(".") or name in SYSTEM_FILES
 
 
 def _decodable(name: str) -> bool:
@@ -120,9 +122,9 @@ def _decodable(name: str) -> bool:
 
 
 def _misled(link: Path, inside: str, is_image: bool) -> str:
-    """Return why a link must not be followed, "" if it may; links to files inside may.
+    """Return why a link must not be followed, "" if it may: a link to a file inside may.
 
-    A link to a file outside counts as one of the other files unless it has an image's suffix.
+    A link to a file outside without an image's suffix counts as another file.
     """
     try:
         target = os.path.realpath(link, strict=True)
@@ -139,13 +141,4 @@ def _misled(link: Path, inside: str, is_image: bool) -> str:
 
 def _kind(path: Path) -> str:
     """Return the type of a path that is neither file nor folder."""
-    mode = path.stat().st_mode
-    for kind, name in (
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISBLK, "a device"),
-        (stat.S_ISCHR, "a device"),
-    ):
-        if kind(mode):
-            return name
-    return "something else"
+    return KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
-from gtk.core.values.condition import Kind
+from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
-from gtk.plugins.datasets.labels import Value
 
 FILE_NAME = "file_name"
 MOST_BYTES = 64 * 2**20
@@ -18,12 +17,12 @@ MOST_BYTES = 64 * 2**20
 LARGEST = 3.4028234e38
 #: A number as people write it, without the "1_000" and "nan" that Python accepts.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: its file, and its other cells."""
+    """One line of the table: its number, its file and its other cells."""
 
     line: int
     file_name: str
@@ -32,20 +31,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A metadata.csv: the names of its columns without file_name, and its lines."""
+    """A metadata.csv: its columns besides file_name, and its lines."""
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """The meaning of the cells: a kind of condition, its columns, and a value for every row."""
-
-    kind: Kind
-    columns: tuple[str, ...]
-    values: tuple[tuple[Value, ...], ...]
 
 
 def read_table(path: Path) -> Table:
@@ -64,30 +54,32 @@ def read_table(path: Path) -> Table:
         raise _wrong(
             path, line, f"{FILE_NAME!r} is the only column: add one with labels, or remove the file"
         )
+    if "" in header:
+        raise _wrong(path, line, "a column has no name: name it")
     for name in header:
-        if not name or header.count(name) > 1:
-            what = f"column {name!r} occurs twice" if name else "a column lacks a name"
-            raise _wrong(path, line, what)
+        if header.count(name) > 1:
+            raise _wrong(path, line, f"column {name!r} occurs twice: rename one")
     place = header.index(FILE_NAME)
-    table, seen = [], dict[str, int]()
+    table: dict[str, Row] = {}
     for line, cells in rows:
         if len(cells) != len(header):
-            raise _wrong(path, line, f"the line has {len(cells)} cells instead of {len(header)}")
-        for name, cell in zip(header, cells, strict=True):
-            if not cell:
-                raise _wrong(path, line, f"{name} is empty")
+            what = f"the line has {len(cells)} cells for {len(header)} columns: give one for each"
+            raise _wrong(path, line, what)
+        if "" in cells:
+            raise _wrong(path, line, f"{header[cells.index('')]} is empty: write a value")
         file_name = _file_name(path, line, cells[place])
-        if file_name in seen:
-            raise _wrong(path, line, f"{file_name} is in line {seen[file_name]}, too")
-        seen[file_name] = line
-        table.append(Row(line, file_name, (*cells[:place], *cells[place + 1 :])))
+        if file_name in table:
+            what = f"{file_name} is in line {table[file_name].line}, too: remove one of the lines"
+            raise _wrong(path, line, what)
+        table[file_name] = Row(line, file_name, (*cells[:place], *cells[place + 1 :]))
     if not table:
         raise _wrong(path, line, "the table has no lines below the header: add one for each image")
-    return Table(path, tuple(name for name in header if name != FILE_NAME), tuple(table))
+    columns = tuple(name for name in header if name != FILE_NAME)
+    return Table(path, columns, tuple(table.values()))
 
 
-def interpret(tables: Sequence[Table]) -> Meaning:
-    """Decide whether the columns of all tables are classes, attributes or numbers.
+def kind_of(tables: Sequence[Table]) -> type[ConditionSpec]:
+    """Return whether the columns of all tables are `Classes`, `Attributes` or `Numbers`.
 
     Raises:
         InvalidValue: the tables differ in their columns, or mix names and numbers.
@@ -98,16 +90,14 @@ def interpret(tables: Sequence[Table]) -> Meaning:
             raise _wrong(
                 table.path, 1, f"the columns differ from those of {visible(tables[0].path)}"
             )
-    one = len(columns) == 1
     rows = [(table.path, row) for table in tables for row in table.rows]
-    if one and any(not _numeric(row.cells[0]) for _, row in rows):
-        return Meaning(
-            "classes", columns, tuple(tuple(row.cells[0] for row in t.rows) for t in tables)
-        )
+    if len(columns) == 1 and any(not _numeric(row.cells[0]) for _, row in rows):
+        return Classes
     for path, row in rows:
         for name, cell in zip(columns, row.cells, strict=True):
-            if NO_NUMBER.fullmatch(cell) or (_numeric(cell) and abs(float(cell)) > LARGEST):
-                raise _wrong(path, row.line, f"{name} is {cell!r}, which is not a finite number")
+            if NOT_FINITE.fullmatch(cell) or (_numeric(cell) and abs(float(cell)) > LARGEST):
+                what = f"{name} is {cell!r}: write a finite float32 number"
+                raise _wrong(path, row.line, what)
             if not NUMBER.fullmatch(cell):
                 raise _wrong(
                     path,
@@ -115,22 +105,25 @@ def interpret(tables: Sequence[Table]) -> Meaning:
                     f"{name} is {cell!r}, which is not a number: write numbers into "
                     "several columns, or names of classes into a single one",
                 )
-    values = tuple(tuple(tuple(map(float, row.cells)) for row in t.rows) for t in tables)
-    binary = all(number in (0, 1) for table in values for row in table for number in row)
-    return Meaning("attributes" if binary else "continuous", columns, values)
+    binary = all(float(cell) in (0, 1) for _, row in rows for cell in row.cells)
+    return Attributes if binary else Numbers
 
 
 def _numeric(cell: str) -> bool:
-    return bool(NUMBER.fullmatch(cell) or NO_NUMBER.fullmatch(cell))
+    return bool(NUMBER.fullmatch(cell) or NOT_FINITE.fullmatch(cell))
 
 
 def _text(path: Path) -> str:
     """Return the text of the file."""
     try:
         if not path.is_file():
-            raise InvalidValue(f"{visible(path)} is not a file")
+            raise InvalidValue(
+                f"{visible(path)} is not a file: write a table of labels, or remove it"
+            )
         if path.stat().st_size > MOST_BYTES:
-            raise InvalidValue(f"{visible(path)} is larger than {MOST_BYTES >> 20} MiB")
+            raise InvalidValue(
+                f"{visible(path)} is larger than {MOST_BYTES >> 20} MiB: leave columns or lines out"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
@@ -147,7 +140,7 @@ def _text(path: Path) -> str:
 
 
 def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and stripped cells of each line that is not empty."""
+    """Yield the number and the stripped cells of each line that is not empty."""
     reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
     line = 1
     while True:
@@ -163,7 +156,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _file_name(path: Path, line: int, cell: str) -> str:
-    """Return a file's name in the form of a `Listing`."""
+    """Return a file's name as in a `Listing`."""
     name = PurePosixPath(cell)
     if name.is_absolute() or ".." in name.parts:
         raise _wrong(path, line, f"{cell!r} leads out of the folder: give a path inside")

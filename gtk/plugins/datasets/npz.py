@@ -13,8 +13,8 @@ from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
+from gtk.plugins.datasets import LONGEST_SIDE
 from gtk.plugins.datasets.array_labels import read_labels
-from gtk.plugins.datasets.folder_config import LONGEST_SIDE
 from gtk.plugins.datasets.npz_array import NpzArray, find_array, open_archive, wrong
 from gtk.plugins.datasets.splitting import choose_tested
 
@@ -24,11 +24,8 @@ CHANNELS = (1, 3)
 def load(_config: NoConfig, root: Path) -> Dataset:
     """Return the images of an .npz file, read once and then mapped from the cache.
 
-    docs/data.md lists its arrays. Pickled objects are refused, and images are read in blocks, so
-    that the file may be larger than the memory.
-
-    Args:
-        root: the file, which is only read.
+    docs/data.md lists its arrays. Pickled objects are refused. Images are read in blocks, so the
+    file may be larger than memory.
 
     Raises:
         InvalidValue: the file or an array in it is wrong.
@@ -44,7 +41,7 @@ def load(_config: NoConfig, root: Path) -> Dataset:
 
 
 def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decoded:
-    """Write all images, those for training first."""
+    """Write all images, training images first."""
     images = _images(archive, "images")
     if images is None:
         raise wrong(archive, "the array 'images' is missing: save uint8 (N, H, W) or (N, H, W, C)")
@@ -56,7 +53,7 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
         tested = choose_tested([str(row) for row in range(counts[0])], classes.tolist())
     else:
         if _shape(held_out) != _shape(images):
-            raise wrong(archive, "images and test_images differ in height, width or channels")
+            raise wrong(archive, "images and test_images differ in shape: save both alike")
         tested = np.repeat([False, True], counts)
     if tested.all() or not tested.any():
         what = "testing" if tested.all() else "training"
@@ -64,21 +61,14 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
             archive, f"all images would be for {what}: give two or more of at least one class"
         )
     _write(writer, images, ~tested[: counts[0]])
-    if held_out is None:
-        _write(writer, images, tested)
-    else:
-        _write(writer, held_out, tested[counts[0] :])
+    _write(writer, *((images, tested) if held_out is None else (held_out, tested[counts[0] :])))
     spec = DataSpec(visible(root.resolve().stem) or "npz", *_shape(images), condition)
     order = np.argsort(tested, kind="stable")
     return Decoded(spec, int((~tested).sum()), labels[order], notes)
 
 
 def _images(archive: ZipFile, name: str) -> NpzArray | None:
-    """Return an array of images, None if the file lacks it.
-
-    Raises:
-        InvalidValue: it has another type or shape than images.
-    """
+    """Return an array of images, None if the file lacks it; refuse other types and shapes."""
     array = find_array(archive, name)
     if array is None:
         return None
@@ -87,7 +77,7 @@ def _images(archive: ZipFile, name: str) -> NpzArray | None:
         raise wrong(
             archive, f"{name} is {array.dtype} instead of uint8: save levels 0..255, {example}"
         )
-    if len(array.shape) not in (3, 4) or (len(array.shape) == 4 and _channel_axis(array) is None):
+    if len(array.shape) not in (3, 4) or _shape(array)[0] not in CHANNELS:
         raise wrong(
             archive,
             f"{name} has shape {array.shape}: save (N, H, W), (N, H, W, C) or (N, C, H, W), where "
@@ -95,7 +85,7 @@ def _images(archive: ZipFile, name: str) -> NpzArray | None:
         )
     sides = _shape(array)[1:]
     if not len(array):
-        raise wrong(archive, f"{name} is empty")
+        raise wrong(archive, f"{name} is empty: save at least one image")
     if not all(1 <= side <= LONGEST_SIDE for side in sides):
         raise wrong(
             archive, f"{name} has images of {sides[1]}x{sides[0]}: use sides of 1..{LONGEST_SIDE}"
@@ -103,18 +93,12 @@ def _images(archive: ZipFile, name: str) -> NpzArray | None:
     return array
 
 
-def _channel_axis(array: NpzArray) -> int | None:
-    """Return the axis of the channels, 3 of (N, H, W, C) or else 1 of (N, C, H, W)."""
-    return next((axis for axis in (3, 1) if array.shape[axis] in CHANNELS), None)
-
-
 def _shape(array: NpzArray) -> tuple[int, int, int]:
-    """Return (C, H, W)."""
-    if len(array.shape) == 3:
-        return 1, array.shape[1], array.shape[2]
-    if _channel_axis(array) == 3:
-        return array.shape[3], array.shape[1], array.shape[2]
-    return array.shape[1], array.shape[2], array.shape[3]
+    """Return (C, H, W); if both layouts fit, the last axis holds the channels."""
+    first, second, *last = array.shape[1:]
+    if not last:
+        return 1, first, second
+    return (last[0], first, second) if last[0] in CHANNELS else (first, second, last[0])
 
 
 def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_]) -> None:
@@ -123,6 +107,6 @@ def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_]) -> N
     for block in track(array.blocks(), f"reading {array.name}", array.block_count):
         images = block[wanted[start : start + len(block)]]
         start += len(block)
-        if images.ndim == 4 and _channel_axis(array) == 3:
+        if images.ndim == 4 and images.shape[3] in CHANNELS:
             images = images.transpose(0, 3, 1, 2)
         writer.add(images.reshape(len(images), *_shape(array)))

@@ -1,4 +1,4 @@
-"""One array of an .npz file, which is read in blocks of rows."""
+"""An array of an .npz file, read in blocks of rows."""
 
 import math
 import zipfile
@@ -30,8 +30,8 @@ class NpzArray:
     Attributes:
         archive: the file.
         name: of the array.
-        shape: of the array, from its header.
-        dtype: of the array, from its header; never of Python objects, which only pickle can load.
+        shape: from the array's header.
+        dtype: from the array's header; never Python objects, which only pickle can load.
     """
 
     archive: zipfile.ZipFile
@@ -62,7 +62,8 @@ class NpzArray:
             InvalidValue: the array is damaged, or larger than `MOST_BYTES`.
         """
         if len(self) * self._row_bytes > MOST_BYTES:
-            raise wrong(self.archive, f"{self.name} has more than {MOST_BYTES >> 20} MiB")
+            what = f"{self.name} has more than {MOST_BYTES >> 20} MiB: save a smaller array"
+            raise wrong(self.archive, what)
         return np.concatenate([np.zeros((0, *self.shape[1:]), self.dtype), *self.blocks()])
 
     def blocks(self) -> Iterator[NDArray[Any]]:
@@ -72,7 +73,7 @@ class NpzArray:
             InvalidValue: the array is damaged.
         """
         row, rows = self._row_bytes, self._block_rows
-        with _damage_named(self.archive, self.name), _opened(self.archive, self.name) as stream:
+        with _opened(self.archive, self.name) as stream:
             _header(stream)
             for start in range(0, len(self), rows):
                 count = min(rows, len(self) - start)
@@ -109,20 +110,20 @@ def find_array(archive: zipfile.ZipFile, name: str) -> NpzArray | None:
     """Return an array by its name, None if the file lacks it.
 
     Raises:
-        InvalidValue: it is damaged, has Python objects, or another size than its header claims.
+        InvalidValue: it is damaged, has Python objects, or differs in size from its header.
     """
     try:
         size = archive.getinfo(f"{name}.npy").file_size
     except KeyError:
         return None
-    with _damage_named(archive, name), _opened(archive, name) as stream:
+    with _opened(archive, name) as stream:
         shape, in_columns, dtype = _header(stream)
         start = stream.tell()
     if dtype.hasobject:
         raise wrong(
             archive, f"{name} has Python objects, which gtk does not load: save plain numbers"
         )
-    # The product alone does not bound a side: another side may be 0, or a value take 0 bytes.
+    # The product alone does not bound a side: another side may be 0, or a value may have 0 bytes.
     sides_fit = all(0 <= side <= size for side in shape)
     if not sides_fit or start + math.prod(shape) * dtype.itemsize != size:
         raise wrong(
@@ -138,19 +139,13 @@ def find_array(archive: zipfile.ZipFile, name: str) -> NpzArray | None:
 
 
 def wrong(archive: zipfile.ZipFile, what: str) -> InvalidValue:
-    """Return the error for a mistake in a file."""
+    """Return the error for a file with a mistake."""
     return InvalidValue(f"{visible(archive.filename)}: {what}")
-
-
-@contextmanager
-def _opened(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
-    with archive.open(f"{name}.npy") as stream:
-        yield stream
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read an array's shape, whether it is stored in column order, and its type."""
-    # A header may claim 4 GiB, which compress to a few bytes; so it is read with a limit.
+    # A header may claim 4 GiB, which compress to a few bytes: it is read with a limit.
     start = BytesIO(stream.read(HEADER_BYTES))
     version = npy.read_magic(start)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -160,10 +155,11 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 @contextmanager
-def _damage_named(archive: zipfile.ZipFile, name: str) -> Iterator[None]:
-    """Turn any error of zipfile, zlib and numpy into an `InvalidValue` of one line."""
+def _opened(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    """Open an array's file; errors of zipfile, zlib and numpy become an `InvalidValue`."""
     try:
-        yield
+        with archive.open(f"{name}.npy") as stream:
+            yield stream
     except InvalidValue:
         raise
     except Exception as error:  # damaged files make these raise errors of many types

@@ -1,4 +1,4 @@
-"""Published data sets, read through torchvision: found or downloaded, unpacked, decoded once."""
+"""Published data sets: found or downloaded, unpacked, and decoded once through torchvision."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from gtk.core.values.setting import setting
 from gtk.plugins.datasets.unpacking import (
     Archive,
     NotReadable,
-    find_sources,
+    find_source,
     link,
     plain_files,
     writable,
@@ -35,12 +35,12 @@ class Published:
     Attributes:
         name: the data set's name.
         title: for messages.
-        place: what a data root has to contain, for messages.
+        place: the content of a data root, for messages.
         files: paths below the data root, where torchvision looks for them.
         archive: the published file that contains all of `files`, if there is one.
-        images: for images in files of their own, the folder, or an archive that is read without
-            unpacking it; the first that exists is used. Empty where they are in `files`.
-        download: makes torchvision download the files into a folder.
+        images: folder, or archive that is not unpacked, of single images; the first that exists is
+            used. Empty if the images are in `files`.
+        download: downloads the files into a folder.
     """
 
     name: str
@@ -52,52 +52,67 @@ class Published:
     download: Callable[[Path], object]
 
     def sources(self, root: Path) -> list[Path]:
-        """Return the files, and the folder of images, that the data set is read from.
-
-        Raises:
-            NotReadable: one is missing.
-        """
-        found = find_sources(root, self.files, self.archive)
+        """Return the files and the images' folder or archive; `NotReadable` if one is missing."""
+        found = dict.fromkeys(find_source(root, file, self.archive) for file in self.files)
         return [*found, *([self.image_source(root)] if self.images else [])]
 
     def image_source(self, root: Path) -> Path:
-        """Return the folder or archive of images.
-
-        Raises:
-            NotReadable: both are missing.
-        """
+        """Return the folder or archive of images; `NotReadable` if both are missing."""
         for place in self.images:
             if (root / place).exists():
                 return root / place
         raise NotReadable(f"{' and '.join(self.images)} are missing")
 
 
-#: Decodes a folder in the layout of a data root, with all files but images unpacked, and passes the
-#: images to the cache's writer.
-Decode = Callable[[Path, ImageWriter], Decoded]
+def load_splits(
+    published: Published,
+    root: Path | None,
+    image_shape: tuple[int, int, int],
+    read: Callable[[Path], tuple[DataSpec, Iterable[Split]]],
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Return a data set whose splits are read as whole arrays.
+
+    Args:
+        published: its files.
+        root: the folder of the files, which is only read; None downloads them into the cache
+            folder, unless they are there.
+        image_shape: (channels, height, width) of the images.
+        read: maps a folder in the layout of a data root, with all files unpacked, to the
+            description and the splits, training first; an iterator saves memory. It imports
+            torchvision.
+        options: settings that change the images.
+
+    Raises:
+        InvalidValue: the folder lacks the files, or they are damaged.
+        WorkFailed: the download failed.
+        UserError: the cache cannot be written.
+    """
+
+    def decode(folder: Path, writer: ImageWriter) -> Decoded:
+        spec, splits = read(folder)
+        counts, labels = [], []
+        for split in splits:
+            _check(split, spec)
+            for start in range(0, len(split), CHUNK):
+                add_images(writer, split.images[start : start + CHUNK])
+            counts.append(len(split))
+            labels.append(split.labels)
+        return Decoded(spec, counts[0], np.concatenate(labels))
+
+    return load_published(published, root, image_shape, decode, options)
 
 
 def load_published(
     published: Published,
     root: Path | None,
     image_shape: tuple[int, int, int],
-    decode: Decode,
+    decode: Callable[[Path, ImageWriter], Decoded],
     options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a data set, from the cache if the same files were decoded before.
 
-    Args:
-        published: its files.
-        root: the folder of the files, which is only read; None downloads them into the cache
-            folder, unless they are there.
-        image_shape: (channels, height, width) of the decoded images.
-        decode: reads the training images, then the test images; imports torchvision.
-        options: that the decoded images depend on.
-
-    Raises:
-        InvalidValue: the folder lacks the files, or they are damaged.
-        WorkFailed: the download did not succeed.
-        UserError: the cache cannot be written.
+    `decode` writes the images, training images first; the rest is as in `load_splits`.
     """
     folder = _downloaded(published) if root is None else root.absolute()
     with _readable(published, folder):
@@ -119,34 +134,21 @@ def load_published(
     return cached_dataset(key, content, image_shape, decode_plain)
 
 
-def write_splits(writer: ImageWriter, spec: DataSpec, splits: Iterable[Split]) -> Decoded:
-    """Write the training images, then the test images, and describe them.
+def torchvision_reader(name: str) -> Any:  # noqa: ANN401 - torchvision publishes no types
+    """Return torchvision's data set class of this name."""
+    from torchvision import datasets
 
-    Args:
-        writer: of the cache.
-        spec: of the images.
-        splits: training and test; an iterator saves memory by reading one at a time.
+    return getattr(datasets, name)
 
-    Raises:
-        NotReadable: images or labels of a split do not fit `spec` or one another.
-        UserError: the cache cannot be written.
-    """
-    counts, labels = [], []
-    for split in splits:
-        _check(split, spec)
-        for start in range(0, len(split), CHUNK):
-            add_images(writer, split.images[start : start + CHUNK])
-        counts.append(len(split))
-        labels.append(split.labels)
-    return Decoded(spec, counts[0], np.concatenate(labels))
+
+def train_and_test(reader: str, folder: Path, **options: str) -> Iterator[Any]:
+    """Yield torchvision's training data set, then its test data set."""
+    for train in (True, False):
+        yield torchvision_reader(reader)(folder, train=train, **options)
 
 
 def add_images(writer: ImageWriter, images: NDArray[np.uint8]) -> None:
-    """Write images to the cache.
-
-    Raises:
-        UserError: it cannot be written. An OSError would count as a damaged file.
-    """
+    """Write images to the cache; errors of writing do not count as damaged files."""
     with writable(cache_folder()):
         writer.add(images)
 
@@ -164,7 +166,7 @@ def _check(split: Split, spec: DataSpec) -> None:
 
 
 def _downloaded(published: Published) -> Path:
-    """Return the cache's data root, after downloading what it lacks."""
+    """Return the cache's data root, after downloading missing files."""
     from filelock import FileLock
 
     folder = cache_folder() / "data"
@@ -187,7 +189,7 @@ def _downloaded(published: Published) -> Path:
 
 
 def _download(published: Published, folder: Path) -> None:
-    """Download into a temporary folder, and move the files when all are complete."""
+    """Download into a temporary folder, and move the files once all are complete."""
     partial = folder / f".{published.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -205,7 +207,7 @@ def _download(published: Published, folder: Path) -> None:
 
 @contextmanager
 def _readable(published: Published, folder: Path, stage: Path | None = None) -> Iterator[None]:
-    """Turn errors of reading into an `InvalidValue` with the remedy."""
+    """Turn errors of reading into `InvalidValue`."""
     try:
         yield
     except GtkError:
@@ -222,5 +224,5 @@ def _readable(published: Published, folder: Path, stage: Path | None = None) -> 
 
 def _reason(error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
-    # torchvision adds this advice for programmers.
+    # torchvision's advice for programmers.
     return reason.removesuffix(". You can use download=True to download it")

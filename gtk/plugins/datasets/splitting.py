@@ -1,4 +1,4 @@
-"""A fixed split into training and test images where the data come without one."""
+"""A fixed split into training and test images for data without one."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
@@ -7,22 +7,19 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-#: One image in so many is for testing.
+#: One image in this many is for testing.
 ROUND = 10
 
 
 def choose_tested(names: Sequence[str], groups: Sequence[Hashable]) -> NDArray[np.bool_]:
     """Choose the images for testing: in each group a tenth, rounded down, but one of two or more.
 
-    The order in which they are chosen is that of the SHA-256 of their names, so another image in
-    the group moves hardly any from one side to the other, and the order of the files none.
+    They are chosen in the order of the SHA-256 of their names, so that another image in the group
+    moves few images to the other side, and another order of the files moves none.
 
     Args:
-        names: of the images, such that no two are equal.
-        groups: what each belongs to, such as its class.
-
-    Returns:
-        (N,) whether each is for testing.
+        names: of the images, all different.
+        groups: each image's group, such as its class.
     """
     members = defaultdict(list)
     for row, group in enumerate(groups):

@@ -1,4 +1,4 @@
-"""Many files at once, in their order."""
+"""A function applied in threads, with results in the items' order."""
 
 import os
 from collections import deque
@@ -10,18 +10,18 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: More gain nothing, and each may hold a large image.
+#: More threads gain nothing, and each may hold a large image.
 MOST_THREADS = 8
-#: Items handed to a thread at a time: handing over costs as much as reading a small file's header.
+#: Items for a thread at a time: handing over costs as much as reading a small file's header.
 PORTION = 4
 
 
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
 ) -> Iterator[Result]:
-    """Yield what the function makes of each item, in their order, for any number of threads.
+    """Yield the function's result for each item, in the items' order.
 
-    Only a few results are held ahead, so memory does not grow with the number of items.
+    Few results are held ahead, so memory does not grow with the number of items.
     """
     threads = threads or min(MOST_THREADS, os.cpu_count() or 1)
 

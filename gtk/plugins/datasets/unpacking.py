@@ -1,4 +1,4 @@
-"""Unpacking of a data root's files into a folder; the root itself is only read."""
+"""Unpacking a data root's files into a folder; the root itself is only read."""
 
 import gzip
 import shutil
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from gtk.core.storage.cache import CACHE_VARIABLE
 from gtk.core.values.errors import UserError
 
-#: Published files have up to 600 MB, so one that unpacks to more than this is broken or a bomb.
+#: Published files have up to 600 MB: a file that unpacks to more than this is broken or a bomb.
 MOST_BYTES = 2**30
 CHUNK_BYTES = 2**20
 
@@ -24,7 +24,7 @@ class NotReadable(Exception):
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that contains all the others.
+    """An archive of all files of a data set.
 
     Attributes:
         path: below the data root; ends in .zip or .tar.gz.
@@ -40,13 +40,27 @@ class Archive:
         return self.member.format(path=file, name=file.rpartition("/")[2])
 
 
-def find_sources(root: Path, files: Sequence[str], archive: Archive | None) -> list[Path]:
-    """Return the sources of the files: themselves, FILE.gz or the archive.
+class LimitedStream:
+    """A stream that raises an error after `MOST_BYTES`."""
 
-    Raises:
-        NotReadable: a file is in none of these.
-    """
-    return list(dict.fromkeys(_source(root, file, archive) for file in files))
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - gzip's and zipfile's have no common type
+        self._stream, self._left = stream, MOST_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        content: bytes = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise NotReadable(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        return content
+
+
+def find_source(root: Path, file: str, archive: Archive | None) -> Path:
+    """Return the file, its FILE.gz or the archive; `NotReadable` if all are missing."""
+    for place in (file, f"{file}.gz", *([] if archive is None else [archive.path])):
+        if (root / place).is_file():
+            return root / place
+    raise NotReadable(f"{file} is missing")
 
 
 @contextmanager
@@ -55,15 +69,10 @@ def plain_files(
 ) -> Iterator[Path]:
     """Provide every file in `stage`, under its path below `root`, and remove `stage` afterwards.
 
-    Unpacked files of the root are linked; the others are unpacked. Members of archives are found
-    by name and written to a path of ours, so that a malicious name cannot lead elsewhere.
-
-    Args:
-        root: the data root.
-        files: paths below it, in the order of the archive where there is one.
-        archive: that may contain them.
-        stage: a folder that no one else uses; it is emptied first, since a killed process may
-            have left files in it.
+    Plain files of the root are linked; the others are unpacked. Members of archives are found by
+    name and written to a path of ours, so that a malicious name cannot lead elsewhere. `stage` is a
+    folder that no other process uses; it is emptied first, since a killed process may have left
+    files in it.
 
     Raises:
         NotReadable: a file is missing, damaged or too large.
@@ -71,99 +80,62 @@ def plain_files(
     """
     shutil.rmtree(stage, ignore_errors=True)
     try:
-        packed = []
+        packed = {}
         for file in files:
-            source, target = _source(root, file, archive), stage / file
+            source, target = find_source(root, file, archive), stage / file
             with writable(stage):
                 target.parent.mkdir(parents=True, exist_ok=True)
             if archive is not None and source == root / archive.path:
-                packed.append(file)
+                packed[archive.member_of(file)] = target
             elif source.suffix == ".gz" and not file.endswith(".gz"):
                 with _damage_named(f"{file}.gz"), gzip.open(source) as stream:
-                    _copy(cast("IO[bytes]", stream), target, stage)
+                    _copy(stream, target, stage)
             else:
                 link(source, target)
         if packed and archive is not None:
-            _unpack(root, archive, packed, stage)
+            unpack = _unpack_zip if archive.path.endswith(".zip") else _unpack_tar
+            with _damage_named(archive.path):
+                unpack(root / archive.path, packed, stage)
+            for member, target in packed.items():
+                if not target.exists():
+                    raise NotReadable(f"{archive.path} lacks {member}")
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _source(root: Path, file: str, archive: Archive | None) -> Path:
-    places = [root / file, root / f"{file}.gz"]
-    places += [] if archive is None else [root / archive.path]
-    for place in places:
-        if place.is_file():
-            return place
-    raise NotReadable(f"{file} is missing")
-
-
 def link(source: Path, target: Path) -> None:
-    """Make `target` a link to `source`.
-
-    Raises:
-        UserError: its folder cannot be written.
-    """
+    """Make `target` a link to `source`."""
     with writable(target.parent):
         target.symlink_to(source.resolve())
 
 
-def _unpack(root: Path, archive: Archive, files: Sequence[str], stage: Path) -> None:
-    wanted = {archive.member_of(file): stage / file for file in files}
-    unpack = _unpack_zip if archive.path.endswith(".zip") else _unpack_tar
-    with _damage_named(archive.path):
-        unpack(root / archive.path, wanted, stage)
-    for member, target in wanted.items():
-        if not target.exists():
-            raise NotReadable(f"{archive.path} lacks {member}")
-
-
 def _unpack_zip(path: Path, wanted: dict[str, Path], stage: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        present = set(archive.namelist())
-        for member in wanted.keys() & present:
+        for member in wanted.keys() & set(archive.namelist()):
             with archive.open(member) as packed:
                 stream = gzip.GzipFile(fileobj=packed) if member.endswith(".gz") else packed
-                _copy(cast("IO[bytes]", stream), wanted[member], stage)
+                _copy(stream, wanted[member], stage)
 
 
 def _unpack_tar(path: Path, wanted: dict[str, Path], stage: Path) -> None:
     # Read as a limited stream: a tar's headers, too, may claim any size.
     with (
         gzip.open(path) as packed,
-        tarfile.open(fileobj=cast("IO[bytes]", _Limited(packed)), mode="r|") as archive,
+        tarfile.open(fileobj=cast("IO[bytes]", LimitedStream(packed)), mode="r|") as archive,
     ):
         for member in archive:
-            target = wanted.get(member.name)
-            stream = archive.extractfile(member) if target and member.isreg() else None
-            if target is not None and stream is not None:
-                _copy(stream, target, stage)
+            stream = archive.extractfile(member) if member.isreg() else None  # follow no links
+            if stream is not None and member.name in wanted:
+                _copy(stream, wanted[member.name], stage)
 
 
-class _Limited:
-    """A stream that raises an error after `MOST_BYTES`."""
-
-    def __init__(self, stream: gzip.GzipFile) -> None:
-        self._stream, self._left = stream, MOST_BYTES
-
-    def read(self, size: int) -> bytes:
-        content = self._stream.read(size)
-        self._left -= len(content)
-        if self._left < 0:
-            raise NotReadable(f"it unpacks to more than {MOST_BYTES:,} bytes")
-        return content
-
-
-def _copy(stream: IO[bytes], target: Path, stage: Path) -> None:
-    written = 0
+def _copy(stream: Any, target: Path, stage: Path) -> None:  # noqa: ANN401 - as above
+    limited = LimitedStream(stream)
     with writable(stage):
         output = target.open("wb")
     with output:
-        while content := stream.read(CHUNK_BYTES):
-            written += len(content)
-            if written > MOST_BYTES:
-                raise NotReadable(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        while content := limited.read(CHUNK_BYTES):
             with writable(stage):
                 output.write(content)
         with writable(stage):
@@ -172,11 +144,7 @@ def _copy(stream: IO[bytes], target: Path, stage: Path) -> None:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Turn an OSError of writing, as of a full disk, into a `UserError` that names the cache.
-
-    Raises:
-        UserError: the cache cannot be written.
-    """
+    """Turn an OSError of writing, such as a full disk, into a `UserError` that names the cache."""
     try:
         yield
     except OSError as error:
