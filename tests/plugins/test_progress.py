@@ -13,12 +13,12 @@ from rich.console import Console
 import gtk
 from gtk.core.values.text import visible
 from gtk.pictures.grid import write_png
-from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 from gtk.plugins.callbacks.progress import ProgressDisplay
 from gtk.plugins.callbacks.thumbnail import Thumbnail
 from gtk.plugins.callbacks.trend import Trend
+from gtk.plugins.callbacks.work import bar
 
 #: What a plugin may call its terms, and how large they may be.
 HARD = {

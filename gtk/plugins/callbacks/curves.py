@@ -1,4 +1,4 @@
-"""Draw how the loss and its terms come down."""
+"""Pictures of the loss and its terms as curves."""
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
@@ -9,17 +9,17 @@ from gtk.plugins.callbacks.picture import picture_due
 
 
 class CurvePictures:
-    """Writes pictures/curves.png anew from all that metrics.jsonl holds."""
+    """Writes pictures/curves.png from metrics.jsonl."""
 
     @hookimpl
     def gtk_epoch_end(self, run: Run, progress: Progress) -> None:
-        """Draw the curves so far, where pictures are due; the last epoch's come at the end."""
+        """Draw the curves so far if pictures are due; the last epoch's come at the end."""
         if picture_due(run, progress) and progress.epoch < progress.epochs:
             self.gtk_train_end(run)
 
     @hookimpl
     def gtk_train_end(self, run: Run) -> None:
-        """Draw all curves: by now the test images have been evaluated, too."""
+        """Draw all curves, with the evaluation of the test images."""
         reports = run.metrics()
         if reports:  # none where the training ended before its first report
             run.pictures.mkdir(exist_ok=True)

@@ -1,10 +1,13 @@
-"""Numbers and spans of time as a person reads them: short, and never 0.00 for what is not 0."""
+"""Numbers and spans of time as a person reads them."""
 
 import math
 
 
 def format_number(value: float) -> str:
-    """Return a number in about four significant digits, in at most ten characters."""
+    """Return a number in about four significant digits, in at most ten characters.
+
+    A number other than 0 never reads 0.00.
+    """
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if not 1e-3 <= abs(value) < 1e6:

@@ -1,24 +1,24 @@
-"""How long a training has taken, and how long it will."""
+"""The elapsed time and the remaining time of a training."""
 
 from collections import deque
 from collections.abc import Callable
 
 from gtk.core.training.progress import Progress
 
-#: Reports that the time left is judged by: enough to average over an epoch's pictures, few enough
-#: to follow a machine that others use as well.
+#: Reports that the time left is estimated from: enough to average over an epoch's pictures, few
+#: enough to follow a shared machine.
 REPORTS = 30
 
 
 class Pace:
-    """Notes when reports came.
+    """Measures the pace of reports.
 
     Args:
-        clock: seconds, from any moment on.
+        clock: returns seconds.
 
     Attributes:
         gone: seconds since the first report.
-        left: seconds until the last step at the pace of the newest reports; None until it is known.
+        left: estimated seconds until the last step; None until it is known.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -29,7 +29,7 @@ class Pace:
         self._reports: deque[tuple[float, int]] = deque(maxlen=REPORTS)
 
     def note(self, progress: Progress) -> None:
-        """Note a report, now; the first is that of the training's start."""
+        """Record a report; the first is that of the training's start."""
         now = self._clock()
         if self._start is None:
             self._start = now

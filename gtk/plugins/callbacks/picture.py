@@ -1,4 +1,4 @@
-"""A picture that is drawn again and again as a training goes on."""
+"""The base of pictures that are drawn after some epochs."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -9,37 +9,37 @@ from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
 
-#: Pictures in a training, with `sample_every` 0.
+#: Pictures in a training if `sample_every` is 0.
 PICTURES = 10
 
 
 class EpochPicture(ABC):
-    """Draws after some epochs, after the last, and where a training stops early."""
+    """Draws after some epochs, after the last one, and after an early stop."""
 
     @abstractmethod
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw what this model, in eval mode, makes of this epoch; or nothing."""
+        """Draw a picture of this epoch's model, which is in eval mode, or nothing."""
 
     @hookimpl
     def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw if this epoch is due for a picture."""
+        """Draw if a picture is due."""
         if picture_due(run, progress):
             self.draw(run, model, dataset, progress)
 
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw if the training has stopped early, in an epoch that was not due for a picture."""
+        """Draw if the training has stopped early, in an epoch without a picture."""
         if progress.stopped and not picture_due(run, progress):
             self.draw(run, model, dataset, progress)
 
 
 def picture_due(run: Run, progress: Progress) -> bool:
-    """Say whether this epoch is due for pictures; the last always is."""
+    """Return whether pictures are due after this epoch; after the last they always are."""
     every = run.settings.train.sample_every or max(1, progress.epochs // PICTURES)
     return progress.epoch % every == 0 or progress.epoch == progress.epochs
 
 
 def picture_path(run: Run, kind: str, progress: Progress) -> Path:
-    """Return where this epoch's picture of a kind goes: pictures/kind-0030.png."""
+    """Return the path of this epoch's picture of a kind: pictures/kind-0030.png."""
     run.pictures.mkdir(exist_ok=True)
     return run.pictures / f"{kind}-{progress.epoch:04d}.png"

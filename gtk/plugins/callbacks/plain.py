@@ -1,4 +1,4 @@
-"""How a training comes along where nothing can be drawn over: a line now and then."""
+"""The progress of a training as plain lines, where nothing can be redrawn."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,18 @@ from gtk.core.values.text import visible
 from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 
-#: Lines that a training prints, if it is short.
+#: Lines of a short training.
 LINES = 10
-#: Seconds after which a long one prints a line in any case.
+#: The longest time without a line, in seconds.
 SILENCE = 60.0
 
 
 class PlainLines:
-    """Prints a line after every tenth of the way, and about once a minute in between.
+    """Prints a line after every tenth of the training, and about once a minute in between.
 
     Args:
-        console: where to print; every line is whole and written out at once.
-        clock: seconds, from any moment on.
+        console: where to print; every line is flushed at once.
+        clock: returns seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
@@ -32,7 +32,7 @@ class PlainLines:
         self._printed = 0.0
 
     def start(self, run: Run, progress: Progress) -> None:
-        """Begin where the training does."""
+        """Start counting."""
         self._pace.note(progress)
         self._tenths = progress.step * LINES // progress.total_steps
         self._printed = self._clock()
@@ -46,7 +46,7 @@ class PlainLines:
             self._console.print(self._line(progress), soft_wrap=True)
 
     def end(self) -> None:
-        """Do nothing: every line stands by itself."""
+        """Do nothing: every line is complete."""
 
     def _line(self, progress: Progress) -> str:
         parts = [

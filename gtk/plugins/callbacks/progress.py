@@ -1,4 +1,4 @@
-"""Show how a training comes along: drawn live in a terminal or notebook, lines elsewhere."""
+"""The progress of a training: drawn live in a terminal or notebook, as lines elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -19,22 +19,21 @@ class ProgressDisplay:
     """Shows the work before a training, and then epoch, step, speed, time left and terms.
 
     Args:
-        console: where to show them; standard error unless told otherwise, as results go to
-            standard output.
-        clock: seconds, from any moment on.
+        console: where to show them; by default standard error, since results go to standard output.
+        clock: returns seconds.
     """
 
     def __init__(
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._console = console or Console(stderr=True, markup=False, highlight=False)
-        # What cannot move its cursor, or has no letters for bars and arrows, gets plain lines.
+        # A console that cannot move its cursor or draw bars and arrows gets plain lines.
         terminal = (
             self._console.is_terminal
             and not self._console.is_dumb_terminal
             and not self._console.options.ascii_only
         )
-        # In a notebook rich draws over what it drew before only through ipywidgets.
+        # In a notebook rich redraws only through ipywidgets.
         notebook = self._console.is_jupyter and find_spec("ipywidgets") is not None
         self._work = WorkDisplay(self._console, clock, live=terminal)
         self._display: Screen | PlainLines = (
@@ -45,17 +44,17 @@ class ProgressDisplay:
 
     @hookimpl
     def gtk_work(self, what: str, done: int, total: int) -> None:
-        """Show how far the data are."""
+        """Show the progress of reading the data."""
         self._work.tell(what, done, total)
 
     @hookimpl
     def gtk_note(self, note: str) -> None:
-        """Print what there is to know of the data."""
+        """Print a note about the data."""
         self._console.print(visible(f"note: {note}"), soft_wrap=True)
 
     @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
-        """Begin the display at the step where the training begins or goes on."""
+        """Start the display."""
         verb = "Resuming" if progress.step else "Training"
         self._console.print(f"{verb}: {run.path}", soft_wrap=True)
         self._display.start(run, progress)
@@ -66,13 +65,13 @@ class ProgressDisplay:
         try:
             self._display.step(progress)
         except Exception:
-            # Left out from here on, it would leave a terminal without a cursor.
+            # gtk now drops this callback, which would leave the terminal without a cursor.
             self._display.end()
             raise
 
     @hookimpl
     def gtk_train_end(self, progress: Progress) -> None:
-        """Leave the last state standing, and say why there is no more of it."""
+        """Leave the last state on the screen, and print the reason of an early stop."""
         self._display.end()
         if progress.stopped:
             self._console.print(progress.stopped, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Write the report of a run when its training is over."""
+"""The report of a run, written when its training ends."""
 
 from gtk.core.contracts.model import Model
 from gtk.core.models.summary import parameter_count
@@ -8,11 +8,11 @@ from gtk.pictures.report import write_report
 
 
 class RunReport:
-    """Writes report.html: finished, stopped early or interrupted, as far as there is anything."""
+    """Writes report.html of a training that finished, stopped early or was interrupted."""
 
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model) -> None:
-        """Write it anew from what the run folder holds by now."""
+        """Write it from the run folder, if that has metrics or pictures."""
         if not (run.metrics_file.path.exists() or run.pictures.exists()):
             return
         counts = {name: parameter_count(item) for name, item in model.networks().items()}

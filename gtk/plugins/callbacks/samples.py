@@ -1,4 +1,4 @@
-"""Draw samples as the training goes on, always from the same noise, so that epochs compare."""
+"""Pictures of samples, always from the same noise, so that epochs compare."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +12,20 @@ from gtk.core.values.request import choose_labels
 from gtk.pictures.grid import image_grid, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 
-#: Images of each class, or in each row where there are no classes.
-ROWS = 5
-UNCONDITIONAL_COLUMNS = 10
+#: Images of each class, and images in a row without classes.
+ROWS, UNCONDITIONAL_COLUMNS = 5, 10
 
 
 class SamplePictures(EpochPicture):
     """Writes pictures/samples-0030.png and the like: a column for every class."""
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw them."""
+        """Draw samples."""
         write_png(sample_grid(model), picture_path(run, "samples", progress))
 
 
 def sample_grid(model: Model) -> NDArray[np.uint8]:
-    """Draw some images for each class, or for each example of another condition, in a grid.
-
-    Returns:
-        (H, W) if grey, (H, W, 3) in colour.
-    """
+    """Draw some images for each example of the condition in a grid: (H, W) or (H, W, 3)."""
     condition = model.condition
     columns = len(condition.examples()) if condition else UNCONDITIONAL_COLUMNS
     labels, count = choose_labels(condition, None, ROWS * columns)

@@ -1,4 +1,4 @@
-"""How a training comes along in a terminal: a few lines that are drawn over and over."""
+"""The progress of a training in a terminal: a few lines, redrawn in place."""
 
 from collections.abc import Callable
 
@@ -11,21 +11,21 @@ from rich.text import Text
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.text import visible
-from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 from gtk.plugins.callbacks.thumbnail import Thumbnail
 from gtk.plugins.callbacks.trend import VALUES, Trend
+from gtk.plugins.callbacks.work import bar
 
 #: Seconds between two drawings: drawing takes milliseconds, a small network's step less than one.
 REDRAW = 0.2
-#: The same where there is a picture: 70 kB, which may go through a slow line.
+#: Seconds between two drawings with a picture: 70 kB, maybe over a slow line.
 REDRAW_PICTURE = 0.5
-#: The smallest terminal that has room for a picture, in characters and lines.
+#: The smallest terminal with room for a picture, in characters and lines.
 WIDE, HIGH = 80, 30
-#: The most lines that a picture takes, its caption included.
+#: The most lines of a picture, its caption included.
 PICTURE = 23
-#: Characters of a value, of the longest word of a trend, and of the shortest bar and name.
+#: Characters of a value, of a trend's longest word, and of the shortest bar and name.
 VALUE, WORD, BAR, NAME = 10, 7, 8, 4
 GAP = "  "
 
@@ -33,7 +33,7 @@ GAP = "  "
 class Screen:
     """Shows epoch, step, a bar, speed, times, learning rate, terms, and the newest samples.
 
-    No line is longer than the terminal is wide: what matters least is left out first.
+    Lines fit the terminal's width: the least important items are left out first.
 
     Args:
         console: a terminal or a notebook.
@@ -50,14 +50,14 @@ class Screen:
         self._live = Live(self, console=console, auto_refresh=False, vertical_overflow="crop")
 
     def start(self, run: Run, progress: Progress) -> None:
-        """Begin where the training does."""
+        """Start the display."""
         self._progress = progress
         self._thumbnail = Thumbnail(run)
         self._pace.note(progress)
         self._live.start(refresh=True)
 
     def step(self, progress: Progress) -> None:
-        """Take a report, and draw it unless the last drawing is too near."""
+        """Take a report, and draw unless the last drawing is too recent."""
         self._progress = progress
         self._pace.note(progress)
         for name, value in progress.terms.items():
@@ -67,15 +67,16 @@ class Screen:
             self._live.refresh()
 
     def end(self) -> None:
-        """Leave the last state standing, below it a free line, and the cursor on it."""
+        """Leave the last state on the screen, and the cursor on a free line below it."""
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw what fits into the terminal as it is now."""
+        """Draw the items that fit into the terminal now."""
         width, height = options.max_width, console.size.height
         if self._progress is None or self._thumbnail is None:
             return
-        head = [*self._head(self._progress, width), *_flow(self._facts(self._progress), width)]
+        figures = _flow(self._figures(self._progress), width)
+        head = [*self._head(self._progress, width), *figures]
         # The last line stays free: a terminal scrolls when it is written to.
         lines = [*head, *self._terms(width, height - len(head) - 1)][: height - 1]
         for line in lines:
@@ -90,7 +91,7 @@ class Screen:
                 yield Segment.line()
 
     def _head(self, progress: Progress, width: int) -> list[Text]:
-        """Say how far it is, with a bar where there is room for one."""
+        """Return epoch, share and step, with a bar if there is room for one."""
         share = progress.step / progress.total_steps
         before = f"epoch {progress.epoch}/{progress.epochs}"
         after = f"{int(share * 100):>3}%  step {progress.step}/{progress.total_steps}"
@@ -99,22 +100,22 @@ class Screen:
             return _flow([before, after.strip()], width)
         return [Text(before + GAP).append_text(bar(room, share)).append(GAP + after)]
 
-    def _facts(self, progress: Progress) -> list[str]:
-        facts = [f"{format_seconds(self._pace.gone)} gone"]
+    def _figures(self, progress: Progress) -> list[str]:
+        figures = [f"{format_seconds(self._pace.gone)} gone"]
         if self._pace.left is not None:
-            facts.append(f"{format_seconds(self._pace.left)} left")
+            figures.append(f"{format_seconds(self._pace.left)} left")
         if progress.images_per_second:
-            facts.append(f"{progress.images_per_second:,.0f} images/s")
-        return [*facts, f"learning rate {progress.learning_rate:.3g}"]
+            figures.append(f"{progress.images_per_second:,.0f} images/s")
+        return [*figures, f"learning rate {progress.learning_rate:.3g}"]
 
     def _terms(self, width: int, height: int) -> list[Text]:
-        """Return a line for each term; where they are too many, a last one that counts the rest."""
+        """Return a line for each term; if they are too many, the last line counts the rest."""
         names = list(self._trends)
         if len(names) > height:
             names = names[: max(0, height - 1)]
         if not names:
             return []
-        # A name gives way to value and arrow, the word and the drawn values to the name.
+        # Value and arrow take precedence over a name, a name over the word and the drawn values.
         room = width - VALUE - 3 * len(GAP)
         longest = max(cell_len(visible(name)) for name in names)
         column = min(longest, max(NAME, room))
@@ -127,7 +128,7 @@ class Screen:
 
 
 def _term(name: str, trend: Trend, column: int, room: int) -> Text:
-    """Return a term's name, value, arrow and, in the room that is left, word and last values."""
+    """Return a term's name, value and arrow, and its word and last values if there is room."""
     line = Text(visible(name))
     line.truncate(column, overflow="ellipsis", pad=True)
     arrow, word = trend.direction()
@@ -143,7 +144,7 @@ def _term(name: str, trend: Trend, column: int, room: int) -> Text:
 
 
 def _flow(parts: list[str], width: int) -> list[Text]:
-    """Put parts beside each other, and on further lines what does not fit."""
+    """Put parts beside each other, on as many lines as they need."""
     lines = [parts[0]]
     for part in parts[1:]:
         if cell_len(lines[-1] + GAP + part) <= width:

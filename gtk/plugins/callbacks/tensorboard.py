@@ -1,4 +1,4 @@
-"""Write a training's figures and samples as TensorBoard reads them."""
+"""A training's figures, samples and settings as event files of TensorBoard."""
 
 import logging
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from gtk.plugins.callbacks.picture import picture_due
 from gtk.plugins.callbacks.samples import sample_grid
 
 FOLDER = "tensorboard"
-#: Where samples and settings go. Figures go into a folder for each split: one chart has them all.
+#: The folder of samples and settings. Each split has its own: TensorBoard puts them in one chart.
 ROOT = "."
 LEARNING_RATE = "training/learning_rate"
 
 
 class TensorBoard:
-    """Writes RUN/tensorboard: event files for settings and samples, and below it for each split.
+    """Writes RUN/tensorboard: event files of settings and samples, and below it of each split.
 
-    All is on its way to disk before the checkpoint of its step is, so that a training that goes on
-    from there, whatever stopped it, loses no point; those after it are purged and written again.
+    Points are flushed before the checkpoint of their step, so that a resumed training loses none;
+    those after the checkpoint are purged and written again.
 
     Raises:
         InvalidValue: the package tensorboard is not installed.
@@ -43,10 +43,10 @@ class TensorBoard:
 
     @hookimpl
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
-        """Write the settings, and what the run's metrics have and the event files lack."""
+        """Write the settings, and the metrics that the event files lack."""
         self._next = progress.step + 1
         folder = run.folder(FOLDER)
-        if (folder / "test").is_dir():  # evaluated anew at the end, maybe of the same weights
+        if (folder / "test").is_dir():  # evaluated again at the end, maybe with the same weights
             self._open(run, "test", purge_step=0)
         for split in ("train", "validation"):
             self._complete(run, split)
@@ -55,11 +55,12 @@ class TensorBoard:
     @hookimpl
     def gtk_step_end(self, run: Run, progress: Progress) -> None:
         """Write the terms, the speed and the learning rate."""
-        facts = {
+        figures = {
+            **progress.terms,
             "training/images_per_second": progress.images_per_second,
             LEARNING_RATE: progress.learning_rate,
         }
-        self._write(run, "train", {**progress.terms, **facts}, progress.step)
+        self._write(run, "train", figures, progress.step)
 
     @hookimpl
     def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
@@ -68,7 +69,7 @@ class TensorBoard:
 
     @hookimpl
     def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
-        """Write samples, as often as pictures are drawn."""
+        """Write samples if pictures are due."""
         if picture_due(run, progress):
             picture = sample_grid(model)
             layout = "HW" if picture.ndim == 2 else "HWC"
@@ -84,7 +85,7 @@ class TensorBoard:
         self._writers.clear()
 
     def _complete(self, run: Run, split: str) -> None:
-        """Write from the metrics what was trained while nobody watched, if anything was."""
+        """Write the metrics of steps that were trained without this callback, if any."""
         lines = [line for line in run.metrics() if line["split"] == split]
         known = _steps(run.folder(FOLDER) / split) if lines else set()
         first = min((line["step"] for line in lines if line["step"] not in known), default=None)
@@ -103,7 +104,7 @@ class TensorBoard:
         writer.flush()
 
     def _write_settings(self, run: Run) -> None:
-        """Write the settings to read, and to sort runs by among TensorBoard's hyperparameters."""
+        """Write the settings as text and as TensorBoard's hyperparameters."""
         from torch.utils.tensorboard.summary import hparams
 
         document = run.settings.as_document()
@@ -115,9 +116,9 @@ class TensorBoard:
         rows = [f"| {name} | {_plain(value)} |" for name, value in settings.items()]
         text = "\n".join(["| setting | value |", "| --- | --- |", *rows])
         writer = self._writer(run, ROOT)
-        # From the step to come on; what is written at an earlier one stays when it goes on again.
+        # At the next step: an earlier one would survive the purge of a later resume.
         writer.add_text("settings", text, self._next)
-        # Without an experiment's description TensorBoard finds the metrics, in all folders, itself.
+        # Without an experiment's description TensorBoard itself finds the metrics of all folders.
         _, session, _ = hparams(  # type: ignore[no-untyped-call]
             {name: _plain(value) for name, value in settings.items()}, {}
         )
@@ -131,18 +132,18 @@ class TensorBoard:
         return self._writers[split]
 
     def _open(self, run: Run, split: str, *, purge_step: int) -> None:
-        """Begin a file that hides what older ones have of this step and those after it."""
+        """Start a file that hides points of older files from this step on."""
         folder = run.folder(FOLDER) / split
         self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
 
 
 def _steps(folder: Path) -> set[int]:
-    """Return the steps that a folder's event files have figures of."""
+    """Return the steps with figures in a folder's event files."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     logger = logging.getLogger("tensorboard")
-    before, logger.disabled = logger.disabled, True  # it warns of points that are purged by intent
+    before, logger.disabled = logger.disabled, True  # it would warn of purged points
     if folder.is_dir():
         events.Reload()
     logger.disabled = before

@@ -1,4 +1,4 @@
-"""The newest picture of a run, small enough for a corner of the terminal."""
+"""The newest samples of a run, small enough for the terminal."""
 
 from pathlib import Path
 
@@ -9,16 +9,12 @@ from rich.segment import Segment
 from gtk.core.storage.run import Run
 from gtk.pictures.preview import half_blocks
 
-#: Fewer lines than this show nothing anybody can make out.
+#: A picture in fewer lines is unreadable.
 LINES = 6
 
 
 class Thumbnail:
-    """Draws the newest of pictures/samples-*.png; reads and scales it once.
-
-    Args:
-        run: whose pictures they are.
-    """
+    """Draws the newest of a run's pictures/samples-*.png; reads and scales it once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -26,16 +22,13 @@ class Thumbnail:
         self._lines: list[list[Segment]] = []
 
     def lines(self, console: Console, width: int, height: int) -> list[list[Segment]]:
-        """Return the picture's lines below one that says what it is; none where it cannot be.
+        """Return a caption and the picture's lines, of at most this width and height.
 
-        Args:
-            console: which is drawn on; without colours a picture is nothing.
-            width: characters that a line may have.
-            height: lines that there are.
+        Nothing without a picture, colours or room.
         """
         if height <= LINES or console.no_color or console.color_system is None:
             return []
-        # Longer names are later: numbers of four digits grow to five.
+        # Longer names are newer: numbers of four digits grow to five.
         paths = list(self._run.pictures.glob("samples-*.png"))
         newest = max(paths, key=lambda path: (len(path.name), path.name), default=None)
         if newest is None:

@@ -1,13 +1,12 @@
-"""Where a term is going, in an arrow, a word and a line of its last values."""
+"""The trend of a term: an arrow, a word and a sparkline of its last values."""
 
 from collections import deque
 
-#: Shares of the past that remain in the averages at each report: their difference is the trend.
-#: Single reports are too noisy to compare.
+#: Decay of a fast and a slow average; their difference is the trend. Single reports are too noisy.
 NEAR, FAR = 0.5, 0.9
-#: A difference of less than this share of the term is none.
+#: A smaller share of the term is no trend.
 STEADY = 0.01
-#: Values that are drawn.
+#: The most values that are drawn.
 VALUES = 20
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -22,11 +21,11 @@ class Trend:
 
     @property
     def value(self) -> float:
-        """The last one."""
+        """The last value."""
         return self._values[-1]
 
     def note(self, value: float) -> None:
-        """Take one more value."""
+        """Add a value."""
         if not self._values:
             self._near = self._far = value
         self._near += (1 - NEAR) * (value - self._near)
@@ -34,7 +33,7 @@ class Trend:
         self._values.append(value)
 
     def direction(self) -> tuple[str, str]:
-        """Return an arrow and a word; both empty for a first value, which goes nowhere."""
+        """Return an arrow and a word; both are empty for a first value."""
         if len(self._values) < 2:
             return "", ""
         difference = self._near - self._far
@@ -43,12 +42,12 @@ class Trend:
         return ("↓", "falling") if difference < 0 else ("↑", "rising")
 
     def line(self, width: int) -> str:
-        """Draw as many of the last values as fit, between the lowest and the highest of them."""
+        """Draw the last `width` values between their lowest and their highest."""
         values = list(self._values)[-width:]
         lowest, highest = min(values), max(values)
         if highest == lowest:
             return LEVELS[0] * len(values)
         top = len(LEVELS) - 1
-        # Halved first: the difference of two huge numbers may be no number any more.
+        # Halved first: the difference of two huge numbers may overflow.
         span = highest / 2 - lowest / 2
         return "".join(LEVELS[round((value / 2 - lowest / 2) / span * top)] for value in values)

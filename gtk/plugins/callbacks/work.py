@@ -1,4 +1,4 @@
-"""How far long work before a training has come: a bar in a terminal, lines elsewhere."""
+"""The progress of long work before a training: a bar in a terminal, lines elsewhere."""
 
 from collections.abc import Callable
 
@@ -9,29 +9,28 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from gtk.core.values.text import visible
-from gtk.plugins.callbacks.bar import bar
 from gtk.plugins.callbacks.number import format_seconds
 
-#: Seconds that work takes before anything is said of it, and between two plain lines.
+#: Seconds before the first output, and between two plain lines.
 PATIENCE = 1.0
 #: Seconds between two drawings of the bar.
 REDRAW = 0.2
-#: Plain lines in all, after the first.
+#: Plain lines after the first.
 LINES = 10
-#: The fewest characters of a bar, and of a name before the count gives way.
+#: The fewest characters of a bar, and of a name beside the count.
 BAR, NAME = 8, 8
 
 
 class WorkDisplay:
-    """Shows one work after the other.
+    """Shows one task after the other.
 
-    The bar is a whole line, and the next one is written over it: wherever the work ends, by
-    Ctrl-C or an error, the terminal is as it was, and the line says how far it came.
+    The bar is a whole line, which the next one overwrites: wherever the work ends, by Ctrl-C or an
+    error, the terminal is in order, and the line shows the progress.
 
     Args:
         console: where to show it.
-        clock: seconds, from any moment on.
-        live: whether a line can be written over.
+        clock: returns seconds.
+        live: whether a line can be overwritten.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float], *, live: bool) -> None:
@@ -44,7 +43,7 @@ class WorkDisplay:
         self._tenths = 0
 
     def tell(self, what: str, done: int, total: int) -> None:
-        """Show how many of `total` items are done, if it is time to."""
+        """Show how many of `total` items are done, if an update is due."""
         now = self._clock()
         if done == 0 or what != self._what:
             self._what, self._begun, self._shown, self._tenths = what, now, None, 0
@@ -79,7 +78,7 @@ class WorkDisplay:
         self._console.print(line, soft_wrap=True)
 
     def _line(self, what: str, count: str, end: str, share: float) -> Text:
-        """Put it into one line; the end of a name matters least, then the count."""
+        """Return one line, without the end of the name or the count if they do not fit."""
         width = self._console.width
         if width < cell_len(count + end) + NAME:
             count = ""
@@ -90,3 +89,9 @@ class WorkDisplay:
         if share < 1 and room >= BAR:
             line.append("  ").append_text(bar(room, share))
         return line.append(end)
+
+
+def bar(width: int, share: float) -> Text:
+    """Draw a bar of `width` characters, filled to a share; it also reads without colours."""
+    done = round(width * min(1.0, max(0.0, share)))
+    return Text().append("━" * done, "cyan").append("─" * (width - done), "bright_black")
