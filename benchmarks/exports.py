@@ -191,7 +191,7 @@ def child_speed(run: Path, device: str, seconds: str) -> list[dict[str, Any]]:
         }
         ratio = timings[1].median / timings[0].median if len(timings) > 1 else None
         rows.append(
-            {"part": measurable.contract["part"], "batch_size": size, **spread, "ratio": ratio}
+            {"part": measurable.manifest["part"], "batch_size": size, **spread, "ratio": ratio}
         )
     facts = {
         "machine": measurable.machine(),

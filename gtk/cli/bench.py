@@ -77,7 +77,7 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
     """Print what is measured and how, before it takes its time."""
     from gtk.exports.bench import SECONDS
 
-    manifest = measurable.contract
+    manifest = measurable.manifest
     versions = ", ".join(f"{name} {version}" for name, version in measurable.versions().items())
     sides = " on both sides" if measurable.eager else ""
     lines = [
@@ -137,7 +137,7 @@ def _document(
         rows.append({"batch_size": size, **sides, "ratio": _ratio(timings)})
     return {
         "source": source,
-        "part": measurable.contract["part"],
+        "part": measurable.manifest["part"],
         "device": measurable.device,
         "machine": measurable.machine(),
         "threads": measurable.threads,

@@ -54,7 +54,7 @@ def _show_file(path: Path, *, as_json: bool) -> None:
     from gtk.exports.inspection import inspect_file
 
     inspected, sidecar = inspect_file(path)
-    name = inspected.contract["part"]
+    name = inspected.manifest["part"]
     if as_json:
         beside = {**vars(sidecar), "path": str(sidecar.path), "problem": sidecar.problem or None}
         parts = {name: inspected.as_json()}
@@ -109,7 +109,7 @@ def _lines(part: "InspectedPart", origin: str) -> list[tuple[str, str]]:
     """Describe a part in lines of a title and a text each."""
     operators = sorted(part.facts.operators.items(), key=lambda item: (-item[1], item[0]))
     return [
-        *manifest_lines(part.contract, origin),
+        *manifest_lines(part.manifest, origin),
         ("operators", ", ".join(f"{count} {name}" for name, count in operators)),
         ("size", f"{part.size:,} bytes, {part.facts.parameter_bytes:,} of them weights"),
         ("sha256", part.sha256),

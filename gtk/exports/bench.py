@@ -1,10 +1,10 @@
-"""How fast a part is in onnxruntime, with eager PyTorch on the same weights beside it."""
+"""How fast a part is in onnxruntime, beside eager PyTorch with the same weights."""
 
 import os
 import platform
-from collections.abc import Mapping
+import re
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,15 @@ from gtk.exports.runtime import (
 )
 from gtk.exports.timing import BLOCK, PAUSE, WARM_UP, Call, Timing, measure
 
-if TYPE_CHECKING:  # a file is measured without torch where there is none
+if TYPE_CHECKING:  # without torch a file is still measured
     from gtk.core.storage.run import Run
     from gtk.exports.pytorch_baseline import Eager
 
-#: What is measured by default.
+#: The batch sizes that are measured by default.
 BATCH_SIZES = (1, 16, 256)
-#: More rows than this are no batch of an app, and may not fit into memory.
+#: The largest batch: an app has no larger one, and it may not fit into memory.
 MOST_ROWS = 8192
-#: So many rows show whether a run has a file's weights, also where some are undecided.
+#: The number of rows that show whether a run has a file's weights, even if some are undecided.
 COMPARED = 16
 #: Seconds for each batch size.
 SECONDS = 2.0
@@ -37,17 +37,17 @@ SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Measurable:
-    """What is measured.
+    """An exported part to measure, and the same in PyTorch.
 
     Attributes:
-        contract: of the exported part.
+        manifest: of the exported part.
         session: an onnxruntime session on it.
-        device: where both work, "cpu" or "cuda:0".
-        eager: the same in PyTorch, None where that is not to be had.
-        why: there is no PyTorch; empty where there is.
+        device: where both compute, "cpu" or "cuda:0".
+        eager: the same in PyTorch, None where that is not available.
+        why: the reason where `eager` is None, else empty.
     """
 
-    contract: dict[str, Any]
+    manifest: dict[str, Any]
     session: Any
     device: str
     eager: "Eager | None"
@@ -55,7 +55,7 @@ class Measurable:
 
     @property
     def threads(self) -> int:
-        """How many threads the session works with on the CPU."""
+        """The number of threads of the session on the CPU."""
         chosen: int = self.session.get_session_options().intra_op_num_threads
         return chosen or os.cpu_count() or 1
 
@@ -63,20 +63,20 @@ class Measurable:
         """Return the batch sizes to measure, each once.
 
         Args:
-            wanted: as `check_sizes` lets them pass; None for the default.
+            wanted: as `check_sizes` accepts them; None for the default.
 
         Raises:
             InvalidValue: a size that this file does not take.
         """
-        fixed = self.contract.get("batch_size")
+        fixed = self.manifest.get("batch_size")
         if wanted is None:
             return BATCH_SIZES if fixed is None else (fixed,)
         if fixed is not None and set(wanted) != {fixed}:
-            raise InvalidValue(f"the file takes batches of {fixed} alone: --batch-size {fixed}")
+            raise InvalidValue(f"the file takes only batches of {fixed}: use --batch-size {fixed}")
         return tuple(dict.fromkeys(wanted))
 
     def measure(self, size: int, seconds: float) -> list[Timing]:
-        """Return how long a batch takes: in onnxruntime, then in PyTorch if it is there.
+        """Return how long a batch takes: in onnxruntime, then in PyTorch where that is available.
 
         Args:
             size: rows in a batch.
@@ -85,11 +85,11 @@ class Measurable:
         Raises:
             WorkFailed: the batch cannot be computed.
         """
-        rows = example_rows(self.contract, size)
-        names = [port["name"] for port in self.contract["outputs"]]
+        rows = example_rows(self.manifest, size)
+        names = [port["name"] for port in self.manifest["outputs"]]
         calls: list[Call] = [lambda: self.session.run(names, rows)]
         if self.eager is not None:
-            calls.append(self.eager.call(rows, self.contract["image"]))
+            calls.append(self.eager.call(rows, self.manifest["image"]))
         try:
             with self.eager.working(self.threads) if self.eager else nullcontext():
                 return measure(calls, seconds)
@@ -98,7 +98,7 @@ class Measurable:
             raise WorkFailed(f"a batch of {size} cannot be computed: {reason}") from error
 
     def protocol(self, seconds: float) -> str:
-        """Say how it is measured, so many seconds for each batch size."""
+        """Describe the measurement, for reports."""
         turns = "of onnxruntime and PyTorch in turns, " if self.eager is not None else ""
         return (
             f"for each batch size {seconds:g} s of blocks of {BLOCK:g} s, {turns}each after a "
@@ -107,7 +107,7 @@ class Measurable:
         )
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of what is measured."""
+        """Return the versions of the measured packages."""
         import onnxruntime
 
         found = {"onnxruntime": str(onnxruntime.__version__)}
@@ -118,7 +118,7 @@ class Measurable:
         return found
 
     def machine(self) -> str:
-        """Return the name of what does the work."""
+        """Return the name of the processor or GPU that computes."""
         if self.device == "cpu":
             return processor()
         if self.eager is None:
@@ -129,10 +129,10 @@ class Measurable:
 
 
 def check_sizes(wanted: tuple[int, ...] | None) -> None:
-    """Refuse batch sizes that cannot be, before any work is done.
+    """Refuse batch sizes out of range before any work is done.
 
     Raises:
-        InvalidValue: it says what can be.
+        InvalidValue: a size out of range.
     """
     for size in () if wanted is None else wanted or (0,):
         if not 1 <= size <= MOST_ROWS:
@@ -140,15 +140,15 @@ def check_sizes(wanted: tuple[int, ...] | None) -> None:
 
 
 def open_file(path: Path, device: str, runs: Path) -> Measurable:
-    """Return what an exported file holds, and its run's part if its weights are the file's.
+    """Return the part in an exported file, and the same in PyTorch from a run with its weights.
 
     Args:
         path: the file.
         device: "auto", "cpu" or "cuda".
-        runs: where its run may be, if the file does not lie in it.
+        runs: the folder of runs that is searched where the file does not lie in its run.
 
     Raises:
-        UserError: it cannot be read, was not exported by gtk, or the device is not there.
+        UserError: the file cannot be read or was not exported by gtk, or the device cannot be used.
     """
     try:
         part = load_part(path, device)
@@ -178,11 +178,11 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
 
     Args:
         run: the run; its best or last checkpoint is taken.
-        part: its name; by default that of the part that makes images.
+        part: the name of the part; by default the one that makes images.
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        GtkError: there is no such part or device, or the part cannot be exported.
+        GtkError: an unknown part or device, or the part cannot be exported.
     """
     from gtk.exports.loaded_part import LoadedModel
     from gtk.exports.onnx import prepare
@@ -190,27 +190,28 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
     from gtk.exports.pytorch_baseline import Eager
 
     loaded = LoadedModel(run, run.checkpoints.choose(None))
-    prepared = prepare(loaded, loaded.part(part), ExportOptions())
+    subject = loaded.part(part)
+    prepared = prepare(loaded, subject, ExportOptions())
     try:
         session = open_session(prepared.content, device)
     except (RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
     place = device_of(session)
     try:
-        eager = Eager(loaded.untouched, loaded.plugin, prepared.part, place)
+        eager = Eager(replace(subject, model=loaded.untouched), place)
     except InvalidValue as error:  # torch lacks a device that onnxruntime has
-        return Measurable(prepared.contract, session, place, None, str(error))
-    return Measurable(prepared.contract, session, place, eager)
+        return Measurable(prepared.manifest, session, place, None, str(error))
+    return Measurable(prepared.manifest, session, place, eager)
 
 
-def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[Any]]:
+def example_rows(manifest: dict[str, Any], count: int) -> dict[str, NDArray[Any]]:
     """Return a batch of what a part takes: latents, images, codes, and conditions in turn."""
     generator = np.random.default_rng(0)
     rows: dict[str, NDArray[Any]] = {}
-    for port in contract["inputs"]:
+    for port in manifest["inputs"]:
         shape = (count, *port["shape"])
         if port["kind"] == "condition":
-            rows[port["name"]] = _conditions(contract["condition"], count)
+            rows[port["name"]] = _conditions(manifest["condition"], count)
         elif port["dtype"] == "uint8":
             rows[port["name"]] = generator.integers(0, 256, shape, np.uint8)
         elif port["kind"] == "image":
@@ -222,7 +223,7 @@ def example_rows(contract: Mapping[str, Any], count: int) -> dict[str, NDArray[A
     return rows
 
 
-def _conditions(condition: Mapping[str, Any], count: int) -> NDArray[Any]:
+def _conditions(condition: dict[str, Any], count: int) -> NDArray[Any]:
     """Return classes in turn, attributes all absent and all there in turn, or numbers in range."""
     turn = np.arange(count, dtype=np.int64)
     if condition["kind"] == "classes":
@@ -236,7 +237,7 @@ def _conditions(condition: Mapping[str, Any], count: int) -> NDArray[Any]:
 
 
 def device_of(session: Any) -> str:  # noqa: ANN401 - onnxruntime publishes no types
-    """Return where an onnxruntime session works: "cpu", "cuda:0"."""
+    """Return the device of an onnxruntime session: "cpu", "cuda:0"."""
     if session.get_providers()[0] != "CUDAExecutionProvider":
         return "cpu"
     options = session.get_provider_options()["CUDAExecutionProvider"]
@@ -244,19 +245,14 @@ def device_of(session: Any) -> str:  # noqa: ANN401 - onnxruntime publishes no t
 
 
 def load_average() -> float | None:
-    """Return how many programs wanted a core in the last minute; None where nobody counts them."""
+    """Return the load of the last minute, None where the system does not count it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def processor() -> str:
     """Return the processor's name, as far as the system tells."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        named = re.search(r"^model name.*?:(.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
-        text = ""
-    names = [
-        line.partition(":")[2].strip()
-        for line in text.splitlines()
-        if line.startswith("model name")
-    ]
-    return names[0] if names else platform.processor() or platform.machine()
+        named = None
+    return named[1].strip() if named else platform.processor() or platform.machine()

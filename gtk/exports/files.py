@@ -1,4 +1,4 @@
-"""A part's two files: the graph, and beside it what the graph says about itself."""
+"""The two files of an exported part: the graph, and its manifest beside it."""
 
 import hashlib
 import json
@@ -13,20 +13,20 @@ from gtk.core.values.setting import setting
 
 
 def contract_path(path: Path) -> Path:
-    """Return where the contract of an exported file lies: beside it, with another ending."""
+    """Return the path of an exported file's manifest: beside it, with another ending."""
     return path.with_suffix(".json")
 
 
 def check_files(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that cannot or must not be written, or whose contract cannot.
+    """Refuse a file that cannot or must not be written, or whose manifest cannot.
 
     Raises:
-        UserError: see `check_output_file`; or there is other JSON where the contract belongs, which
-            is not replaced at all.
+        UserError: see `check_output_file`; or other JSON lies where the manifest belongs, which is
+            never replaced.
     """
     beside = contract_path(path)
     check_output_file(path, ".onnx", overwrite=overwrite)
-    if beside.is_file() and not _is_contract(beside):
+    if beside.is_file() and not _is_manifest(beside):
         raise UserError(
             f"{beside} is something other than the manifest of {path}, which belongs there: choose "
             f"another {setting('out')}"
@@ -35,10 +35,10 @@ def check_files(path: Path, *, overwrite: bool) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that files cannot be written to and that cannot be made.
+    """Refuse a folder that cannot be written to or made.
 
     Raises:
-        UserError: it says why.
+        UserError: the message says why.
     """
     if folder.suffix == ".onnx":
         raise UserError(f"{folder} would hold several files: give a folder as {setting('out')}")
@@ -48,19 +48,20 @@ def check_folder(folder: Path) -> None:
 
 
 def write_exports(exports: Mapping[Path, tuple[bytes, dict[str, Any]]]) -> None:
-    """Write files and their contracts, all or none; make their folder if it is not there.
+    """Write files and their manifests, all or none; make their folder if it does not exist.
 
     Args:
-        exports: by path: the content of the file, and its contract.
+        exports: the content and the manifest of each file, by path.
 
     Raises:
-        UserError: one cannot be written.
-        WorkFailed: there is no room for one.
+        UserError: a folder cannot be made, or two files are the same.
+        WorkFailed: a file cannot be written, or the disk is full.
     """
-    contents = {}
-    for path, (content, contract) in exports.items():
-        contents[path] = content
-        contents[contract_path(path)] = _sidecar(path, content, contract)
+    contents: dict[Path, bytes] = {}
+    for path, (content, manifest) in exports.items():
+        file = {"name": path.name, "size": len(content), "sha256": sha256(content)}
+        sidecar = json.dumps({**manifest, "file": file}, indent=2, allow_nan=False) + "\n"
+        contents |= {path: content, contract_path(path): sidecar.encode()}
     made = [folder for folder in {path.parent for path in contents} if not folder.exists()]
     try:
         for folder in made:
@@ -79,13 +80,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sidecar(path: Path, content: bytes, contract: dict[str, Any]) -> bytes:
-    file = {"name": path.name, "size": len(content), "sha256": sha256(content)}
-    document = {**contract, "file": file}
-    return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _is_contract(path: Path) -> bool:
+def _is_manifest(path: Path) -> bool:
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError):

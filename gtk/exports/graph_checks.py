@@ -1,4 +1,4 @@
-"""What a graph must be like before it may become a file, whatever it computes."""
+"""Checks of a graph before it may become a file, whatever it computes."""
 
 import onnx
 from onnx import AttributeProto, TensorProto
@@ -6,17 +6,9 @@ from onnx import AttributeProto, TensorProto
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions, opsets_that_work
-from gtk.exports.runtime.graph_file import MOST_NODES
+from gtk.exports.runtime.graph_file import MOST_NODES, RANDOM
 
-RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-}
-#: The exporter leaves a dropout out, unless it is to drop.
+#: The exporter removes a dropout layer, except where it drops.
 TRAINING = "Dropout"
 
 
@@ -24,8 +16,8 @@ def check_opset(proto: onnx.ModelProto, options: ExportOptions) -> None:
     """Refuse another opset than was asked for: the exporter only logs that it stays at its own.
 
     Raises:
-        InvalidValue: it has another one, which is then due to what was asked for.
-        WorkFailed: it has operators that are not ONNX's own.
+        InvalidValue: the graph has another opset.
+        WorkFailed: the graph has operators that are not ONNX's own.
     """
     opsets = {item.domain: item.version for item in proto.opset_import}
     version = opsets.pop("", None)
@@ -43,8 +35,8 @@ def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOpti
     """Refuse a graph that is not valid ONNX, or not what was asked for.
 
     Raises:
-        InvalidValue: it is not valid in an opset that not all models can be written in.
-        WorkFailed: else.
+        InvalidValue: the graph is not valid in an opset that only some models can be written in.
+        WorkFailed: any other fault.
     """
     check_opset(proto, options)
     _check_nodes(proto, subject)
@@ -58,11 +50,13 @@ def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOpti
                 f"this model cannot be written in opset {options.opset}, {opsets_that_work()}: "
                 f"{reason}"
             ) from error
-        raise WorkFailed(f"torch.onnx made no valid ONNX of {subject}: {reason}") from error
+        raise WorkFailed(
+            f"the graph that torch.onnx wrote of {subject} is not valid ONNX: {reason}"
+        ) from error
 
 
 def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
-    """Refuse what is random, in training, in a graph of its own, in a second file, or too much."""
+    """Refuse random nodes, train mode, subgraphs, weights in a second file, and too many nodes."""
     if len(proto.graph.node) > MOST_NODES:
         raise WorkFailed(
             f"{subject} has {len(proto.graph.node):,} nodes, gtk's runtime reads no more than "
@@ -89,11 +83,11 @@ def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
 
 
 def _check_ports(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> None:
-    """Refuse other inputs and outputs than the part has, or such with other axes."""
-    graph, part = proto.graph, subject.part
+    """Refuse other names or axes of inputs and outputs than those of the part."""
+    graph = proto.graph
     for what, found, wanted in (
-        ("inputs", graph.input, tuple(part.inputs)),
-        ("outputs", graph.output, tuple(part.outputs)),
+        ("inputs", graph.input, tuple(subject.inputs)),
+        ("outputs", graph.output, tuple(subject.outputs)),
     ):
         names = tuple(item.name for item in found)
         if names != wanted:

@@ -12,7 +12,7 @@ from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
 if TYPE_CHECKING:
     from gtk.exports.loaded_part import LoadedModel
 
-#: A sidecar is a few kilobytes; what is much larger is something else, and is not read.
+#: A sidecar has a few kilobytes; a file much larger is something else, and is not read.
 LARGEST_SIDECAR = 16 * 2**20
 
 
@@ -21,13 +21,13 @@ class InspectedPart:
     """A part as an ONNX file.
 
     Attributes:
-        contract: what it says about itself.
+        manifest: what the file says about itself.
         size: of the file, in bytes.
         sha256: of the file, in hexadecimal.
-        facts: what the graph is made of.
+        facts: what the graph consists of.
     """
 
-    contract: dict[str, Any]
+    manifest: dict[str, Any]
     size: int
     sha256: str
     facts: GraphFacts
@@ -35,7 +35,7 @@ class InspectedPart:
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
         sizes = {"size": self.size, "sha256": self.sha256}
-        return {"contract": self.contract, **sizes, **asdict(self.facts)}
+        return {"contract": self.manifest, **sizes, **asdict(self.facts)}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sidecar:
     Attributes:
         path: where it is or would be.
         exists: whether it is there.
-        problem: why it is not this file's; empty where it is, or does not exist.
+        problem: why it does not describe this file, empty where it does or does not exist.
     """
 
     path: Path
@@ -54,10 +54,10 @@ class Sidecar:
 
 
 def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
-    """Look at an exported file and what lies beside it.
+    """Look at an exported file and the JSON file beside it.
 
     Raises:
-        UserError: it cannot be read, is no ONNX file, or was not exported by gtk.
+        UserError: the file cannot be read, is not an ONNX file, or was not exported by gtk.
     """
     try:
         part = load_part(path, device="cpu")
@@ -72,10 +72,10 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
 
 
 def inspect_part(loaded: "LoadedModel", name: str) -> InspectedPart:
-    """Look at what exporting a part with default options would write; nothing is written.
+    """Look at the file that exporting a part with default options would write.
 
     Raises:
-        WorkFailed: it cannot be exported.
+        WorkFailed: the part cannot be exported.
     """
     from gtk.exports.onnx import prepare
     from gtk.exports.options import ExportOptions
@@ -85,18 +85,18 @@ def inspect_part(loaded: "LoadedModel", name: str) -> InspectedPart:
         facts = scan(prepared.content)
     except ExportFileError as error:
         raise WorkFailed(str(error)) from error
-    return InspectedPart(prepared.contract, len(prepared.content), prepared.sha256, facts)
+    return InspectedPart(prepared.manifest, len(prepared.content), prepared.sha256, facts)
 
 
 def _compare(path: Path, part: InspectedPart) -> Sidecar:
-    """Say whether the sidecar describes the file."""
+    """Return the sidecar of a file, and whether it describes the file."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return Sidecar(beside, exists=False)
     try:
         problem = _difference(path, _read(beside), beside.name, part)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        problem = f"{beside.name} is no description of an exported file"
+        problem = f"{beside.name} does not describe an exported file"
     return Sidecar(beside, exists=True, problem=problem)
 
 
@@ -108,10 +108,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _difference(path: Path, document: dict[str, Any], beside: str, part: InspectedPart) -> str:
-    """Return how a sidecar's object differs from the file, empty where it does not."""
+    """Return how a sidecar's object differs from the file, an empty string if it does not."""
     described = document["file"]
     if (described["size"], described["sha256"]) != (part.size, part.sha256):
         return f"{path.name} is not the file that {beside} describes"
-    if {key: value for key, value in document.items() if key != "file"} != part.contract:
+    if {key: value for key, value in document.items() if key != "file"} != part.manifest:
         return f"{beside} does not say what {path.name} says about itself"
     return ""

@@ -1,13 +1,13 @@
-"""A part of a run's model, asked of its plugin and found to be one."""
+"""A part of a run's model, as its plugin exports it: checked, with a value for each port."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from gtk.core.contracts.model import ExportPart, Model, Prior
 from gtk.core.storage.run import Run
@@ -17,9 +17,7 @@ from gtk.core.values.errors import GtkError, PluginError, unknown_name
 from gtk.core.values.image import Image
 from gtk.core.values.value import Array, Value
 
-#: Of images where only it matters that they are images.
-ONE_PIXEL = (1, 1, 1)
-#: What becomes part of a file's name, or a name in a graph.
+#: Names of parts become file names, names of ports become names in a graph.
 NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 
@@ -28,10 +26,10 @@ class LoadedPart:
     """A part of a model that was loaded from a run.
 
     Attributes:
-        plugin: the model's name.
-        name: the part's.
-        part: as `Model.exports` gave it.
-        model: whose part it is.
+        plugin: the name of the model's plugin.
+        name: the name of the part.
+        part: as `Model.exports` returned it.
+        model: the model that the part belongs to.
         image_shape: of the data, (C, H, W).
     """
 
@@ -42,77 +40,96 @@ class LoadedPart:
     image_shape: tuple[int, int, int]
 
     def __str__(self) -> str:
-        """Say what it is, for messages."""
+        """Name part and plugin, for messages."""
         return f"part '{self.name}' of plugin '{self.plugin}'"
+
+    @cached_property
+    def inputs(self) -> dict[str, Value]:
+        """The value of each input, in order."""
+        return {
+            name: self._value(name, self.part.inputs, self.model.noise) for name in self.part.inputs
+        }
+
+    @cached_property
+    def outputs(self) -> dict[str, Value]:
+        """The value of each output, in order."""
+        return {name: self._value(name, self.part.outputs, Array(())) for name in self.part.outputs}
 
     @property
     def condition(self) -> ConditionSpec | None:
-        """The model's condition, None where the part takes none."""
+        """The model's condition, None where the part does not take it."""
         condition = self.model.condition
-        taken = condition is not None and condition.port in self.part.inputs
-        return condition if taken else None
+        return condition if condition is not None and condition.port in self.part.inputs else None
 
     @property
     def raw_inputs(self) -> set[str]:
         """The inputs in the data set's own units, and noise that draws discrete codes."""
-        values = {name: self.value(name) for name in self.part.inputs}
+        chooses = self.part.margin is not None
         return {
             name
-            for name, value in values.items()
-            if value.exact or (self.part.margin and value.role == "latent")
+            for name, value in self.inputs.items()
+            if value.exact or (chooses and value.role == "latent")
         }
 
     @property
     def draws(self) -> bool:
-        """Whether it makes images of noise, as `Model.sample` does."""
-        return draws(self.part, self.model)
+        """Whether it maps noise to images, as `Model.sample` does."""
+        takes = [value.role for value in self.inputs.values()]
+        takes_noise = takes in (["latent"], ["latent", "condition"])
+        return (
+            takes_noise and tuple(self.part.outputs) == ("image",) and self.part.prior == "normal"
+        )
 
-    def value(self, name: str) -> Value:
-        """Return what flows through an input or an output."""
-        return _value(name, self.part, self.model, self.image_shape)
-
-    def codes(self, name: str) -> Codes | None:
-        """Return the codes that flow through an input or an output, None where none do."""
-        value = self.value(name)
-        return value if isinstance(value, Codes) else None
-
-    @contextmanager
-    def blamed(self, what: str) -> Iterator[None]:
-        """Turn what the plugin's own code raises into one line that names it.
+    def call(self, what: str, function: Callable[..., Any], *inputs: Any) -> Any:  # noqa: ANN401 - whatever a plugin returns
+        """Call a function of the plugin without gradients.
 
         Args:
-            what: of the plugin is run.
+            what: the function's name in messages.
+            function: the plugin's code.
+            inputs: the function's arguments.
 
         Raises:
-            PluginError: anything was raised.
+            PluginError: the function raises anything that is not gtk's own error.
         """
         try:
-            yield
+            with torch.no_grad():
+                return function(*inputs)
         except GtkError:
             raise
         except Exception as error:
             raise PluginError(f"{self}: {what} fails: {one_line(error)}") from error
 
+    def compute(self, what: str, function: Callable[..., Any], *inputs: Any) -> list[Tensor]:  # noqa: ANN401 - a model, or tensors
+        """Return the outputs that a function of the plugin computes for the part's inputs.
 
-def draws(part: ExportPart, model: Model) -> bool:
-    """Say whether a part of a model makes images of noise, as `Model.sample` does."""
-    roles = [_value(name, part, model, ONE_PIXEL).role for name in part.inputs]
-    takes_noise = roles in (["latent"], ["latent", "condition"])
-    return takes_noise and tuple(part.outputs) == ("image",) and part.prior == "normal"
+        Args:
+            what: as in `call`.
+            function: as in `call`.
+            inputs: as in `call`; the last one is a batch.
 
+        Raises:
+            PluginError: as in `call`, or the outputs differ from what the part promises.
+        """
+        given = self.call(what, function, *inputs)
+        outputs = [given] if isinstance(given, Tensor) else given
+        if not isinstance(outputs, tuple | list) or len(outputs) != len(self.outputs):
+            found = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
+            wanted = ", ".join(self.outputs)
+            raise PluginError(f"{self}: {what} gives {found} outputs for {wanted}")
+        for (name, value), output in zip(self.outputs.items(), outputs, strict=True):
+            fault = _fault_of_output(output, value, len(inputs[-1]))
+            if fault:
+                raise PluginError(f"{self}: {what} gives {name} {fault}")
+        return list(outputs)
 
-def _value(name: str, part: ExportPart, model: Model, image_shape: tuple[int, int, int]) -> Value:
-    """Return what flows through an input or an output: as the part says, or what its name says."""
-    for side in (part.inputs, part.outputs):
-        if isinstance(side, Mapping) and name in side:
-            return side[name]
-    if model.condition is not None and name == model.condition.port:
-        return model.condition
-    if name == "image":
-        return Image(image_shape)
-    if name in part.codes:
-        return part.codes[name]
-    return model.noise if name in part.inputs else Array(())
+    def _value(self, name: str, values: Any, other: Value) -> Value:  # noqa: ANN401 - names, or values by name
+        """Return the value of a port: the part's own, or what its name stands for, or `other`."""
+        if isinstance(values, Mapping):
+            value: Value = values[name]
+            return value
+        if self.model.condition is not None and name == self.model.condition.port:
+            return self.model.condition
+        return Image(self.image_shape) if name == "image" else self.part.codes.get(name, other)
 
 
 class LoadedModel:
@@ -125,22 +142,17 @@ class LoadedModel:
     Attributes:
         run: the run.
         step: of the checkpoint.
-        plugin: the model's name.
         parts: by name, in the plugin's order.
 
     Raises:
-        PluginError: what the plugin says of its parts is not what `Model.exports` asks for.
+        PluginError: the plugin's parts are not what `Model.exports` asks for.
     """
 
     def __init__(self, run: Run, step: int) -> None:
         self.run = run
         self.step = step
-        self.plugin = str(run.document["model"]["name"])
-        model, shape = run.load_model(step), run.data_spec.image_shape
-        self.parts = {
-            name: LoadedPart(self.plugin, name, part, model, shape)
-            for name, part in model_parts(model, self.plugin).items()
-        }
+        plugin = str(run.document["model"]["name"])
+        self.parts = load_parts(run.load_model(step), plugin, run.data_spec.image_shape)
 
     def part(self, name: str | None) -> LoadedPart:
         """Return a part, by default the first, which makes images.
@@ -154,11 +166,13 @@ class LoadedModel:
 
     @cached_property
     def untouched(self) -> Model:
-        """The model loaded again, for proofs: `exports` and the exporter may have changed it."""
+        """The model loaded again, for proofs: `exports` and the exporter may change the first."""
         return self.run.load_model(self.step)
 
 
-def model_parts(model: Model, plugin: str) -> dict[str, ExportPart]:
+def load_parts(
+    model: Model, plugin: str, image_shape: tuple[int, int, int]
+) -> dict[str, LoadedPart]:
     """Return a model's parts by name.
 
     Raises:
@@ -174,18 +188,22 @@ def model_parts(model: Model, plugin: str) -> dict[str, ExportPart]:
             f"exports() of plugin '{plugin}' gives {given}: it should be a dict of ExportPart by "
             "name, with one entry or more"
         )
-    for name, part in parts.items():
-        fault = _fault(name, part, model)
+    loaded = {
+        name: LoadedPart(plugin, name, part, model, image_shape) for name, part in parts.items()
+    }
+    for name, part in loaded.items():
+        fault = _fault(part)
         if fault:
             raise PluginError(f"part {name!r} of plugin '{plugin}' {fault}")
-    found: dict[str, ExportPart] = parts
-    return found
+    return loaded
 
 
-def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whatever a plugin gave
-    """Return what is wrong with a part, an empty text if nothing is."""
+def _fault(loaded: LoadedPart) -> str:
+    """Return what is wrong with a part, an empty string if nothing is."""
+    name: Any = loaded.name
     if not _is_name(name) or name == "all":
         return "needs another name: letters, digits, - and _, and not 'all'"
+    part: Any = loaded.part
     if not isinstance(part, ExportPart):
         return f"is {type(part).__name__}: it should be an ExportPart"
     module: Any = part.module
@@ -194,8 +212,7 @@ def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whateve
     if part.prior not in get_args(Prior):
         return f"has prior {part.prior!r}: it is {' or '.join(get_args(Prior))}"
     for what, names in (("inputs", part.inputs), ("outputs", part.outputs)):
-        kind = isinstance(names, tuple | Mapping)
-        if not (kind and names and all(_is_name(item) for item in names)):
+        if not (isinstance(names, tuple | Mapping) and names and all(map(_is_name, names))):
             return f"has {what} {names!r}: they should be a tuple of names"
         fault = _fault_of_values(names) if isinstance(names, Mapping) else ""
         if fault:
@@ -204,19 +221,19 @@ def _fault(name: Any, part: Any, model: Model) -> str:  # noqa: ANN401 - whateve
     double = sorted({item for item in ports if ports.count(item) > 1})
     if double:
         return f"has more than one input or output called '{double[0]}': ONNX tells them by name"
-    fault = _fault_of_codes(part, model)
+    fault = _fault_of_codes(part, loaded.model)
     if fault:
         return fault
     margin: Any = part.margin
     if margin is not None and not callable(margin):
         return f"has margin {margin!r}: it should be a function"
-    if part.reference is None and not draws(part, model):
+    if part.reference is None and not loaded.draws:
         return "needs a reference: it does not make images of noise, as Model.sample does"
     return ""
 
 
 def _fault_of_values(values: Mapping[str, Any]) -> str:
-    """Return what is wrong with values by name, an empty text if nothing is."""
+    """Return what is wrong with values by name, an empty string if nothing is."""
     for name, value in values.items():
         if not isinstance(value, Value):
             return f"has {type(value).__name__} for {name!r}: it should be a value, as gtk.Codes is"
@@ -226,7 +243,7 @@ def _fault_of_values(values: Mapping[str, Any]) -> str:
 
 
 def _fault_of_codes(part: ExportPart, model: Model) -> str:
-    """Return what is wrong with what a part says of its codes, an empty text if nothing is."""
+    """Return what is wrong with a part's `codes`, an empty string if nothing is."""
     codes: Any = part.codes
     if not isinstance(codes, Mapping):
         return f"has codes {codes!r}: they should be a dict of Codes by name"
@@ -241,11 +258,28 @@ def _fault_of_codes(part: ExportPart, model: Model) -> str:
     return ""
 
 
-def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever a plugin gave
+def _fault_of_output(output: Any, value: Value, size: int) -> str:  # noqa: ANN401 - whatever a plugin returns
+    """Return what is wrong with an output for a batch of `size`, an empty string if nothing is."""
+    if not isinstance(output, Tensor):
+        return f"as {type(output).__name__}, it should be a tensor"
+    if not isinstance(value, Codes):
+        return ""
+    if output.dtype != torch.int64:
+        return f"{output.dtype}, they should be int64"
+    wanted = (size, *value.shape)
+    if output.shape != wanted:
+        return f"of shape {tuple(output.shape)}, they should be {wanted}"
+    low, high = int(output.min()), int(output.max())
+    if not 0 <= low <= high < value.count:
+        return f"from {low} to {high}, they should be in 0..{value.count - 1}"
+    return ""
+
+
+def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever a plugin returns
     return isinstance(name, str) and NAME.fullmatch(name) is not None
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's type and the first line of what it says."""
+    """Return an error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

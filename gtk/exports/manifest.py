@@ -1,5 +1,6 @@
-"""What an exported file says about itself, as JSON."""
+"""The manifest of an exported file: what it says about itself, as JSON in its metadata."""
 
+import json
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import onnx
 
 from gtk.core.storage.run import Run
+from gtk.core.values.codes import Codes
+from gtk.core.values.errors import PluginError
+from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
-from gtk.exports.runtime.manifest_checks import SCHEMA
+from gtk.exports.runtime.manifest_checks import METADATA_KEY, SCHEMA
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
@@ -27,22 +31,26 @@ def describe(
     parity: Parity,
     graph: onnx.GraphProto,
 ) -> dict[str, Any]:
-    """Return the contract of a part: docs/apps.md says what its entries mean.
+    """Return the manifest of a part: docs/apps.md says what its entries mean.
 
     Args:
         run: which model, settings and data.
         step: of the checkpoint.
-        subject: the part, and its model's noise and condition.
-        options: how it was written.
-        parity: what the comparison found.
+        subject: the part.
+        options: of the file.
+        parity: the result of the comparison with PyTorch.
         graph: as it is in the file.
     """
-    document, part, condition = run.document, subject.part, subject.model.condition
-    conditioned = condition is not None and condition.port in part.inputs
-    inputs = [_port(item, subject.value(item.name).role, subject) for item in graph.input]
-    latents = [port for port in inputs if port["kind"] == "latent"]
-    outputs = [_port(item, _kind_of_output(subject, item.name), subject) for item in graph.output]
-    makes_or_takes_images = "image" in (*part.inputs, *part.outputs)
+    document, condition = run.document, subject.condition
+    inputs = [
+        _port(item, value, value.role)
+        for item, value in zip(graph.input, subject.inputs.values(), strict=True)
+    ]
+    outputs = [
+        _port(item, value, value.role if value.role in ("image", "codes") else "values")
+        for item, value in zip(graph.output, subject.outputs.values(), strict=True)
+    ]
+    latent = next((port for port in inputs if port["kind"] == "latent"), None)
     return {
         "schema": SCHEMA,
         "gtk": version("generative-toolkit"),
@@ -58,11 +66,11 @@ def describe(
         "batch_size": options.batch_size,
         "inputs": inputs,
         "outputs": outputs,
-        "latent": {"input": latents[0]["name"], "shape": latents[0]["shape"], "prior": part.prior}
-        if latents
-        else None,
-        "condition": condition.manifest() if condition is not None and conditioned else None,
-        "image": _image(subject, options) if makes_or_takes_images else None,
+        "latent": None
+        if latent is None
+        else {"input": latent["name"], "shape": latent["shape"], "prior": subject.part.prior},
+        "condition": None if condition is None else condition.manifest(),
+        "image": _image(subject, options),
         "parity": {
             "tolerance": parity.tolerance,
             "margin": parity.margin,
@@ -76,22 +84,35 @@ def describe(
     }
 
 
-def _port(item: onnx.ValueInfoProto, kind: str, subject: LoadedPart) -> dict[str, Any]:
+def attach(manifest: dict[str, Any], proto: onnx.ModelProto, subject: LoadedPart) -> bytes:
+    """Return the bytes of a file whose metadata hold the manifest.
+
+    Raises:
+        PluginError: the settings of the part's plugin cannot be written as JSON.
+    """
+    try:
+        text = json.dumps(manifest, allow_nan=False)
+    except ValueError as error:
+        raise PluginError(
+            f"the settings of plugin '{subject.plugin}' hold a number that JSON has not: {error}"
+        ) from error
+    onnx.helper.set_model_props(proto, {METADATA_KEY: text})
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+def _port(item: onnx.ValueInfoProto, value: Value, kind: str) -> dict[str, Any]:
     """Describe an input or output; its shape is without the batch."""
     tensor = item.type.tensor_type
     shape = [axis.dim_value for axis in tensor.shape.dim[1:]]
-    dtype = DTYPES[tensor.elem_type]
-    port = {"name": item.name, "kind": kind, "dtype": dtype, "shape": shape}
-    codes = subject.codes(item.name)
-    return port if codes is None else {**port, "count": codes.count}
+    port = {"name": item.name, "kind": kind, "dtype": DTYPES[tensor.elem_type], "shape": shape}
+    return {**port, "count": value.count} if isinstance(value, Codes) else port
 
 
-def _kind_of_output(subject: LoadedPart, name: str) -> str:
-    kind = subject.value(name).role
-    return kind if kind in ("image", "codes") else "values"
-
-
-def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any]:
+def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any] | None:
+    """Describe the images that the part takes or gives, None where it has none."""
+    if "image" not in (*subject.inputs, *subject.outputs):
+        return None
     channels, height, width = subject.image_shape
     levels = options.image == "uint8"
     return {

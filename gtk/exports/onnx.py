@@ -1,13 +1,10 @@
 """Write parts of a run's model as ONNX files, proven equal to PyTorch."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
-
-import onnx
 
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
@@ -15,34 +12,34 @@ from gtk.core.values.errors import GtkError, PluginError, WorkFailed
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
 from gtk.core.values.user_path import user_path
+from gtk.exports.candidate import open_candidate
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.graph_checks import check_graph
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
-from gtk.exports.manifest import describe
+from gtk.exports.manifest import attach, describe
 from gtk.exports.options import ExportOptions, OptionValues
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
-from gtk.exports.proof import compare, open_candidate
-from gtk.exports.runtime.manifest_checks import METADATA_KEY
+from gtk.exports.proof import compare
 from gtk.exports.translate import translate
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A part as ONNX, proven, and not yet a file.
+    """A part as ONNX, proven, and not yet written to a file.
 
     Attributes:
         part: its name.
         content: of the file.
-        contract: what the file says about itself.
-        parity: what its comparison with PyTorch found.
+        manifest: of the file.
+        parity: the result of the comparison with PyTorch.
         seconds: that translation and comparison took.
     """
 
     part: str
     content: bytes
-    contract: dict[str, Any]
+    manifest: dict[str, Any]
     parity: Parity
     seconds: float
 
@@ -54,16 +51,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, or would have been.
+    """A file that was written, or would have been without `dry_run`.
 
     Attributes:
         path: the file.
-        contract_path: the JSON beside it.
+        contract_path: the JSON file with the manifest, beside it.
         part: the part's name.
         size: of the file, in bytes.
         sha256: of the file, in hexadecimal.
-        contract: what the file says about itself.
-        parity: what its comparison with PyTorch found.
+        contract: the file's manifest.
+        parity: the result of the comparison with PyTorch.
         seconds: that translation and comparison took.
         written: False after a dry run.
     """
@@ -91,7 +88,7 @@ def export(
 ) -> Exported:
     """Write a part of the run's model as ONNX, by default the one that makes images.
 
-    The file is one file, has a symbolic batch axis and no random nodes, and carries its contract
+    The file is one file, has a symbolic batch axis and no random nodes, and carries its manifest
     as JSON in its metadata; the same JSON, with the file's SHA-256, is written beside it. Both
     appear by rename, after the file agreed with the run loaded again from disk, at batch sizes 1,
     2, 3 and 16.
@@ -107,10 +104,10 @@ def export(
             tolerance.
 
     Raises:
-        UserError: a file exists, or cannot be written, or there is no such part, or an option that
-            is not possible.
-        ExportMismatch: the file does not compute what PyTorch computes; there is none then.
-        WorkFailed: the part cannot be written as ONNX, or there is no room.
+        UserError: a file exists or cannot be written, the model has no such part, or an option is
+            outside what is possible.
+        ExportMismatch: the file does not compute what PyTorch computes; it is not written.
+        WorkFailed: the part cannot be written as ONNX, or the disk is full.
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(run)
@@ -144,7 +141,7 @@ def export_all(
 
     Raises:
         UserError: as in `export`.
-        ExportMismatch: as in `export`; the message names the parts that do not fail.
+        ExportMismatch: as in `export`; the message names the parts that can be written.
         WorkFailed: likewise.
     """
     chosen = ExportOptions(**options)
@@ -161,7 +158,7 @@ def export_all(
     for path, subject in track(subjects.items(), "exporting", len(subjects)):
         try:
             prepared[path] = prepare(loaded, subject, chosen)
-        except (WorkFailed, PluginError) as error:  # the part's own; another may do
+        except (WorkFailed, PluginError) as error:  # of this part; the message names the others
             failures.append(error)
     if failures:
         if not prepared:
@@ -173,43 +170,36 @@ def export_all(
 
 
 def default_path(folder: Path, run: Run, part: str) -> Path:
-    """Return the file of a part that is not given another name."""
+    """Return the default file of a part."""
     return folder / f"{run.name}-{part}.onnx"
 
 
 def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) -> Prepared:
-    """Translate a part and prove it.
+    """Translate a part to ONNX and prove it equal to PyTorch, without writing it.
 
     Raises:
         InvalidValue: an opset that cannot be reached.
         PluginError: the plugin's own code fails, or does not do what its part promises.
-        WorkFailed: it cannot be translated.
-        ExportMismatch: the result does not compute what PyTorch computes.
+        WorkFailed: the part cannot be translated.
+        ExportMismatch: the graph does not compute what PyTorch computes.
     """
     start = time.perf_counter()
-    inside = translate(subject, options)
+    graph = translate(subject, options)
     if options.precision == "fp16":
-        inside = halve(inside, subject.raw_inputs)
-    proto = ImageFormat(options).add(inside)
+        graph = halve(graph, subject.raw_inputs)
+    proto = ImageFormat(options).add(graph)
     check_graph(proto, subject, options)
-    candidate = open_candidate(subject, options, proto, inside)
+    candidate = open_candidate(subject, options, proto, graph)
     parity = compare(replace(subject, model=loaded.untouched), candidate, options)
-    contract = describe(loaded.run, loaded.step, subject, options, parity, proto.graph)
-    try:
-        text = json.dumps(contract, allow_nan=False)
-    except ValueError as error:
-        raise PluginError(
-            f"the settings of plugin '{subject.plugin}' hold a number that JSON has not: {error}"
-        ) from error
-    onnx.helper.set_model_props(proto, {METADATA_KEY: text})
-    content = proto.SerializeToString(deterministic=True)
-    return Prepared(subject.name, content, contract, parity, time.perf_counter() - start)
+    manifest = describe(loaded.run, loaded.step, subject, options, parity, proto.graph)
+    content = attach(manifest, proto, subject)
+    return Prepared(subject.name, content, manifest, parity, time.perf_counter() - start)
 
 
 def _finish(prepared: Mapping[Path, Prepared], *, dry_run: bool) -> list[Exported]:
-    """Write what was prepared, all or none, unless it is only tried."""
+    """Write all files or none, unless this is a dry run, and return what callers are told."""
     if not dry_run:
-        write_exports({path: (item.content, item.contract) for path, item in prepared.items()})
+        write_exports({path: (item.content, item.manifest) for path, item in prepared.items()})
     return [
         Exported(
             path=path,
@@ -217,7 +207,7 @@ def _finish(prepared: Mapping[Path, Prepared], *, dry_run: bool) -> list[Exporte
             part=item.part,
             size=len(item.content),
             sha256=item.sha256,
-            contract=item.contract,
+            contract=item.manifest,
             parity=item.parity,
             seconds=item.seconds,
             written=not dry_run,

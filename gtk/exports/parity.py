@@ -1,6 +1,13 @@
-"""What the comparison of a file with PyTorch found."""
+"""How far the outputs of a file are from PyTorch's."""
 
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.values.errors import ExportMismatch
 
 
 @dataclass(frozen=True)
@@ -11,8 +18,8 @@ class Difference:
         largest: the largest absolute difference; of 8-bit images before they are rounded.
         mean: the mean absolute difference, likewise.
         values: how many values were compared.
-        levels: the largest difference of 8-bit pixels; None where the output is no image.
-        pixels: how many 8-bit values differ at all; None where the output is no image.
+        levels: the largest difference of 8-bit pixels; None for other outputs than images.
+        pixels: how many 8-bit values differ at all; None for other outputs than images.
     """
 
     largest: float
@@ -22,7 +29,7 @@ class Difference:
     pixels: int | None = None
 
     def joined(self, other: "Difference") -> "Difference":
-        """Return what both comparisons together have found."""
+        """Return the difference over the values of both."""
         values = self.values + other.values
         return Difference(
             max(self.largest, other.largest),
@@ -35,15 +42,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Parity:
-    """What a comparison found.
+    """The result of comparing a file with PyTorch.
 
     Attributes:
-        tolerance: the largest absolute difference allowed; where an output is no image, as much
+        tolerance: the largest absolute difference allowed; of other outputs than images, as much
             again of each value. Codes are equal.
         differences: by output and batch size.
-        compared: how many rows were.
-        undecided: how many were left out: the two best candidates of a choice were too close.
-        margin: how far they have to be apart, None where the part has no margin.
+        compared: the number of rows compared.
+        undecided: the number of rows left out: the two best candidates of a choice were too close.
+        margin: how far apart these have to be, None where the part has no margin.
     """
 
     tolerance: float
@@ -59,9 +66,76 @@ class Parity:
 
     @property
     def outputs(self) -> dict[str, Difference]:
-        """The differences by output alone."""
-        joined: dict[str, Difference] = {}
-        for name, sizes in self.differences.items():
-            for found in sizes.values():
-                joined[name] = joined[name].joined(found) if name in joined else found
-        return joined
+        """The difference of each output, over all batch sizes."""
+        return {
+            name: reduce(Difference.joined, sizes.values())
+            for name, sizes in self.differences.items()
+            if sizes
+        }
+
+
+def measure(
+    name: str,
+    found: NDArray[Any],
+    unrounded: NDArray[Any],
+    expected: NDArray[Any],
+    clear: NDArray[np.bool_],
+    tolerance: float,
+) -> Difference | None:
+    """Return how an output of a batch differs from PyTorch's, None where no row is compared.
+
+    Args:
+        name: of the output.
+        found: the file's: codes, floats, or 8-bit images.
+        unrounded: the same, images before they are rounded to 8 bits.
+        expected: PyTorch's.
+        clear: which rows are compared, (B,); all shapes are.
+        tolerance: of floats; codes have to be equal.
+
+    Raises:
+        ExportMismatch: shapes differ, or values by more than the tolerance.
+    """
+    where, given = f"at batch {len(expected)}", f"{name} of the exported file"
+    for output in (found, unrounded):
+        if output.shape != expected.shape:
+            raise ExportMismatch(
+                f"{where} the exported file gives {name} {output.shape}, PyTorch gives "
+                f"{expected.shape}; no file was written"
+            )
+    if not clear.any():
+        return None
+    found, unrounded, expected = found[clear], unrounded[clear], expected[clear]
+    if expected.dtype.kind == "i":
+        differing = np.count_nonzero(found != expected)
+        if differing:
+            raise ExportMismatch(
+                f"{where} {given} differs from PyTorch in {differing} of {expected.size} codes, "
+                "which have to be equal; no file was written"
+            )
+        return Difference(0.0, 0.0, expected.size)
+    limit = f"the tolerance is {tolerance:.3g}; no file was written"
+    distances = np.abs(unrounded - expected)
+    allowed = tolerance if name == "image" else tolerance * (1 + np.abs(expected))
+    largest, mean = float(distances.max()), float(distances.mean(dtype=np.float64))
+    if not (distances <= allowed).all():  # so that NaN is refused, too
+        raise ExportMismatch(f"{where} {given} differs from PyTorch by {largest:.3g}, {limit}")
+    if name != "image":
+        return Difference(largest, mean, distances.size)
+    if found.dtype == np.uint8:  # each level has to be the nearest to a value that is allowed
+        off = np.abs(found - 255 * np.clip(expected, 0, 1).astype(np.float64))
+        beyond = float(off.max()) - 0.5
+        if beyond > 255 * tolerance:
+            raise ExportMismatch(
+                f"{where} {given} differs from PyTorch by {beyond / 255:.3g} more than by rounding "
+                f"to 8 bits, {limit}"
+            )
+    mine = found.astype(np.int64) if found.dtype == np.uint8 else as_levels(found)
+    levels = np.abs(mine - as_levels(expected))
+    pixels = int(np.count_nonzero(levels))
+    return Difference(largest, mean, distances.size, int(levels.max()), pixels)
+
+
+def as_levels(images: NDArray[Any]) -> NDArray[np.int64]:
+    """Return images in 0..1 as 8-bit levels."""
+    levels: NDArray[np.int64] = np.rint(np.clip(images, 0, 1) * 255).astype(np.int64)
+    return levels

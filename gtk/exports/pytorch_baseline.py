@@ -1,4 +1,4 @@
-"""A part in PyTorch, as the model itself computes it, beside its file."""
+"""A part in eager PyTorch, as the model itself computes it, to measure beside its file."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.contracts.model import ExportPart, Model
 from gtk.core.models.device import resolve_device
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import GtkError, UserError
-from gtk.exports.loaded_part import model_parts, one_line
+from gtk.exports.loaded_part import LoadedModel, LoadedPart, one_line
+from gtk.exports.reference import sample
 from gtk.exports.timing import Call
 
 
@@ -22,26 +22,24 @@ class Eager:
     """A part of a run in eager PyTorch.
 
     Args:
-        model: of the run, in eval mode.
-        plugin: its name, for messages.
-        name: of the part.
-        device: where it works.
+        subject: the part, its model in eval mode.
+        device: where PyTorch computes.
 
     Raises:
         InvalidValue: torch cannot work on this device.
     """
 
-    def __init__(self, model: Model, plugin: str, name: str, device: str) -> None:
+    def __init__(self, subject: LoadedPart, device: str) -> None:
         self.device = resolve_device(device)
-        self.model = model.to(self.device)
-        self.part: ExportPart = model_parts(model, plugin)[name]
+        self.model = subject.model.to(self.device)
+        self.part = subject.part
 
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
-        """Return a call that computes the part's outputs, in the memory of the CPU.
+        """Return a call that computes the part's outputs, from and to the CPU's memory.
 
         Args:
             inputs: rows, as the exported file takes them.
-            image: how the file takes images: `dtype` and `layout` of its contract.
+            image: the "image" entry of the file's manifest.
         """
         rows = self._rows(inputs, image)
 
@@ -60,12 +58,12 @@ class Eager:
         image: Mapping[str, Any] | None,
         margin: float | None,
     ) -> NDArray[np.bool_]:
-        """Say of which rows the choices are so clear that a file has to make them, too: (B,).
+        """Return of which rows the choices are so clear that a file has to make the same: (B,).
 
         Args:
             inputs: as in `call`.
             image: as in `call`.
-            margin: what the file's proof asked for; None where all rows are clear.
+            margin: of the file's proof; None where all rows are clear.
         """
         rows = [row.to(self.device) for row in self._rows(inputs, image)]
         if self.part.margin is None or margin is None:
@@ -75,7 +73,7 @@ class Eager:
 
     @contextmanager
     def working(self, threads: int) -> Iterator[None]:
-        """Have torch work as an app would: no gradients, so many threads, float32 without TF32."""
+        """Have torch work as in an app: no gradients, `threads` threads, float32 without TF32."""
         before = torch.get_num_threads()
         with ExitStack() as stack:
             stack.callback(torch.set_num_threads, before)
@@ -95,71 +93,65 @@ class Eager:
         ]
 
     def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
-        if self.part.reference is None:
-            return self.model.sample(rows[0], rows[1] if len(rows) > 1 else None)
-        return self.part.reference(self.model, *rows)
+        return (self.part.reference or sample)(self.model, *rows)
 
 
 def find_eager(
-    contract: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     rows: Mapping[str, NDArray[Any]],
     found: Mapping[str, NDArray[Any]],
     places: list[Path],
     device: str,
 ) -> Eager:
-    """Return a file's part in PyTorch, with its own weights.
+    """Return the part of a file in PyTorch, from the run with the file's weights.
 
     Args:
-        contract: of the file.
-        rows: a batch of what it takes.
-        found: what it gives for these, and so has the part to.
+        manifest: of the file.
+        rows: a batch of the file's inputs.
+        found: the file's outputs for these; the part has to give the same.
         places: folders that may be the run which the file was exported from.
-        device: where it shall work.
+        device: where PyTorch computes.
 
     Raises:
-        UserError: none of them is, or its weights have become others; the message says why.
+        UserError: no place is that run, or its weights have changed; the message says why.
     """
     why = (
-        f"its run, {contract.get('run')}, is neither where the file lies nor among the runs: "
+        f"its run, {manifest.get('run')}, is neither where the file lies nor among the runs: "
         "--runs DIR says where they are"
     )
     for place in places:
         try:
             if not (place / "run.json").is_file():
                 continue
-            eager = _open(Run(place), contract, device)
-            if _gives_the_same(eager, contract, rows, found):
+            loaded = LoadedModel(Run(place), manifest["step"])
+            eager = Eager(loaded.part(manifest["part"]), device)
+            if _gives_the_same(eager, manifest, rows, found):
                 return eager
             why = f"the weights in {place} are not the file's"
         except GtkError as error:
-            why = f"{place} is of no use: {error}"
-        except Exception as error:  # noqa: BLE001 - it may be any model, given what is not its own
+            why = f"{place} cannot be used: {error}"
+        except Exception as error:  # noqa: BLE001 - any model may raise anything for other inputs
             why = f"{place} is not the file's run: {one_line(error)}"
     raise UserError(why)
 
 
-def _open(run: Run, contract: Mapping[str, Any], device: str) -> Eager:
-    plugin = str(run.document["model"]["name"])
-    return Eager(run.load_model(contract["step"]), plugin, contract["part"], device)
-
-
 def _gives_the_same(
     eager: Eager,
-    contract: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     rows: Mapping[str, NDArray[Any]],
     found: Mapping[str, NDArray[Any]],
 ) -> bool:
-    """Say whether a part gives what a file gives, within the tolerance that the file has.
+    """Return whether a part gives what its file gives, within the file's tolerance.
 
     Raises:
-        UserError: nothing of it can be compared.
+        UserError: all rows are undecided.
     """
-    image, tolerance = contract["image"], float(contract["parity"]["tolerance"])
+    image, tolerance = manifest["image"], float(manifest["parity"]["tolerance"])
     with eager.working(1):
         given: Any = eager.call(rows, image)()
-        clear = eager.clear(rows, image, contract["parity"].get("margin"))
+        clear = eager.clear(rows, image, manifest["parity"].get("margin"))
     if not clear.any():
-        raise UserError(f"all choices of {len(clear)} rows are undecided, so it cannot be compared")
+        raise UserError(f"all choices of {len(clear)} rows are undecided: none can be compared")
     outputs = (given,) if isinstance(given, Tensor) else given
     for (name, mine), tensor in zip(found.items(), outputs, strict=True):
         expected = tensor.cpu().numpy()

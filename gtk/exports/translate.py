@@ -1,4 +1,4 @@
-"""A part of a model as an ONNX graph, in the exporter's own words."""
+"""Translate a part of a model to an ONNX graph with PyTorch's exporter."""
 
 import gc
 import io
@@ -11,26 +11,25 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError, WorkFailed
-from gtk.exports.choices import fault_of_codes
-from gtk.exports.examples import example_inputs
 from gtk.exports.graph_checks import check_opset
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions
 
-#: The size of the batch that the exporter looks at: not 1, which it may take for a constant.
+#: The batch size of the exporter's example: not 1, which it may take for a constant.
 EXAMPLE_SIZE = 2
 
 
 class CheckedChoices(nn.Module):
-    """Hands labels and codes on so that one outside 0..n-1 is an error in any runtime.
+    """Makes a label or code outside 0..n-1 an error in any runtime, before the module sees it.
 
     ONNX's Gather refuses an index past the end, but counts negative ones from the end; and a model
     may compare labels instead of looking them up, which makes zeros of a wrong one.
 
     Args:
-        module: takes them.
-        counts: n, by their position among its inputs.
+        module: takes the labels and codes.
+        counts: n, by position among the module's inputs.
     """
 
     def __init__(self, module: nn.Module, counts: Mapping[int, int]) -> None:
@@ -41,7 +40,7 @@ class CheckedChoices(nn.Module):
             self.register_buffer(f"known_{position}", torch.arange(count))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Map the part's inputs to what it gives."""
+        """Map the part's inputs to its outputs."""
         checked = list(inputs)
         for position, count in self.counts.items():
             chosen, known = inputs[position], self.get_buffer(f"known_{position}")
@@ -52,26 +51,26 @@ class CheckedChoices(nn.Module):
 
 
 def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
-    """Translate a part, in float32, with a batch of any size, and no trace of its source's place.
+    """Translate a part in float32, with a batch of any size and without paths of its source.
 
     Raises:
         PluginError: the module fails in PyTorch, or gives something else than its part promises.
         InvalidValue: the exporter cannot reach the opset.
-        WorkFailed: it cannot translate the module.
+        WorkFailed: the exporter cannot translate the module.
     """
-    part = subject.part
-    module = part.module.eval()
-    examples = tuple(torch.from_numpy(value) for value in example_inputs(subject, EXAMPLE_SIZE))
-    _try(subject, module, examples)
-    module = CheckedChoices(module, _counts(subject)).eval()
-    axes = tuple({0: "batch"} for _ in part.inputs)
-    with _quiet(), _uncollected():
+    module = subject.part.module.eval()
+    examples = [torch.from_numpy(value.cases(EXAMPLE_SIZE, 0)) for value in subject.inputs.values()]
+    _check_module(subject, module, examples)
+    counts = [value.choices for value in subject.inputs.values()]
+    module = CheckedChoices(module, {at: n for at, n in enumerate(counts) if n is not None}).eval()
+    axes = tuple({0: "batch"} for _ in examples)
+    with _quiet():
         try:
             program = torch.onnx.export(
                 module,
-                examples,
-                input_names=list(part.inputs),
-                output_names=list(part.outputs),
+                tuple(examples),
+                input_names=list(subject.inputs),
+                output_names=list(subject.outputs),
                 dynamic_shapes=(axes,),  # of `*inputs`, which is one argument
                 opset_version=options.opset,
                 dynamo=True,
@@ -89,14 +88,8 @@ def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
     return proto
 
 
-def _counts(subject: LoadedPart) -> dict[int, int]:
-    """Return how many there are to choose from, by the positions of inputs that are choices."""
-    counts = [subject.value(name).choices for name in subject.part.inputs]
-    return {at: count for at, count in enumerate(counts) if count is not None}
-
-
-def _try(subject: LoadedPart, module: nn.Module, examples: tuple[Tensor, ...]) -> None:
-    """Run the module once: what is wrong with it is told better by PyTorch than by the exporter.
+def _check_module(subject: LoadedPart, module: nn.Module, examples: list[Tensor]) -> None:
+    """Run the module once: PyTorch explains what is wrong with it better than the exporter.
 
     Raises:
         PluginError: see `translate`.
@@ -104,23 +97,13 @@ def _try(subject: LoadedPart, module: nn.Module, examples: tuple[Tensor, ...]) -
     training = [name or "it" for name, inner in module.named_modules() if inner.training]
     if training:
         raise PluginError(f"{subject}: {training[0]} is in train mode, and stays so after eval()")
-    with subject.blamed("its module"), torch.no_grad():
-        given = module(*examples)
-    outputs = (given,) if isinstance(given, Tensor) else given
-    wanted = ", ".join(subject.part.outputs)
-    if not isinstance(outputs, tuple | list) or len(outputs) != len(subject.part.outputs):
-        number = len(outputs) if isinstance(outputs, tuple | list) else type(given).__name__
-        raise PluginError(f"{subject}: its module gives {number} outputs for {wanted}")
-    for name, output in zip(subject.part.outputs, outputs, strict=True):
-        codes = subject.codes(name)
-        if codes is not None and isinstance(output, Tensor):
-            fault = fault_of_codes(output, codes, EXAMPLE_SIZE)
-            if fault:
-                raise PluginError(f"{subject}: its module gives {name} {fault}")
-        elif not isinstance(output, Tensor) or output.dtype != torch.float32:
-            kind = output.dtype if isinstance(output, Tensor) else type(output).__name__
-            raise PluginError(f"{subject}: its module gives {kind} for {name}, not float32")
+    outputs = subject.compute("its module", module, *examples)
+    for (name, value), output in zip(subject.outputs.items(), outputs, strict=True):
         shape = tuple(output.shape)
+        if output.dtype != torch.float32 and not isinstance(value, Codes):
+            raise PluginError(
+                f"{subject}: its module gives {name} as {output.dtype}, it should be float32"
+            )
         if shape[:1] != (EXAMPLE_SIZE,):
             raise PluginError(
                 f"{subject}: its module gives {name} of shape {shape} for a batch of "
@@ -134,7 +117,7 @@ def _try(subject: LoadedPart, module: nn.Module, examples: tuple[Tensor, ...]) -
 
 
 def _strip(proto: onnx.ModelProto) -> None:
-    """Remove what the exporter notes about sources: absolute paths and module names."""
+    """Remove the absolute paths and module names that the exporter writes into the graph."""
     graph = proto.graph
     for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         del item.metadata_props[:]
@@ -145,12 +128,13 @@ def _strip(proto: onnx.ModelProto) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the exporter and its tracer print away from the user, who can do nothing about it.
+    """Hide what the exporter logs, warns and prints: the user can do nothing about it.
 
-    They log, warn, and print the code that they look at.
+    Garbage collection pauses: it takes long in what the exporter imports, and frees nothing there.
     """
-    disabled = logging.root.manager.disable
+    disabled, collects = logging.root.manager.disable, gc.isenabled()
     logging.disable(logging.CRITICAL)
+    gc.disable()
     try:
         with (
             warnings.catch_warnings(),
@@ -161,15 +145,5 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for garbage: in what the exporter imports it finds none for long."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
+        if collects:
             gc.enable()

@@ -5,10 +5,9 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from gtk.exports.examples import example_inputs
 from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.onnx import export_all
-from gtk.exports.proof import expected
+from gtk.exports.reference import expected
 from gtk.testing.check import CheckFailed, checks_in
 from gtk.testing.model_case import COUNT, ModelCase, model_check
 from gtk.testing.model_training import check_finite_weights
@@ -125,10 +124,9 @@ def check_export(case: ModelCase) -> None:
     # Without a condition the parts are the same modules, and translating each takes seconds, so
     # only the shapes of their outputs are checked.
     for subject in LoadedModel(run, run.checkpoints.choose(None)).parts.values():
-        inputs = example_inputs(subject, 2)
-        with subject.blamed("its module"), torch.no_grad():
-            given = subject.part.module.eval()(*(torch.from_numpy(value) for value in inputs))
-        found = [given] if isinstance(given, Tensor) else list(given)
+        inputs = [value.cases(2, 0) for value in subject.inputs.values()]
+        module, tensors = subject.part.module.eval(), map(torch.from_numpy, inputs)
+        found = subject.compute("its module", module, *tensors)
         wanted = expected(subject, inputs)
         if [tuple(item.shape) for item in found] != [item.shape for item in wanted]:
             raise CheckFailed(

@@ -195,10 +195,12 @@ def test_a_run_of_another_kind_or_step_is_not_taken_for_the_files(
 ) -> None:
     gtk.train(plugin="cgan", runs="others", name="small", epochs=20, network="mlp", quiet=True)
     why = alone(gtk_command, exported, "--runs", "others")
-    assert why == "others/small is not the file's run: KeyError: 'decoder'"
+    assert why == (
+        "others/small cannot be used: unknown part 'decoder'. Known: discriminator, generator."
+    )
     gtk.train(plugin="cvae", runs="shorter", name="small", epochs=1, quiet=True)
     why = alone(gtk_command, exported, "--runs", "shorter")
-    assert why.startswith("shorter/small is of no use: shorter/small has no checkpoint '440'")
+    assert why.startswith("shorter/small cannot be used: shorter/small has no checkpoint '440'")
     (workplace / "broken" / "small").mkdir(parents=True)
     (workplace / "broken" / "small" / "run.json").write_text("{}")
     assert "broken/small is not a run" in alone(gtk_command, exported, "--runs", "broken")
@@ -250,7 +252,7 @@ def test_a_fixed_batch_is_measured_at_its_size(
     assert [row["batch_size"] for row in document(gtk_command, path)["batch_sizes"]] == [4]
     result = gtk_command("bench", path, "--batch-size", "1,4")
     assert (result.code, result.out) == (2, "")
-    assert "the file takes batches of 4 alone" in result.err
+    assert "the file takes only batches of 4" in result.err
 
 
 def test_a_file_is_measured_without_torch(exported: Path) -> None:

@@ -138,8 +138,8 @@ def test_a_file_alone_says_so(exported: Path, gtk_command: Command, tmp_path: Pa
     [
         ({"file": {"name": "mine.onnx", "size": 1, "sha256": "0"}}, "not the file that mine.json"),
         ({"data": "other"}, "mine.json does not say what mine.onnx says about itself"),
-        ({"file": None}, "mine.json is no description of an exported file"),
-        ({"file": {}}, "mine.json is no description of an exported file"),
+        ({"file": None}, "mine.json does not describe an exported file"),
+        ({"file": {}}, "mine.json does not describe an exported file"),
     ],
     ids=str,
 )
@@ -165,7 +165,7 @@ def test_a_sidecar_that_is_none_is_told(
     path.with_suffix(".json").write_text(content, encoding="latin-1")
     result = gtk_command("inspect", path)
     assert result.code == 1
-    assert "mine.json is no description of an exported file" in result.err
+    assert "mine.json does not describe an exported file" in result.err
 
 
 def test_a_changed_file_is_not_the_one_that_was_described(

@@ -158,12 +158,12 @@ FAULTS: dict[str, tuple[Callable[..., Any], type[GtkError], str]] = {
     "a list of none": (
         lambda image, *_: [None],
         PluginError,
-        "gives NoneType for image, not float",
+        "its module gives image as NoneType, it should be a tensor",
     ),
     "doubles": (
         lambda image, *_: image.double(),
         PluginError,
-        "gives torch.float64 for image, not",
+        "its module gives image as torch.float64, it should be float32",
     ),
     "no batch": (lambda image, *_: image[0], PluginError, "gives image of shape (1, 8, 8) for a b"),
     "another size": (

@@ -15,6 +15,7 @@ import gtk
 from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
 from gtk.exports import timing
 from gtk.exports.bench import Measurable, check_sizes, example_rows, open_file, open_run
+from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.pytorch_baseline import Eager
 from gtk.exports.timing import Timing, measure
 
@@ -94,7 +95,7 @@ def test_both_sides_compute_the_same(plugin: str, options: dict[str, Any]) -> No
     run = gtk.train(plugin=plugin, quiet=True, **{**SMALL, **options})
     for name in run.load_model().exports():
         measurable = open_run(run, name, "cpu")
-        assert measurable.contract["part"] == name
+        assert measurable.manifest["part"] == name
         compare(measurable)
 
 
@@ -109,10 +110,10 @@ def test_attributes_and_numbers_are_measured(outside: Path, data: str) -> None:
 
 def compare(measurable: Measurable) -> None:
     """Check that PyTorch, as it is measured, gives what the file gives."""
-    rows = example_rows(measurable.contract, 5)
+    rows = example_rows(measurable.manifest, 5)
     assert measurable.eager is not None
     with measurable.eager.working(1):
-        given = measurable.eager.call(rows, measurable.contract["image"])()
+        given = measurable.eager.call(rows, measurable.manifest["image"])()
     outputs = given if isinstance(given, tuple) else (given,)
     for found, expected in zip(measurable.session.run(None, rows), outputs, strict=True):
         assert found.shape == expected.shape
@@ -120,7 +121,7 @@ def compare(measurable: Measurable) -> None:
 
 
 def test_images_of_every_form_become_what_the_model_was_trained_on(small_run: gtk.Run) -> None:
-    eager = Eager(small_run.load_model(), "cvae", "encoder", "cpu")
+    eager = Eager(LoadedModel(small_run, 440).part("encoder"), "cpu")
     label = np.array([3, 4])
     levels = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), np.uint8)
     given = []
@@ -134,7 +135,7 @@ def test_images_of_every_form_become_what_the_model_was_trained_on(small_run: gt
 
 
 def test_torch_is_given_back_as_it_was(small_run: gtk.Run) -> None:
-    eager = Eager(small_run.load_model(), "cvae", "decoder", "cpu")
+    eager = Eager(LoadedModel(small_run, 440).part("decoder"), "cpu")
     before = torch.get_num_threads()
     inside = []
     with contextlib.suppress(ZeroDivisionError), eager.working(before + 1):
@@ -158,28 +159,30 @@ def test_torch_has_as_many_threads_as_onnxruntime(small_run: gtk.Run) -> None:
             options.intra_op_num_threads = 3
             return options
 
-    Measurable(ready.contract, Watching(), "cpu", ready.eager).measure(2, 0.0)
+    Measurable(ready.manifest, Watching(), "cpu", ready.eager).measure(2, 0.0)
     assert set(seen) == {(3, True)}
 
 
-def test_rows_are_as_the_contract_says() -> None:
-    condition = {"kind": "continuous", "ranges": [[0, 2], [-1, 1]], "count": 2}
+def test_rows_are_as_the_manifest_says() -> None:
+    names = {"names": ["a", "b"], "count": 2}
+    condition = {"kind": "continuous", "ranges": [[0, 2], [-1, 1]], **names}
+    image = {"range": [0, 255]}
     ports = [
         {"name": "z", "kind": "latent", "dtype": "float32", "shape": [2, 3]},
         {"name": "values", "kind": "condition", "dtype": "float32", "shape": [2]},
         {"name": "image", "kind": "image", "dtype": "uint8", "shape": [4, 4, 3]},
     ]
-    rows = example_rows({"inputs": ports, "condition": condition}, 3)
+    rows = example_rows({"inputs": ports, "condition": condition, "image": image}, 3)
     for port in ports:
         assert rows[port["name"]].dtype == port["dtype"]
         assert rows[port["name"]].shape == (3, *port["shape"])
     assert rows["values"].tolist() == [[0.5, -0.5], [1.5, 0.5], [0.5, -0.5]]
     assert rows["image"].max() > 200
     ports = [{"name": "label", "kind": "condition", "dtype": "int64", "shape": []}]
-    rows = example_rows({"inputs": ports, "condition": {"kind": "classes", "count": 2}}, 3)
+    rows = example_rows({"inputs": ports, "condition": {"kind": "classes", **names}}, 3)
     assert rows["label"].tolist() == [0, 1, 0]
     ports = [{"name": "attributes", "kind": "condition", "dtype": "float32", "shape": [2]}]
-    condition = {"kind": "attributes", "ranges": [[0, 1], [0, 1]], "count": 2}
+    condition = {"kind": "attributes", "ranges": [[0, 1], [0, 1]], **names}
     rows = example_rows({"inputs": ports, "condition": condition}, 2)
     assert rows["attributes"].tolist() == [[0, 0], [1, 1]]
 
@@ -195,7 +198,7 @@ def test_absurd_sizes_are_refused(sizes: tuple[int, ...]) -> None:
 def test_a_file_of_one_batch_size_is_measured_at_that() -> None:
     fixed = Measurable({"batch_size": 4}, None, "cpu", None)
     assert fixed.sizes(None) == fixed.sizes((4,)) == fixed.sizes((4, 4)) == (4,)
-    with pytest.raises(InvalidValue, match="takes batches of 4 alone: --batch-size 4"):
+    with pytest.raises(InvalidValue, match="takes only batches of 4: use --batch-size 4"):
         fixed.sizes((1, 4))
     free = Measurable({"batch_size": None}, None, "cpu", None)
     assert free.sizes(None) == (1, 16, 256)
@@ -212,7 +215,7 @@ def test_a_batch_that_cannot_be_computed_is_one_line(small_run: gtk.Run) -> None
         def get_session_options(self) -> onnxruntime.SessionOptions:
             return onnxruntime.SessionOptions()
 
-    full = Measurable(measurable.contract, Full(), "cpu", measurable.eager)
+    full = Measurable(measurable.manifest, Full(), "cpu", measurable.eager)
     with pytest.raises(WorkFailed, match="^a batch of 3 cannot be computed: Failed to allocate m"):
         full.measure(3, 0.0)
 

@@ -19,10 +19,11 @@ from gtk.cli.main import run as gtk_command
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError, UserError
 from gtk.exports.bench import COMPARED, example_rows, open_file, open_run
-from gtk.exports.loaded_part import LoadedModel, LoadedPart, model_parts
+from gtk.exports.candidate import Candidate
+from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Parity
-from gtk.exports.proof import Candidate, compare
+from gtk.exports.proof import compare
 from gtk.exports.pytorch_baseline import find_eager
 from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
 from gtk.exports.snippet import javascript_snippet, python_snippet
@@ -335,8 +336,8 @@ def test_one_code_that_differs_is_too_much(tiled: gtk.Run) -> None:
     [
         (lambda *_: 1.0, "gives float, it should be a tensor with a number for each image"),
         (lambda _, noise, *__: noise, r"gives a tensor of shape \(1, 4, 8\) for a batch of 1, it"),
-        (lambda _, noise, *__: noise[:, 0, 0] * torch.nan, "gives what is not a number"),
-        (lambda _, noise, *__: noise[:, 0, 0] * torch.inf, "gives what is not a number"),
+        (lambda _, noise, *__: noise[:, 0, 0] * torch.nan, "gives values that are not finite"),
+        (lambda _, noise, *__: noise[:, 0, 0] * torch.inf, "gives values that are not finite"),
         (lambda _, noise, *__: -noise[:, 0, 0].abs(), "gives -4: how far two candidates are apart"),
         (lambda _, noise: noise, "its margin fails: TypeError"),
     ],
@@ -400,7 +401,7 @@ def test_what_a_part_says_of_its_codes_has_to_be_true(
     wrong = {"decoder": replace(decoder, **part)}
     monkeypatch.setattr(type(model), "exports", lambda _: wrong)
     with pytest.raises(PluginError, match=message):
-        model_parts(model, "tiles")
+        load_parts(model, "tiles", tiled.data_spec.image_shape)
 
 
 @pytest.mark.parametrize(
@@ -469,5 +470,7 @@ def test_a_file_is_its_runs_whatever_undecided_rows_are(
     monkeypatch.setattr(tiles, "sampled_margin", lambda *_: (at != 5).float())
     find_eager(part.contract, rows, found, [tiled.path], "cpu")
     monkeypatch.setattr(tiles, "sampled_margin", lambda *_: torch.zeros(COMPARED))
-    with pytest.raises(UserError, match="all choices of 16 rows are undecided"):
+    with pytest.raises(
+        UserError, match="all choices of 16 rows are undecided: none can be compared"
+    ):
         find_eager(part.contract, rows, found, [tiled.path], "cpu")

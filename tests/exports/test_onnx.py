@@ -14,10 +14,11 @@ from torch import Tensor, nn
 import gtk
 from gtk.core.contracts.model import ExportPart
 from gtk.core.values.errors import ExportMismatch, UserError
-from gtk.exports import examples
+from gtk.exports import proof
+from gtk.exports.candidate import Candidate
 from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.options import ExportOptions
-from gtk.exports.proof import Candidate, compare
+from gtk.exports.proof import compare
 from gtk.exports.runtime import load
 from gtk.plugins.vae.model import ExpectedImage, VariationalAutoencoder
 
@@ -136,7 +137,7 @@ def test_a_graph_that_fixed_its_batch_does_not_pass(
     candidate = Candidate(FixedBatch(subject.model))
     with pytest.raises(ExportMismatch, match="at batch 1 image of the exported file differs"):
         compare(subject, candidate, options)
-    monkeypatch.setattr(examples, "BATCH_SIZES", (2,))
+    monkeypatch.setattr(proof, "BATCH_SIZES", (2,))
     assert compare(subject, candidate, options).largest == 0, "one size alone would pass"
 
 

@@ -16,10 +16,10 @@ import torch
 
 import gtk
 from gtk.core.values.errors import ExportMismatch, InvalidValue
-from gtk.exports.examples import BATCH_SIZES, example_batch, example_sizes
 from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.onnx import Exported, prepare
 from gtk.exports.options import ExportOptions
+from gtk.exports.proof import BATCH_SIZES, batch_sizes, example_batch
 from gtk.exports.runtime import load
 
 pytestmark = pytest.mark.long
@@ -180,7 +180,7 @@ def test_the_proof_goes_through_all_classes_more_than_one_batch_and_all_sigmas(
 ) -> None:
     subject = LoadedModel(small_run, 440).part(None)
     options = ExportOptions(batch_size=size)
-    sizes = example_sizes(subject, options)
+    sizes = batch_sizes(subject, options)
     batches = [
         example_batch(subject, options, rows, sum(sizes[:at])) for at, rows in enumerate(sizes)
     ]
@@ -281,7 +281,7 @@ def test_what_is_prepared_is_what_is_written(small_run: gtk.Run) -> None:
     exported = gtk.export(small_run, "encoder.onnx", part="encoder", layout="nhwc")
     assert prepared.content == exported.path.read_bytes()
     assert prepared.sha256 == exported.sha256
-    assert prepared.contract == exported.contract
+    assert prepared.manifest == exported.contract
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
-from gtk.exports.loaded_part import LoadedPart, model_parts
+from gtk.exports.loaded_part import LoadedPart, load_parts
 
 IMAGE, LABEL, SHAPE = Image((1, 4, 4)), Classes(("a", "b")), (1, 4, 4)
 
@@ -37,24 +37,23 @@ class Stub(Model):
 
 def subject(inputs: Any, outputs: Any, codes: Any = ()) -> LoadedPart:
     """Return the part, loaded."""
-    model = Stub(inputs, outputs, dict(codes))
-    return LoadedPart("stub", "it", model_parts(model, "stub")["it"], model, SHAPE)
+    return load_parts(Stub(inputs, outputs, dict(codes)), "stub", SHAPE)["it"]
 
 
 def test_names_alone_mean_what_they_always_have() -> None:
     grid = Codes((2, 2), 5)
     found = subject(("image", "label", "grid", "z"), ("score",), {"grid": grid})
-    values = [found.value(name) for name in ("image", "label", "grid", "z", "score")]
-    assert values == [IMAGE, LABEL, grid, NoiseSpec((2,)), Array(())]
+    inputs = {"image": IMAGE, "label": LABEL, "grid": grid, "z": NoiseSpec((2,))}
+    assert found.inputs == inputs
+    assert found.outputs == {"score": Array(())}
     assert not found.draws
 
 
 def test_values_by_name_are_what_they_are() -> None:
     other, grid = NoiseSpec((3, 3)), Codes((), 7)
     found = subject({"style": other, **ports(LABEL)}, {"grid": grid, **ports(IMAGE)})
-    assert [found.value(name) for name in ("style", "label", "grid")] == [other, LABEL, grid]
-    assert found.codes("grid") == grid
-    assert found.codes("style") is None
+    assert found.inputs == {"style": other, "label": LABEL}
+    assert found.outputs == {"grid": grid, "image": IMAGE}
     assert subject(ports(found.model.noise, LABEL), ports(IMAGE)).draws
 
 

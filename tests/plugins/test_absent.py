@@ -18,8 +18,9 @@ from gtk.core.contracts.normalization import Normalization
 from gtk.core.training.training_images import without_some_conditions
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.exports.candidate import Candidate
 from gtk.exports.options import ExportOptions
-from gtk.exports.proof import Tally
+from gtk.exports.proof import Proof
 from gtk.exports.runtime import load
 from gtk.plugins.conditioners.modulation import ConditionalNormalization, FiLM
 from gtk.plugins.conditioners.onehot import OneHot
@@ -167,6 +168,6 @@ def test_a_run_and_its_exported_file_draw_without_a_condition(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_proof_is_not_whole_before_a_row_without_a_condition_was_compared(kind: str) -> None:
     condition = nullable(kind)
-    part = SimpleNamespace(condition=condition, part=SimpleNamespace(outputs=()))
-    tally = Tally(part, ExportOptions())  # type: ignore[arg-type]
-    assert len(tally.left_out) == len(condition.examples()) + 1
+    part = SimpleNamespace(condition=condition, outputs=())
+    proof = Proof(part, Candidate(None), ExportOptions())  # type: ignore[arg-type]
+    assert len(proof.left_out) == len(condition.examples()) + 1

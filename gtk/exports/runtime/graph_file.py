@@ -119,7 +119,8 @@ ELEMENTS = {
     1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
     10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
 }  # fmt: skip
-_RANDOM = {
+#: The operators of ONNX that draw random numbers.
+RANDOM = {
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
     "Bernoulli",
 }  # fmt: skip
@@ -203,7 +204,7 @@ class _Walk:
         name, domain = _text(fields, 4), _text(fields, 7)
         if domain not in ("", "ai.onnx"):
             raise _Refused(f"operators of the domain {domain[:100]!r}")
-        if name in _RANDOM:
+        if name in RANDOM:
             raise _Refused(f"the random operator {name}")
         self.operators[name] += 1
         if self.operators.total() > MOST_NODES:

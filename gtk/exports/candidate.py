@@ -1,0 +1,92 @@
+"""A file in the making, as onnxruntime runs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+
+from gtk.core.values.errors import UserError, WorkFailed
+from gtk.exports.image_format import ImageFormat
+from gtk.exports.loaded_part import LoadedPart, one_line
+from gtk.exports.options import OPSETS, ExportOptions, opsets_that_work
+from gtk.exports.runtime.session import open_session
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file in the making, as onnxruntime runs it.
+
+    Attributes:
+        session: an onnxruntime session on the file's graph.
+        unrounded: where the file gives 8-bit images, a session on the graph before they are
+            rounded, which takes and gives float32 images (B, C, H, W).
+    """
+
+    session: Any
+    unrounded: Any | None = None
+
+    def run(
+        self, subject: LoadedPart, options: ExportOptions, inputs: Sequence[NDArray[Any]]
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return the outputs, images as (B, C, H, W), and the same before images are rounded.
+
+        Args:
+            subject: the part that the file computes.
+            options: of the file.
+            inputs: of the part, images as (B, C, H, W) in 0..1.
+
+        Raises:
+            WorkFailed: onnxruntime cannot run the file.
+        """
+        form, feeds = ImageFormat(options), dict(zip(subject.inputs, inputs, strict=True))
+        given = {
+            name: form.given(rows) if name == "image" else rows for name, rows in feeds.items()
+        }
+        outputs = zip(subject.outputs, _run(subject, self.session, given), strict=True)
+        found = [form.seen(rows) if name == "image" else rows for name, rows in outputs]
+        return found, found if self.unrounded is None else _run(subject, self.unrounded, feeds)
+
+
+def open_candidate(
+    subject: LoadedPart, options: ExportOptions, proto: onnx.ModelProto, inside: onnx.ModelProto
+) -> Candidate:
+    """Open the graph of a file in the making in onnxruntime.
+
+    Args:
+        subject: the part that the file computes.
+        options: of the file.
+        proto: the file's graph.
+        inside: the same with float32 images (B, C, H, W).
+
+    Raises:
+        UserError: onnxruntime cannot read this opset.
+        WorkFailed: onnxruntime cannot read the graph.
+    """
+    gives_levels = options.image == "uint8" and "image" in subject.outputs
+    sessions = []
+    for graph in (proto, inside) if gives_levels else (proto,):
+        session = open_session(graph.SerializeToString())
+        if session is None and options.opset > OPSETS[0]:
+            raise UserError(
+                f"onnxruntime cannot read {subject} in opset {options.opset}: {opsets_that_work()}"
+            )
+        if session is None:
+            raise WorkFailed(
+                f"onnxruntime cannot read the graph that torch.onnx wrote of {subject}"
+            )
+        sessions.append(session)
+    return Candidate(*sessions)
+
+
+def _run(subject: LoadedPart, session: Any, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401 - onnxruntime publishes no types
+    try:
+        found: list[NDArray[Any]] = session.run(list(subject.outputs), feeds)
+    except Exception as error:  # onnxruntime's errors have no common root
+        size = len(next(iter(feeds.values())))
+        raise WorkFailed(
+            f"onnxruntime cannot run {subject} at batch {size}: {one_line(error)}; no file was "
+            "written"
+        ) from error
+    return found

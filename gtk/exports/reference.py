@@ -1,0 +1,101 @@
+"""What the model itself gives for a part's inputs, in PyTorch: the file has to give the same."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gtk.core.contracts.model import Model
+from gtk.core.values.errors import PluginError, WorkFailed
+from gtk.exports.loaded_part import LoadedPart
+
+
+def expected(subject: LoadedPart, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return what the model itself gives for a part's inputs.
+
+    The part's module is not called: a wrong wrapper would agree with itself.
+
+    Raises:
+        WorkFailed: an output that is not finite.
+        PluginError: the plugin's own code fails, or gives something else than its part promises.
+    """
+    reference = subject.part.reference
+    function = sample if reference is None or subject.draws else reference
+    what = "Model.sample" if function is sample else "its reference"
+    with _one_thread():
+        outputs = subject.compute(what, function, subject.model, *_copied(inputs))
+    for name, output in zip(subject.outputs, outputs, strict=True):
+        if not torch.isfinite(output).all():
+            raise WorkFailed(
+                f"PyTorch's own {name} of {subject} is not a number everywhere, so nothing can be "
+                "compared with it: has the training diverged?"
+            )
+    return [output.numpy() for output in outputs]
+
+
+def sample(model: Model, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+    """Return the images that a model makes of noise and a condition."""
+    return model.sample(noise, condition)
+
+
+def decided(
+    subject: LoadedPart, inputs: Sequence[NDArray[Any]], margin: float
+) -> NDArray[np.bool_]:
+    """Return of which rows the choices are clear: their two best candidates are `margin` apart.
+
+    Args:
+        subject: the part; without a margin of its own, all rows are clear.
+        inputs: of the part.
+        margin: the least distance.
+
+    Returns:
+        (B,).
+
+    Raises:
+        PluginError: the part's margin fails, or is not what `ExportPart` asks for.
+    """
+    size = len(inputs[0])
+    if subject.part.margin is None:
+        return np.ones(size, np.bool_)
+    with _one_thread():
+        given = subject.call("its margin", subject.part.margin, subject.model, *_copied(inputs))
+    fault = _fault_of_margin(given, size)
+    if fault:
+        raise PluginError(f"{subject}: its margin gives {fault}")
+    clear: NDArray[np.bool_] = (given >= margin).numpy()
+    return clear
+
+
+def _fault_of_margin(given: Any, size: int) -> str:  # noqa: ANN401 - whatever a plugin returns
+    """Return what is wrong with margins, an empty string if nothing is."""
+    if not isinstance(given, Tensor):
+        return f"{type(given).__name__}, it should be a tensor with a number for each image"
+    if given.shape != (size,):
+        return (
+            f"a tensor of shape {tuple(given.shape)} for a batch of {size}, it should be ({size},)"
+        )
+    if not torch.isfinite(given).all():
+        return "values that are not finite: it should be how far the two best candidates are apart"
+    if (given < 0).any():
+        return f"{float(given.min()):.3g}: how far two candidates are apart is 0 or more"
+    return ""
+
+
+def _copied(inputs: Sequence[NDArray[Any]]) -> list[Tensor]:
+    """Return copies: a plugin may write to them."""
+    return [torch.from_numpy(value.copy()) for value in inputs]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sum in one order, so that the figures in a file do not depend on the number of cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
