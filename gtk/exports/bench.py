@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
@@ -19,6 +18,7 @@ from gtk.exports.runtime import (
     load_part,
     open_session,
 )
+from gtk.exports.runtime.manifest_checks import read_value
 from gtk.exports.timing import BLOCK, PAUSE, WARM_UP, Call, Timing, measure
 
 if TYPE_CHECKING:  # without torch a file is still measured
@@ -205,35 +205,8 @@ def open_run(run: "Run", part: str | None, device: str) -> Measurable:
 
 
 def example_rows(manifest: dict[str, Any], count: int) -> dict[str, NDArray[Any]]:
-    """Return a batch of what a part takes: latents, images, codes, and conditions in turn."""
-    generator = np.random.default_rng(0)
-    rows: dict[str, NDArray[Any]] = {}
-    for port in manifest["inputs"]:
-        shape = (count, *port["shape"])
-        if port["kind"] == "condition":
-            rows[port["name"]] = _conditions(manifest["condition"], count)
-        elif port["dtype"] == "uint8":
-            rows[port["name"]] = generator.integers(0, 256, shape, np.uint8)
-        elif port["kind"] == "image":
-            rows[port["name"]] = generator.random(shape, np.float32)
-        elif port["kind"] == "codes":
-            rows[port["name"]] = generator.integers(port["count"], size=shape)
-        else:
-            rows[port["name"]] = generator.standard_normal(shape, np.float32)
-    return rows
-
-
-def _conditions(condition: dict[str, Any], count: int) -> NDArray[Any]:
-    """Return classes in turn, attributes all absent and all there in turn, or numbers in range."""
-    turn = np.arange(count, dtype=np.int64)
-    if condition["kind"] == "classes":
-        labels: NDArray[np.int64] = turn % condition["count"]
-        return labels
-    low, high = np.array(condition["ranges"]).T
-    # At its ends a number may be out of its range when it is rounded to float32.
-    shares = np.array([0, 1] if condition["kind"] == "attributes" else [0.25, 0.75])
-    rows: NDArray[Any] = low + (high - low) * shares[turn % 2, None]
-    return rows.astype(np.float32)
+    """Return a batch of a file's inputs: latents, images, codes, and conditions in turn."""
+    return {port["name"]: read_value(port, manifest).typical(count) for port in manifest["inputs"]}
 
 
 def device_of(session: Any) -> str:  # noqa: ANN401 - onnxruntime publishes no types

@@ -30,6 +30,19 @@ class Attributes(NamedNumbers):
         """Return every attribute alone."""
         return np.eye(self.count, dtype=np.float32)
 
+    def typical(self, count: int) -> NDArray[np.float32]:
+        """Return no attribute and all attributes in turn."""
+        return np.tile(np.arange(count, dtype=np.float32)[:, None] % 2, self.count)
+
+    def written(self, count: int) -> list[dict[str, float]]:
+        """Return the first attribute absent once, then present."""
+        return [{self.names[0]: min(at, 1)} for at in range(count)]
+
+    @property
+    def domain(self) -> str:
+        """Absent or present."""
+        return "0 or 1 each"
+
     def _defaults(self) -> dict[str, float]:
         return dict.fromkeys(self.names, 0.0)
 

@@ -110,6 +110,16 @@ class Classes(ConditionSpec):
         """Return every class."""
         return np.arange(self.count, dtype=np.int64)
 
+    def written(self, count: int) -> list[int | str]:
+        """Return the names of the classes in turn, as numbers where both mean the same."""
+        numbered = self.names == tuple(map(str, range(self.count)))
+        return [int(at) if numbered else self.names[at] for at in np.arange(count) % self.count]
+
+    @property
+    def domain(self) -> str:
+        """The labels of the classes."""
+        return f"0..{self.count - 1}"
+
     def manifest(self) -> dict[str, Any]:
         """Add what a number means."""
         return super().manifest() | {"numbers": self.numbers}

@@ -196,6 +196,19 @@ class ConditionSpec(Value):
         rows = self.kinds_of_rows()[::-1]
         return rows[np.arange(first, first + count) % len(rows)]
 
+    def typical(self, count: int) -> NDArray[Any]:
+        """Return rows that cycle through the examples."""
+        return self.cycle(count)
+
+    def written(self, count: int) -> list[Any]:
+        """Return conditions for `count` images as a user could write them."""
+        return self.cycle(count).tolist()  # type: ignore[no-any-return]
+
+    @property
+    def domain(self) -> str:
+        """The limits of its numbers in words: "0..9", "0 or 1 each"."""
+        return "" if self.limits is None else "{:g}..{:g}".format(*self.limits)
+
     def name(self, row: NDArray[Any]) -> str:
         """Return the name of one image's condition: "3", "roof, wall", "slope -4.2"."""
         absent = self.nullable and self.is_absent(row[None])[0]

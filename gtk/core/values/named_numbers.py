@@ -49,6 +49,26 @@ class NamedNumbers(ConditionSpec):
             numbers[name] = float(number)
         return np.array(list(numbers.values()), dtype=np.float32)
 
+    def typical(self, count: int) -> NDArray[np.float32]:
+        """Return rows at a quarter and at three quarters of each range, in turn.
+
+        The ends may be out of range when they are rounded to float32.
+        """
+        low, high = np.array([ends for _, *ends in self.ends()]).T
+        rows: NDArray[Any] = low + (high - low) * (0.25 + 0.5 * (np.arange(count) % 2)[:, None])
+        return rows.astype(np.float32)
+
+    def written(self, count: int) -> list[dict[str, float]]:
+        """Return the first number at its lowest, middle and highest in turn."""
+        name, low, high = next(self.ends())
+        numbers = [int(n) if n == int(n) else n for n in (low, (low + high) / 2, high)]
+        return [{name: numbers[at % 3]} for at in range(count)]
+
+    @property
+    def domain(self) -> str:
+        """The range of each number."""
+        return ", ".join(f"{low:.15g}..{high:.15g}" for _, low, high in self.ends())
+
     def manifest(self) -> dict[str, Any]:
         """Add the ranges."""
         ranges = [[low, high] for _, low, high in self.ends()]

@@ -60,6 +60,10 @@ class Value(ABC):
             first: how many came before; another number gives other rows.
         """
 
+    def typical(self, count: int) -> NDArray[Any]:
+        """Return rows as an app gives them, to measure the time that they take: (count, *shape)."""
+        return self.cases(count, 0)
+
     def rows(self, given: Any, name: str, least: int = 1) -> NDArray[Any]:  # noqa: ANN401 - an array or lists
         """Return a user's rows as a graph takes them: (N, *shape) of `dtype`.
 

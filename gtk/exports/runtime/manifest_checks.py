@@ -7,6 +7,7 @@ from typing import Any
 
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import condition_from_manifest
+from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
@@ -219,13 +220,14 @@ def _check_latent(manifest: dict[str, Any]) -> None:
 
 def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
     """Return what an input takes, as far as a checked manifest says."""
-    shape, image = tuple(port["shape"]), manifest["image"]
+    shape = tuple(port["shape"])
     if port["kind"] == "condition":
         return condition_from_manifest(manifest["condition"], port["dtype"], shape)
     if port["kind"] == "codes":
         return Codes(shape, port["count"])
-    ends = tuple(image["range"]) if port["kind"] == "image" else None
-    return Array(shape, port["dtype"], ends)
+    if port["kind"] == "latent":
+        return NoiseSpec(shape)
+    return Array(shape, port["dtype"], tuple(manifest["image"]["range"]))
 
 
 def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
