@@ -31,7 +31,8 @@ async function openFile(path) {
   const { inputs, outputs, latent } = contract;
   const draws = latent && !inputs.some((port) => ["image", "codes"].includes(port.kind));
   if (!draws || outputs[0].kind !== "image") {
-    throw new Mistake(`${path} is the ${contract.part} of a model: it makes no images of noise`);
+    const part = `${path} is the ${contract.part} of a model`;
+    throw new Mistake(`${part}: it does not make images from noise`);
   }
   return { contract, session: await ort.InferenceSession.create(bytes) };
 }

@@ -31,7 +31,7 @@ def open_file(path):
     draws = contract["latent"] is not None and not {"image", "codes"} & set(kinds)
     if not draws or contract["outputs"][0]["kind"] != "image":
         part = contract["part"]
-        raise SystemExit(f"{path} is the {part} of a model: it makes no images of noise")
+        raise SystemExit(f"{path} is the {part} of a model: it does not make images from noise")
     return session, contract
 
 

@@ -32,7 +32,7 @@ async function readContract(name) {
   const draws = contract.latent && !inputs.includes("image") && !inputs.includes("codes");
   if (!draws || outputs.join() !== "image") {
     throw new Error(
-      `${name}.onnx holds the ${contract.part}, which makes no images of noise: ` +
+      `${name}.onnx holds the ${contract.part}, which does not make images from noise: ` +
         "export a sampler, a generator or a decoder that does.",
     );
   }

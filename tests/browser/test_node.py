@@ -189,4 +189,7 @@ def test_the_example_says_in_a_line_what_is_wrong(
 @pytest.mark.usefixtures("in_small_files")
 def test_the_example_refuses_a_part_that_makes_no_images(node: Node) -> None:
     result = node(DRAW, "encoder.onnx")
-    assert result.stderr == "encoder.onnx is the encoder of a model: it makes no images of noise\n"
+    assert (
+        result.stderr
+        == "encoder.onnx is the encoder of a model: it does not make images from noise\n"
+    )

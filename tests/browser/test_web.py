@@ -210,7 +210,7 @@ def test_what_cannot_be_drawn_is_said(
     assert "is not what gtk export writes" in message()
     (folder / "model.json").unlink()  # gtk export replaces no JSON but its own
     gtk.export(small_run, folder / "model.onnx", part="encoder")
-    assert "model.onnx holds the encoder, which makes no images of noise" in message()
+    assert "model.onnx holds the encoder, which does not make images from noise" in message()
     gtk.export(small_run, folder / "model.onnx", overwrite=True)
     sidecar = json.loads((folder / "model.json").read_text())
     sidecar["file"]["sha256"] = "0" * 64

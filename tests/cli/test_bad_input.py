@@ -142,7 +142,7 @@ MISTAKES = [
         "sample fake.onnx --checkpoint 3 --out a.png",
         "holds one checkpoint. Leave --checkpoint out, or name a run",
     ),
-    ("sample fake.onnx --device gpu --out a.png", "unknown device 'gpu': say auto, cpu, cuda"),
+    ("sample fake.onnx --device gpu --out a.png", "unknown device 'gpu': use auto, cpu, cuda"),
     ("sample", "Missing argument 'RUN|FILE.onnx'"),
     (
         "sample small --label 1 --condition a=1 --out a.png",

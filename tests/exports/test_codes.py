@@ -149,7 +149,9 @@ def test_what_are_no_codes_is_refused(files: dict[str, Path], codes: Any, messag
 @pytest.mark.parametrize("files", [0], indirect=True)
 @pytest.mark.usefixtures("each_form")
 def test_codes_to_images_are_no_generator(files: dict[str, Path]) -> None:
-    with pytest.raises(ExportFileError, match="decoder of a model, which makes no images of noise"):
+    with pytest.raises(
+        ExportFileError, match="decoder of a model, which does not make images from noise"
+    ):
         load(files["decoder"])
 
 
@@ -170,7 +172,7 @@ def test_a_number_of_codes_that_is_none_is_refused(files: dict[str, Path], count
     def change(contract: dict[str, Any]) -> None:
         contract["inputs"][0]["count"] = count
 
-    with pytest.raises(ExportFileError, match="damaged: codes has a number of entries"):
+    with pytest.raises(ExportFileError, match="damaged: the count of codes is out of range"):
         load_part(edited(files["decoder"], change))
 
 
@@ -178,7 +180,8 @@ def test_a_number_of_codes_that_is_none_is_refused(files: dict[str, Path], count
 @pytest.mark.parametrize("figures", [{"compared": -1}, {"undecided": "1"}, {"margin": "wide"}])
 @pytest.mark.usefixtures("each_form")
 def test_wrong_figures_of_parity_are_refused(files: dict[str, Path], figures: Any) -> None:
-    with pytest.raises(ExportFileError, match=r"damaged: (rows are counted|figures of parity)"):
+    message = r"damaged: (a count of rows is not valid|a figure of parity is not a finite number)"
+    with pytest.raises(ExportFileError, match=message):
         load_part(edited(files["decoder"], lambda contract: contract["parity"].update(figures)))
 
 

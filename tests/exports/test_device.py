@@ -152,45 +152,45 @@ OLD = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime ver
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "build": (
         {"available": (CPU,)},
-        "it is a build for CPUs alone",
+        "this build supports only CPUs",
         f"Install the other build: pip uninstall -y onnxruntime && {INSTALL}",
     ),
-    "driver": ({"gpus": None}, DRIVER, "To mend it: install NVIDIA's driver"),
+    "driver": ({"gpus": None}, DRIVER, "To fix it: install NVIDIA's driver"),
     "driver and library": (
         {"gpus": None, "missing": ("libcurand.so.10",)},
         f"{DRIVER}; libcurand.so.10 is missing",
-        f"To mend it: install NVIDIA's driver, and {INSTALL}",
+        f"To fix it: install NVIDIA's driver, and {INSTALL}",
     ),
     "libraries": (
         {"missing": ("libcublas.so.13", "/lib/libcurand.so.10"), "loaded": (CPU,)},
         "libcublas.so.13: cannot open shared object file; libcurand.so.10 is missing",
-        f"To mend it: {INSTALL}",
+        f"To fix it: {INSTALL}",
     ),
     "no GPU": (
         {"driver": 100},
         "the NVIDIA driver finds no GPU (CUDA error 100)",
-        "To mend it: let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)",
+        "To fix it: let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)",
     ),
     "hidden GPU": (
         {"gpus": 0},
         "the NVIDIA driver finds no GPU",
-        "To mend it: let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)",
+        "To fix it: let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)",
     ),
-    "number": ({"gpus": 1}, "there is no such GPU, the last one is cuda:0", "The device cpu works"),
+    "number": ({"gpus": 1}, "there is no such GPU, the last one is cuda:0", "Use the device cpu"),
     "old driver": (
         {"error": f'/src/a.cc:63 Failed to parse "device_id": {OLD} ; GPU=-1 ; hostname=h'},
         OLD,
-        "To mend it: install a newer driver of NVIDIA's",
+        "To fix it: install a newer driver of NVIDIA's",
     ),
     "silence": (
         {"loaded": (CPU,)},
-        "it left CUDA out, although everything can be loaded",
-        "The device cpu works",
+        "it does not use CUDA, although all libraries can be loaded",
+        "Use the device cpu",
     ),
     "layers on the CPU": (
         {"on_cpu": ("Shape", "Gemm", "ConvTranspose", "Gemm")},
         "onnxruntime would compute ConvTranspose, Gemm on the CPU",
-        "The device cpu works",
+        "Use the device cpu",
     ),
 }
 
@@ -241,7 +241,7 @@ def test_a_file_that_cannot_be_read_is_no_trouble_of_cudas(machine: Machine) -> 
 )
 def test_a_device_that_is_none_is_refused(exported: Path, device: Any) -> None:
     for opener in (load, load_part):
-        with pytest.raises(RequestError, match=r"unknown device .*: say auto, cpu, cuda or cuda:1"):
+        with pytest.raises(RequestError, match=r"unknown device .*: use auto, cpu, cuda or cuda:1"):
             opener(exported, device)
 
 
@@ -267,7 +267,7 @@ def test_on_this_machine_without_a_gpu(exported: Path, device: str) -> None:
     assert done.stderr == ""
     if device.startswith("cuda"):
         assert done.stdout.startswith(f"{device} was asked for, onnxruntime")
-        assert "no NVIDIA driver" in done.stdout or "a build for CPUs alone" in done.stdout
+        assert "no NVIDIA driver" in done.stdout or "this build supports only CPUs" in done.stdout
         assert done.stdout.count("\n") == 1
     else:
         assert done.stdout == "cpu\n"

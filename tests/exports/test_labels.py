@@ -101,6 +101,28 @@ def test_rows_without_a_condition_are_for_files_that_take_them(
     assert given == [[3, 10, 10, 7], [10, 9]]
 
 
+@pytest.fixture(scope="module")
+def nullable(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
+    """A run whose images may have no condition; not to be written to."""
+    return gtk.train(
+        "cvae", "digits", runs=tmp_path_factory.mktemp("nullable"), quiet=True, epochs=1,
+        hidden_dims=(16,), latent_dim=2, condition_dropout=0.3, learning_rate=0.01,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("each_form")
+def test_rows_without_a_condition_are_drawn_as_the_run_draws_them(
+    nullable: gtk.Run, tmp_path: Path
+) -> None:
+    generator = load(gtk.export(nullable, tmp_path / "nullable.onnx").path)
+    for labels in ([3, None], [None, "none", "3"]):
+        drawn = generator.sample(labels=labels, seed=1).astype(int)
+        assert np.abs(drawn - nullable.sample(labels=labels, seed=1)).max() <= 1
+    same = np.zeros((2, 2), np.float32)
+    images = generator.generate(same, [3, None])
+    assert not np.array_equal(images[0], images[1])
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_example_reads_labels(case: dict[str, Any]) -> None:
     spec = importlib.util.spec_from_file_location("draw", DRAW)

@@ -201,7 +201,9 @@ def test_codes_are_finite(exported: Path, value: float) -> None:
 
 
 def test_a_part_that_draws_nothing_is_no_generator(encoder: Path) -> None:
-    message = "e.onnx is the encoder of a model, which makes no images of noise: open it with"
+    message = (
+        "e.onnx is the encoder of a model, which does not make images from noise: open it with"
+    )
     with pytest.raises(ExportFileError, match=message):
         load(encoder)
 

@@ -1,9 +1,8 @@
-"""Draw images from an exported file, with numpy and onnxruntime alone.
+"""Draw images from an exported file with numpy and onnxruntime.
 
-This package imports nothing of gtk but `gtk.core.values`, and no torch, so that a program which
-only draws images needs neither. A program that cannot install gtk takes all of it as one file: see
-`gtk.exports.single_file`. A file is not trusted: its bytes are walked through and its manifest is
-checked before onnxruntime sees either.
+Of gtk, this package imports only `gtk.core.values`, so a program that draws images does not need
+torch. A program without gtk copies the whole package as one file: see `gtk.exports.single_file`.
+Files are not trusted: their bytes and manifest are checked before onnxruntime reads them.
 """
 
 from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestError

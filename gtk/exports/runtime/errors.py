@@ -7,7 +7,7 @@ from gtk.core.values.errors import UserError
 
 
 class ExportFileError(ValueError):
-    """A file that cannot be read, is no ONNX file, or holds what gtk's own files never hold."""
+    """A file that cannot be read, is not an ONNX file, or holds what gtk never writes."""
 
 
 class RequestError(ValueError):
@@ -20,7 +20,7 @@ class DeviceError(RuntimeError):
 
 @contextmanager
 def requested() -> Iterator[None]:
-    """Raise what a value refuses as a `RequestError`: whoever uses a file has asked for it."""
+    """Turn a value's `UserError` into a `RequestError`, which apps catch."""
     try:
         yield
     except UserError as error:

@@ -1,4 +1,4 @@
-"""An exported part that makes images of noise."""
+"""An exported part that makes images from noise."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +14,24 @@ from gtk.exports.runtime.part import Part
 
 
 def load(path: str | Path, device: str = "auto") -> "Generator":
-    """Open an exported file that makes images of noise.
+    """Open an exported file that makes images from noise.
 
     Args:
         path: the .onnx file.
-        device: "cpu"; "cuda" or "cuda:1", which is an error where CUDA is not what runs; "auto" for
-            CUDA where it runs and the CPU elsewhere.
+        device: "cpu"; "cuda" or "cuda:1", an error where CUDA does not run; or "auto" for CUDA
+            where it runs and the CPU elsewhere.
 
     Raises:
-        ExportFileError: it cannot be read, was not exported by gtk, is damaged, or is a part that
-            makes no images of noise.
+        ExportFileError: the file cannot be read, was not exported by gtk, is damaged, or is a part
+            that does not make images from noise.
         DeviceError: CUDA was asked for and does not run.
-        RequestError: there is no such kind of device.
+        RequestError: an unknown kind of device.
     """
     return Generator(path, device)
 
 
 class Generator(Part):
-    """An exported part that makes images of noise, or of codes.
+    """An exported part that makes images from noise or latent codes.
 
     Attributes:
         noise_input: the name of the noise among the inputs.
@@ -45,8 +45,8 @@ class Generator(Part):
         )
         if takes.count("latent") != 1 or {*takes} - {"latent", "condition"} or gives != ["image"]:
             raise ExportFileError(
-                f"{self.path} is the {self.contract['part']} of a model, which makes no images of "
-                "noise: open it with gtk.exports.runtime.load_part"
+                f"{self.path} is the {self.contract['part']} of a model, which does not make "
+                "images from noise: open it with gtk.exports.runtime.load_part"
             )
         latent = self.contract["latent"]
         self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
@@ -63,20 +63,20 @@ class Generator(Part):
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
         The noise is drawn as `gtk.NoiseSpec.draw` does: a run and its exported file give the same
-        images for the same seed, to one level in 255; but a model that chooses codes
-        may choose another one where two are next to equally good.
+        images for the same seed, to one level in 255. Only a model that chooses codes may choose
+        another one where two are almost equally good.
 
         Args:
-            labels: an image's condition each: class numbers or names, or a mapping from names of
+            labels: a condition for each image: class numbers or names, or a mapping from names of
                 attributes or numbers to values; None cycles through the classes, or through
-                examples of the others.
-            count: how many images; by default one a label.
-            seed: decides the noise.
-            batch_size: images in one pass; changes no image.
+                examples of attributes and numbers.
+            count: the number of images; by default one for each label.
+            seed: of the noise.
+            batch_size: images in one pass; it does not change the images.
 
         Raises:
             RequestError: a label, count, seed or batch size out of range, or labels for a model
-                that takes none; or the file takes codes of a learned distribution.
+                without a condition; or the file takes codes of a learned distribution.
         """
         chosen, total = self._labels(labels, count)
         with requested():
@@ -90,13 +90,12 @@ class Generator(Part):
         *,
         batch_size: int = 256,
     ) -> NDArray[np.uint8]:
-        """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+        """Make images from given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
         Args:
-            noise: (N, *noise_shape), standard normal where images shall be like those that the
-                model was trained on.
+            noise: (N, *noise_shape), standard normal for images like those in training.
             labels: as in `sample`, one for each row of noise.
-            batch_size: images in one pass; changes no image.
+            batch_size: images in one pass; it does not change the images.
 
         Raises:
             RequestError: noise of another shape or not finite, or as in `sample`.
@@ -104,8 +103,6 @@ class Generator(Part):
         with requested():
             values = NoiseSpec(self.noise_shape).rows(noise, "noise", least=0)
         chosen, _ = self._labels(labels, len(values))
-        with requested():
-            check_at_least("batch_size", batch_size, 1)
         return self.draw(values, chosen, batch_size)
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
@@ -117,7 +114,7 @@ class Generator(Part):
         if self.contract["latent"]["prior"] == "learned":
             raise RequestError(
                 f"{self.path.name} takes codes {self.noise_input} of a distribution that the model "
-                "has learned, which noise is not: draw with the part 'sampler' (gtk export RUN "
+                "has learned, not noise: draw with the part 'sampler' (gtk export RUN "
                 "--part sampler), or give codes to generate"
             )
         with requested():
@@ -127,7 +124,7 @@ class Generator(Part):
     def draw(
         self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
     ) -> NDArray[np.uint8]:
-        """Return the images of noise and encoded conditions; never holds all of them as floats."""
+        """Return the images of noise and encoded conditions, with one batch as floats at a time."""
         feeds: dict[str, NDArray[Any]] = {self.noise_input: noise}
         if chosen is not None and self.condition_input is not None:
             feeds[self.condition_input] = chosen
@@ -140,7 +137,7 @@ class Generator(Part):
         return pixels
 
     def _pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return what the graph gives as (N, H, W) or (N, H, W, C), uint8."""
+        """Return the graph's images as (N, H, W) or (N, H, W, C), uint8."""
         if images.dtype != np.uint8:
             if not np.isfinite(images).all():
                 raise ExportFileError(

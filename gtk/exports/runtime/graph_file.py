@@ -1,7 +1,6 @@
-"""An ONNX file's bytes, walked through before onnxruntime gets them: it would open other files."""
+"""Check the bytes of an ONNX file before onnxruntime reads them, and the files that they name."""
 
 import math
-import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -26,27 +25,27 @@ MOST_FIELDS = 100_000
 
 
 def read(path: Path) -> bytes:
-    """Return a file's bytes, if it is a file and not too large."""
+    """Return the bytes of a file of at most `LARGEST_FILE` bytes."""
+    content = b""
     try:
-        kind = path.stat()
-        refusal = _refusal(path, kind)
-        if not refusal:
+        status = path.stat()
+        is_file, size = stat.S_ISREG(status.st_mode), status.st_size
+        if is_file and size <= LARGEST_FILE:
             with path.open("rb") as file:
-                return file.read(LARGEST_FILE)
+                content = file.read(LARGEST_FILE)
     except OSError as error:
         raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
         raise ExportFileError(f"{str(path)!r} cannot be read: {error}") from error
-    raise ExportFileError(refusal)
-
-
-def _refusal(path: Path, kind: os.stat_result) -> str:
-    """Return why something is not read, empty where nothing is against it."""
-    if not stat.S_ISREG(kind.st_mode):
-        return f"{path} is a folder, a pipe or a device, not a file. Make one: gtk export RUN"
-    if kind.st_size > LARGEST_FILE:
-        return f"{path} has {kind.st_size} bytes: files of more than {LARGEST_FILE} are not read"
-    return ""
+    if not is_file:
+        raise ExportFileError(
+            f"{path} is a folder, a pipe or a device, not a file. Make one: gtk export RUN"
+        )
+    if size > LARGEST_FILE:
+        raise ExportFileError(
+            f"{path} has {size} bytes: files of more than {LARGEST_FILE} are not read"
+        )
+    return content
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,21 @@ class GraphFacts:
 
 
 def scan(content: bytes) -> GraphFacts:
-    """Walk through the bytes of an ONNX file and refuse what no file of gtk's holds.
+    """Walk through the bytes of an ONNX file and refuse what gtk never writes.
 
-    onnxruntime would read other files that a graph names, even where it is given bytes; so that is
-    found out before. Nothing is executed, and no package for ONNX is needed.
+    onnxruntime reads other files that a graph names, even if it is given bytes, so these are
+    refused first. Nothing is executed, and the onnx package is not needed.
 
     Raises:
-        ExportFileError: it is no ONNX file, or it holds external data, subgraphs, functions,
-            operators of other domains or random ones, or tensors that are not what they promise.
+        ExportFileError: the bytes are not an ONNX file, or hold external data, subgraphs,
+            functions, operators of other domains or random ones, or tensors whose data do not fit
+            their shape.
     """
     return walk(content, "the file").facts()
 
 
-#: What is done with the fields of protobuf messages, by their numbers in onnx.proto: None passes
-#: over a field, the name of a message walks into it, a text with a blank says why there is none.
+#: What the walk does with each field of a protobuf message, by its number in onnx.proto: None skips
+#: the field, the name of a message walks into it, any other text is what the file is refused for.
 _EXTERNAL = "data outside of the file"
 _SPARSE = "sparse tensors"
 _SUBGRAPH = "graphs within its graph"
@@ -108,13 +108,13 @@ MESSAGES: dict[str, dict[int, str | None]] = {
     "opset": {1: None, 2: None},
     "entry": {1: None, 2: None},
 }  # fmt: skip
-#: The fields that may be there more than once; the others protobuf would merge.
+#: The fields that may occur more than once; protobuf would merge two of any other.
 REPEATED = {
     "model": {8, 14}, "graph": {1, 5, 11, 12, 13, 16}, "node": {1, 2, 5, 9},
     "attribute": {7, 8, 9, 10}, "tensor": {1, 4, 5, 7, 10, 11, 16}, "opset": set(), "entry": set(),
 }  # fmt: skip
-#: The number of bits of a tensor's element, by its data type, and the field that may hold it other
-#: than field 9, which holds the bytes as they are.
+#: By data type: the bits of a tensor's element, and the field of numbers that may hold the elements
+#: instead of field 9, which holds bytes.
 ELEMENTS = {
     1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
     10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
@@ -130,30 +130,29 @@ _Fields = dict[int, list[Any]]
 
 
 class _Malformed(Exception):
-    """Bytes that are no protobuf messages of ONNX."""
+    """The bytes are not protobuf messages of ONNX."""
 
 
 class _Refused(Exception):
-    """What no file of gtk's holds."""
+    """The file holds what gtk never writes."""
 
 
 @dataclass
 class _Walk:
-    """What was found on the way through a file."""
+    """What the walk through a file has found so far."""
 
     operators: Counter[str] = field(default_factory=Counter)
     opsets: dict[str, int] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     parameter_bytes: int = 0
     fields: int = 0
-    graphs: int = 0
 
     def facts(self) -> GraphFacts:
-        """Return what users are told."""
+        """Return what users see."""
         return GraphFacts(dict(self.operators), self.opsets, self.parameter_bytes)
 
-    def message(self, kind: str, data: memoryview) -> None:
-        """Walk through a message and all within it."""
+    def message(self, kind: str, data: memoryview) -> _Fields:
+        """Walk through a message and all messages in it, and return its fields."""
         fields: _Fields = {}
         for number, value in self._fields(data):
             if number not in MESSAGES[kind]:
@@ -167,14 +166,14 @@ class _Walk:
                 self.message(rule, _expect(memoryview, value))
             fields.setdefault(number, []).append(value)
         finish = {
-            "graph": self._graph, "node": self._node, "opset": self._opset, "entry": self._entry,
-            "tensor": self._tensor,
+            "node": self._node, "opset": self._opset, "entry": self._entry, "tensor": self._tensor,
         }.get(kind)  # fmt: skip
         if finish is not None:
             finish(fields)
+        return fields
 
     def _fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-        """Yield number and value of each field: a number of a varint, else bytes."""
+        """Yield number and value of each field: a varint as a number, any other field as bytes."""
         position = 0
         while position < len(data):
             self.fields += 1
@@ -191,19 +190,15 @@ class _Walk:
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
             else:
-                raise _Malformed("its bytes are no fields of ONNX")
+                raise _Malformed("bytes that are not fields of ONNX")
             if size > len(data) - position:
                 raise _Malformed("it ends too early")
             yield number, data[position : position + size]
             position += size
 
-    def _graph(self, fields: _Fields) -> None:
-        self.graphs += 1
-
     def _node(self, fields: _Fields) -> None:
-        name, domain = _text(fields, 4), _text(fields, 7)
-        if domain not in ("", "ai.onnx"):
-            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        name = _text(fields, 4)
+        _check_domain(_text(fields, 7))
         if name in RANDOM:
             raise _Refused(f"the random operator {name}")
         self.operators[name] += 1
@@ -211,12 +206,10 @@ class _Walk:
             raise _Refused(f"more than {MOST_NODES} nodes")
 
     def _opset(self, fields: _Fields) -> None:
-        domain, version = _text(fields, 1), _number(fields, 2)
-        if domain not in ("", "ai.onnx"):
-            raise _Refused(f"operators of the domain {domain[:100]!r}")
+        _check_domain(_text(fields, 1))
         if self.opsets:
             raise _Malformed("two versions of the operators")
-        self.opsets[""] = version
+        self.opsets[""] = _number(fields, 2)
 
     def _entry(self, fields: _Fields) -> None:
         key = _text(fields, 1)
@@ -239,20 +232,23 @@ class _Walk:
 
 
 def walk(content: bytes, path: str) -> _Walk:
-    """Return what was found in a file."""
+    """Walk through a file and return what was found.
+
+    Raises:
+        ExportFileError: as in `scan`; the message names `path`.
+    """
     found = _Walk()
     try:
-        found.message("model", memoryview(content))
+        has_graph = 7 in found.message("model", memoryview(content))
     except _Malformed as error:
         raise ExportFileError(
             f"{path} is not an ONNX file, or is damaged: {error}. Make one: gtk export RUN"
         ) from error
     except _Refused as error:
         raise ExportFileError(
-            f"{path} is refused: it holds {error}, which no file of gtk's does. Make one: "
-            "gtk export RUN"
+            f"{path} is refused: it holds {error}, which gtk never writes. Make one: gtk export RUN"
         ) from error
-    if not (found.graphs and found.opsets):
+    if not (has_graph and found.opsets):
         raise ExportFileError(
             f"{path} is not an ONNX file: it has no graph. Make one: gtk export RUN"
         )
@@ -260,7 +256,7 @@ def walk(content: bytes, path: str) -> _Walk:
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return an unsigned number of up to 64 bits, and where it ends."""
+    """Return an unsigned number of up to 64 bits, and the position behind it."""
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
@@ -273,8 +269,13 @@ def varint(data: memoryview, position: int) -> tuple[int, int]:
     raise _Malformed("a number of more than 64 bits")
 
 
+def _check_domain(domain: str) -> None:
+    if domain not in ("", "ai.onnx"):
+        raise _Refused(f"operators of the domain {domain[:100]!r}")
+
+
 def _dimensions(values: list[Any]) -> list[int]:
-    """Return a tensor's dimensions, one by one or packed."""
+    """Return a tensor's dimensions, which are fields of their own or packed into one."""
     numbers: list[int] = []
     for value in values:
         position, end = 0, 1 if isinstance(value, int) else len(value)
@@ -287,7 +288,7 @@ def _dimensions(values: list[Any]) -> list[int]:
 
 
 def _count(values: list[Any], field_number: int) -> int:
-    """Return how many elements a field of numbers holds, one by one or packed."""
+    """Return the number of elements in a packed field of numbers."""
     if any(isinstance(value, int) for value in values):
         raise _Malformed("numbers that are not packed")
     if field_number in (4, 10):
@@ -302,17 +303,17 @@ def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is
 
 
 def _number(fields: _Fields, number: int) -> int:
-    """Return a field's number; 0 where there is none."""
+    """Return a field's number, 0 where the field is absent."""
     found: int = _expect(int, fields.get(number, [0])[0])
     return found
 
 
 def _text(fields: _Fields, number: int) -> str:
-    """Return a field's text; empty where there is none."""
+    """Return a field's text, empty where the field is absent."""
     data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
     if len(data) > LONGEST_CONTRACT:
-        raise _Malformed("a text that is too long")
+        raise _Malformed("a string that is too long")
     try:
         return bytes(data).decode()
     except UnicodeDecodeError as error:
-        raise _Malformed("a text that is none") from error
+        raise _Malformed("a string that is not valid UTF-8") from error

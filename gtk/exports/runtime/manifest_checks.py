@@ -1,4 +1,4 @@
-"""What an exported file says about itself, checked as far as the runtime relies on it."""
+"""The manifest of an exported file, checked as far as the runtime relies on it."""
 
 import json
 import math
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.values.codes import Codes
-from gtk.core.values.condition import condition_from_manifest
+from gtk.core.values.condition import ConditionSpec, condition_from_manifest
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
 #: The key of the manifest in the file's metadata, and the version of the manifest.
 METADATA_KEY, SCHEMA = "gtk", 2
-#: The most values that one image, code or other row may have.
+#: The most values of one image, code or other row.
 MOST_VALUES = 1 << 24
-#: The largest batch that a file may be fixed to.
+#: The largest fixed batch size.
 LARGEST_BATCH = 1 << 16
 #: What reading a damaged manifest raises.
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
@@ -34,10 +34,9 @@ _GRAPH_TYPES = {
 
 
 def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
-    """Return what a file says about itself, checked as far as this module relies on it."""
-    text = metadata.get(METADATA_KEY, "")
+    """Return a file's manifest, checked as far as the runtime relies on it."""
     try:
-        manifest = json.loads(text, parse_constant=_no_constant)
+        manifest = json.loads(metadata.get(METADATA_KEY, ""), parse_constant=_no_constant)
         schema = manifest["schema"]
     except (*DAMAGE, RecursionError) as error:
         raise ExportFileError(
@@ -45,8 +44,10 @@ def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         ) from error
     if schema != SCHEMA or type(schema) is not int:
         newer = isinstance(schema, int) and schema > SCHEMA
-        mend = "update gtk" if newer else "export it again with gtk export RUN"
-        raise ExportFileError(f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {mend}")
+        remedy = "update gtk" if newer else "export it again with gtk export RUN"
+        raise ExportFileError(
+            f"{path} has schema {schema!r:.20}, this gtk reads {SCHEMA}: {remedy}"
+        )
     try:
         _check_manifest(manifest)
     except DAMAGE as error:
@@ -56,20 +57,20 @@ def read_manifest(metadata: dict[str, str], path: Path) -> dict[str, Any]:
 
 
 def damaged(path: Path, error: Exception) -> ExportFileError:
-    """Return the error for a manifest that cannot be read further than to this error."""
-    reason = str(error) if isinstance(error, ValueError) else "an entry is of another type"
+    """Return the error for a manifest whose reading raised another error."""
+    reason = str(error) if isinstance(error, ValueError) else "an entry has the wrong type"
     if isinstance(error, KeyError):
         reason = f"it has no {error}"
     return ExportFileError(f"the manifest in {path} is damaged: {reason}")
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _demand(fits: object, what: str) -> None:
+def _demand(fits: object, fault: str) -> None:
     if not fits:
-        raise ValueError(what)
+        raise ValueError(fault)
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - anything in JSON
@@ -85,83 +86,78 @@ def _is_identifier(value: Any) -> bool:  # noqa: ANN401 - anything in JSON
 
 
 def _check_manifest(manifest: dict[str, Any]) -> None:
-    """Raise one of `DAMAGE` where a manifest is not what this module relies on."""
-    _demand(_is_identifier(manifest["part"]), "a part has a name")
+    """Raise one of `DAMAGE` where the runtime cannot rely on a manifest."""
     _check_origin(manifest)
     _check_parity(manifest["parity"])
-    batch = manifest.get("batch_size")
-    _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "a batch size is a whole number")
-    image = manifest["image"]
+    batch, image = manifest.get("batch_size"), manifest["image"]
+    _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "the batch size is out of range")
     if image is not None:
         _check_image(image)
     for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "codes", "values"))):
         names = [_check_port(port, kinds, image) for port in manifest[side]]
-        _demand(names and len(set(names)) == len(names), f"{side} have names that differ")
+        _demand(names and len(set(names)) == len(names), f"the {side} need names that differ")
     _check_condition(manifest)
     _check_latent(manifest)
 
 
 def _check_origin(manifest: dict[str, Any]) -> None:
-    """Check what is told of where a part comes from, and in which form it is."""
-    plugin = manifest["plugin"]
-    texts = [manifest["gtk"], manifest["data"], manifest["run"]]
-    texts += [plugin[name] for name in ("package", "version", "name")]
-    _demand(all(_is_name(text) for text in texts), "plugin, data and run have names")
+    """Check the part's name, where it comes from, and its opset and precision."""
+    _demand(_is_identifier(manifest["part"]), "the part has no valid name")
+    names = [manifest["gtk"], manifest["data"], manifest["run"]]
+    names += [manifest["plugin"][name] for name in ("package", "version", "name")]
+    _demand(all(map(_is_name, names)), "a name of gtk, plugin, data or run is not valid")
     for name in ("model", "conditioner"):
-        _demand(isinstance(manifest[name], dict), f"{name} is a table of settings")
+        _demand(isinstance(manifest[name], dict), f"{name} is not a table of settings")
     for name in ("step", "opset"):
-        _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is a whole number")
-    _demand(manifest["precision"] in ("fp32", "fp16"), "a precision is fp32 or fp16")
+        _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is not a whole number")
+    _demand(manifest["precision"] in ("fp32", "fp16"), "the precision is neither fp32 nor fp16")
 
 
 def _check_parity(parity: dict[str, Any]) -> None:
     # Files of earlier versions left nothing out.
     counts = [parity.get("compared", 0), parity.get("undecided", 0)]
-    _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "rows are counted")
+    _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "a count of rows is not valid")
     numbers = [parity["tolerance"], 0 if parity.get("margin") is None else parity["margin"]]
     for sizes in parity["differences"].values():
         for found in sizes.values():
-            _demand({"largest", "mean", "values"} <= found.keys(), "a difference has figures")
+            _demand({"largest", "mean", "values"} <= found.keys(), "a difference lacks figures")
             numbers += found.values()
     fits = all(
         isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
         for number in numbers
     )
-    _demand(fits, "figures of parity are numbers from 0 on")
+    _demand(fits, "a figure of parity is not a finite number of at least 0")
 
 
 def _check_image(image: dict[str, Any]) -> None:
     sizes = [image[name] for name in ("channels", "height", "width")]
-    _demand(all(_is_whole(size, 1, MOST_VALUES) for size in sizes), "an image has a size")
-    _demand(image["layout"] in ("NCHW", "NHWC"), "the layout is NCHW or NHWC")
+    _demand(all(_is_whole(size, 1, MOST_VALUES) for size in sizes), "the image size is not valid")
+    _demand(image["layout"] in ("NCHW", "NHWC"), "the layout is neither NCHW nor NHWC")
     ranges = {"float32": [0, 1], "uint8": [0, 255]}
-    _demand(
-        image["range"] == ranges[image["dtype"]], "an image is float32 in 0..1 or uint8 in 0..255"
-    )
+    fits = image["range"] == ranges[image["dtype"]]
+    _demand(fits, "images are neither float32 in 0..1 nor uint8 in 0..255")
 
 
 def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) -> str:  # noqa: ANN401 - a container
     """Check an input or output and return its name."""
-    name, kind, shape = port["name"], port["kind"], port["shape"]
-    _demand(_is_identifier(name), "an input or output has a name")
-    _demand(kind in kinds and port["dtype"] in _DTYPES[kind], f"{name} is of an unknown kind")
-    _demand(isinstance(shape, list) and len(shape) <= 8, f"{name} has a shape")
+    name, kind, dtype, shape = (port[key] for key in ("name", "kind", "dtype", "shape"))
+    _demand(_is_identifier(name), "an input or output has no valid name")
+    _demand(kind in kinds and dtype in _DTYPES[kind], f"the kind or type of {name} is unknown")
+    _demand(isinstance(shape, list) and len(shape) <= 8, f"the shape of {name} is not valid")
     _demand(
         all(_is_whole(size, 1, MOST_VALUES) for size in shape) and math.prod(shape) <= MOST_VALUES,
-        f"the shape {str(shape)[:100]} of {name} is absurd",
+        f"the shape {str(shape)[:100]} of {name} is out of range",
     )
     if kind == "codes":
-        _demand(_is_whole(port["count"], 1, MOST_VALUES), f"{name} has a number of entries")
+        _demand(_is_whole(port["count"], 1, MOST_VALUES), f"the count of {name} is out of range")
     if kind == "image":
-        _demand(image is not None, "there is no word on images")
-        channels, *sizes = (
-            (image or {})["channels"],
-            (image or {})["height"],
-            (image or {})["width"],
-        )
-        wanted = [channels, *sizes] if (image or {})["layout"] == "NCHW" else [*sizes, channels]
-        _demand(shape == wanted, f"{name} has the shape {shape}, images have {wanted}")
-        _demand(port["dtype"] == (image or {})["dtype"], f"{name} has another type than images")
+        if image is None:
+            raise ValueError(f'its "image" entry is null, but {name} holds images')
+        channels, height, width = image["channels"], image["height"], image["width"]
+        first = image["layout"] == "NCHW"
+        wanted = [channels, height, width] if first else [height, width, channels]
+        fits = (dtype, shape) == (image["dtype"], wanted)
+        _demand(fits, f"{name} is {dtype} {shape}, images are {image['dtype']} {wanted}")
     return str(name)
 
 
@@ -169,38 +165,30 @@ def _check_condition(manifest: dict[str, Any]) -> None:
     condition = manifest["condition"]
     ports = [port for port in manifest["inputs"] if port["kind"] == "condition"]
     if condition is None:
-        _demand(not ports, "there is no word on the condition")
+        _demand(not ports, 'its "condition" entry is null, but an input takes conditions')
         return
-    names, kind = condition["names"], condition["kind"]
-    _demand(_is_identifier(kind), "a condition has a kind")
-    _demand(
-        isinstance(names, list) and names and all(_is_name(name) for name in names),
-        "a condition has names",
-    )
-    _demand(
-        _is_whole(condition["count"], 1, MOST_VALUES)
-        and len(set(names)) == len(names) == condition["count"],
-        "a condition has names that differ",
-    )
+    names, kind, count = condition["names"], condition["kind"], condition["count"]
+    _demand(_is_identifier(kind), "the condition has no valid kind")
+    fits = isinstance(names, list) and names and all(map(_is_name, names))
+    _demand(fits, "the condition has no valid names")
+    fits = _is_whole(count, 1, MOST_VALUES) and len(set(names)) == len(names) == count
+    _demand(fits, f"the condition needs {str(count)[:100]} names that differ")
     found = [port["name"] for port in ports]
     _demand(found == [condition["input"]], f"the inputs for its condition are {str(found)[:100]}")
-    _check_ends(condition)
-    port = ports[0]
-    value = condition_from_manifest(condition, port["dtype"], tuple(port["shape"]))
-    fits = (port["dtype"], port["shape"]) == (str(value.dtype), list(value.shape))
-    _demand(fits, f"a condition of {kind} is {value.dtype} of shape {value.shape}")
-    given = {"ranges": condition["ranges"], **condition, "input": value.port}
-    for name, said in value.manifest().items():
-        _demand(given.get(name, said) == said, f"its {name} is not what a condition of {kind} has")
-
-
-def _check_ends(condition: dict[str, Any]) -> None:
-    """Check what a file says of a condition whose kind may be known to its plugin alone."""
     for ends in [*(condition["ranges"] or ()), condition.get("range", (0, 1))]:
         low, high = ends
-        _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range has ends")
+        _demand(math.isfinite(low) and math.isfinite(high) and low < high, "a range is not valid")
     absent = condition.get("absent", 0)
-    _demand(absent == "NaN" or _is_whole(absent, -(1 << 53), 1 << 53), "absent rows have a number")
+    fits = absent == "NaN" or _is_whole(absent, -(1 << 53), 1 << 53)
+    _demand(fits, "the number of absent rows is not valid")
+    value = read_condition(ports[0], manifest)
+    fits = (ports[0]["dtype"], ports[0]["shape"]) == (str(value.dtype), list(value.shape))
+    _demand(fits, f"a condition of kind {kind} is {value.dtype} of shape {value.shape}")
+    given = {"ranges": condition["ranges"], **condition, "input": value.port}
+    for name, said in value.manifest().items():
+        _demand(
+            given.get(name, said) == said, f"its {name} does not fit a condition of kind {kind}"
+        )
 
 
 def _check_latent(manifest: dict[str, Any]) -> None:
@@ -211,18 +199,23 @@ def _check_latent(manifest: dict[str, Any]) -> None:
         if port["kind"] == "latent"
     ]
     if latent is None:
-        _demand(not found, "there is no word on the latent code")
+        _demand(not found, 'its "latent" entry is null, but an input takes a latent code')
         return
-    _demand(latent["prior"] in ("normal", "learned"), "a latent code has a prior")
+    _demand(latent["prior"] in ("normal", "learned"), "the prior is neither normal nor learned")
     wanted = [{"input": latent["input"], "shape": latent["shape"]}]
     _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
 
 
+def read_condition(port: dict[str, Any], manifest: dict[str, Any]) -> ConditionSpec:
+    """Return the condition of an input that takes it."""
+    return condition_from_manifest(manifest["condition"], port["dtype"], tuple(port["shape"]))
+
+
 def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
-    """Return what an input takes, as far as a checked manifest says."""
+    """Return the value of an input, as far as a checked manifest describes it."""
     shape = tuple(port["shape"])
     if port["kind"] == "condition":
-        return condition_from_manifest(manifest["condition"], port["dtype"], shape)
+        return read_condition(port, manifest)
     if port["kind"] == "codes":
         return Codes(shape, port["count"])
     if port["kind"] == "latent":
@@ -231,7 +224,7 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
 
 
 def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
-    """Raise ValueError where manifest and graph do not agree."""
+    """Raise ValueError where manifest and graph differ."""
     batch = manifest.get("batch_size")
     for side, items in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
         expected = {

@@ -21,7 +21,7 @@ from gtk.exports.runtime.manifest_checks import (
 )
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
 
-#: The most images at once.
+#: The most images in one call.
 MOST_IMAGES = 1 << 31
 
 
@@ -33,9 +33,9 @@ def load_part(path: str | Path, device: str = "auto") -> "Part":
         device: as in `load`.
 
     Raises:
-        ExportFileError: it cannot be read, was not exported by gtk, or is damaged.
+        ExportFileError: the file cannot be read, was not exported by gtk, or is damaged.
         DeviceError: CUDA was asked for and does not run.
-        RequestError: there is no such kind of device.
+        RequestError: an unknown kind of device.
     """
     return Part(path, device)
 
@@ -48,13 +48,13 @@ class Part:
         size: of the file, in bytes.
         contract: its manifest: part, inputs, outputs, condition, image, ...
         facts: what its graph consists of.
-        session: onnxruntime's, for what is not covered here; it checks no range.
+        session: onnxruntime's, for direct use; it does not check ranges.
         device: where it runs: "cpu", "cuda:0".
-        values: what each input takes, by its name.
-        condition: what the condition is, None where there is none.
-        classes: the classes' names, None where the condition is none or something else.
-        ranges: lowest and highest value of each attribute or number, None where there is none.
-        condition_input: the name of the condition among the inputs, None where there is none.
+        values: the value of each input, by name.
+        condition: the condition, None for a part without one.
+        classes: the names of the classes, None for any other condition.
+        ranges: lowest and highest value of each attribute or number, None for classes.
+        condition_input: the name of the condition's input, None for a part without one.
 
     Args:
         path: the .onnx file.
@@ -87,17 +87,16 @@ class Part:
         }
         conditions = (item for item in self.values.values() if isinstance(item, ConditionSpec))
         self.condition: ConditionSpec | None = next(conditions, None)
-        condition = self.contract["condition"]
-        self.condition_input: str | None = None if condition is None else condition["input"]
-        classes = isinstance(self.condition, Classes)
-        self.classes: tuple[str, ...] | None = tuple(condition["names"]) if classes else None
+        self.classes = self.condition.names if isinstance(self.condition, Classes) else None
+        entry = self.contract["condition"] or {"input": None, "ranges": None}
+        self.condition_input: str | None = entry["input"]
         self.ranges: dict[str, tuple[float, float]] | None = None
-        if condition is not None and condition["ranges"] is not None:
-            pairs = zip(condition["names"], condition["ranges"], strict=True)
+        if entry["ranges"] is not None:
+            pairs = zip(entry["names"], entry["ranges"], strict=True)
             self.ranges = {name: (low, high) for name, (low, high) in pairs}
 
     def __repr__(self) -> str:
-        """Show the file, what it takes and gives, and where it runs."""
+        """Show the file, its inputs and outputs, and where it runs."""
         takes, gives = (
             ", ".join(port["name"] for port in self.contract[side])
             for side in ("inputs", "outputs")
@@ -109,17 +108,18 @@ class Part:
         """Compute the outputs as the graph has them, for any number of rows.
 
         Args:
-            inputs: rows of each input by its name: images and codes as arrays of the manifest's
+            inputs: rows of each input by name: images and codes as arrays of the manifest's
                 shapes, conditions as arrays or as in `Generator.sample`.
-            batch_size: rows in one pass; changes no value. A file may have a fixed one.
+            batch_size: rows in one pass; it does not change the outputs. A file may have a fixed
+                one, which is then used.
 
         Returns:
-            The rows of each output, by its name.
+            The rows of each output, by name.
 
         Raises:
             RequestError: inputs that are missing, unknown, of another shape, not finite or out of
                 range, or a batch size below 1.
-            ExportFileError: the graph cannot be run, or gives what its manifest does not say.
+            ExportFileError: the graph cannot be run, or its outputs do not fit the manifest.
         """
         feeds = self._feeds(inputs)
         chunks = [outputs for _, outputs in self._chunks(feeds, batch_size)]
@@ -156,7 +156,7 @@ class Part:
     def _chunks(
         self, feeds: Mapping[str, NDArray[Any]], batch_size: int
     ) -> Iterator[tuple[slice, dict[str, NDArray[Any]]]]:
-        """Yield the outputs of some rows after the others."""
+        """Yield the outputs of one batch of rows after another."""
         with requested():
             check_at_least("batch_size", batch_size, 1)
         fixed = self.contract.get("batch_size")
@@ -172,7 +172,7 @@ class Part:
             yield rows, {name: values[:count] for name, values in found.items()}
 
     def _call(self, batch: dict[str, NDArray[Any]], count: int) -> dict[str, NDArray[Any]]:
-        """Return the outputs of one pass, of the shapes that the manifest says."""
+        """Return the outputs of one pass, checked against the manifest."""
         ports = self.contract["outputs"]
         try:
             found = self.session.run([port["name"] for port in ports], batch)
@@ -196,7 +196,7 @@ class Part:
     def _labels(
         self, labels: Sequence[Any] | None, count: int | None
     ) -> tuple[NDArray[Any] | None, int]:
-        """Return a condition for every image as the graph takes it, and how many there are."""
+        """Return a condition for every image as the graph takes it, and the number of images."""
         with requested():
             if count is not None:
                 check_at_least("count", count, 1)

@@ -1,6 +1,6 @@
-"""An onnxruntime session on the CPU or on CUDA, and why it is not on CUDA where it is not.
+"""Open an onnxruntime session on the CPU or on CUDA, and say why CUDA cannot be used.
 
-CUDA has not been measured yet: there the refusals are tried out, the pictures are not.
+CUDA has not been measured yet: its errors are tested, its images are not.
 """
 
 import ctypes
@@ -9,36 +9,39 @@ import math
 import os
 import re
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 from gtk.exports.runtime.errors import DeviceError, RequestError
 
-#: The most threads that a small model is spread over.
+#: The most threads that a small model gains from.
 MOST_THREADS = 8
-#: How long a thread waits awake for more work, in microseconds: long enough to be there for the
-#: next operator and the next call, short enough to leave the cores to others between the images of
-#: an app. onnxruntime's own way keeps a core busy in an app that draws 60 images a second.
+#: Microseconds that a thread waits awake for work: long enough for the next operator and the next
+#: call, short enough to free the cores between the images of an app. onnxruntime's default keeps a
+#: core busy in an app that draws 60 images a second.
 SPINNING = 1000
-#: The installation that holds all libraries which CUDA needs, and its driver's library.
+#: The command that installs all libraries of CUDA, and the libraries of driver and provider.
 _INSTALL = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
-DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+DRIVER, PROVIDER = (
+    ("nvcuda.dll", "onnxruntime_providers_cuda.dll")
+    if sys.platform == "win32"
+    else ("libcuda.so.1", "libonnxruntime_providers_cuda.so")
+)
 
 
 def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
-    """Return an onnxruntime session, None for what it cannot read.
+    """Return an onnxruntime session, None where onnxruntime cannot read the graph.
 
-    onnxruntime notes every start in a database in the user's home, to be sent to its makers,
-    unless it is told not to before it is imported.
+    Telemetry is switched off first: onnxruntime records each import in the user's home otherwise.
 
     Args:
-        content: of an ONNX file that `scan` let pass.
+        content: of an ONNX file that `scan` accepts.
         device: as in `load`.
 
     Raises:
         DeviceError: CUDA was asked for and does not run.
-        RequestError: there is no such kind of device.
+        RequestError: an unknown kind of device.
     """
     check_device(device)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -64,23 +67,23 @@ def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: AN
 
 
 def check_device(device: str) -> None:
-    """Refuse what is not the name of a device.
+    """Refuse an unknown name of a device.
 
     Raises:
-        RequestError: it says which names there are.
+        RequestError: the message lists the names.
     """
     if not (isinstance(device, str) and re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", device)):
-        raise RequestError(f"unknown device {device!r}: say auto, cpu, cuda or cuda:1")
+        raise RequestError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:1")
 
 
 def gpu(device: str) -> int:
-    """Return which GPU a device means."""
+    """Return the number of a device's GPU."""
     return int(device.partition(":")[2] or 0)
 
 
 def _options(onnxruntime: Any) -> Any:  # noqa: ANN401 - as above
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what matters is raised
+    options.log_severity_level = 4  # errors are raised
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPINNING))
@@ -88,14 +91,12 @@ def _options(onnxruntime: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def threads() -> int:
-    """Return how many cores this process may use, up to `MOST_THREADS`."""
+    """Return the number of cores that this process may use, up to `MOST_THREADS`."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    try:  # a container may have less time than cores
+    with suppress(OSError, ValueError):  # a container may have less time than cores
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         cores = min(cores, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):
-        pass
     return max(1, min(cores, MOST_THREADS))
 
 
@@ -109,19 +110,19 @@ def _open_on_cpu(onnxruntime: Any, content: bytes) -> Any | None:  # noqa: ANN40
 
 
 def _open_on_cuda(onnxruntime: Any, content: bytes, number: int) -> tuple[Any | None, str]:  # noqa: ANN401 - as above
-    """Return a session whose networks run on a GPU, or else the reason why there is none.
+    """Return a session whose layers run on a GPU, or None and the reason.
 
-    onnxruntime itself goes on without CUDA in many ways, so it is asked what it did. Nodes that
-    compute shapes do belong on the CPU: `session.disable_cpu_ep_fallback` would refuse them.
+    onnxruntime falls back to the CPU silently in many ways, so its assignment is checked. Nodes
+    that compute shapes belong on the CPU: `session.disable_cpu_ep_fallback` would refuse them.
     """
     options = _options(onnxruntime)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     settings = {
         "device_id": str(number),
-        "cudnn_conv_algo_search": "HEURISTIC",  # the default tries all again for each batch size
-        "use_tf32": "0",  # which would compute with 10 bits of each number
+        "cudnn_conv_algo_search": "HEURISTIC",  # the default searches anew for each batch size
+        "use_tf32": "0",  # TF32 computes with 10 bits of each number
     }
-    onnxruntime.set_default_logger_severity(4)  # it would print what is raised here
+    onnxruntime.set_default_logger_severity(4)  # it prints the errors that are raised here
     try:
         session = onnxruntime.InferenceSession(
             content, options, providers=[("CUDAExecutionProvider", settings)], enable_fallback=0
@@ -139,7 +140,7 @@ def _open_on_cuda(onnxruntime: Any, content: bytes, number: int) -> tuple[Any | 
 
 
 def _networks_on_cpu(session: Any) -> list[str]:  # noqa: ANN401 - as above
-    """Return the types of the layers that a session on CUDA runs on the CPU all the same."""
+    """Return the types of layers that a session on CUDA runs on the CPU."""
     assigned = getattr(session, "get_provider_graph_assignment_info", None)
     if assigned is None:  # onnxruntime before 1.24
         return []
@@ -155,9 +156,9 @@ def _networks_on_cpu(session: Any) -> list[str]:  # noqa: ANN401 - as above
 
 
 def _trouble(onnxruntime: Any, device: str) -> str:  # noqa: ANN401 - as above
-    """Return why CUDA cannot run here, empty where nothing is known to stand against it."""
+    """Return why CUDA cannot run here, empty if no reason is known."""
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        return "it is a build for CPUs alone"
+        return "this build supports only CPUs"
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -173,46 +174,39 @@ def _trouble(onnxruntime: Any, device: str) -> str:  # noqa: ANN401 - as above
 
 
 def _preload(onnxruntime: Any) -> list[str]:  # noqa: ANN401 - as above
-    """Load the libraries of CUDA from where pip puts them, and return which ones are missing."""
+    """Load the libraries of CUDA from where pip installs them, and return the missing ones."""
     said = io.StringIO()
-    with redirect_stdout(said):  # it prints what it does not find
+    with redirect_stdout(said):  # it prints the names of missing libraries
         onnxruntime.preload_dlls()
     paths = re.findall(r"Failed to load (\S+):", said.getvalue())
     return sorted({re.split(r"[/\\]", path)[-1] for path in paths})
 
 
 def _loading_error(onnxruntime: Any) -> str:  # noqa: ANN401 - as above
-    """Return why the part of onnxruntime that knows CUDA cannot be loaded, after it was tried."""
-    name = (
-        "onnxruntime_providers_cuda.dll"
-        if sys.platform == "win32"
-        else ("libonnxruntime_providers_cuda.so")
-    )
+    """Return why onnxruntime's provider of CUDA could not be loaded."""
     try:
-        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / name))
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / PROVIDER))
     except OSError as error:
         return first_line(error)
-    return "it left CUDA out, although everything can be loaded"
+    return "it does not use CUDA, although all libraries can be loaded"
 
 
 def _remedy(reason: str) -> str:
-    """Return how to repair it."""
-    if "for CPUs alone" in reason:
+    """Return what the user can do."""
+    if "only CPUs" in reason:
         return f"Install the other build: pip uninstall -y onnxruntime && {_INSTALL}"
-    steps = []
-    if "no NVIDIA driver" in reason:
-        steps.append("install NVIDIA's driver")
-    if "driver version" in reason:
-        steps.append("install a newer driver of NVIDIA's")
-    if "no GPU" in reason:
-        steps.append("let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)")
-    if re.search(r"\.(so|dll)\S* (is missing(;|$)|cannot open)", reason):
-        steps.append(_INSTALL)
-    return f"To mend it: {', and '.join(steps)}" if steps else "The device cpu works"
+    steps = {
+        "no NVIDIA driver": "install NVIDIA's driver",
+        "driver version": "install a newer driver of NVIDIA's",
+        "no GPU": "let the driver see a GPU (nvidia-smi, CUDA_VISIBLE_DEVICES)",
+        r"\.(so|dll)\S* (is missing(;|$)|cannot open)": _INSTALL,
+    }
+    fitting = [step for pattern, step in steps.items() if re.search(pattern, reason)]
+    return f"To fix it: {', and '.join(fitting)}" if fitting else "Use the device cpu"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error of onnxruntime's, which may quote names from the file."""
+    """Return an error's first line, printable: onnxruntime may quote names in the file."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     found = re.search(r"CUDA failure \d+: [^;]+", line)
     text = (found[0] if found else line).strip()
