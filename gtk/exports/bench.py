@@ -60,10 +60,7 @@ class Measurable:
         return chosen or os.cpu_count() or 1
 
     def sizes(self, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
-        """Return the batch sizes to measure, each once.
-
-        Args:
-            wanted: as `check_sizes` accepts them; None for the default.
+        """Return the batch sizes to measure, each once; None is for the default.
 
         Raises:
             InvalidValue: a size that this file does not take.
@@ -77,10 +74,6 @@ class Measurable:
 
     def measure(self, size: int, seconds: float) -> list[Timing]:
         """Return how long a batch takes: in onnxruntime, then in PyTorch where that is available.
-
-        Args:
-            size: rows in a batch.
-            seconds: for both.
 
         Raises:
             WorkFailed: the batch cannot be computed.
@@ -129,11 +122,7 @@ class Measurable:
 
 
 def check_sizes(wanted: tuple[int, ...] | None) -> None:
-    """Refuse batch sizes out of range before any work is done.
-
-    Raises:
-        InvalidValue: a size out of range.
-    """
+    """Refuse batch sizes out of range, with InvalidValue, before any work is done."""
     for size in () if wanted is None else wanted or (0,):
         if not 1 <= size <= MOST_ROWS:
             raise InvalidValue(f"a batch size is a whole number in 1..{MOST_ROWS}, not {size}")
@@ -156,21 +145,20 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
         found = part.run(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
-    session = part.session
     name = str(part.contract.get("run"))
     # The name comes from the file: it must not lead out of the folder of runs.
     inside = Path(name).name == name and name not in ("", "..")
     places = [path.absolute().parent, *([runs / name] if inside else [])]
+    eager, why = None, ""
     try:
         from gtk.exports.pytorch_baseline import find_eager
+
+        eager = find_eager(part.contract, rows, found, places, part.device)
     except ImportError as error:
         why = f"{(error.name or 'torch').partition('.')[0]} is not installed here"
-        return Measurable(part.contract, session, part.device, None, why)
-    try:
-        eager = find_eager(part.contract, rows, found, places, part.device)
     except UserError as error:
-        return Measurable(part.contract, session, part.device, None, str(error))
-    return Measurable(part.contract, session, part.device, eager)
+        why = str(error)
+    return Measurable(part.contract, part.session, part.device, eager, why)
 
 
 def open_run(run: "Run", part: str | None, device: str) -> Measurable:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gtk.core.values.errors import UserError, WorkFailed
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, one_line
-from gtk.exports.options import OPSETS, ExportOptions, opsets_that_work
+from gtk.exports.options import OPSETS, USE_OPSETS, ExportOptions
 from gtk.exports.runtime.session import open_session
 
 
@@ -30,12 +30,9 @@ class Candidate:
     def run(
         self, subject: LoadedPart, options: ExportOptions, inputs: Sequence[NDArray[Any]]
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-        """Return the outputs, images as (B, C, H, W), and the same before images are rounded.
+        """Return the outputs, and the same before images are rounded to 8 bits.
 
-        Args:
-            subject: the part that the file computes.
-            options: of the file.
-            inputs: of the part, images as (B, C, H, W) in 0..1.
+        Images go in and come out as (B, C, H, W), whatever the file's layout.
 
         Raises:
             WorkFailed: onnxruntime cannot run the file.
@@ -52,13 +49,7 @@ class Candidate:
 def open_candidate(
     subject: LoadedPart, options: ExportOptions, proto: onnx.ModelProto, inside: onnx.ModelProto
 ) -> Candidate:
-    """Open the graph of a file in the making in onnxruntime.
-
-    Args:
-        subject: the part that the file computes.
-        options: of the file.
-        proto: the file's graph.
-        inside: the same with float32 images (B, C, H, W).
+    """Open the graph of a file in onnxruntime; `inside` has float32 images (B, C, H, W).
 
     Raises:
         UserError: onnxruntime cannot read this opset.
@@ -70,7 +61,7 @@ def open_candidate(
         session = open_session(graph.SerializeToString())
         if session is None and options.opset > OPSETS[0]:
             raise UserError(
-                f"onnxruntime cannot read {subject} in opset {options.opset}: {opsets_that_work()}"
+                f"onnxruntime cannot read {subject} in opset {options.opset}: {USE_OPSETS}"
             )
         if session is None:
             raise WorkFailed(

@@ -35,11 +35,7 @@ def check_files(path: Path, *, overwrite: bool) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be written to or made.
-
-    Raises:
-        UserError: the message says why.
-    """
+    """Refuse, with UserError, a folder that cannot be written to or made."""
     if folder.suffix == ".onnx":
         raise UserError(f"{folder} would hold several files: give a folder as {setting('out')}")
     if folder.exists() and not folder.is_dir():
@@ -48,10 +44,7 @@ def check_folder(folder: Path) -> None:
 
 
 def write_exports(exports: Mapping[Path, tuple[bytes, dict[str, Any]]]) -> None:
-    """Write files and their manifests, all or none; make their folder if it does not exist.
-
-    Args:
-        exports: the content and the manifest of each file, by path.
+    """Write contents and manifests by path, all or none; make the folder if it does not exist.
 
     Raises:
         UserError: a folder cannot be made, or two files are the same.

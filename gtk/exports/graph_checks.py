@@ -5,7 +5,7 @@ from onnx import AttributeProto, TensorProto
 
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.exports.loaded_part import LoadedPart, one_line
-from gtk.exports.options import ExportOptions, opsets_that_work
+from gtk.exports.options import USE_OPSETS, ExportOptions
 from gtk.exports.runtime.graph_file import MOST_NODES, RANDOM
 
 #: The exporter removes a dropout layer, except where it drops.
@@ -27,7 +27,7 @@ def check_opset(proto: onnx.ModelProto, options: ExportOptions) -> None:
     if version != options.opset:
         raise InvalidValue(
             f"this model cannot be written in opset {options.opset}, torch.onnx stays at "
-            f"{version}: {opsets_that_work()}"
+            f"{version}: {USE_OPSETS}"
         )
 
 
@@ -47,8 +47,7 @@ def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOpti
         reason = one_line(error)
         if options.opset < 18:
             raise InvalidValue(
-                f"this model cannot be written in opset {options.opset}, {opsets_that_work()}: "
-                f"{reason}"
+                f"this model cannot be written in opset {options.opset}, {USE_OPSETS}: {reason}"
             ) from error
         raise WorkFailed(
             f"the graph that torch.onnx wrote of {subject} is not valid ONNX: {reason}"

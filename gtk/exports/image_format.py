@@ -1,4 +1,4 @@
-"""Images as a program has them: 8-bit levels, channels last, so many at once."""
+"""Images as an app has them: 8-bit levels, channels last, a fixed number at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,20 +13,16 @@ from gtk.exports.options import ExportOptions
 
 #: From (B, C, H, W) to (B, H, W, C), and back.
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-#: The image as the model has it; no port and nothing of the exporter's has such a name.
+#: The model's image in the graph; ports and the exporter never use such a name.
 INSIDE = "image/inside"
 
-#: An operator, the numbers that it takes after the images, its attributes.
+#: An operator, its constant inputs after the images, its attributes.
 Step = tuple[str, Sequence[float], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What lies between a graph for float32 images (B, C, H, W) in 0..1 and what was asked for.
-
-    Attributes:
-        options: which images, and how many.
-    """
+    """Nodes that convert between an app's images and a graph's float32 (B, C, H, W) in 0..1."""
 
     options: ExportOptions
 
@@ -37,9 +33,9 @@ class ImageFormat:
         graph = made.graph
         if self._steps_in():
             for port in graph.input:
-                self._open(graph, port)
+                self._convert(graph, port, True)
             for port in graph.output:
-                self._close(graph, port)
+                self._convert(graph, port, False)
         if self.options.batch_size is not None:
             for port in (*graph.input, *graph.output):
                 port.type.tensor_type.shape.dim[0].dim_value = self.options.batch_size
@@ -54,11 +50,11 @@ class ImageFormat:
         return images
 
     def seen(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Return images that the file gives as (B, C, H, W), with the values that they have."""
+        """Return images of the file as (B, C, H, W), with their values."""
         return images.transpose(FIRST) if self.options.layout == "nhwc" else images
 
     def _steps_in(self) -> list[Step]:
-        """Return what makes the file's images those of the model."""
+        """Return the steps from the file's images to the model's."""
         steps: list[Step] = []
         if self.options.layout == "nhwc":
             steps += [("Transpose", (), {"perm": FIRST})]
@@ -67,7 +63,7 @@ class ImageFormat:
         return steps
 
     def _steps_out(self) -> list[Step]:
-        """Return what makes the model's images those of the file."""
+        """Return the steps from the model's images to the file's."""
         steps: list[Step] = []
         if self.options.image == "uint8":
             steps += [("Clip", (0, 1), {}), ("Mul", (255,), {}), ("Round", (), {})]
@@ -76,25 +72,22 @@ class ImageFormat:
             steps += [("Transpose", (), {"perm": LAST})]
         return steps
 
-    def _open(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto) -> None:
-        if port.name == "image":
-            for node in graph.node:
-                node.input[:] = [INSIDE if name == "image" else name for name in node.input]
-            before = _chain(graph, "image", self._steps_in(), INSIDE)
-            for position, node in enumerate(before):
+    def _convert(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto, takes: bool) -> None:
+        """Put nodes between a port's images and the model's."""
+        if port.name != "image":
+            return
+        for node in graph.node:
+            for names in (node.input, node.output):
+                names[:] = [INSIDE if name == "image" else name for name in names]
+        if takes:
+            for position, node in enumerate(_chain(graph, "image", self._steps_in(), INSIDE)):
                 graph.node.insert(position, node)
-            self._describe(port)
-
-    def _close(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto) -> None:
-        if port.name == "image":
-            for node in graph.node:
-                for names in (node.input, node.output):
-                    names[:] = [INSIDE if name == "image" else name for name in names]
+        else:
             graph.node.extend(_chain(graph, INSIDE, self._steps_out(), "image"))
-            self._describe(port)
+        self._describe(port)
 
     def _describe(self, port: onnx.ValueInfoProto) -> None:
-        """Say what the images of a port are like now."""
+        """Change a port's type and shape to those of the file's images."""
         if self.options.image == "uint8":
             port.type.tensor_type.elem_type = TensorProto.UINT8
         if self.options.layout == "nhwc":
@@ -106,7 +99,7 @@ class ImageFormat:
 def _chain(
     graph: onnx.GraphProto, first: str, steps: list[Step], last: str
 ) -> list[onnx.NodeProto]:
-    """Return nodes that lead from one tensor to another; their numbers are put into the graph."""
+    """Return nodes from one tensor to another, and add their constants to the graph."""
     nodes, current = [], first
     for number, (operator, constants, attributes) in enumerate(steps, start=1):
         following = last if number == len(steps) else f"image/{operator.lower()}"

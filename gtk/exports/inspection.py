@@ -18,14 +18,7 @@ LARGEST_SIDECAR = 16 * 2**20
 
 @dataclass(frozen=True)
 class InspectedPart:
-    """A part as an ONNX file.
-
-    Attributes:
-        manifest: what the file says about itself.
-        size: of the file, in bytes.
-        sha256: of the file, in hexadecimal.
-        facts: what the graph consists of.
-    """
+    """A part as an ONNX file: its manifest, bytes, SHA-256 in hexadecimal, and graph."""
 
     manifest: dict[str, Any]
     size: int
@@ -33,7 +26,7 @@ class InspectedPart:
     facts: GraphFacts
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the record as JSON can hold it."""
         sizes = {"size": self.size, "sha256": self.sha256}
         return {"contract": self.manifest, **sizes, **asdict(self.facts)}
 
@@ -94,24 +87,21 @@ def _compare(path: Path, part: InspectedPart) -> Sidecar:
     if not beside.is_file():
         return Sidecar(beside, exists=False)
     try:
-        problem = _difference(path, _read(beside), beside.name, part)
+        problem = _difference(path, beside, part)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         problem = f"{beside.name} does not describe an exported file"
     return Sidecar(beside, exists=True, problem=problem)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > LARGEST_SIDECAR:
+def _difference(path: Path, beside: Path, part: InspectedPart) -> str:
+    """Return how a sidecar differs from the file, an empty string if it does not."""
+    if beside.stat().st_size > LARGEST_SIDECAR:
         raise ValueError
-    document: dict[str, Any] = json.loads(path.read_bytes())
-    return document
-
-
-def _difference(path: Path, document: dict[str, Any], beside: str, part: InspectedPart) -> str:
-    """Return how a sidecar's object differs from the file, an empty string if it does not."""
+    document = json.loads(beside.read_bytes())
     described = document["file"]
+    del document["file"]
     if (described["size"], described["sha256"]) != (part.size, part.sha256):
-        return f"{path.name} is not the file that {beside} describes"
-    if {key: value for key, value in document.items() if key != "file"} != part.manifest:
-        return f"{beside} does not say what {path.name} says about itself"
+        return f"{path.name} is not the file that {beside.name} describes"
+    if document != part.manifest:
+        return f"{beside.name} does not say what {path.name} says about itself"
     return ""

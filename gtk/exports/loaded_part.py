@@ -81,12 +81,7 @@ class LoadedPart:
         )
 
     def call(self, what: str, function: Callable[..., Any], *inputs: Any) -> Any:  # noqa: ANN401 - whatever a plugin returns
-        """Call a function of the plugin without gradients.
-
-        Args:
-            what: the function's name in messages.
-            function: the plugin's code.
-            inputs: the function's arguments.
+        """Call a function of the plugin, named `what` in messages, without gradients.
 
         Raises:
             PluginError: the function raises anything that is not gtk's own error.
@@ -100,12 +95,7 @@ class LoadedPart:
             raise PluginError(f"{self}: {what} fails: {one_line(error)}") from error
 
     def compute(self, what: str, function: Callable[..., Any], *inputs: Any) -> list[Tensor]:  # noqa: ANN401 - a model, or tensors
-        """Return the outputs that a function of the plugin computes for the part's inputs.
-
-        Args:
-            what: as in `call`.
-            function: as in `call`.
-            inputs: as in `call`; the last one is a batch.
+        """Return the outputs that a function of the plugin computes of a batch, its last input.
 
         Raises:
             PluginError: as in `call`, or the outputs differ from what the part promises.
@@ -134,10 +124,6 @@ class LoadedPart:
 
 class LoadedModel:
     """A run's model at one checkpoint, loaded once for all of its parts.
-
-    Args:
-        run: the run.
-        step: of the checkpoint.
 
     Attributes:
         run: the run.

@@ -13,7 +13,7 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
-from gtk.exports.parity import Parity
+from gtk.exports.parity import Difference, Parity
 from gtk.exports.runtime.manifest_checks import METADATA_KEY, SCHEMA
 
 DTYPES: dict[int, str] = {
@@ -31,16 +31,7 @@ def describe(
     parity: Parity,
     graph: onnx.GraphProto,
 ) -> dict[str, Any]:
-    """Return the manifest of a part: docs/apps.md says what its entries mean.
-
-    Args:
-        run: which model, settings and data.
-        step: of the checkpoint.
-        subject: the part.
-        options: of the file.
-        parity: the result of the comparison with PyTorch.
-        graph: as it is in the file.
-    """
+    """Return the manifest of a file with this graph; docs/apps.md explains its entries."""
     document, condition = run.document, subject.condition
     inputs = [
         _port(item, value, value.role)
@@ -77,7 +68,7 @@ def describe(
             "compared": parity.compared,
             "undecided": parity.undecided,
             "differences": {
-                output: {str(size): _figures(asdict(found)) for size, found in sizes.items()}
+                output: {str(size): _figures(found) for size, found in sizes.items()}
                 for output, sizes in parity.differences.items()
             },
         },
@@ -125,5 +116,5 @@ def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any] | None
     }
 
 
-def _figures(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if value is not None}
+def _figures(found: Difference) -> dict[str, Any]:
+    return {key: value for key, value in asdict(found).items() if value is not None}

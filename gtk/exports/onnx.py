@@ -27,15 +27,7 @@ from gtk.exports.translate import translate
 
 @dataclass(frozen=True)
 class Prepared:
-    """A part as ONNX, proven, and not yet written to a file.
-
-    Attributes:
-        part: its name.
-        content: of the file.
-        manifest: of the file.
-        parity: the result of the comparison with PyTorch.
-        seconds: that translation and comparison took.
-    """
+    """A part as ONNX, proven, and not yet written to a file; `part` is its name."""
 
     part: str
     content: bytes

@@ -1,4 +1,4 @@
-"""How a part is written as ONNX."""
+"""Options of an exported file: opset, precision, images, batch size, tolerance."""
 
 import math
 import operator
@@ -11,15 +11,17 @@ Precision = Literal["fp32", "fp16"]
 Pixels = Literal["float", "uint8"]
 Layout = Literal["nchw", "nhwc"]
 
-#: fp32: ten times what its rounding was measured to make. fp16: five times, of values near 1.
+#: fp32: ten times the measured rounding error. fp16: five times, for values near 1.
 TOLERANCES: dict[Precision, float] = {"fp32": 1e-5, "fp16": 5e-3}
-#: How far the two best candidates of a choice have to be apart for it to be compared. fp32: what
-#: the tolerance lets two logits of 50 differ by. fp16: three times the largest at which its
-#: rounding was measured to change a choice, in 42,000 rows of two models.
+#: How far apart the two best candidates of a choice have to be to compare it. fp32: what the
+#: tolerance allows for two logits of 50. fp16: three times the largest distance at which rounding
+#: changed a choice, in 42,000 rows of two models.
 MARGINS: dict[Precision, float] = {"fp32": 1e-3, "fp16": 5e-3}
-#: Versions of ONNX's operators that every model can be written in.
+#: Opsets that every model can be written in.
 OPSETS = range(18, 27)
-#: Below this one the exporter has reached none; from it on to `OPSETS` it depends on the model.
+#: The advice for an opset that cannot be reached.
+USE_OPSETS = f"use {OPSETS[0]} to {OPSETS[-1]}"
+#: The exporter never reaches a lower opset; from here to `OPSETS` it depends on the model.
 LEAST_OPSET = 15
 #: A batch of a fixed size is proven whole.
 LARGEST_BATCH = 1024
@@ -38,18 +40,17 @@ class OptionValues(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the exported file is like, and how near to PyTorch it has to be.
+    """The form of an exported file, and how close to PyTorch it has to be.
 
     Attributes:
         opset: the version of ONNX's operators.
         precision: of weights and arithmetic; inputs and outputs are float32 with "fp16", too. Half
             the size, for GPUs and downloads: a CPU computes in float32 anyway.
-        image: what images are, that go in or come out: "float", float32 in 0..1, or "uint8", whole
-            levels in 0..255.
+        image: images as inputs and outputs: "float", float32 in 0..1, or "uint8", levels 0..255.
         layout: of these images, "nchw" or "nhwc".
         batch_size: the one size that the file takes, None for any.
-        tolerance: the largest difference allowed from PyTorch, of values; where they are no images,
-            as much again of each value. None for the default of the precision.
+        tolerance: the largest difference allowed from PyTorch; of other outputs than images, as
+            much again of each value. None for the default of the precision.
 
     Raises:
         InvalidValue: a value outside what is possible.
@@ -64,7 +65,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if not _within(self.opset, LEAST_OPSET, OPSETS[-1]):
-            raise InvalidValue(f"opset {self.opset!r} cannot be written: {opsets_that_work()}")
+            raise InvalidValue(f"opset {self.opset!r} cannot be written: {USE_OPSETS}")
         for name, kind in (("precision", Precision), ("image", Pixels), ("layout", Layout)):
             if getattr(self, name) not in get_args(kind):
                 raise InvalidValue(
@@ -75,30 +76,27 @@ class ExportOptions:
                 f"a fixed batch size is a whole number in 1..{LARGEST_BATCH}, not "
                 f"{self.batch_size!r}; without one the file takes any"
             )
-        if self.tolerance is not None and not _is_tolerance(self.tolerance):
+        tolerance: Any = self.tolerance
+        is_number = isinstance(tolerance, float | int) and 0 <= tolerance < math.inf
+        if tolerance is not None and not is_number:
             raise InvalidValue(
                 f"the tolerance must be a number of at least 0, not {self.tolerance!r}"
             )
 
     @property
     def allowed(self) -> float:
-        """The tolerance, or what it is by default."""
+        """The tolerance, or its default."""
         return TOLERANCES[self.precision] if self.tolerance is None else self.tolerance
 
     @property
     def margin(self) -> float:
-        """How far the two best candidates of a choice have to be apart for it to be compared."""
+        """How far apart the two best candidates of a choice have to be to compare it."""
         return MARGINS[self.precision]
 
     @property
     def batch_axis(self) -> str | int:
-        """The first axis of every input and output: a name where it may be of any size."""
+        """The first axis of every input and output: its size, or a name for any size."""
         return "batch" if self.batch_size is None else self.batch_size
-
-
-def opsets_that_work() -> str:
-    """Return what to choose instead of an opset that cannot be reached."""
-    return f"use {OPSETS[0]} to {OPSETS[-1]}"
 
 
 def _within(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - whatever was given
@@ -106,7 +104,3 @@ def _within(value: Any, least: int, most: int) -> bool:  # noqa: ANN401 - whatev
         return least <= operator.index(value) <= most
     except TypeError:
         return False
-
-
-def _is_tolerance(value: Any) -> bool:  # noqa: ANN401 - whatever was given
-    return isinstance(value, float | int) and 0 <= value < math.inf

@@ -1,4 +1,4 @@
-"""A graph's weights and arithmetic in 16 bits, its inputs and outputs in 32 as before."""
+"""Convert a graph's weights and arithmetic to 16 bits; its inputs and outputs keep 32."""
 
 import sys
 from collections.abc import Iterator, Set
@@ -8,9 +8,9 @@ import onnx
 import onnx_ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-#: Where numbers in a data set's own units, or noise, have become features, which float16 can hold.
+#: Operators that turn numbers in a data set's units, or noise, into features, which fit float16.
 MIXING = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}
-#: These look something up, which mixes; or they only take a part of what they are given.
+#: Raw numbers that are an index here look features up, which mixes; as data they only pass through.
 LOOKING_UP = {"Gather", "GatherElements", "GatherND"}
 
 
@@ -39,9 +39,9 @@ def halve(proto: onnx.ModelProto, raw: Set[str]) -> onnx.ModelProto:
 
 
 def _until_mixed(graph: onnx.GraphProto, raw: Set[str]) -> set[str]:
-    """Return the names of the nodes that inputs go through before they are mixed into features."""
+    """Return the names of the nodes that inputs pass before they are mixed into features."""
     reached, nodes = set(raw), set()
-    for node in graph.node:  # which are in an order in which they can be computed
+    for node in graph.node:  # in an order in which they can be computed
         inputs = node.input[:1] if node.op_type in LOOKING_UP else node.input
         if node.op_type not in MIXING and reached & set(inputs):
             reached |= set(node.output)
@@ -50,7 +50,7 @@ def _until_mixed(graph: onnx.GraphProto, raw: Set[str]) -> set[str]:
 
 
 def _drop_doubles(graph: onnx.GraphProto) -> None:
-    """Keep the first of casts that the converter adds once for each node that takes their value."""
+    """Keep one of the casts that the converter adds for each node that takes the same value."""
     first = {node.output[0]: node for node in reversed(graph.node)}
     kept = [node for node in graph.node if first[node.output[0]] is node]
     del graph.node[:]
@@ -58,30 +58,22 @@ def _drop_doubles(graph: onnx.GraphProto) -> None:
 
 
 def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: Set[str]) -> None:
-    """Hand float32 values from node to node: the converter takes each through float16 and back.
-
-    Args:
-        graph: as converted.
-        kept: the names of the nodes in float32.
-        raw: the names of inputs in float32.
-    """
+    """Connect float32 nodes, by name, directly: the converter casts to float16 and back."""
     for node in graph:
         down = node.inputs[0].producer() if node.op_type == "Cast" and node.inputs[0] else None
-        if down is None or down.op_type != "Cast":
+        source = down.inputs[0] if down is not None and down.op_type == "Cast" else None
+        if source is None:
             continue
-        source, back = down.inputs[0], node.outputs[0]
-        producer = source.producer() if source is not None else None
-        exact = source is not None and (
-            source.name in raw if producer is None else producer.name in kept
-        )
+        producer, back = source.producer(), node.outputs[0]
+        exact = source.name in raw if producer is None else producer.name in kept
         to_float = node.attributes["to"].as_int() == onnx_ir.DataType.FLOAT
-        if exact and to_float and source is not None and not back.is_graph_output():
+        if exact and to_float and not back.is_graph_output():
             back.replace_all_uses_with(source)
 
 
 @contextmanager
 def _own_path() -> Iterator[None]:
-    """Undo what importing onnxruntime's tools does to the places that modules are looked for in."""
+    """Undo the change of `sys.path` by importing onnxruntime's tools."""
     path = list(sys.path)
     try:
         yield

@@ -49,7 +49,10 @@ def compare(subject: LoadedPart, candidate: Candidate, options: ExportOptions) -
         start = proof.rows
         while not proof.compare_batch(last, kind):
             if proof.rows - start >= LEAST_DRAWS:
-                where = f"none of {proof.rows - start} rows with {_name(subject, kind)}: in all"
+                assert subject.condition is not None  # noqa: S101 - else nothing is left out
+                names = [*subject.condition.example_names(), NONE]
+                with_kind = f"{subject.condition.port} {names[kind]}"
+                where = f"none of {proof.rows - start} rows with {with_kind}: in all"
                 needed = "One is needed of each condition"
                 raise _undecided(subject, options, where, needed)
     return proof.parity()
@@ -57,11 +60,6 @@ def compare(subject: LoadedPart, candidate: Candidate, options: ExportOptions) -
 
 class Proof:
     """The batches compared so far.
-
-    Args:
-        subject: the part, with a model that was loaded again from disk.
-        candidate: the file.
-        options: of the file.
 
     Attributes:
         rows: the number of rows drawn.
@@ -80,15 +78,7 @@ class Proof:
         self._differences: dict[str, dict[int, Difference]] = {name: {} for name in subject.outputs}
 
     def compare_batch(self, size: int, only: int | None = None) -> bool:
-        """Draw and compare a batch, and return whether any of its rows could be compared.
-
-        Args:
-            size: of the batch.
-            only: as in `example_batch`.
-
-        Raises:
-            GtkError: see `compare`.
-        """
+        """Draw a batch as `example_batch` does, compare it, and return whether a row was clear."""
         subject, options = self._subject, self._options
         inputs = example_batch(subject, options, size, self.rows, only)
         kinds = _kinds(subject.condition, size, self.rows, only)
@@ -155,13 +145,6 @@ def _kinds(
         return np.full(size, only)
     count = 1 if condition is None else len(condition.kinds_of_rows())
     return count - 1 - np.arange(first, first + size, dtype=np.int64) % count
-
-
-def _name(subject: LoadedPart, kind: int) -> str:
-    """Return the name of a kind of condition, for messages."""
-    condition = subject.condition
-    assert condition is not None  # noqa: S101 - else it has no kinds
-    return f"{condition.port} {[*condition.example_names(), NONE][kind]}"
 
 
 def _undecided(

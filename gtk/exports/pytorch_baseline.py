@@ -12,22 +12,15 @@ from torch import Tensor
 
 from gtk.core.models.device import resolve_device
 from gtk.core.storage.run import Run
-from gtk.core.values.errors import GtkError, UserError
+from gtk.core.values.errors import ExportMismatch, GtkError, UserError
 from gtk.exports.loaded_part import LoadedModel, LoadedPart, one_line
+from gtk.exports.parity import measure
 from gtk.exports.reference import sample
 from gtk.exports.timing import Call
 
 
 class Eager:
-    """A part of a run in eager PyTorch.
-
-    Args:
-        subject: the part, its model in eval mode.
-        device: where PyTorch computes.
-
-    Raises:
-        InvalidValue: torch cannot work on this device.
-    """
+    """A part of a run in eager PyTorch; InvalidValue where torch cannot use the device."""
 
     def __init__(self, subject: LoadedPart, device: str) -> None:
         self.device = resolve_device(device)
@@ -37,9 +30,7 @@ class Eager:
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
         """Return a call that computes the part's outputs, from and to the CPU's memory.
 
-        Args:
-            inputs: rows, as the exported file takes them.
-            image: the "image" entry of the file's manifest.
+        Inputs are as the file takes them; `image` is that entry of its manifest.
         """
         rows = self._rows(inputs, image)
 
@@ -58,13 +49,7 @@ class Eager:
         image: Mapping[str, Any] | None,
         margin: float | None,
     ) -> NDArray[np.bool_]:
-        """Return of which rows the choices are so clear that a file has to make the same: (B,).
-
-        Args:
-            inputs: as in `call`.
-            image: as in `call`.
-            margin: of the file's proof; None where all rows are clear.
-        """
+        """Return which rows have choices clear by the margin of the file's proof: (B,)."""
         rows = [row.to(self.device) for row in self._rows(inputs, image)]
         if self.part.margin is None or margin is None:
             return np.ones(len(rows[0]), np.bool_)
@@ -109,7 +94,7 @@ def find_eager(
         manifest: of the file.
         rows: a batch of the file's inputs.
         found: the file's outputs for these; the part has to give the same.
-        places: folders that may be the run which the file was exported from.
+        places: folders that may hold the file's run.
         device: where PyTorch computes.
 
     Raises:
@@ -125,48 +110,37 @@ def find_eager(
                 continue
             loaded = LoadedModel(Run(place), manifest["step"])
             eager = Eager(loaded.part(manifest["part"]), device)
-            if _gives_the_same(eager, manifest, rows, found):
-                return eager
+            _check_same(eager, manifest, rows, found)
+        except ExportMismatch:
             why = f"the weights in {place} are not the file's"
         except GtkError as error:
             why = f"{place} cannot be used: {error}"
         except Exception as error:  # noqa: BLE001 - any model may raise anything for other inputs
             why = f"{place} is not the file's run: {one_line(error)}"
+        else:
+            return eager
     raise UserError(why)
 
 
-def _gives_the_same(
+def _check_same(
     eager: Eager,
     manifest: Mapping[str, Any],
     rows: Mapping[str, NDArray[Any]],
     found: Mapping[str, NDArray[Any]],
-) -> bool:
-    """Return whether a part gives what its file gives, within the file's tolerance.
-
-    Raises:
-        UserError: all rows are undecided.
-    """
-    image, tolerance = manifest["image"], float(manifest["parity"]["tolerance"])
+) -> None:
+    """Raise an error unless the part gives what its file gives, within the file's tolerance."""
+    image, parity = manifest["image"], manifest["parity"]
     with eager.working(1):
         given: Any = eager.call(rows, image)()
-        clear = eager.clear(rows, image, manifest["parity"].get("margin"))
+        clear = eager.clear(rows, image, parity.get("margin"))
     if not clear.any():
         raise UserError(f"all choices of {len(clear)} rows are undecided: none can be compared")
     outputs = (given,) if isinstance(given, Tensor) else given
-    for (name, mine), tensor in zip(found.items(), outputs, strict=True):
-        expected = tensor.cpu().numpy()
-        allowed = tolerance * (1 + np.abs(expected)) if name != "image" else tolerance
-        if expected.dtype.kind == "i":
-            allowed = 0
-        if name == "image" and image["layout"] == "NHWC":
-            expected = expected.transpose(0, 2, 3, 1)
-        if mine.dtype == np.uint8:  # the nearest level, or the next where it is near the middle
-            expected, allowed = 255 * np.clip(expected, 0, 1), 0.5 + 255 * tolerance
-        if mine.shape != expected.shape:
-            return False
-        if not (np.abs(mine - expected) <= allowed)[clear].all():
-            return False
-    return True
+    for (name, values), tensor in zip(found.items(), outputs, strict=True):
+        last = name == "image" and image["layout"] == "NHWC"
+        mine, theirs = values.transpose(0, 3, 1, 2) if last else values, tensor.cpu().numpy()
+        unrounded = theirs if mine.dtype == np.uint8 else mine  # a file gives rounded images alone
+        measure(name, mine, unrounded, theirs, clear, float(parity["tolerance"]))
 
 
 def _as_trained(name: str, rows: NDArray[Any], image: Mapping[str, Any] | None) -> NDArray[Any]:

@@ -45,15 +45,7 @@ def sample(model: Model, noise: Tensor, condition: Tensor | None = None) -> Tens
 def decided(
     subject: LoadedPart, inputs: Sequence[NDArray[Any]], margin: float
 ) -> NDArray[np.bool_]:
-    """Return of which rows the choices are clear: their two best candidates are `margin` apart.
-
-    Args:
-        subject: the part; without a margin of its own, all rows are clear.
-        inputs: of the part.
-        margin: the least distance.
-
-    Returns:
-        (B,).
+    """Return which rows have clear choices, whose two best candidates are `margin` apart: (B,).
 
     Raises:
         PluginError: the part's margin fails, or is not what `ExportPart` asks for.

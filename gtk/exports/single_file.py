@@ -1,4 +1,4 @@
-"""The runtime as one file, for a program to copy: `python -m gtk.exports.single_file FILE.py`."""
+"""Write the runtime as one file for an app to copy: `python -m gtk.exports.single_file FILE.py`."""
 
 import ast
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from gtk.core.values.errors import GtkError, UserError
 from gtk.core.values.output import write_file
 
-#: What the file offers; what this imports of gtk is in the file, too.
+#: The package that the file offers; the file also holds what this imports of gtk.
 START = "gtk.exports.runtime"
 HEADER = '''"""{title}
 
@@ -22,40 +22,40 @@ numpy and onnxruntime, and nothing of gtk. Licence: Apache-2.0.
 
 
 def single_file() -> str:
-    """Return the source of one module that holds the runtime and all that it imports of gtk.
+    """Return the source of one module with the runtime and all that it imports of gtk.
 
-    The modules follow one another, each behind those that it imports. Their imports from elsewhere
-    are at the top.
+    Each module follows those that it imports; imports from other packages are at the top.
     """
-    modules: dict[str, str] = {}
+    modules: dict[str, tuple[str, ast.Module]] = {}
     _collect(START, modules)
-    trees = {name: ast.parse(source) for name, source in modules.items()}
-    title = (ast.get_docstring(trees[START]) or "").partition("\n")[0]
+    title = (ast.get_docstring(modules[START][1]) or "").partition("\n")[0]
     header = HEADER.format(title=title, version=version("generative-toolkit"))
-    bodies = [_body(name, source, trees[name]) for name, source in modules.items()]
-    return "\n\n\n".join([f"{header}\n{_imports(trees.values())}", *filter(None, bodies)]) + "\n"
+    imports = _imports(tree for _, tree in modules.values())
+    bodies = [_body(name, source, tree) for name, (source, tree) in modules.items()]
+    return "\n\n\n".join([f"{header}\n{imports}", *filter(None, bodies)]) + "\n"
 
 
-def _collect(name: str, modules: dict[str, str]) -> None:
-    """Add the source of a module, behind those of the modules that it imports."""
+def _collect(name: str, modules: dict[str, tuple[str, ast.Module]]) -> None:
+    """Add a module's source behind the sources of the modules that it imports."""
     spec = find_spec(name)
     assert spec is not None  # noqa: S101 - it is one of ours
     source = Path(spec.origin or "").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
+    tree = ast.parse(source)
+    for node in tree.body:
         other = _ours(node)
         if other and other not in modules:
             _collect(other, modules)
-    modules[name] = source
+    modules[name] = source, tree
 
 
 def _ours(node: ast.AST) -> str:
-    """Return which module of gtk a statement imports from, an empty text if none."""
+    """Return the module of gtk that a statement imports from, an empty string for any other."""
     module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
     return module if module.startswith("gtk.") else ""
 
 
 def _imports(trees: Iterable[ast.Module]) -> str:
-    """Return the imports of all modules from elsewhere, each name once."""
+    """Return the imports from other packages, each name once."""
     plain: set[str] = set()
     named: dict[str, set[str]] = defaultdict(set)
     for tree in trees:
@@ -70,7 +70,7 @@ def _imports(trees: Iterable[ast.Module]) -> str:
 
 
 def _body(name: str, source: str, tree: ast.Module) -> str:
-    """Return a module's lines under its name, without its docstring and imports; empty if none."""
+    """Return a module's lines under its name, without docstring and imports."""
     lines = source.splitlines()
     for node in tree.body:
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -82,7 +82,7 @@ def _body(name: str, source: str, tree: ast.Module) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file that is named, and return the exit code."""
+    """Write the named file, and return the exit code."""
     try:
         if len(arguments) != 1:
             raise UserError("give the file to write: python -m gtk.exports.single_file FILE.py")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.condition import ConditionSpec
-from gtk.exports.runtime.manifest_checks import read_value
+from gtk.exports.runtime.manifest_checks import makes_images, read_condition
 
-Manifest = Mapping[str, Any]
+Manifest = dict[str, Any]
 
 #: How many rows a snippet asks for where a file takes any number.
 ROWS = 3
@@ -24,10 +24,12 @@ def python_snippet(manifest: Manifest, file: str) -> str:
         manifest: of the file.
         file: its path, as a program will give it.
     """
-    if not _makes_images(manifest):
+    if not makes_images(manifest):
         return _python_part(manifest, file)
     imports = ["from gtk.exports.runtime import load"]
-    opened = f"generator = load({_python_text(file)})  # gtk, or what gtk.exports.single_file wrote"
+    opened = (
+        f"generator = load({_python_literal(file)})  # gtk, or what gtk.exports.single_file wrote"
+    )
     conditions = [
         _python_condition(port, manifest)
         for port in manifest["inputs"]
@@ -84,17 +86,11 @@ def javascript_snippet(manifest: Manifest, file: str) -> str:
     return _program(lines)
 
 
-def _makes_images(manifest: Manifest) -> bool:
-    """Return whether `gtk.exports.runtime.load` opens the file."""
-    kinds = [port["kind"] for port in manifest["inputs"]]
-    outputs = [port["kind"] for port in manifest["outputs"]]
-    others = {*kinds} - {"latent", "condition"}
-    return outputs == ["image"] and kinds.count("latent") == 1 and not others
-
-
 def _python_part(manifest: Manifest, file: str) -> str:
     """Return a program that runs any part."""
-    opened = f"part = load_part({_python_text(file)})  # gtk, or what gtk.exports.single_file wrote"
+    opened = (
+        f"part = load_part({_python_literal(file)})  # gtk, or what gtk.exports.single_file wrote"
+    )
     return _program([
         "import numpy as np",
         "from gtk.exports.runtime import load_part",
@@ -108,8 +104,8 @@ def _python_part(manifest: Manifest, file: str) -> str:
     ])  # fmt: skip
 
 
-def _python_input(port: Mapping[str, Any], manifest: Manifest) -> str:
-    name, shape = _python_text(port["name"]), (ROWS, *port["shape"])
+def _python_input(port: dict[str, Any], manifest: Manifest) -> str:
+    name, shape = _python_literal(port["name"]), (ROWS, *port["shape"])
     if port["kind"] == "condition":
         return f"{name}: {_python_condition(port, manifest)},"
     if port["kind"] == "image":
@@ -120,22 +116,21 @@ def _python_input(port: Mapping[str, Any], manifest: Manifest) -> str:
     return f"{name}: np.random.default_rng(7).standard_normal({shape}, np.float32),"
 
 
-def _python_condition(port: Mapping[str, Any], manifest: Manifest) -> str:
+def _python_condition(port: dict[str, Any], manifest: Manifest) -> str:
     """Return a list of conditions, one for each image."""
-    return f"[{', '.join(map(_python_literal, _condition(port, manifest).written(ROWS)))}]"
+    return f"[{', '.join(map(_python_literal, read_condition(port, manifest).written(ROWS)))}]"
 
 
 def _python_literal(written: Any) -> str:  # noqa: ANN401 - as a user writes conditions
-    """Return what a user writes as Python: texts in double quotes, whole numbers without .0."""
-    if isinstance(written, str):
-        return _python_text(written)
+    """Return Python for a condition: strings in double quotes, unless they hold one."""
     if isinstance(written, dict):
-        items = (f"{_python_text(name)}: {_number(value)}" for name, value in written.items())
+        items = (f"{_python_literal(name)}: {value!r}" for name, value in written.items())
         return f"{{{', '.join(items)}}}"
-    return repr(written)
+    quoted = repr(written)
+    return quoted if '"' in quoted or not isinstance(written, str) else f'"{quoted[1:-1]}"'
 
 
-def _javascript_input(port: Mapping[str, Any], manifest: Manifest, rows: int) -> str:
+def _javascript_input(port: dict[str, Any], manifest: Manifest, rows: int) -> str:
     """Return an entry of the object that a session is run with."""
     name = port["name"] if _is_plain(port["name"]) else _javascript_text(port["name"])
     axes = ", ".join(["n", *map(str, port["shape"])])
@@ -149,7 +144,7 @@ def _javascript_input(port: Mapping[str, Any], manifest: Manifest, rows: int) ->
     elif port["kind"] == "codes":
         data, comment = f"new BigInt64Array({size})", f" // yours, 0..{port['count'] - 1}"
     else:
-        condition = _condition(port, manifest)
+        condition = read_condition(port, manifest)
         data, comment = _javascript_condition(condition, rows), f" // {condition.domain}"
     return f'{name}: new ort.Tensor("{port["dtype"]}", {data}, [{axes}]),{comment}'
 
@@ -170,30 +165,13 @@ def _javascript_condition(condition: ConditionSpec, rows: int) -> str:
     return f"{kind}.from([{listed(condition.cycle(rows))}])"
 
 
-def _condition(port: Mapping[str, Any], manifest: Manifest) -> ConditionSpec:
-    """Return the condition that an input takes."""
-    value = read_value(dict(port), dict(manifest))
-    assert isinstance(value, ConditionSpec)  # noqa: S101 - as the port's kind says
-    return value
-
-
 def _range(image: Mapping[str, Any]) -> str:
-    return f"{_number(image['range'][0])}..{_number(image['range'][1])}, {image['layout']}"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+    return "{:g}..{:g}, {}".format(*image["range"], image["layout"])
 
 
 def _is_plain(name: str) -> bool:
     """Return whether JavaScript takes the name of a property without quotes."""
     return re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) is not None
-
-
-def _python_text(text: str) -> str:
-    """Return a literal; in double quotes, unless the text has one."""
-    quoted = repr(text)
-    return quoted if '"' in quoted else f'"{quoted[1:-1]}"'
 
 
 def _javascript_text(text: str) -> str:

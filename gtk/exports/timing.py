@@ -9,9 +9,9 @@ Call = Callable[[], object]
 
 #: Seconds of a block of calls.
 BLOCK = 0.1
-#: Seconds without work before a block: threads that still spin for the side before would slow it.
+#: Seconds without work before a block: threads that still spin for the other side would slow it.
 PAUSE = 0.05
-#: Seconds of calls before each block that do not count.
+#: Seconds of uncounted calls before each block.
 WARM_UP = 0.02
 
 
@@ -33,17 +33,10 @@ class Timing:
 
 
 def measure(calls: Sequence[Call], seconds: float) -> list[Timing]:
-    """Measure calls in turns: a block of each, then a block of each again, in changing order.
+    """Return how long calls take, measured in turns: blocks of each, in changing order.
 
-    It ends after the round in which the time is up. Where a first call of each already takes that
-    long, these are the measurement.
-
-    Args:
-        calls: what to measure.
-        seconds: for all of them.
-
-    Returns:
-        How long each of them takes.
+    The measurement ends with the round in which `seconds` are over. Where the first calls alone
+    take that long, they are the measurement.
     """
     end = time.perf_counter() + seconds
     order = range(len(calls))
@@ -52,7 +45,7 @@ def measure(calls: Sequence[Call], seconds: float) -> list[Timing]:
         turn: list[list[float]] = [[] for _ in order]
         for index in order[:: -1 if len(rounds) % 2 else 1]:
             time.sleep(PAUSE)
-            if rounds[-1][index][-1] < BLOCK:  # a slow call has no need to warm up
+            if rounds[-1][index][-1] < BLOCK:  # a slow call needs no warm-up
                 block(calls[index], WARM_UP)
             turn[index] = block(calls[index], BLOCK)
         rounds.append(turn)
@@ -61,7 +54,7 @@ def measure(calls: Sequence[Call], seconds: float) -> list[Timing]:
 
 
 def block(call: Call, seconds: float) -> list[float]:
-    """Call until the time is up, at least once; return the seconds of each call."""
+    """Call for `seconds`, at least once, and return the seconds of each call."""
     taken: list[float] = []
     start = last = time.perf_counter()
     while not taken or last - start < seconds:

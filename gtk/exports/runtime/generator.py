@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.request import check_at_least
 from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
+from gtk.exports.runtime.manifest_checks import makes_images
 from gtk.exports.runtime.part import Part
 
 
@@ -40,10 +41,7 @@ class Generator(Part):
 
     def __init__(self, path: str | Path, device: str = "auto") -> None:
         super().__init__(path, device)
-        takes, gives = (
-            [port["kind"] for port in self.contract[side]] for side in ("inputs", "outputs")
-        )
-        if takes.count("latent") != 1 or {*takes} - {"latent", "condition"} or gives != ["image"]:
+        if not makes_images(self.contract):
             raise ExportFileError(
                 f"{self.path} is the {self.contract['part']} of a model, which does not make "
                 "images from noise: open it with gtk.exports.runtime.load_part"

@@ -206,6 +206,13 @@ def _check_latent(manifest: dict[str, Any]) -> None:
     _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
 
 
+def makes_images(manifest: dict[str, Any]) -> bool:
+    """Return whether a part makes images from noise or a latent code, and a condition."""
+    takes, gives = ([port["kind"] for port in manifest[side]] for side in ("inputs", "outputs"))
+    others = {*takes} - {"latent", "condition"}
+    return takes.count("latent") == 1 and not others and gives == ["image"]
+
+
 def read_condition(port: dict[str, Any], manifest: dict[str, Any]) -> ConditionSpec:
     """Return the condition of an input that takes it."""
     return condition_from_manifest(manifest["condition"], port["dtype"], tuple(port["shape"]))

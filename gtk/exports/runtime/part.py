@@ -200,6 +200,6 @@ class Part:
         with requested():
             if count is not None:
                 check_at_least("count", count, 1)
-            if count is not None and count > MOST_IMAGES:
-                raise RequestError(f"count must be at most {MOST_IMAGES}")
+                if count > MOST_IMAGES:
+                    raise RequestError(f"count must be at most {MOST_IMAGES}")
             return choose_labels(self.condition, labels, count)

@@ -33,7 +33,8 @@ DRIVER, PROVIDER = (
 def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
     """Return an onnxruntime session, None where onnxruntime cannot read the graph.
 
-    Telemetry is switched off first: onnxruntime records each import in the user's home otherwise.
+    Telemetry is switched off before the import: otherwise onnxruntime records each start in the
+    user's home, to send the records to its makers.
 
     Args:
         content: of an ONNX file that `scan` accepts.
@@ -141,18 +142,10 @@ def _open_on_cuda(onnxruntime: Any, content: bytes, number: int) -> tuple[Any | 
 
 def _networks_on_cpu(session: Any) -> list[str]:  # noqa: ANN401 - as above
     """Return the types of layers that a session on CUDA runs on the CPU."""
-    assigned = getattr(session, "get_provider_graph_assignment_info", None)
-    if assigned is None:  # onnxruntime before 1.24
-        return []
-    return sorted(
-        {
-            node.op_type
-            for graph in assigned()
-            if graph.ep_name == "CPUExecutionProvider"
-            for node in graph.get_nodes()
-        }
-        & {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-    )
+    assigned = getattr(session, "get_provider_graph_assignment_info", list)  # from 1.24 on
+    graphs = [graph for graph in assigned() if graph.ep_name == "CPUExecutionProvider"]
+    on_cpu = {node.op_type for graph in graphs for node in graph.get_nodes()}
+    return sorted(on_cpu & {"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def _trouble(onnxruntime: Any, device: str) -> str:  # noqa: ANN401 - as above
