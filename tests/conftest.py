@@ -8,18 +8,18 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers that share the cores, and torch reads it at once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core
 
 import torch
+from made_once import made_once
 
 import gtk
 from gtk import defaults
@@ -31,6 +31,18 @@ DATA_ROOT = os.environ.get(DATA_VARIABLE)
 PACKAGES = Path(__file__).parent / "packages"
 #: A package that takes names from gtk's own plugins; only tests of that have it installed.
 RIVAL = "rival"
+#: Builds a wheel of each folder; pip would start three processes for each.
+BUILD = """
+import os, sys
+from setuptools import build_meta
+for folder in sys.argv[2:]:
+    if os.fork() == 0:  # setuptools builds one package a process
+        os.chdir(folder)
+        build_meta.build_wheel(sys.argv[1])
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(f"{folder} cannot be built")
+"""
 #: What each test's random numbers start from: no seed that a plugin under test would choose.
 SEED = 271_828_182
 
@@ -54,20 +66,6 @@ def data_root() -> Path:
     if DATA_ROOT is None:
         pytest.skip(f"{DATA_VARIABLE} does not say where MNIST is")
     return Path(DATA_ROOT)
-
-
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Return a folder that the first of all workers to ask has filled; not to be written to."""
-    base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    made = folder.with_suffix(".made")
-    with FileLock(folder.with_suffix(".lock")):
-        if not made.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a worker that has failed
-            folder.mkdir()
-            make(folder)
-            made.touch()
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -148,17 +146,14 @@ def rival(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def install_packages(folder: Path, packages: Iterable[Path]) -> None:
     """Install packages from copies of their folders into its folder `site`."""
-    sources = folder / "sources"
+    sources, wheels = folder / "sources", folder / "wheels"
     for path in packages:
         shutil.copytree(path, sources / path.name)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    command += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
-    command += ["--target", str(folder / "site")]
-    subprocess.run(
-        [*command, *(str(item) for item in sorted(sources.iterdir()))],
-        check=True,
-        capture_output=True,
-    )
+    build = [sys.executable, "-c", BUILD, str(wheels), *map(str, sorted(sources.iterdir()))]
+    subprocess.run(build, check=True, capture_output=True)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    install += ["--disable-pip-version-check", "--no-compile", "--target", str(folder / "site")]
+    subprocess.run([*install, *map(str, wheels.iterdir())], check=True, capture_output=True)
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ INTERNAL = {
         "count", "port", "input_name", "encode", "example_names", "check", "is_absent", "default",
         "with_absent", "cycle", "kinds_of_rows", "cases", "name", "summary", "as_json",
         "from_json", "manifest", "unlearnable", "described_names",
+        "typical", "written", "domain",
     },
     "Spec": {"resolve"},
     "Run": {

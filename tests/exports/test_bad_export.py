@@ -14,6 +14,7 @@ import onnxruntime
 import processes
 import pytest
 import torch
+from made_once import made_once
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,23 +22,19 @@ import gtk
 from gtk.core.values.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
 from gtk.exports import onnx, runtime
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
+from gtk.exports.options import ExportOptions
 
 Exports = Callable[[Any], Any]
 
 
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a run of the outside model is, once it is trained."""
-    return tmp_path_factory.mktemp("painted") / "painting"
-
-
 @pytest.fixture
-def painting(outside: Path, painted: Path) -> gtk.Run:
+def painting(outside: Path, tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
     """A run of a model from outside; not to be written to."""
-    if not painted.exists():
-        options = {"runs": painted.parent, "name": painted.name, "epochs": 1, "quiet": True}
-        gtk.train(plugin="painter", **options)  # type: ignore[arg-type]
-    return gtk.Run(painted)
+
+    def train(runs: Path) -> None:
+        gtk.train(plugin="painter", runs=runs, name="painting", epochs=1, quiet=True)
+
+    return gtk.Run(made_once(tmp_path_factory, "painted", train) / "painting")
 
 
 @pytest.fixture
@@ -379,9 +376,20 @@ def test_over_tolerance_the_old_files_stay(small_run: gtk.Run, exported: Path) -
     assert contents() == before
 
 
+@pytest.fixture(scope="module")
+def prepared(small_run: gtk.Run, one_table: None) -> onnx.Prepared:
+    """The decoder of `small_run`, ready to be written."""
+    loaded = LoadedModel(small_run, small_run.checkpoints.choose(None))
+    return onnx.prepare(loaded, loaded.part(None), ExportOptions())
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_a_disk_that_fails_at_any_moment_leaves_all_as_it_was(
-    small_run: gtk.Run, exported: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    small_run: gtk.Run,
+    exported: Path,
+    prepared: onnx.Prepared,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
 ) -> None:
     """Two files are written, two are put aside, and two are put in their place."""
     calls = {"left": number}
@@ -397,6 +405,7 @@ def test_a_disk_that_fails_at_any_moment_leaves_all_as_it_was(
         return call
 
     before = contents()
+    monkeypatch.setattr(onnx, "prepare", lambda *_: prepared)  # once for all the moments
     for name in ("write_bytes", "rename", "replace"):
         monkeypatch.setattr(Path, name, failing(getattr(Path, name)))
     if number >= 6:

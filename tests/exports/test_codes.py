@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from made_once import made_once
 from torch import Tensor
 
 import gtk
@@ -34,18 +35,14 @@ FORMS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the run and its files are, once they are made."""
-    return tmp_path_factory.mktemp("tiled")
-
-
 @pytest.fixture
-def tiled(outside: Path, place: Path) -> gtk.Run:
+def tiled(outside: Path, tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
     """A run of a model whose codes are discrete; not to be written to."""
-    if not (place / "tiled").exists():
-        gtk.train(plugin="tiles", runs=place, name="tiled", epochs=2, quiet=True)
-    return gtk.Run(place / "tiled")
+
+    def train(runs: Path) -> None:
+        gtk.train(plugin="tiles", runs=runs, name="tiled", epochs=2, quiet=True)
+
+    return gtk.Run(made_once(tmp_path_factory, "tiled", train) / "tiled")
 
 
 @pytest.fixture
@@ -55,11 +52,15 @@ def tiles(tiled: gtk.Run) -> ModuleType:
 
 
 @pytest.fixture(params=range(len(FORMS)), ids=["plain", "another form"])
-def files(tiled: gtk.Run, place: Path, request: pytest.FixtureRequest) -> dict[str, Path]:
+def files(
+    tiled: gtk.Run, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, Path]:
     """All parts of the run as files in one form, and its options."""
-    folder = place / str(request.param)
-    if not folder.exists():
+
+    def export(folder: Path) -> None:
         gtk.export_all(tiled, folder, **FORMS[request.param])
+
+    folder = made_once(tmp_path_factory, f"tiled-{request.param}", export)
     return {name: folder / f"tiled-{name}.onnx" for name in ("sampler", "decoder", "encoder")}
 
 

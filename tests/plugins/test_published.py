@@ -124,7 +124,7 @@ def test_plain_files_go_before_packed_ones(root: Path) -> None:
         ("train-images-idx3-ubyte", idx(pixels(0, 30, 20, 20)), "(30, 1, 20, 20)"),
         ("train-images-idx3-ubyte", idx(pixels(0, 30, 28, 28))[:-5], "invalid for input of size"),
         ("train-labels-idx1-ubyte", idx(np.arange(20) % 10), "labels are int64 (20,)"),
-        ("t10k-labels-idx1-ubyte", idx(np.arange(8) + 5), "labels are 5..12"),
+        ("t10k-labels-idx1-ubyte", idx(np.arange(8) + 5), "its labels must be in 0..9, not 5..12"),
         ("t10k-labels-idx1-ubyte", b"", ""),
     ],
 )

@@ -1,12 +1,12 @@
 """The kit in a program and in pytest: what it returns, and how its tests are called."""
 
 import re
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 
 from gtk.core.registry.discovery import KINDS, MODEL, Kind
@@ -206,9 +206,9 @@ def test_in_pytest_each_check_is_a_test_that_goes_by_its_name(
     outside: Path, workplace: Path
 ) -> None:
     (workplace / "test_mine.py").write_text(TEST_FILE)
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "test_mine.py"]
     selected = "spec or config or help or construction or conditioning or parts or updates"
-    result = subprocess.run([*command, "-k", selected], capture_output=True, text=True, check=False)
+    line = ["-rA", "-p", "no:cacheprovider", "test_mine.py", "-k", selected]
+    result = processes.python(f"import sys, pytest\nsys.exit(pytest.main({line}))")
     lines = [line for line in result.stdout.splitlines() if "test_mine.py::" in line]
     assert result.returncode == 1
     found = {line.partition(" - ")[0] for line in lines}

@@ -200,7 +200,7 @@ def test_the_page_of_hooks_lists_none_that_there_is_not() -> None:
 
 def test_the_diagram_of_a_training_has_every_event_in_the_order_of_the_page() -> None:
     page = (DOCS / "hooks.md").read_text()
-    diagram = page[page.index("```mermaid") : page.index("Where several are due")]
+    diagram = page[page.index("```mermaid") : page.index("If several are due")]
     drawn = list(dict.fromkeys(re.findall(r"gtk_[a-z_]+", diagram)))
     assert drawn == [name for name in vars(EventHooks) if name.startswith("gtk_")]
     assert re.findall(r"^### `(\w+)\(", page, re.MULTILINE) == drawn
