@@ -16,6 +16,8 @@ import gtk
 from gtk.cli.compare import draw, print_comparison
 from gtk.core.storage.comparison import compared
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 Command = Callable[..., Any]
 
 

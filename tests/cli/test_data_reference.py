@@ -9,6 +9,8 @@ import pytest
 
 import gtk
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 Command = Callable[..., Any]
 SHORT = ("--epochs", 1, "--batch-size", 10, "--quiet")
 

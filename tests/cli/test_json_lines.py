@@ -13,6 +13,8 @@ from gtk.core.registry.spec import NoConfig
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import digits
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 Command = Callable[..., Any]
 TRAIN = ("train", "--plugin", "cvae", "--json", "--epochs", 2, "--name", "first")
 

@@ -13,6 +13,8 @@ from folders import write_image, write_images
 import gtk
 from gtk.core.storage.cache import CACHE_VARIABLE
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 Command = Callable[..., Any]
 SHORT = ("--epochs", 1, "--batch-size", 8)
 NAMES = [f"{kind}/{number}.png" for kind in ("a cat", "<b>[red]dog") for number in range(10)]

@@ -7,6 +7,8 @@ from torch import nn
 import gtk
 from gtk.core.models.blend import blended
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SMALL = {"epochs": 1, "quiet": True}
 
 

@@ -19,6 +19,8 @@ from gtk.plugins.datasets import digits
 from gtk.plugins.losses import ELBOConfig
 from gtk.plugins.vae import VAEConfig
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
     names = sorted(
