@@ -2,7 +2,8 @@
 
 import shutil
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -118,6 +119,16 @@ def refuse_changes(what: str, changes: Sequence[str], remedy: str) -> None:
     """Raise `CheckFailed` if something changes pieces of the process's global state."""
     if changes:
         raise CheckFailed(f"{what} changes {', '.join(changes)} for the whole process: {remedy}")
+
+
+@contextmanager
+def unchanged_process_state(what: str, remedy: str) -> Iterator[None]:
+    """Raise `CheckFailed` at the end of a with block that changes the global state."""
+    from gtk.testing.process_state import Snapshot  # which imports torch
+
+    snapshot = Snapshot()
+    yield
+    refuse_changes(what, snapshot.changes(), remedy)
 
 
 def error_line(error: BaseException) -> str:

@@ -14,9 +14,16 @@ from gtk.core.settings.image_source import load_data
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.training import Training
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
+from gtk.testing.check import (
+    CheckFailed,
+    CheckSkipped,
+    Specimen,
+    checks_in,
+    error_line,
+    needs,
+    unchanged_process_state,
+)
 from gtk.testing.layer_case import SEED, fixed_noise, layer_cases, randomize, strategies
-from gtk.testing.process_state import unchanged_process_state
 from gtk.testing.weights import same_bits
 
 #: How far outputs may differ, since sums are rounded differently for one image than for a batch.

@@ -15,9 +15,16 @@ from gtk.core.settings.choice import Choice
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset, DataSpec, Split, spread
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError
-from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
+from gtk.testing.check import (
+    CheckFailed,
+    CheckSkipped,
+    Specimen,
+    checks_in,
+    error_line,
+    needs,
+    unchanged_process_state,
+)
 from gtk.testing.loaded_dataset import data_path, load, loaded, read_dataset, user_folder
-from gtk.testing.process_state import unchanged_process_state
 
 #: Images that a model is trained on, images of a step, and steps.
 TRIED, BATCH, STEPS = 256, 8, 3

@@ -16,7 +16,15 @@ from gtk.core.storage.runs import RunPlace
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.training import Training, resumed_training
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, error_line, needs
+from gtk.testing.check import (
+    CheckFailed,
+    CheckSkipped,
+    Specimen,
+    checks_in,
+    error_line,
+    needs,
+    unchanged_process_state,
+)
 from gtk.testing.loss_case import (
     EPOCHS,
     UNCONDITIONAL,
@@ -25,7 +33,6 @@ from gtk.testing.loss_case import (
     replayed_step,
     settled,
 )
-from gtk.testing.process_state import unchanged_process_state
 from gtk.testing.replayed_step import CPU, ReplayedStep, context, step_batch
 from gtk.testing.step_checks import (
     expect_clean_yields,

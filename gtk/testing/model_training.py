@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from gtk.core.models.device import fork_random_state
-from gtk.testing.check import CheckFailed, checks_in
+from gtk.testing.check import CheckFailed, checks_in, unchanged_process_state
 from gtk.testing.model_case import STEPS, ModelCase, model_check, take_steps
 from gtk.testing.model_structure import check_parts
-from gtk.testing.process_state import seeded_generators, unchanged_process_state
+from gtk.testing.process_state import seeded_generators
 from gtk.testing.replayed_step import CPU, TOTAL_STEPS, context
 from gtk.testing.step_checks import (
     expect_clean_yields,

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from gtk.core.models.device import fork_random_state
-from gtk.testing.check import refuse_changes
 
 
 @dataclass(frozen=True)
@@ -115,14 +114,6 @@ def restored_process_state() -> Iterator[Snapshot]:
         yield snapshot
     finally:
         snapshot.restore()
-
-
-@contextmanager
-def unchanged_process_state(what: str, remedy: str) -> Iterator[None]:
-    """Raise `CheckFailed` at the end of a with block that changes the global state."""
-    snapshot = Snapshot()
-    yield
-    refuse_changes(what, snapshot.changes(), remedy)
 
 
 @contextmanager
