@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,17 @@ def test_no_two_folders_import_each_other() -> None:
             if module.startswith("gtk.") and target != folder:
                 arrows.add((folder, target))
     assert not {(a, b) for a, b in arrows if (b, a) in arrows}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Nor in a function: a file is understood after those it imports, and without its users."""
+    names = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
+        for path in ROOT.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    imported = {name: set(imports(ast.parse(path.read_text()))) for name, path in names.items()}
+    TopologicalSorter({name: found & names.keys() for name, found in imported.items()}).prepare()
 
 
 def test_nothing_imports_the_command_line() -> None:
