@@ -116,7 +116,10 @@ def data(
     fields = {option.name: option.field for option in _config_options(ctx.command, plugin)}
     values = {fields[key]: value for key, value in options.items() if value is not None}
     config = make_config(spec.config, values, f"data set {spec.name!r}")
-    from gtk.cli.data_summary import print_summary, train_command  # numpy, which --help needs not
+    from gtk.cli.data_summary import (
+        print_summary,
+        train_command,
+    )  # imports numpy, which --help does not need
 
     with work_shown():
         dataset = load_data(plugin, config, root)

@@ -81,7 +81,7 @@ def read_files(
     if spec is not None and wanted is None:
         how = "--label CLASS" if isinstance(spec, Classes) else "--condition NAME=VALUE"
         raise InvalidValue(
-            f"{source.reference} is conditional: say what {files[0]} shows with {how}"
+            f"{source.reference} is conditional: give the condition of {files[0]} with {how}"
         )
     images = np.stack([decode_image(file, source.run.data_spec) for file in files])
     labels = None if wanted is None else wanted[None].repeat(len(files), axis=0)

@@ -83,7 +83,7 @@ def interpolate(
     if spec is None:
         raise InvalidValue("this model was trained without a condition: leave --from and --to out")
     if label is not None:
-        raise InvalidValue("--from and --to say which classes: leave --label out")
+        raise InvalidValue("--from and --to give the classes: leave --label out")
     rows = rows or ROWS
     if isinstance(spec, Classes):
         wanted_condition(spec, None, conditions)  # refuses them

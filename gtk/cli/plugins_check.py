@@ -98,9 +98,13 @@ def _check_data(kind: Kind[Any], name: str, data: str | None) -> None:
     if kind is not DATASET:
         find_dataset(given or DEFAULT_DATA)
     elif given is not None and given.rpartition("/")[2] != name.rpartition("/")[2]:
-        raise InvalidValue(f"--data {data} is another data set: say where files are, {name}:PATH")
+        raise InvalidValue(
+            f"--data {data} is another data set: give the place of the files, {name}:PATH"
+        )
     if path is not None and not path.exists():
-        raise InvalidValue(f"--data {data}: {str(path)!r} does not exist; say where the files are")
+        raise InvalidValue(
+            f"--data {data}: {str(path)!r} does not exist: give the place of the files"
+        )
 
 
 def find_kind(name: str, kind: str | None) -> Kind[Any]:

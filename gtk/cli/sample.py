@@ -59,7 +59,7 @@ def sample(
         if labels is not None:
             raise InvalidValue("--labels is for models of classes: leave it out")
         if rows is not None:
-            raise InvalidValue("--rows goes with --labels; here say how many images: -n N")
+            raise InvalidValue("--rows goes with --labels; here give the number of images: -n N")
         total = count or COUNT
         columns = math.ceil(math.sqrt(total))
     else:
@@ -80,7 +80,9 @@ def _columns(
     """
     if count is not None:
         if labels is not None or rows is not None:
-            raise InvalidValue("-n goes with --label; with --labels say how many of each: --rows N")
+            raise InvalidValue(
+                "-n goes with --label; with --labels give the number of rows: --rows N"
+            )
         return spec.cycle(count), spec.example_names()[:count]
     if labels is not None:
         check_classes(spec)

@@ -28,8 +28,7 @@ def check_files(path: Path, *, overwrite: bool) -> None:
     check_output_file(path, ".onnx", overwrite=overwrite)
     if beside.is_file() and not _is_manifest(beside):
         raise UserError(
-            f"{beside} is something other than the manifest of {path}, which belongs there: choose "
-            f"another {setting('out')}"
+            f"{beside} exists and is not the manifest of {path}: choose another {setting('out')}"
         )
     check_output_file(beside, ".json", overwrite=overwrite)
 

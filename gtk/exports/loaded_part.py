@@ -199,14 +199,16 @@ def _fault(loaded: LoadedPart) -> str:
         return f"has prior {part.prior!r}: it is {' or '.join(get_args(Prior))}"
     for what, names in (("inputs", part.inputs), ("outputs", part.outputs)):
         if not (isinstance(names, tuple | Mapping) and names and all(map(_is_name, names))):
-            return f"has {what} {names!r}: they should be a tuple of names"
+            return f"has {what} {names!r}: they should be names, or values by name"
         fault = _fault_of_values(names) if isinstance(names, Mapping) else ""
         if fault:
             return fault
     ports = (*part.inputs, *part.outputs)
     double = sorted({item for item in ports if ports.count(item) > 1})
     if double:
-        return f"has more than one input or output called '{double[0]}': ONNX tells them by name"
+        return (
+            f"has several inputs or outputs called {double[0]!r}: ONNX distinguishes them by name"
+        )
     fault = _fault_of_codes(part, loaded.model)
     if fault:
         return fault

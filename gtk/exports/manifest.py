@@ -85,7 +85,8 @@ def attach(manifest: dict[str, Any], proto: onnx.ModelProto, subject: LoadedPart
         text = json.dumps(manifest, allow_nan=False)
     except ValueError as error:
         raise PluginError(
-            f"the settings of plugin '{subject.plugin}' hold a number that JSON has not: {error}"
+            f"the settings of plugin {subject.plugin!r} hold a number that JSON cannot represent: "
+            f"{error}"
         ) from error
     onnx.helper.set_model_props(proto, {METADATA_KEY: text})
     content: bytes = proto.SerializeToString(deterministic=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from gtk.core.models.device import resolve_device
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import ExportMismatch, GtkError, UserError
-from gtk.exports.loaded_part import LoadedModel, LoadedPart, one_line
+from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts, one_line
 from gtk.exports.parity import measure
 from gtk.exports.reference import sample
 from gtk.exports.timing import Call
@@ -25,7 +25,9 @@ class Eager:
     def __init__(self, subject: LoadedPart, device: str) -> None:
         self.device = resolve_device(device)
         self.model = subject.model.to(self.device)
-        self.part = subject.part
+        # After the move: a reference or margin of the part may hold tensors of the model.
+        parts = load_parts(self.model, subject.plugin, subject.image_shape)
+        self.part = parts[subject.name].part
 
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
         """Return a call that computes the part's outputs, from and to the CPU's memory.

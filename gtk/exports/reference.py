@@ -31,8 +31,8 @@ def expected(subject: LoadedPart, inputs: Sequence[NDArray[Any]]) -> list[NDArra
     for name, output in zip(subject.outputs, outputs, strict=True):
         if not torch.isfinite(output).all():
             raise WorkFailed(
-                f"PyTorch's own {name} of {subject} is not a number everywhere, so nothing can be "
-                "compared with it: has the training diverged?"
+                f"PyTorch's {name} of {subject} has values that are not finite, so the file cannot "
+                "be compared with it. Check whether the training diverged."
             )
     return [output.numpy() for output in outputs]
 
@@ -71,9 +71,9 @@ def _fault_of_margin(given: Any, size: int) -> str:  # noqa: ANN401 - whatever a
             f"a tensor of shape {tuple(given.shape)} for a batch of {size}, it should be ({size},)"
         )
     if not torch.isfinite(given).all():
-        return "values that are not finite: it should be how far the two best candidates are apart"
+        return "values that are not finite: it should be the distance of the two best candidates"
     if (given < 0).any():
-        return f"{float(given.min()):.3g}: how far two candidates are apart is 0 or more"
+        return f"{float(given.min()):.3g}: the distance of two candidates should be at least 0"
     return ""
 
 

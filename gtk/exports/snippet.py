@@ -113,7 +113,9 @@ def _python_input(port: dict[str, Any], manifest: Manifest) -> str:
         return f"{name}: np.zeros({shape}, np.{port['dtype']}),  {yours}"
     if port["kind"] == "codes":
         return f"{name}: np.zeros({shape}, np.int64),  # yours, 0..{port['count'] - 1}"
-    return f"{name}: np.random.default_rng(7).standard_normal({shape}, np.float32),"
+    if port["kind"] == "latent":
+        return f"{name}: np.random.default_rng(7).standard_normal({shape}, np.float32),"
+    return f"{name}: np.zeros({shape}, np.{port['dtype']}),  # yours"
 
 
 def _python_condition(port: dict[str, Any], manifest: Manifest) -> str:
@@ -143,9 +145,11 @@ def _javascript_input(port: dict[str, Any], manifest: Manifest, rows: int) -> st
         comment = f" // yours, {_range(manifest['image'])}"
     elif port["kind"] == "codes":
         data, comment = f"new BigInt64Array({size})", f" // yours, 0..{port['count'] - 1}"
-    else:
+    elif port["kind"] == "condition":
         condition = read_condition(port, manifest)
         data, comment = _javascript_condition(condition, rows), f" // {condition.domain}"
+    else:
+        data, comment = f"new Float32Array({size})", " // yours"
     return f'{name}: new ort.Tensor("{port["dtype"]}", {data}, [{axes}]),{comment}'
 
 

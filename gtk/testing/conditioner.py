@@ -210,7 +210,7 @@ def check_globals(specimen: Specimen) -> None:
             if torch.initial_seed() != SEED:  # which layer_cases sets, and restores at the end
                 raise CheckFailed(
                     f"its {case.where} seeds torch's global generator, so that every --seed starts "
-                    "with the same weights: remove the call, as of torch.manual_seed()"
+                    "with the same weights: remove the call, for example of torch.manual_seed()"
                 )
 
 

@@ -72,8 +72,8 @@ def check_labels_differ(specimen: Specimen) -> None:
     if missing:
         names = f"{condition.nouns[0]} {', '.join(map(repr, missing[:3]))}"
         raise CheckFailed(
-            f"its training images cannot teach {names}: give them an image of each class, and two "
-            "values of each attribute and number, or leave the name out of ConditionSpec"
+            f"{names} cannot be learned from its training images: give one of each class, "
+            "and two values of each attribute and number, or leave the name out of ConditionSpec"
         )
 
 

@@ -31,7 +31,7 @@ TRAIN, TEST = 160, 32
 COUNT = 24
 #: Steps after which a model counts as trained.
 STEPS = 20
-#: Epochs of the training, of which checks take only the first steps: longer than any warm-up.
+#: Epochs of the training; checks take only its first steps: longer than any warm-up.
 EPOCHS = 10_000
 #: Seed of the global generator while a model is constructed; a plugin would not choose this one.
 SEED = 3_141_592_653
@@ -79,7 +79,8 @@ class ModelCase:
             if torch.initial_seed() != SEED:
                 raise CheckFailed(
                     f"constructing {self.class_name} seeds torch's global generator, so that every "
-                    "--seed starts with the same weights: remove a call as torch.manual_seed(0)"
+                    "--seed starts with the same weights: remove the call, for example of "
+                    "torch.manual_seed(0)"
                 )
         model.condition = self.dataset.spec.condition if self.conditional else None
         return model, record

@@ -147,7 +147,7 @@ def expect_seed(seed: int, what: str) -> None:
     if torch.initial_seed() != seed:
         raise CheckFailed(
             f"{what} seeds torch's global generator, so that dropout is the same in every step: "
-            "remove the call, as of torch.manual_seed(), and draw from context.noise"
+            "remove the call, for example of torch.manual_seed(), and draw from context.noise"
         )
 
 

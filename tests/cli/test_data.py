@@ -281,7 +281,7 @@ def test_a_file_is_refused_before_anything_is_decoded(gtk_command: Command, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mnits"], "unknown dataset 'mnits'. Did you mean 'mnist'?"),
+        (["mnits"], "unknown data set 'mnits'. Did you mean 'mnist'?"),
         (["mnist:"], "'mnist:' has no path. Write mnist:PATH."),
         (["mnist:data", "--data-root", "data"], "mnist:data has the path. Leave --data-root out."),
         (["digits:data"], "data set 'digits' is embedded. Leave the data root out."),
@@ -289,7 +289,7 @@ def test_a_file_is_refused_before_anything_is_decoded(gtk_command: Command, tmp_
             ["mnist:nowhere"],
             "lacks a readable MNIST/raw: give the folder with MNIST/raw as --data-root",
         ),
-        (["--image-size", "3"], "unknown dataset '3'."),
+        (["--image-size", "3"], "unknown data set '3'."),
         (["--image-size", "3", "digits"], "No such option '--image-size'"),
         (["digits", "--image-size", "3"], "No such option '--image-size'"),
         (["digits", "--out", "sheet.jpg"], "give a name that ends in .png"),

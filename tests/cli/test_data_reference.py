@@ -108,7 +108,7 @@ def test_a_recipe_says_where_and_how_and_a_flag_beats_it(
         ("--data digits:a", "data set 'digits' is embedded. Leave the data root out."),
         ("--data squares:none", "none does not say how many squares there are"),
         ("--data squares:a --side 0", "data set 'squares': side must be at least 1, not 0"),
-        ("--data nonsense:a", "unknown dataset 'nonsense'"),
+        ("--data nonsense:a", "unknown data set 'nonsense'"),
         ("--data flat", "unknown data set 'flat'. To read the images there, use folder:flat."),
         ("--data ./flat", "To read the images there, use folder:./flat."),
         ("--data a.npz", "To read the images there, use npz:a.npz."),

@@ -136,7 +136,7 @@ MISTAKES = [
     ("--precision fp16 --atol 1e-6", 1, "the tolerance is 1e-06; no file was written"),
     ("--checkpoint 7", 2, "checkpoint"),
     ("--out taken.onnx", 2, "taken.onnx exists. Add --overwrite to replace it"),
-    ("--out beside.onnx", 2, "beside.json is something other than the manifest of beside.onnx"),
+    ("--out beside.onnx", 2, "beside.json exists and is not the manifest of beside.onnx"),
     ("--out notes.txt", 2, "notes.txt would hold something else: give a name that ends in .onnx"),
     ("--out runs", 2, "runs is a folder: give the name of a file in it"),
     ("--part all --out taken.onnx", 2, "taken.onnx would hold several files: give a folder"),

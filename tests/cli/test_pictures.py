@@ -394,7 +394,7 @@ def test_attributes_are_columns_and_can_be_swept(gtk_command: Command, outside: 
         "interpolate marks --from roof=0 --to roof=2": "roof must be a number in 0..1, not 2.0",
         "interpolate marks --from 0 --to 1": "--from takes NAME=NUMBER, not '0'",
         "interpolate marks --from rof=0 --to rof=1": "unknown condition 'rof'. Did you mean",
-        "reconstruct marks a.png": "say what a.png shows with --condition NAME=VALUE",
+        "reconstruct marks a.png": "give the condition of a.png with --condition NAME=VALUE",
         "traverse marks --label 1": "this model has no classes: give roof, wall with",
         "sample marks --labels all": "this model has no classes: give roof, wall with",
     }

@@ -230,7 +230,7 @@ REFERENCES: dict[str, tuple[Callable[..., Any], type[GtkError], str]] = {
     "nothing finite": (
         lambda model, *inputs: model.sample(*inputs) / 0,
         WorkFailed,
-        "PyTorch's own image of part 'brush' of plugin 'painter' is not a number everywhere",
+        "PyTorch's image of part 'brush' of plugin 'painter' has values that are not finite",
     ),
 }
 
@@ -265,9 +265,9 @@ RUBBISH: dict[str, tuple[Exports, str]] = {
     "all": (lambda model: {"all": model}, "part 'all' of plugin 'painter' needs another name"),
     "a number": (lambda model: {3: model}, "part 3 of plugin 'painter' needs another name"),
     "a function": (part(module=boom), "has function for a module: it should be an nn.Module"),
-    "one text": (part(inputs="z"), "has inputs 'z': they should be a tuple of names"),
-    "no outputs": (part(outputs=()), "has outputs (): they should be a tuple of names"),
-    "one name twice": (part(inputs=("image",)), "more than one input or output called 'image'"),
+    "one text": (part(inputs="z"), "has inputs 'z': they should be names, or values by name"),
+    "no outputs": (part(outputs=()), "has outputs (): they should be names, or values by name"),
+    "one name twice": (part(inputs=("image",)), "several inputs or outputs called 'image'"),
     "a prior": (part(prior="flat"), "has prior 'flat': it is normal or learned"),
     "no reference": (part(outputs=("strokes",)), "needs a reference: it does not make images of"),
 }
@@ -364,7 +364,9 @@ def test_either_file_is_not_overwritten_unasked(
 def test_json_of_somebody_else_is_never_replaced(small_run: gtk.Run, text: str) -> None:
     Path("digits.json").write_text(text)
     for overwrite in (False, True):
-        with pytest.raises(UserError, match="something other than the manifest of digits.onnx"):
+        with pytest.raises(
+            UserError, match=r"digits.json exists and is not the manifest of digits.onnx"
+        ):
             gtk.export(small_run, "digits.onnx", overwrite=overwrite)
     assert contents() == {"digits.json": text.encode()}
 
@@ -472,7 +474,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
         ("parts.onnx", "parts.onnx would hold several files: give a folder as out"),
         ("file", "file is not a folder: choose another out"),
         ("no/parts", "no/parts cannot be written: .*no is not a folder you can write to"),
-        ("old", "small-encoder.json is something other than the manifest of "),
+        ("old", "small-encoder.json exists and is not the manifest of "),
     ],
 )
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(

@@ -342,7 +342,10 @@ def test_one_code_that_differs_is_too_much(tiled: gtk.Run) -> None:
         (lambda _, noise, *__: noise, r"gives a tensor of shape \(1, 4, 8\) for a batch of 1, it"),
         (lambda _, noise, *__: noise[:, 0, 0] * torch.nan, "gives values that are not finite"),
         (lambda _, noise, *__: noise[:, 0, 0] * torch.inf, "gives values that are not finite"),
-        (lambda _, noise, *__: -noise[:, 0, 0].abs(), "gives -4: how far two candidates are apart"),
+        (
+            lambda _, noise, *__: -noise[:, 0, 0].abs(),
+            "gives -4: the distance of two candidates should be at least 0",
+        ),
         (lambda _, noise: noise, "its margin fails: TypeError"),
     ],
 )

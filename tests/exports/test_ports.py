@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import gtk
+from gtk.cli.main import run as gtk_command
 from gtk.core.contracts.model import ExportPart, Model
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import Classes
@@ -15,6 +16,9 @@ from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
 from gtk.exports.loaded_part import LoadedPart, load_parts
+from gtk.exports.onnx import Exported
+from gtk.exports.runtime import load_part
+from gtk.exports.snippet import javascript_snippet, python_snippet
 
 IMAGE, LABEL, SHAPE = Image((1, 4, 4)), Classes(("a", "b")), (1, 4, 4)
 
@@ -65,10 +69,41 @@ def test_values_by_name_are_what_they_are() -> None:
         ({"picture": IMAGE}, ("score",), "has 'picture', which is its image: call it 'image'"),
         ({"class": LABEL}, ("image",), "has 'class', which is its condition: call it 'label'"),
         ({"image": NoiseSpec((2,))}, ("score",), "has 'image', which is its latent: call it 'z'"),
-        ({"z": NoiseSpec((2,))}, {"z": Array(())}, "more than one input or output called 'z'"),
+        ({"z": NoiseSpec((2,))}, {"z": Array(())}, "several inputs or outputs called 'z'"),
     ],
 )
 def test_values_under_wrong_names_are_refused(inputs: Any, outputs: Any, message: str) -> None:
     with pytest.raises(PluginError) as error:
         subject(inputs, outputs)
     assert message in str(error.value)
+
+
+class Double(nn.Module):
+    """Three numbers in, twice as much out."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows * 2
+
+
+@pytest.fixture
+def scorer(small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch) -> Exported:
+    """A file whose input is neither noise nor an image, a code or a condition."""
+    rows = Array((3,))
+    part = ExportPart(Double(), {"rows": rows}, {"double": rows}, lambda _, given: given * 2)
+    monkeypatch.setattr(type(small_run.load_model()), "exports", lambda _: {"scorer": part})
+    return gtk.export(small_run, "scorer.onnx")
+
+
+@pytest.mark.usefixtures("each_form")
+def test_other_numbers_go_in_and_out(scorer: Exported) -> None:
+    found = load_part(scorer.path).run({"rows": [[-2.0, 0.5, 300.0]]})
+    assert found["double"].tolist() == [[-4.0, 1.0, 600.0]]
+
+
+def test_other_numbers_are_described(scorer: Exported, small_run: gtk.Run) -> None:
+    text = javascript_snippet(scorer.contract, "scorer.onnx")
+    assert 'rows: new ort.Tensor("float32", new Float32Array(n * 3), [n, 3]), // yours' in text
+    text = python_snippet(scorer.contract, "scorer.onnx")
+    assert '"rows": np.zeros((3, 3), np.float32),  # yours' in text
+    assert gtk_command(["inspect", "scorer.onnx"]) == 0
+    assert gtk_command(["bench", str(small_run.path), "--batch-size", "1"]) == 0

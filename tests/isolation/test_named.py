@@ -57,17 +57,17 @@ loss newer: loss 'newer' of gtk-plugin-newer 0.3: it was written for version 3 o
 conditioner never: conditioner 'never' {UNRULY}: gtk_conditioners() failed with BaseException:
   never.
 loss alone: loss 'alone' {UNRULY}: gtk_losses() must return a list of gtk.LossSpec, not LossSpec.
-data leaving: dataset 'leaving' {UNRULY}: gtk_datasets() failed with SystemExit: 1.
+data leaving: data set 'leaving' {UNRULY}: gtk_datasets() failed with SystemExit: 1.
 callback unbuilt: callback 'unbuilt' {UNRULY} failed with RuntimeError: no ink at all.
 callback misheard: callback Misheard {UNRULY} cannot be used: unknown hook 'gtk_step_ends'. Did
   you mean 'gtk_step_end'? Events are listed in docs/hooks.md.
 loss elbo: loss 'elbo' {BOTH} generative-toolkit/elbo or gtk-plugin-rival/elbo.
 conditioner onehot: conditioner 'onehot' {BOTH} generative-toolkit/onehot or
   gtk-plugin-rival/onehot.
-data digits: dataset 'digits' {BOTH} generative-toolkit/digits or gtk-plugin-rival/digits.
+data digits: data set 'digits' {BOTH} generative-toolkit/digits or gtk-plugin-rival/digits.
 callback samples: callback 'samples' {BOTH} generative-toolkit/samples or
   gtk-plugin-rival/samples.
-"""
+"""  # noqa: S608 - updating a data set is no SQL
 #: The beginning of what is said of a loss that raises in the middle of a training.
 RAISING = f"""
 raising: loss 'raising' {UNRULY} failed in Raising.updates (gtk_plugin_raising.py, line LINE) with

@@ -390,6 +390,9 @@ def test_a_damaged_face_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) ->
             InvalidValue, match=r"lacks a readable celeba.*img_align_celeba/000004.jpg"
         ):
             celeba.load(CelebAConfig(), root)
+    file.unlink()
+    with pytest.raises(InvalidValue, match="img_align_celeba/000004.jpg is missing"):
+        celeba.load(CelebAConfig(), root)
     Image.new("RGB", (64, 64)).save(file, format="JPEG")
     with pytest.raises(
         InvalidValue, match=r"000004.jpg has 64x64 pixels instead of the 178x218 of aligned"

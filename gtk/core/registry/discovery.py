@@ -80,7 +80,7 @@ class Installed:
     @property
     def title(self) -> str:
         """The plugin, as in messages."""
-        return f"{self.kind} '{self.name}'"
+        return f"{self.kind.replace('dataset', 'data set')} '{self.name}'"
 
     def goes_by(self, name: str) -> bool:
         """Return whether "name" or "package/name" means this plugin."""

@@ -45,7 +45,7 @@ class TrainConfig:
     )
     seed: int = option(0, "Decides every random draw of the training.")
     threads: int = option(
-        0, "CPU threads; 0 means as many as torch takes. Part of the result's bits."
+        0, "CPU threads; 0 for torch's default. Their number changes the result's bits."
     )
     validation: int = option(
         0, "Training images held out to choose the best checkpoint; 0 keeps the last."

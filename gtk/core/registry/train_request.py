@@ -43,7 +43,7 @@ class TrainRequest:
         metavar="DIR",
     )
     conditioner: str | None = option(
-        None, "How the condition gets in; by default as the model wants it. Names: gtk plugins."
+        None, "The conditioning strategy; by default the model's own. Names: gtk plugins."
     )
     loss: str | None = option(
         None, "The training objective; by default the model's own. Names: gtk plugins."

@@ -21,7 +21,7 @@ def unknown_plugin(
         known: the names that exist.
         groups: the entry point groups that were searched.
     """
-    begin = f"unknown {what} '{name}'."
+    begin = f"unknown {what.replace('dataset', 'data set')} '{name}'."
     bare = name.rpartition("/")[2]
     for entry in read_entry_points():
         if entry.name == bare and entry.group.startswith("gtk") and entry.group not in groups:

@@ -65,8 +65,8 @@ def monitored_term(
         known = list(evaluate(model, loss, store, context, seed=0, limit=2))
     if not wanted and loss.criterion is None:
         raise InvalidValue(
-            f"none of the terms of {type(loss).__name__} says by itself which weights are better. "
-            f"Use {setting('monitor', example='TERM')} with one of {', '.join(sorted(known))}"
+            f"loss {type(loss).__name__} has no criterion. Choose a term with "
+            f"{setting('monitor', example='TERM')}: {', '.join(sorted(known))}"
         )
     if wanted and wanted not in known:
         raise unknown_name(f"term of {setting('monitor')}", wanted, known)

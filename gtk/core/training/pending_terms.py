@@ -34,7 +34,7 @@ class PendingTerms:
         self.steps, self._noted = 0, {}
 
     def first_not_finite(self) -> tuple[int, str] | None:
-        """Return the first value that is not finite: its step since the last report, and words.
+        """Return the first value that is not finite: its step since the report, and its name.
 
         None if all are finite; waits once for the device.
         """

@@ -68,7 +68,7 @@ class Reporter:
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
         for name, good in zip(weights, finite, strict=True):
             if not good:
-                raise self._diverged(run, f"{name} is no longer a finite number at step {step}")
+                raise self._diverged(run, f"{name} is not finite at step {step}")
 
     def _append(
         self, run: Run, split: str, images: int, terms: dict[str, float], step: int, **extra: object

@@ -222,7 +222,7 @@ class ConditionSpec(Value):
             self._check_present(present, what)
 
     def unlearnable(self, rows: NDArray[Any]) -> list[str]:
-        """Return the names that these rows cannot teach: those whose number is always the same."""
+        """Return the names that cannot be learned from these rows: their number never differs."""
         constant = rows.min(axis=0) == rows.max(axis=0)
         return [name for name, same in zip(self.names, constant, strict=True) if same]
 

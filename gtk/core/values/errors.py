@@ -32,7 +32,7 @@ class UserError(GtkError):
 
 
 class UnknownName(UserError):
-    """A name of nothing that is installed or stored."""
+    """A name that is neither installed nor stored."""
 
 
 class InvalidValue(UserError, ValueError):

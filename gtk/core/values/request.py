@@ -1,4 +1,4 @@
-"""A request for images: how many, and of which condition."""
+"""A request for images: their number and their condition."""
 
 import operator
 from collections.abc import Mapping, Sequence, Set

@@ -227,7 +227,8 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
         return Codes(shape, port["count"])
     if port["kind"] == "latent":
         return NoiseSpec(shape)
-    return Array(shape, port["dtype"], tuple(manifest["image"]["range"]))
+    limits = tuple(manifest["image"]["range"]) if port["kind"] == "image" else None
+    return Array(shape, port["dtype"], limits)
 
 
 def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types

@@ -4,7 +4,7 @@ from collections import deque
 
 #: Decay of a fast and a slow average; their difference is the trend. Single reports are too noisy.
 NEAR, FAR = 0.5, 0.9
-#: A smaller share of the term is no trend.
+#: A smaller share of the term counts as steady.
 STEADY = 0.01
 #: The most values that are drawn.
 VALUES = 20

@@ -1,6 +1,7 @@
 """CelebA: faces of celebrities with forty attributes each."""
 
 import zipfile
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -52,10 +53,12 @@ def load(config: CelebAConfig, root: Path | None) -> Dataset:
         (plain / "celeba" / FOLDER).mkdir(exist_ok=True)  # torchvision checks that it exists
         names, files, labels, train_count = _lists(plain)
         spec = DataSpec("celeba", 3, size, size, Attributes(names))
-        images = source if source.is_dir() else zipfile.Path(source, f"{FOLDER}/")
-        faces = track((_face(images / file, size) for file in files), "decoding celeba", len(files))
-        while chunk := list(islice(faces, CHUNK)):
-            add_images(writer, np.stack(chunk))
+        with nullcontext(source) if source.is_dir() else zipfile.ZipFile(source) as opened:
+            images = opened if isinstance(opened, Path) else zipfile.Path(opened, f"{FOLDER}/")
+            faces = (_face(images / file, size) for file in files)
+            tracked = track(faces, "decoding celeba", len(files))
+            while chunk := list(islice(tracked, CHUNK)):
+                add_images(writer, np.stack(chunk))
         return Decoded(spec, train_count, labels, (VALIDATION_NOTE,))
 
     published = Published(
@@ -87,6 +90,8 @@ def _face(path: Path | zipfile.Path, size: int) -> NDArray[np.uint8]:
             size_found = image.size  # checked before decoding: the image may be absurdly large
             if size_found == ALIGNED:
                 face = image.convert("RGB").crop((LEFT, TOP, LEFT + CROP, TOP + CROP))
+    except FileNotFoundError as error:
+        raise NotReadable(f"{FOLDER}/{path.name} is missing") from error
     except Exception as error:  # Pillow's readers raise errors of many types
         raise NotReadable(f"{FOLDER}/{path.name}: {error}") from error
     if size_found != ALIGNED:

@@ -43,7 +43,9 @@ class VAEConfig:
         "Distribution of a pixel; learned-gaussian gives each pixel its own variance.",
         comparable={"gaussian": ("variance",)},  # a fixed variance scales the nats
     )
-    variance: float = option(0.01, "gaussian: variance of every pixel in 0..1.")
+    variance: float = option(
+        0.01, "gaussian: the variance of each pixel, whose values are in 0..1."
+    )
     prior: Literal["standard", "learned"] = option(
         "standard", "Prior of z: N(0, I), or a Gaussian learned for every condition."
     )

@@ -62,9 +62,11 @@ def test_the_loss_says_what_is_monitored_unless_the_user_does() -> None:
 
 
 def test_a_loss_without_a_criterion_wants_to_be_told() -> None:
-    with pytest.raises(InvalidValue, match="one of discriminator_loss, generator_loss$") as error:
+    with pytest.raises(
+        InvalidValue, match="monitor=TERM: discriminator_loss, generator_loss$"
+    ) as error:
         monitored(Adversarial(), "")
-    assert "none of the terms of Adversarial says by itself which weights" in str(error.value)
+    assert "loss Adversarial has no criterion. Choose a term with" in str(error.value)
 
 
 def test_an_unknown_term_has_a_nearest_one() -> None:

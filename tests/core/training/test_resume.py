@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import processes
@@ -83,6 +85,17 @@ def dead(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stopped(dead: Path, workplace: Path) -> Run:
     """A copy of it among this test's runs."""
     return Run(shutil.copytree(dead, workplace / "runs" / "stopped"))
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_a_process_that_hashes_strings_otherwise_goes_on_to_the_same_bits(
+    straight: Run, stopped: Run, monkeypatch: pytest.MonkeyPatch, seed: str
+) -> None:
+    """The other tests resume in forks of one process, which share its hash seed."""
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    command = [sys.executable, "-m", "gtk", "train", "--resume", "stopped", "--quiet"]
+    subprocess.run(command, check=True, capture_output=True)
+    assert contents(stopped) == contents(straight)
 
 
 # 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.

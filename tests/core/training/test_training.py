@@ -22,7 +22,7 @@ from gtk.plugins.datasets.digits import load
     ("arguments", "message"),
     [
         ({}, "name the model to train: plugin=NAME. Installed: cgan, cvae, gan, vae"),
-        ({"plugin": "cvae", "data": "digit"}, "unknown dataset 'digit'. Did you mean 'digits'?"),
+        ({"plugin": "cvae", "data": "digit"}, "unknown data set 'digit'. Did you mean 'digits'?"),
         ({"plugin": "cvae", "loss": "elb"}, "unknown loss 'elb'. Did you mean 'elbo'?"),
         ({"plugin": "cvae", "conditioner": "hot"}, "unknown conditioner 'hot'"),
         ({"plugin": "cvae", "latent": 3}, "unknown option 'latent'"),
@@ -217,7 +217,9 @@ def test_a_loss_without_a_criterion_is_trained_but_not_validated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO.criterion", None)
-    with pytest.raises(InvalidValue, match="Use monitor=TERM with one of kl, loss, reconstruction"):
+    with pytest.raises(
+        InvalidValue, match="Choose a term with monitor=TERM: kl, loss, reconstruction"
+    ):
         gtk.train(plugin="cvae", epochs=1, validation=9, quiet=True)
     assert not list(tmp_path.iterdir())
     assert gtk.train(plugin="cvae", epochs=1, quiet=True).checkpoints.steps() == [22]
