@@ -77,13 +77,13 @@ def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
     from rich.table import Column, Table
 
     numbered = isinstance(condition, Classes)
-    table = Table(*([Column("label", justify="right")] if numbered else []))
+    table = Table(*([Column("index", justify="right")] if numbered else []))
     table.add_column(condition.nouns[0], overflow="fold")
     for title in ("train", "test"):
         table.add_column(title, justify="right")
     figures = [_figures(condition, split) for split in (train, test)]
-    for label, (name, *cells) in enumerate(zip(condition.names, *figures, strict=True)):
-        table.add_row(*([str(label)] if numbered else []), visible(name), *cells)
+    for index, (name, *cells) in enumerate(zip(condition.names, *figures, strict=True)):
+        table.add_row(*([str(index)] if numbered else []), visible(name), *cells)
     if not numbered:
         shares = isinstance(condition, Attributes)
         table.caption = "share of the images that have it" if shares else "lowest .. highest (mean)"

@@ -142,7 +142,7 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
     try:
         part = load_part(path, device)
         rows = example_rows(part.contract, COMPARED)
-        found = part.run(rows)
+        found = part.run_encoded(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
     name = str(part.contract.get("run"))

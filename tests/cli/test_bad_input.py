@@ -61,7 +61,10 @@ MISTAKES = [
         "--warmup-steps 5000 is longer than the training of 660 steps",
     ),
     ("train --plugin cvae --decay linear", "'linear' is not one of 'constant', 'cosine'"),
-    ("train --plugin cvae --adam-beta1 1", "adam_beta1 must be in 0..1, less than 1, not 1.0"),
+    (
+        "train --plugin cvae --adam-beta1 1",
+        "adam_beta1 must be at least 0 and less than 1, not 1.0",
+    ),
     ("train --plugin cvae --clip-norm inf", "clip_norm must be 0 or more, not inf"),
     ("train --plugin cvae --keep-checkpoints 0", "keep_checkpoints must be at least 1, not 0"),
     ("train --plugin cvae --patience 3", "--patience 3 needs a validation to look at"),

@@ -66,6 +66,19 @@ def test_a_model_is_built_once_and_once_more_for_its_proof(
     assert loads == [440, 440]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_file_of_numbered_classes_is_compared_by_their_indices(
+    exported: Path, small_run: gtk.Run, tmp_path: Path, gtk_command: Command, first: int
+) -> None:
+    manifest = json.loads(exported.with_suffix(".json").read_text())
+    names = sorted(str(number) for number in range(first, first + 12))[:10]
+    condition = {**manifest["condition"], "names": names, "numbers": "names"}
+    path = changed(exported, tmp_path, condition=condition)
+    found = document(gtk_command, path, "--runs", small_run.path.parent, "--batch-size", "1")
+    assert found["no_pytorch"] is None
+    assert found["batch_sizes"][0]["pytorch"] is not None
+
+
 def test_a_run_is_measured_on_both_sides(small_run: gtk.Run, gtk_command: Command) -> None:
     before = sorted(small_run.path.rglob("*"))
     result = gtk_command("bench", small_run.path)

@@ -137,7 +137,7 @@ MISTAKES = [
     ("--checkpoint 7", 2, "checkpoint"),
     ("--out taken.onnx", 2, "taken.onnx exists. Add --overwrite to replace it"),
     ("--out beside.onnx", 2, "beside.json exists and is not the manifest of beside.onnx"),
-    ("--out notes.txt", 2, "notes.txt would hold something else: give a name that ends in .onnx"),
+    ("--out notes.txt", 2, "notes.txt has another ending: give a name that ends in .onnx"),
     ("--out runs", 2, "runs is a folder: give the name of a file in it"),
     ("--part all --out taken.onnx", 2, "taken.onnx would hold several files: give a folder"),
     ("--part all --out beside.json", 2, "beside.json is not a folder"),

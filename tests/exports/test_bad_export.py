@@ -447,8 +447,8 @@ def test_a_disk_that_is_really_full_costs_one_line(small_run: gtk.Run, exported:
 
 PLACES = [
     ("folder", "folder is a folder: give the name of a file in it"),
-    ("digits.txt", "digits.txt would hold something else: give a name that ends in .onnx"),
-    ("digits", "digits would hold something else: give a name that ends in .onnx"),
+    ("digits.txt", "digits.txt has another ending: give a name that ends in .onnx"),
+    ("digits", "digits has another ending: give a name that ends in .onnx"),
     ("no/digits.onnx", "no/digits.onnx cannot be written: .*no is not a folder you can write to"),
     ("file/digits.onnx", "file/digits.onnx cannot be written"),
     ("nowhere.onnx", "nowhere.onnx is not an ordinary file: choose another out"),

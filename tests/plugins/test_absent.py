@@ -130,7 +130,7 @@ def test_dropping_a_condition_where_none_acts_is_refused() -> None:
     settings = settle("vae", condition_dropout=0.1)
     with pytest.raises(InvalidValue, match="condition_dropout leaves the condition out"):
         built(settings, data_spec("classes"))
-    with pytest.raises(InvalidValue, match="condition_dropout must be in 0..1, less than 1"):
+    with pytest.raises(InvalidValue, match="condition_dropout must be at least 0 and less than 1"):
         settle("cvae", condition_dropout=1.0)
 
 

@@ -99,7 +99,7 @@ def test_data_without_labels_are_refused_by_every_conditioner_that_acts(conditio
 @pytest.mark.parametrize(
     ("model", "conditioner", "changed", "message"),
     [
-        ("cvae", "conditional-norm", {}, "which the encoder and decoder of model 'cvae' lacks"),
+        ("cvae", "conditional-norm", {}, "which the encoder and decoder of model 'cvae' lack"),
         (
             "cgan",
             "conditional-norm",

@@ -74,10 +74,12 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         )
     idle = record.idle_networks(networks, model.unconditioned)
     if idle:
+        lack = "lacks" if len(idle) == 1 else "lack"
         raise InvalidValue(
             f"conditioner {conditioner!r} acts on {conditioner_class.acts_on}, which the "
-            f"{' and '.join(idle)} of model {name!r} lacks, so that the condition would be "
-            f"ignored there. Add some, or use another {setting('conditioner')}."
+            f"{' and '.join(idle)} of model {name!r} {lack}, so that the condition would be "
+            f"ignored there. Use another {setting('conditioner')}, or add them if the model has "
+            "an option for that."
         )
     return model, loss_class(settings.configs["loss"])
 

@@ -91,7 +91,9 @@ class TrainConfig:
             raise ValueError(f"clip_norm must be 0 or more, not {self.clip_norm}")
         for name in ("adam_beta1", "adam_beta2", "average_decay", "condition_dropout"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in 0..1, less than 1, not {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be at least 0 and less than 1, not {getattr(self, name)}"
+                )
         self._check_validation()
 
     @property

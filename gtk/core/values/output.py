@@ -24,7 +24,7 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
         if path.is_dir():
             raise UserError(f"{path} is a folder: give the name of a file in it")
         if path.suffix.lower() != suffix:
-            raise UserError(f"{path} would hold something else: give a name that ends in {suffix}")
+            raise UserError(f"{path} has another ending: give a name that ends in {suffix}")
         if (path.exists() or path.is_symlink()) and not path.is_file():
             raise UserError(f"{path} is not an ordinary file: choose another {setting('out')}")
         if path.exists() and not overwrite:

@@ -108,8 +108,8 @@ class Part:
         """Compute the outputs as the graph has them, for any number of rows.
 
         Args:
-            inputs: rows of each input by name: images and codes as arrays of the manifest's
-                shapes, conditions as arrays or as in `Generator.sample`.
+            inputs: rows of each input by name: conditions as in `Generator.sample`, all others as
+                arrays of the manifest's shapes.
             batch_size: rows in one pass; it does not change the outputs. A file may have a fixed
                 one, which is then used.
 
@@ -121,7 +121,12 @@ class Part:
                 range, or a batch size below 1.
             ExportFileError: the graph cannot be run, or its outputs do not fit the manifest.
         """
-        feeds = self._feeds(inputs)
+        return self.run_encoded(self._feeds(inputs), batch_size=batch_size)
+
+    def run_encoded(
+        self, feeds: Mapping[str, NDArray[Any]], *, batch_size: int = 256
+    ) -> dict[str, NDArray[Any]]:
+        """Compute the outputs of rows as the graph takes them; a label is an index in any case."""
         chunks = [outputs for _, outputs in self._chunks(feeds, batch_size)]
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 

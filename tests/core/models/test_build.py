@@ -15,7 +15,7 @@ NO_HIDDEN_LAYERS = {"conditioner": "film", "hidden_dims": (), "prior": "learned"
 
 def test_networks_without_the_condition_are_refused() -> None:
     with pytest.raises(
-        gtk.InvalidValue, match="which the encoder and decoder of model 'cvae' lacks"
+        gtk.InvalidValue, match="which the encoder and decoder of model 'cvae' lack"
     ):
         gtk.train(plugin="cvae", epochs=1, quiet=True, **NO_HIDDEN_LAYERS)
 

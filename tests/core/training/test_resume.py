@@ -87,12 +87,11 @@ def stopped(dead: Path, workplace: Path) -> Run:
     return Run(shutil.copytree(dead, workplace / "runs" / "stopped"))
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
 def test_a_process_that_hashes_strings_otherwise_goes_on_to_the_same_bits(
-    straight: Run, stopped: Run, monkeypatch: pytest.MonkeyPatch, seed: str
+    straight: Run, stopped: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other tests resume in forks of one process, which share its hash seed."""
-    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
     command = [sys.executable, "-m", "gtk", "train", "--resume", "stopped", "--quiet"]
     subprocess.run(command, check=True, capture_output=True)
     assert contents(stopped) == contents(straight)

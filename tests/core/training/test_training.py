@@ -32,8 +32,11 @@ from gtk.plugins.datasets.digits import load
         ({"plugin": "cvae", "beta": -1}, "loss 'elbo': beta must be 0 or more"),
         ({"plugin": "cvae", "batch_size": 0}, "training: batch_size must be at least 1"),
         ({"plugin": "cvae", "batch_size": 1441}, "more than the 1440 training images of digits"),
-        ({"plugin": "cvae", "adam_beta1": 1.0}, "adam_beta1 must be in 0..1, less than 1, not 1.0"),
-        ({"plugin": "cvae", "adam_beta2": -0.1}, "adam_beta2 must be in 0..1, less than 1"),
+        (
+            {"plugin": "cvae", "adam_beta1": 1.0},
+            "adam_beta1 must be at least 0 and less than 1, not 1.0",
+        ),
+        ({"plugin": "cvae", "adam_beta2": -0.1}, "adam_beta2 must be at least 0 and less than 1"),
         ({"plugin": "cvae", "clip_norm": -1}, "clip_norm must be 0 or more, not -1"),
         ({"plugin": "cvae", "keep_checkpoints": 0}, "keep_checkpoints must be at least 1, not 0"),
         (
