@@ -115,7 +115,7 @@ def test_a_terminal_shows_everything_that_was_asked_for(tmp_path: Path) -> None:
     train(world, {"loss": 22.5, "kl": 2.5e-5}, steps=220)
     head, facts, loss, kl = world.frame()
     assert head.startswith("epoch 10/20  ━━━━━━━━━━━━━━━━━━━━────────────────────   50%  step 220/")
-    assert facts == "0:22 gone  0:22 left  12,345 images/s  learning rate 0.001"
+    assert facts == "0:22 spent  0:22 left  12,345 images/s  learning rate 0.001"
     assert loss.split() == ["loss", "17.55", "↓", "falling", "██▇▇▇▆▆▅▅▅▄▄▄▃▃▂▂▂▁▁"]
     assert kl.split()[:4] == ["kl", "1.95e-05", "↓", "falling"]
 
@@ -136,7 +136,7 @@ def test_no_line_is_wider_than_the_terminal(
     assert (lines[-1][0] == "▀") == (width >= 80 and height >= 30)
     if height >= 24:
         shown = "\n".join(lines)
-        for what in ("epoch 20/20", "step 440/440", "100%", "0:44 gone", "learning rate"):
+        for what in ("epoch 20/20", "step 440/440", "100%", "0:44 spent", "learning rate"):
             assert what[:width] in shown
         for name in terms:
             assert visible(name)[0] in shown
@@ -157,7 +157,7 @@ def test_at_60_columns_nothing_of_a_usual_training_is_left_out(tmp_path: Path) -
     head, facts, *terms = world.frame()
     assert head.endswith(" 22%  step 100/440")
     assert "━" in head
-    assert facts == "0:10 gone  0:34 left  12,345 images/s  learning rate 0.001"
+    assert facts == "0:10 spent  0:34 left  12,345 images/s  learning rate 0.001"
     assert [line.split()[0] for line in terms] == ["loss", "reconstruction", "kl"]
     assert all(line.split()[-2] == "falling" for line in terms)
     assert all(line.split()[-1][0] == "█" for line in terms)
@@ -430,7 +430,7 @@ def test_a_pace_forgets_what_was_long_ago() -> None:
     for step in range(2, 41):
         clock.now += 1
         pace.note(at(step))
-    assert pace.gone == 1039
+    assert pace.elapsed == 1039
     assert pace.left == 400
 
 

@@ -17,12 +17,12 @@ class Pace:
         clock: returns seconds.
 
     Attributes:
-        gone: seconds since the first report.
+        elapsed: seconds since the first report.
         left: estimated seconds until the last step; None until it is known.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.gone = 0.0
+        self.elapsed = 0.0
         self.left: float | None = None
         self._clock = clock
         self._start: float | None = None
@@ -33,7 +33,7 @@ class Pace:
         now = self._clock()
         if self._start is None:
             self._start = now
-        self.gone = now - self._start
+        self.elapsed = now - self._start
         self._reports.append((now, progress.step))
         then, step = self._reports[0]
         if progress.step > step:

@@ -101,7 +101,7 @@ class Screen:
         return [Text(before + GAP).append_text(bar(room, share)).append(GAP + after)]
 
     def _figures(self, progress: Progress) -> list[str]:
-        figures = [f"{format_seconds(self._pace.gone)} gone"]
+        figures = [f"{format_seconds(self._pace.elapsed)} spent"]
         if self._pace.left is not None:
             figures.append(f"{format_seconds(self._pace.left)} left")
         if progress.images_per_second:
