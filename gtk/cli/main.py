@@ -17,7 +17,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 #: Packages that an environment which only draws from exported files may lack.
 HEAVY = {
-    "filelock", "jinja2", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "platformdirs",
+    "filelock", "jinja2", "msgspec", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "platformdirs",
     "safetensors", "sklearn", "torch", "torchvision",
 }  # fmt: skip
 
