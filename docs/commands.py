@@ -10,7 +10,8 @@ import click
 
 from gtk.cli.config_options import HeadedCommand, HeadedOption, click_option
 from gtk.cli.main import gtk
-from gtk.core.registry.discovery import CONDITIONER, DATASET, LOSS, MODEL, Kind, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, MODEL, Kind, installed
 from gtk.core.registry.options import options_of
 
 PAGE = Path(__file__).with_name("commands.md")

@@ -23,7 +23,8 @@ from made_once import made_once
 
 import gtk
 from gtk import defaults
-from gtk.core.registry import discovery, plugin_module
+from gtk.core.registry import plugin_module
+from gtk.core.registry.installed import all_installed
 from gtk.core.storage.cache import CACHE_VARIABLE
 
 DATA_VARIABLE = "GENERATIVE_TOOLKIT_DATA"
@@ -185,5 +186,5 @@ def fresh_plugins() -> Iterator[None]:
 def forget_plugins() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
-    discovery.all_installed.cache_clear()
+    all_installed.cache_clear()
     plugin_module.manager.cache_clear()

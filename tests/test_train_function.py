@@ -14,7 +14,7 @@ import pytest
 import gtk
 from gtk.cli.main import run as run_gtk
 from gtk.cli.train import train as command
-from gtk.core.registry.discovery import KINDS, OWN_PACKAGE, installed
+from gtk.core.registry.installed import KINDS, OWN_PACKAGE, installed
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import ARGUMENTS, RESERVED_NAMES, TrainRequest
 from gtk.core.settings.image_source import find_root, split_reference

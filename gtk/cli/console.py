@@ -1,8 +1,12 @@
 """The console: results on standard output, as plain text where it is not a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os import isatty
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING
+
+from click import echo
 
 from gtk.core.values.text import visible
 
@@ -18,6 +22,22 @@ def make_console() -> "Console":
     if not console.is_terminal:
         console.width = 500  # a table that is piped or filed has all of its columns
     return console
+
+
+def print_columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a listing in aligned columns, which `grep`, `cut` and `awk` read, too.
+
+    It is not a rich table, whose import takes longer than the listing. On a terminal the last
+    column is wrapped in its own width.
+    """
+    table = [[visible(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)][:-1]
+    indent = sum(widths) + 2 * len(widths)
+    space = get_terminal_size().columns - indent if isatty(1) else 500
+    for row in table:
+        first = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
+        lines = wrap(row[-1], max(space, 20)) or [""]
+        echo(first + f"\n{' ' * indent}".join(lines))
 
 
 def print_titled(console: "Console", lines: Iterable[tuple[str, str]]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.config_options import HeadedCommand, click_option, probe
-from gtk.cli.console import make_console, print_titled
+from gtk.cli.console import make_console, print_columns, print_titled
 from gtk.cli.options import (
     USER_PATH,
     number_option,
@@ -16,7 +16,8 @@ from gtk.cli.options import (
     seed_option,
 )
 from gtk.cli.progress_bar import work_shown
-from gtk.core.registry.discovery import DATASET, OWN_PACKAGE, Plugin, find, installed
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import DATASET, OWN_PACKAGE, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.settings.image_source import find_dataset, find_root, load_data, split_reference
 from gtk.core.values.output import check_output_file
@@ -131,17 +132,14 @@ def data(
 
 def _list_installed() -> None:
     """Print the names and summaries of the installed data sets."""
-    from rich.table import Table
-
-    table = Table("name", "summary")
+    rows = []
     for item in installed(DATASET):
         summary = f"of {item}"  # a package from outside may be slow to import, or broken
         if item.package == OWN_PACKAGE:
             summary = find(DATASET, f"{item.package}/{item.name}").spec.summary
-        table.add_row(item.name, summary)
-    console = make_console()
-    console.print(table)
-    console.print("Look at one with: gtk data NAME")
+        rows.append((item.name, summary))
+    print_columns(("name", "summary"), rows)
+    click.echo("Look at one with: gtk data NAME")
 
 
 def _show(

@@ -58,7 +58,7 @@ def plugin_completer(kind: str) -> Completer:
     """Return what completes the name of a plugin of a kind; it imports no plugin."""
 
     def names(_: click.Context) -> list[str]:
-        from gtk.core.registry.discovery import KINDS, installed
+        from gtk.core.registry.installed import KINDS, installed
 
         return sorted({item.name for one in KINDS if one.name == kind for item in installed(one)})
 

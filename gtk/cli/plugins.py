@@ -2,9 +2,9 @@
 
 import click
 
-from gtk.cli.console import make_console
+from gtk.cli.console import print_columns
 from gtk.cli.lazy_group import LazyGroup
-from gtk.core.registry.discovery import KINDS, installed
+from gtk.core.registry.installed import KINDS, installed
 
 COMMANDS = {
     "check": "Run the test kit on a plugin.",
@@ -21,10 +21,6 @@ def plugins(ctx: click.Context, /) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    from rich.table import Table
-
-    table = Table("kind", "name", "package", "version")
-    for kind in KINDS:
-        for item in installed(kind):
-            table.add_row(item.kind, item.name, item.package, item.version)
-    make_console().print(table)
+    found = [item for kind in KINDS for item in installed(kind)]
+    rows = [(item.kind, item.name, item.package, item.version) for item in found]
+    print_columns(("kind", "name", "package", "version"), rows)

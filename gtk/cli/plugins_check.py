@@ -12,7 +12,8 @@ import click
 from gtk.cli.config_options import click_option
 from gtk.cli.console import make_console
 from gtk.cli.options import json_option
-from gtk.core.registry.discovery import DATASET, KINDS, Kind, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import DATASET, KINDS, Kind, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.settings.image_source import find_dataset, split_reference

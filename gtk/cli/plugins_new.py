@@ -12,7 +12,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import out_option
-from gtk.core.registry.discovery import KINDS, Kind, installed
+from gtk.core.registry.installed import KINDS, Kind, installed
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import check_writable_folder, unwritable
 

@@ -2,7 +2,7 @@
 
 import click
 
-from gtk.cli.console import make_console
+from gtk.cli.console import print_columns
 from gtk.cli.options import completer, recipe_names
 from gtk.core.values.errors import unknown_name
 from gtk.defaults import built_in_names, find_recipe
@@ -20,10 +20,9 @@ def recipes(*, name: str | None) -> None:
             raise unknown_name("recipe", name, built_in_names())
         click.echo(find_recipe(name).text, nl=False)
         return
-    from rich.table import Table
-
-    table = Table("name", "data", "model", "summary")
-    for known in built_in_names():
-        recipe = find_recipe(known)
-        table.add_row(known, recipe.plugin("data"), recipe.plugin("model"), recipe.summary)
-    make_console().print(table)
+    found = [find_recipe(known) for known in built_in_names()]
+    rows = [
+        (str(item.name), item.plugin("data") or "-", item.plugin("model") or "-", item.summary)
+        for item in found
+    ]
+    print_columns(("name", "data", "model", "summary"), rows)

@@ -16,7 +16,7 @@ from gtk.cli.options import (
     run_reference,
 )
 from gtk.cli.train_summary import print_finished, print_networks, print_stopped
-from gtk.core.registry.discovery import MODEL, installed
+from gtk.core.registry.installed import MODEL, installed
 from gtk.core.registry.options import options_of
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import ARGUMENTS, TrainRequest

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, TypeVar
 
-from gtk.core.registry.discovery import Kind, Plugin, find
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import Kind
 from gtk.core.values.text import visible
 
 

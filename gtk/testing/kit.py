@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gtk.core.registry.discovery import KINDS, Kind
+from gtk.core.registry.installed import KINDS, Kind
 from gtk.core.values.errors import GtkError, unknown_name
 from gtk.core.values.text import visible
 from gtk.testing.check import (

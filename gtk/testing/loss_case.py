@@ -3,7 +3,8 @@
 from typing import Any
 
 from gtk.core.models.build import build
-from gtk.core.registry.discovery import MODEL, Installed, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import MODEL, Installed, installed
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset

@@ -7,7 +7,8 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from gtk.core.registry.discovery import CONDITIONER, LOSS, MODEL, Kind, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import CONDITIONER, LOSS, MODEL, Kind, installed
 from gtk.core.registry.options import as_table, make_config, options_of
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import GtkError
@@ -41,7 +42,8 @@ print({found!r} + json.dumps(sorted(sys.modules)))
 #: the first do not.
 _RESOLVE = """
 import json, random
-from gtk.core.registry.discovery import KINDS, find
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import KINDS
 from gtk.testing.process_state import Snapshot
 random.random()
 keys = random.getstate()[1][:-1]

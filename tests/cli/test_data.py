@@ -262,7 +262,7 @@ def test_long_work_is_shown(
 def test_all_data_sets_are_listed(gtk_command: Command) -> None:
     result = gtk_command("data")
     assert result.code == 0
-    listed = dict(rows(result.out))
+    listed = dict(re.split(" {2,}", line, maxsplit=1) for line in result.out.splitlines()[:-1])
     assert {"digits", "mnist", "celeba", "svhn"} <= set(listed)
     assert listed["svhn"].startswith("99,289 digits of house numbers")
 

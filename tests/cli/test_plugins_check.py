@@ -9,7 +9,7 @@ import pytest
 
 from gtk.cli import plugins_check
 from gtk.cli.plugins import COMMANDS
-from gtk.core.registry.discovery import LOSS, MODEL, installed
+from gtk.core.registry.installed import LOSS, MODEL, installed
 from gtk.testing import kit
 from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gtk.cli.plugins_new import LONGEST_NAME
-from gtk.core.registry.discovery import KINDS
+from gtk.core.registry.installed import KINDS
 
 Command = Callable[..., object]
 NAMES = [kind.name for kind in KINDS]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,7 @@ Command = Callable[..., Any]
 
 
 def test_recipes_are_listed_with_data_model_and_summary(gtk_command: Command) -> None:
-    rows = [
-        [cell.strip() for cell in line.strip("│").split("│")]
-        for line in gtk_command("recipes").out.splitlines()
-    ]
+    rows = [re.split(" {2,}", line) for line in gtk_command("recipes").out.splitlines()]
     found = {row[0]: row[1:] for row in rows if len(row) == 4}
     assert found["cvae-mlp"][:2] == ["mnist", "cvae"]
     assert found["vae-2d"][2].startswith("VAE with a latent code of two numbers")

@@ -13,7 +13,8 @@ import click
 import pages
 
 from gtk.cli.main import gtk as command_group, run
-from gtk.core.registry import discovery, plugin_module
+from gtk.core.registry import plugin_module
+from gtk.core.registry.installed import all_installed
 
 
 def parse(command: str) -> None:
@@ -101,5 +102,5 @@ def forget_plugins() -> None:
     importlib.invalidate_caches()
     for name in [name for name in sys.modules if name.startswith("gtk_plugin_")]:
         del sys.modules[name]
-    discovery.all_installed.cache_clear()
+    all_installed.cache_clear()
     plugin_module.manager.cache_clear()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gtk.core.registry import discovery, plugin_module
+from gtk.core.registry import plugin_module
+from gtk.core.registry.installed import all_installed
 
 ENTRY = "[gtk.models]\n{name} = gtk_plugin_{name}\ngan = gtk_plugin_{name}\n"
 #: What installers have left behind: a package's name, its METADATA and its entry points.
@@ -70,5 +71,5 @@ def garbled(surroundings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def forget() -> None:
     """Have discovery look again."""
     importlib.invalidate_caches()
-    discovery.all_installed.cache_clear()
+    all_installed.cache_clear()
     plugin_module.manager.cache_clear()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import gtk
-from gtk.core.registry.discovery import DATASET, MODEL, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import DATASET, MODEL, installed
 from gtk.core.settings.choice import Choice
 from gtk.defaults import built_in_names, find_recipe
 

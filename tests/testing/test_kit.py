@@ -9,7 +9,7 @@ from typing import Any
 import processes
 import pytest
 
-from gtk.core.registry.discovery import KINDS, MODEL, Kind
+from gtk.core.registry.installed import KINDS, MODEL, Kind
 from gtk.core.values.errors import UnknownName
 from gtk.testing import CheckResult, check_plugin, plugin_checks
 from gtk.testing.check import (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gtk.core.registry.discovery import MODEL
+from gtk.core.registry.installed import MODEL
 from gtk.testing.check import Specimen
 from gtk.testing.kit import CheckResult, check_plugin, checks_of, run_check
 from gtk.testing.package import check_import_globals, check_thin_import

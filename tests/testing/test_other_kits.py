@@ -21,7 +21,8 @@ from published_files import (
 from torch import Tensor, nn
 
 import gtk
-from gtk.core.registry.discovery import CONDITIONER, KINDS, LOSS, Installed, Plugin, installed
+from gtk.core.registry.discovery import Plugin
+from gtk.core.registry.installed import CONDITIONER, KINDS, LOSS, Installed, installed
 from gtk.core.settings.image_source import DATA_VARIABLE
 from gtk.plugins.losses.elbo import ELBO
 from gtk.testing import CheckResult, check_plugin

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.contracts.model import Model
-from gtk.core.registry.discovery import describe
+from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
 from gtk.core.values.request import check_at_least
 

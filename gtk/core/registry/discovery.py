@@ -1,93 +1,24 @@
-"""Find plugins: entry points say that they exist, a module's own hook says what they are.
+"""Find a plugin by its name: import its module, check it, and ask it for its specs.
 
-Reading entry points imports nothing. A plugin's module is imported when one of its names is first
-used, so a slow or broken package cannot affect a run that does not name it.
+A module is imported when one of its names is first used, so a slow or broken package cannot affect
+a run that does not name it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
-from itertools import takewhile
-from operator import eq
 from typing import Any, Generic, TypeVar
 
-from gtk.core.registry.entry_points import UNREADABLE, read_entry_points
+from gtk.core.registry.entry_points import UNREADABLE
+from gtk.core.registry.installed import OWN_PACKAGE, Installed, Kind, installed
 from gtk.core.registry.options import check_config
 from gtk.core.registry.plugin_module import ask, register
-from gtk.core.registry.spec import (
-    API_VERSION,
-    OLDEST_API_VERSION,
-    CallbackSpec,
-    ConditionerSpec,
-    DatasetSpec,
-    LossSpec,
-    ModelSpec,
-    Spec,
-)
+from gtk.core.registry.spec import API_VERSION, OLDEST_API_VERSION, Spec
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import RESERVED_NAMES
 from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.values.errors import GtkError, PluginError
 
-#: The name of gtk's own package in entry points.
-OWN_PACKAGE = "generative-toolkit"
-
 SpecType = TypeVar("SpecType", bound=Spec)
-
-
-@dataclass(frozen=True)
-class Kind(Generic[SpecType]):
-    """A kind of plugin: its names, and the class of its specs."""
-
-    name: str
-    plural: str
-    spec: type[SpecType]
-
-    @property
-    def group(self) -> str:
-        """The entry point group."""
-        return f"gtk.{self.plural}"
-
-    @property
-    def hook(self) -> str:
-        """The name of the hook that a plugin's module implements."""
-        return f"gtk_{self.plural}"
-
-
-MODEL = Kind("model", "models", ModelSpec)
-CONDITIONER = Kind("conditioner", "conditioners", ConditionerSpec)
-LOSS = Kind("loss", "losses", LossSpec)
-DATASET = Kind("dataset", "datasets", DatasetSpec)
-CALLBACK = Kind("callback", "callbacks", CallbackSpec)
-KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, DATASET, CALLBACK)
-
-
-@dataclass(frozen=True, order=True)
-class Installed:
-    """An entry point: what is known about a plugin without importing it."""
-
-    kind: str
-    name: str
-    package: str
-    version: str
-    module: str
-
-    def __str__(self) -> str:
-        """The package, as in messages."""
-        return f"{self.package} {self.version}"
-
-    @property
-    def title(self) -> str:
-        """The plugin, as in messages."""
-        return f"{self.kind.replace('dataset', 'data set')} '{self.name}'"
-
-    def goes_by(self, name: str) -> bool:
-        """Return whether "name" or "package/name" means this plugin."""
-        package, _, bare = name.rpartition("/") if name.strip("/") == name else ("", "", name)
-        return self.name == bare and (
-            not package or _canonical(self.package) == _canonical(package)
-        )
 
 
 @dataclass(frozen=True)
@@ -121,22 +52,6 @@ class Plugin(Generic[SpecType]):
             raise
         except Exception as error:
             raise PluginError(f"{self} failed with {type(error).__name__}: {error}.") from error
-
-
-@cache
-def all_installed() -> tuple[Installed, ...]:
-    """List the plugins of all kinds, by kind and name; import none of them."""
-    kinds = {kind.group: kind.name for kind in KINDS}
-    found = {
-        Installed(kinds[entry.group], entry.name, entry.package, entry.version, entry.module)
-        for entry in read_entry_points(kinds)
-    }
-    return tuple(sorted(found))
-
-
-def installed(kind: Kind[Any]) -> tuple[Installed, ...]:
-    """List the plugins of a kind, by name; import none of them."""
-    return tuple(item for item in all_installed() if item.kind == kind.name)
 
 
 def find(kind: Kind[SpecType], name: str) -> Plugin[SpecType]:
@@ -182,34 +97,8 @@ def find_default(kind: Kind[SpecType], name: str, package: str = OWN_PACKAGE) ->
     return find(kind, name)
 
 
-def owner(module: str) -> Installed | None:
-    """Return the plugin whose package a module is in, None if that is gtk or not a plugin's.
-
-    Args:
-        module: its full name. Of packages in one namespace, the one with the longest common prefix
-            owns it.
-    """
-    names, best, longest = module.split("."), None, 0
-    for item in all_installed():
-        common = sum(takewhile(bool, map(eq, names, item.module.split("."))))
-        if common > longest:
-            best, longest = item, common
-    return None if best is None or _canonical(best.package) == OWN_PACKAGE else best
-
-
-def describe(thing: object) -> str:
-    """Return an object's name for messages: its class, and the plugin's package it is from."""
-    package = owner(type(thing).__module__)
-    return f"{type(thing).__name__}{'' if package is None else f' of {package}'}"
-
-
 def _blamed(item: Installed, error: PluginError) -> PluginError:
     return PluginError(f"{item.title} of {item}: {error}")
-
-
-def _canonical(package: str) -> str:
-    """Return the name by which package indices compare packages."""
-    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _load(kind: Kind[SpecType], chosen: Installed) -> SpecType:

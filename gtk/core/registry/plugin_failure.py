@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gtk.core.registry.discovery import KINDS, Installed, Plugin, find, installed, owner
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import KINDS, Installed, installed, owner
 from gtk.core.registry.spec import Spec
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError, PluginError
 

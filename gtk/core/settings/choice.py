@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gtk.core.registry.discovery import CONDITIONER, DATASET, LOSS, Kind, Plugin
+from gtk.core.registry.discovery import Plugin
+from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, Kind
 from gtk.core.registry.options import Option, as_table, make_config, options_of
 from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 from gtk.core.registry.train_config import TrainConfig

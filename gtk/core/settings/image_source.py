@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gtk.core.registry.discovery import DATASET, Plugin, find
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import DATASET
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName
 from gtk.core.values.setting import setting

@@ -1,16 +1,7 @@
 """Find the plugins of a training: those the user names, else the recipe's, else defaults."""
 
-from gtk.core.registry.discovery import (
-    DATASET,
-    MODEL,
-    OWN_PACKAGE,
-    Kind,
-    Plugin,
-    SpecType,
-    find,
-    find_default,
-    installed,
-)
+from gtk.core.registry.discovery import Plugin, SpecType, find, find_default
+from gtk.core.registry.installed import DATASET, MODEL, OWN_PACKAGE, Kind, installed
 from gtk.core.registry.spec import DatasetSpec, ModelSpec
 from gtk.core.settings.recipe import NO_RECIPE, Recipe
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gtk.core.registry.discovery import MODEL, find
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import MODEL
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
 

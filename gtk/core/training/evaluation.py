@@ -10,7 +10,7 @@ from gtk.core.contracts.loss import Context, Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.device import fork_random_state
-from gtk.core.registry.discovery import describe
+from gtk.core.registry.installed import describe
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
 from gtk.core.values.seeding import derive_seed

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import pluggy
 
 from gtk.core.contracts.model import Model
-from gtk.core.registry.discovery import describe
 from gtk.core.registry.hooks import hookspec, misfit
+from gtk.core.registry.installed import describe
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset

@@ -13,7 +13,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import global_generators
-from gtk.core.registry.discovery import describe
+from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.training.optimizer import Optimizers

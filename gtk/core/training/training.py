@@ -9,7 +9,8 @@ import torch
 
 from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
-from gtk.core.registry.discovery import CALLBACK, find
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import CALLBACK
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from gtk.core.registry.discovery import describe
+from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
 from gtk.plugins.families.gaussian import DiagonalGaussian
 

@@ -9,7 +9,8 @@ import torch
 
 import gtk
 from gtk.core.registry import discovery
-from gtk.core.registry.discovery import CONDITIONER, KINDS, LOSS, MODEL, find, installed
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import CONDITIONER, KINDS, LOSS, MODEL, installed
 from gtk.core.storage.run_document import write_json
 from gtk.core.values.errors import PluginError, UnknownName
 from gtk.exports import runtime
