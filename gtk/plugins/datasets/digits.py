@@ -1,8 +1,10 @@
 """Real handwritten digits that come with scikit-learn."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtk.core.registry.spec import NoConfig
 from gtk.core.values.condition import ConditionSpec
@@ -18,15 +20,19 @@ def load(_config: NoConfig, root: Path | None) -> Dataset:  # noqa: ARG001 - emb
 
     The split is fixed: images 40..49, 90..99, ... in scikit-learn's order are the test images.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
-    labels = digits.target.astype(np.int64)
+    images, labels, names = _digits()
     testing = np.arange(len(images)) % ROUND >= ROUND - TESTED
-    names = tuple(str(name) for name in digits.target_names)
     return Dataset(
         DataSpec("digits", 1, 8, 8, ConditionSpec(names)),
         train=Split(images[~testing], labels[~testing]),
         test=Split(images[testing], labels[testing]),
     )
+
+
+@cache  # parsing them takes longer than a step of training; a split is a copy of the arrays
+def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+    return images, digits.target.astype(np.int64), tuple(map(str, digits.target_names))
