@@ -393,7 +393,7 @@ def test_a_disk_that_fails_at_any_moment_leaves_all_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
     number: int,
 ) -> None:
-    """Two files are written, two are put aside, and two are put in their place."""
+    """Two files are written, two are kept by another name, and two are put in their place."""
     calls = {"left": number}
 
     def failing(method: Any) -> Any:
@@ -408,7 +408,7 @@ def test_a_disk_that_fails_at_any_moment_leaves_all_as_it_was(
 
     before = contents()
     monkeypatch.setattr(onnx, "prepare", lambda *_: prepared)  # once for all the moments
-    for name in ("write_bytes", "rename", "replace"):
+    for name in ("write_bytes", "hardlink_to", "replace"):
         monkeypatch.setattr(Path, name, failing(getattr(Path, name)))
     if number >= 6:
         gtk.export(small_run, exported, overwrite=True)

@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gtk.core.values.errors import InvalidValue, UnknownName
+from gtk.core.values.output import refuse_link
 from gtk.core.values.setting import setting
+from gtk.core.values.temporary import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ class CheckpointFolder:
         folder = self.folder(checkpoint.step)
         if folder.exists():  # a step of a run has one outcome
             return folder
-        for left_over in self.path.glob(".*"):  # of a killed process
-            shutil.rmtree(left_over)
+        self._remove_left_overs()
         partial = self.path / f".{folder.name}.partial"
         partial.mkdir(parents=True)
         for name, tensors in (("model", checkpoint.model), ("training", checkpoint.training)):
@@ -122,6 +123,19 @@ class CheckpointFolder:
         partial.rename(folder)
         _flush(self.path)
         return folder
+
+    def _remove_left_overs(self) -> None:
+        """Remove what a killed process has left; never what is not gtk's, nor through a link.
+
+        Raises:
+            UserError: the folder, or one of gtk's temporary names in it, is a link.
+        """
+        refuse_link(self.path)
+        for item in self.path.glob(".*"):
+            if CHECKPOINT.fullmatch(item.name):
+                refuse_link(item)
+                if item.is_dir():
+                    shutil.rmtree(item)
 
     def prune(self, keep: int) -> None:
         """Remove all checkpoints but the newest `keep` and the best."""

@@ -2,12 +2,14 @@
 
 import errno
 import os
-import zlib
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
 from gtk.core.values.setting import setting
+from gtk.core.values.temporary import beside, left_overs
 
 #: Failures of the disk, as opposed to mistakes in a request.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -43,18 +45,27 @@ def check_writable_folder(path: Path, folder: Path) -> None:
         raise UserError(f"{path} cannot be written: {folder} is not a folder you can write to")
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file by rename, so that it is whole or absent; links are followed.
+def write_file(path: Path, content: bytes, *, follow: bool = True) -> None:
+    """Write a file by rename, so that it is whole or absent.
+
+    Args:
+        path: the file.
+        content: all of it.
+        follow: whether `path` may be a link; never at a name that gtk itself chose.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or is a link that must not be followed.
         WorkFailed: the disk is full or fails.
     """
-    path = path.resolve()
-    partial = _beside(path, "partial")
+    if follow:
+        path = path.resolve()
+    else:
+        refuse_link(path)
+    partial = beside(path, "partial")
     try:
-        partial.write_bytes(content)
+        _create(partial, content)
         partial.replace(path)
+        _remove_left_overs(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -62,40 +73,77 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or, after a failure, none; it raises what `write_file` does."""
+    """Write all files, in this order, or, after a failure, none.
+
+    No name is ever empty, and until the last file is there, the new or the old content of each is
+    also beside it under a temporary name. It raises what `write_file` does.
+    """
     files = {path.resolve(): content for path, content in contents.items()}
     if len(files) < len(contents):
         raise UserError(f"{', '.join(map(str, contents))}: two of these are the same file")
     begun: list[Path] = []
     try:
         for path, content in files.items():
-            _beside(path, "partial").write_bytes(content)
+            _create(beside(path, "partial"), content)
         replaced = {path for path in files if path.exists()}
+        for path in replaced:
+            _keep(path, beside(path, "previous"))
         for path in files:
             begun.append(path)
-            if path in replaced:
-                path.rename(_beside(path, "previous"))
-            _beside(path, "partial").replace(path)
+            beside(path, "partial").replace(path)
     except BaseException as error:  # an interrupt between two renames, too
         for path in begun:
-            if _beside(path, "previous").exists():
-                _beside(path, "previous").replace(path)
-            elif path not in replaced:
+            if path in replaced:
+                beside(path, "previous").replace(path)
+            else:
                 path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise unwritable(path, error) from error
         raise
+    else:  # only now, since what a killed process left may describe what was here
+        for path in files:
+            _remove_left_overs(path)
     finally:
         for path in files:
-            _beside(path, "partial").unlink(missing_ok=True)
-            _beside(path, "previous").unlink(missing_ok=True)
+            beside(path, "partial").unlink(missing_ok=True)
+            beside(path, "previous").unlink(missing_ok=True)
 
 
-def _beside(path: Path, what: str) -> Path:
-    """Return the name of a temporary file beside `path`."""
-    # File names have a maximal length: long ones are cut, and a checksum keeps them distinct.
-    number = zlib.crc32(path.name.encode(errors="surrogateescape"))
-    return path.with_name(f".{path.name[:50]}.{number:08x}.{os.getpid()}.{what}")
+def refuse_link(path: Path) -> None:
+    """Refuse a link at a name that gtk itself chose, since it may lead anywhere.
+
+    Raises:
+        UserError: it is a link.
+    """
+    if path.is_symlink():
+        raise UserError(
+            f"{path} is a link, and gtk follows none there. Put in its place what it leads to, or "
+            "remove it"
+        )
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a file of this process, new even where the name is taken: nothing is followed."""
+    path.unlink(missing_ok=True)
+    path.touch(exist_ok=False)
+    path.write_bytes(content)
+
+
+def _keep(path: Path, name: Path) -> None:
+    """Give a file one more name, or a copy on a file system without hard links."""
+    name.unlink(missing_ok=True)
+    try:
+        name.hardlink_to(path)
+    except OSError as error:
+        if error.errno in DISK:
+            raise
+        shutil.copy2(path, name)
+
+
+def _remove_left_overs(path: Path) -> None:
+    for item in left_overs(path, "partial", "previous"):
+        with suppress(OSError):  # another process may do the same
+            item.unlink()
 
 
 def unwritable(path: Path, error: OSError) -> GtkError:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gtk.core.storage.checkpoint import Checkpoint, CheckpointFolder
-from gtk.core.values.errors import InvalidValue, UnknownName
+from gtk.core.values.errors import InvalidValue, UnknownName, UserError
 
 
 def checkpoint(step: int, validation: float | None = None, **training: Tensor) -> Checkpoint:
@@ -102,3 +102,35 @@ def test_a_damaged_file_is_named(folder: CheckpointFolder) -> None:
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InvalidValue, match=r"model.safetensors is damaged .*with checkpoint"):
         folder.load_model(10)
+
+
+def test_only_what_gtk_made_is_removed(folder: CheckpointFolder, tmp_path: Path) -> None:
+    folder.save(checkpoint(10))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "key").write_text("secret")
+    (folder.path / ".DS_Store").write_text("of a file manager")
+    (folder.path / ".notes").mkdir()
+    (folder.path / ".000000020.partial.old").mkdir()
+    (folder.path / ".20.partial").mkdir()
+    (folder.path / ".ssh").symlink_to(tmp_path / "home")
+    (folder.path / ".000000010.removed").mkdir()
+    folder.save(checkpoint(20))
+    folder.prune(1)
+    assert sorted(item.name for item in folder.path.iterdir()) == [
+        ".000000020.partial.old", ".20.partial", ".DS_Store", ".notes", ".ssh", "000000020",
+    ]  # fmt: skip
+    assert (tmp_path / "home" / "key").read_text() == "secret"
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "checkpoints/.000000020.partial"])
+def test_no_checkpoint_is_written_through_a_link(
+    folder: CheckpointFolder, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "key").write_text("secret")
+    link = folder.path.parent / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "home")
+    with pytest.raises(UserError, match=f"{name} is a link, and gtk follows none there"):
+        folder.save(checkpoint(20))
+    assert [item.name for item in (tmp_path / "home").iterdir()] == ["key"]
