@@ -8,7 +8,7 @@ from gtk.core.registry.train_request import TrainRequest
 from gtk.core.settings.choice import Choice
 from gtk.core.settings.recipe import NO_RECIPE
 from gtk.core.storage.run import Run
-from gtk.core.storage.runs import RunPlace, find_run
+from gtk.core.storage.runs import RunPlace, find_resumable
 from gtk.defaults import DEFAULT_DATA, find_recipe, own_callbacks
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
@@ -89,7 +89,7 @@ def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
         place = RunPlace(request.runs, request.name, request.overwrite)
         place.check(settings)
     else:
-        run = find_run(request.resume, request.runs)
+        run = find_resumable(request.resume, request.runs)
     # Only now, so that a mistake in the request does not wait for torch.
     from gtk.core.training.training import Training, find_callbacks, resumed_training
 

@@ -7,6 +7,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import runs_option
+from gtk.core.storage.replacement import settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import last_written, list_runs
 from gtk.core.values.errors import UserError
@@ -20,6 +21,7 @@ def runs(*, runs: Path) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    settle(runs)
     found = list_runs(runs)
     console = make_console()
     if not found:

@@ -41,10 +41,10 @@ def class_colors(count: int) -> NDArray[np.float64]:
 
 
 def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG, by rename: the file is whole or absent.
+    """Write a figure into a run as PNG, by rename: the file is whole or absent.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or is a link.
     """
     content = BytesIO()
     with warnings.catch_warnings():
@@ -52,4 +52,4 @@ def write_figure(figure: "Figure", path: Path) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         # Without matplotlib's version, so that the bytes depend on the figure alone.
         figure.savefig(content, format="png", metadata={"Software": None})
-    write_file(path, content.getvalue())
+    write_file(path, content.getvalue(), follow=False)

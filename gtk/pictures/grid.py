@@ -69,14 +69,14 @@ def shrunk(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
-def write_png(pixels: NDArray[np.uint8], path: Path) -> None:
+def write_png(pixels: NDArray[np.uint8], path: Path, *, follow: bool = True) -> None:
     """Write (H, W) or (H, W, 3) pixels as PNG, by rename: the file is whole or absent.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or is a link without `follow`.
     """
     from PIL import Image
 
     content = BytesIO()
     Image.fromarray(pixels).save(content, format="PNG")
-    write_file(path, content.getvalue())
+    write_file(path, content.getvalue(), follow=follow)

@@ -137,7 +137,7 @@ def write_latent_map(
         epoch: of the codes.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be written, or is a link.
     """
     points, axes = plane(codes, labels)
     rows = spread(len(codes), MOST_POINTS)
@@ -155,8 +155,9 @@ def write_latent_map(
     )
     # The picture first: without the points it is unused, but points without it would be damaged.
     sheet = tiled(np.stack(pictures), min(COLUMNS, len(pictures)), 0, 0)
-    write_png(sheet, folder / "latents-images.png")
-    write_file(folder / "latents.json", (json.dumps(asdict(latents)) + "\n").encode())
+    write_png(sheet, folder / "latents-images.png", follow=False)
+    content = (json.dumps(asdict(latents)) + "\n").encode()
+    write_file(folder / "latents.json", content, follow=False)
 
 
 def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -34,11 +34,11 @@ def write_report(run: Run, networks: Mapping[str, int], path: Path | None = None
         path: by default the run's own.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or one of gtk's own names in the run is a link.
     """
-    path = path or run.report
-    write_file(path, report(run, networks).encode())
-    return path
+    run.check_links()
+    write_file(path or run.report, report(run, networks).encode(), follow=path is not None)
+    return path or run.report
 
 
 def report(run: Run, networks: Mapping[str, int]) -> str:

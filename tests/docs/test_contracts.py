@@ -46,7 +46,7 @@ INTERNAL = {
     },
     "Spec": {"resolve"},
     "Run": {
-        "create", "check_removable", "remove", "locked", "metrics_file", "checkpoints",
+        "create", "check_removable", "check_links", "locked", "metrics_file", "checkpoints",
         "replace_settings",
     },
 }  # fmt: skip

@@ -4,9 +4,11 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from gtk.core.values.errors import UserError
+from gtk.core.values.ordinary_file import NotOrdinary, append_to
+from gtk.core.values.output import unwritable
 
 
 class MetricsFile:
@@ -17,20 +19,27 @@ class MetricsFile:
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line; JSON cannot hold numbers that are not finite, so they are a ValueError."""
-        with self.path.open("a") as file:
+        with self._opened() as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
+
+    def _opened(self) -> TextIO:
+        """Open the file to write to it; a link is not followed."""
+        try:
+            return append_to(self.path)
+        except NotOrdinary as error:
+            raise unwritable(self.path, error) from error
 
     def size(self) -> int:
         """Write the file to disk now, and return its size in bytes."""
         if not self.path.exists():
             return 0
-        with self.path.open("a") as file:
+        with self._opened() as file:
             os.fsync(file.fileno())
         return self.path.stat().st_size
 
     def truncate(self, size: int) -> None:
         """Cut the file back to its size at a checkpoint; never make it longer."""
-        with self.path.open("a") as file:
+        with self._opened() as file:
             file.truncate(min(size, self.path.stat().st_size))
 
     def lines(self, size: int | None = None) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
 """A run: a training in a folder. Only its weights need torch."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,23 @@ from filelock import FileLock, Timeout
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.metrics_file import MetricsFile
 from gtk.core.storage.run_document import damaged, new_document, read_document, write_json
+from gtk.core.storage.run_folder import (
+    DOCUMENT,
+    ENTRIES,
+    LOCK,
+    PICTURES,
+    REPORT,
+    check_own,
+    is_left_over,
+    refuse_links,
+    remove_left_overs,
+)
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.output import refuse_link
 from gtk.core.values.request import choose_labels
-from gtk.core.values.setting import setting
+from gtk.core.values.temporary import beside
 from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
@@ -27,11 +39,6 @@ if TYPE_CHECKING:  # reading a run's description must not import torch
 
     from gtk.core.contracts.model import Model
     from gtk.core.storage.checkpoint import CheckpointFolder
-
-#: What gtk writes into a run folder, apart from exported files and callbacks' folders.
-LOCK = ".lock"
-REPORT = "report.html"
-ENTRIES = frozenset({"run.json", "metrics.jsonl", "checkpoints", "pictures", REPORT, LOCK})
 
 
 class Run:
@@ -67,14 +74,22 @@ class Run:
             UserError: the folder cannot be written.
         """
         document = new_document(settings, dataset, device, threads)
+        partial = beside(path, "partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-            write_json(path / "run.json", document)
-        except FileExistsError:
-            raise
+            remove_left_overs(path)
+            partial.mkdir()
+            write_json(partial / DOCUMENT, document)
+            if is_left_over(path):  # an older gtk made the folder first
+                for item in path.iterdir():
+                    item.unlink()
+            partial.rename(path)  # an empty folder is replaced
         except OSError as error:
+            if path.is_symlink() or path.exists():
+                raise FileExistsError(f"{path} exists") from error
             raise UserError(f"{path} cannot be made: {error.strerror}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
         return cls(path)
 
     def check_removable(self) -> None:
@@ -83,40 +98,32 @@ class Run:
         Raises:
             UserError: the folder holds another file, or is a link.
         """
-        exported = {
-            path
-            for end in ("onnx", "json")
-            for path in self.path.glob(f"{escape(self.name)}-*.{end}")
-        }
-        ours = {self.path / name for name in (*ENTRIES, *self._folders)} | exported
-        strangers = sorted(item.name for item in self.path.iterdir() if item not in ours)
-        if strangers or self.path.is_symlink():
-            what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
-            raise UserError(
-                f"{self.path} {what}, so it is not replaced. Use another {setting('name')}."
-            )
+        check_own(self.path, self.name, self._folders)
 
-    def remove(self) -> None:
-        """Remove the run.
+    def check_links(self) -> None:
+        """Check that none of gtk's own names in the folder is a link.
 
         Raises:
-            UserError: as `check_removable` says, or another process trains it.
+            UserError: one is.
         """
-        self.check_removable()
-        aside = self.path.with_name(f".{self.path.name}.removed")
-        with self.locked():
-            self.path.rename(aside)  # gone at once, also if the rest is interrupted
-        shutil.rmtree(aside)
+        refuse_links(self.path, self._folders)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training this run.
 
         Raises:
-            UserError: another process trains it, or the folder cannot be written.
+            UserError: another process trains it or has replaced it, or the folder cannot be
+                written.
         """
+        refuse_link(self.path / LOCK)
         try:
             with FileLock(self.path / LOCK, blocking=False):
+                found = read_document(self._document_file)
+                if json.dumps(found) != json.dumps(self.document):
+                    raise UserError(
+                        f"{self.path} was changed by another process a moment ago. Try again."
+                    )
                 yield
         except Timeout as error:
             raise UserError(
@@ -132,8 +139,13 @@ class Run:
 
     @property
     def pictures(self) -> Path:
-        """The folder for pictures; made with the first one."""
-        return self.path / "pictures"
+        """The folder for pictures; made with the first one.
+
+        Raises:
+            UserError: it is a link.
+        """
+        refuse_link(self.path / PICTURES)
+        return self.path / PICTURES
 
     @property
     def report(self) -> Path:
@@ -158,8 +170,9 @@ class Run:
                 f"'-', and none of {', '.join(sorted(ENTRIES))}."
             )
         path = self.path / name
+        refuse_link(path)
         if name not in self._folders:
-            if path.exists() or path.is_symlink():
+            if path.exists():
                 raise UserError(f"{path} exists and is not gtk's. Move it elsewhere.")
             self._write_document(folders=[*self._folders, name])
         path.mkdir(exist_ok=True)
@@ -173,7 +186,7 @@ class Run:
 
     @property
     def _document_file(self) -> Path:
-        return self.path / "run.json"
+        return self.path / DOCUMENT
 
     def _write_document(self, **entries: Any) -> None:  # noqa: ANN401 - as JSON can hold it
         self.document.update(entries)
@@ -235,6 +248,7 @@ class Run:
         """
         from gtk.core.models.build import build
 
+        self.check_links()
         step = self.checkpoints.choose(checkpoint)
         model, _ = build(self.settings, self.data_spec)
         try:

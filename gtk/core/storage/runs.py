@@ -1,12 +1,15 @@
 """The folder of runs: the place of a new run, and the run that a name means."""
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gtk.core.settings.choice import Settings
+from gtk.core.storage.replacement import put_aside, settle
 from gtk.core.storage.run import Run
+from gtk.core.storage.run_folder import DOCUMENT, is_left_over, is_run
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.values.output import check_writable_folder
@@ -25,17 +28,17 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
         exists = path.exists() or path.is_symlink()
     except OSError as error:
         raise UserError(f"{path} cannot be made: {error.strerror}") from error
-    if exists and not overwrite:
+    if exists and not overwrite and not is_left_over(path):
         raise UserError(
             f"{path} exists. Choose another {setting('name')}, add {setting('overwrite', True)} to "
             f"replace it, or go on with it: gtk train --resume {path}"
         )
-    if exists and not (path / "run.json").is_file():
+    if exists and not (path / DOCUMENT).is_file() and not is_left_over(path):
         raise UserError(
             f"{path} exists and is not a run, so it is not overwritten. Use another "
             f"{setting('name')}."
         )
-    if exists:
+    if (path / DOCUMENT).is_file():
         Run(path).check_removable()
     check_writable_folder(path, next(item for item in path.absolute().parents if item.exists()))
 
@@ -76,16 +79,27 @@ class RunPlace:
         """
         check_run_folder(self._path(settings), overwrite=self.overwrite)
 
-    def make(self, settings: Settings, dataset: Dataset, *, device: str, threads: int) -> Run:
+    @contextmanager
+    def made(
+        self, settings: Settings, dataset: Dataset, *, device: str, threads: int
+    ) -> Iterator[Run]:
         """Make the run's folder; if another process has just taken the number, take the next.
+
+        A run of this name is put aside until the new one has its first checkpoint.
 
         Raises:
             UserError: the folder exists by now, or cannot be written.
         """
+        with ExitStack() as replaced:
+            yield self._make(replaced, settings, dataset, device, threads)
+
+    def _make(
+        self, replaced: ExitStack, settings: Settings, dataset: Dataset, device: str, threads: int
+    ) -> Run:
         while True:
             path = self._path(settings)
-            if self.overwrite and path.exists():
-                Run(path).remove()
+            if self.overwrite and is_run(path):
+                replaced.enter_context(put_aside(path))
             try:
                 return Run.create(path, settings, dataset, device=device, threads=threads)
             except FileExistsError:
@@ -93,6 +107,7 @@ class RunPlace:
                     check_run_folder(path, overwrite=False)
 
     def _path(self, settings: Settings) -> Path:
+        settle(self.runs)
         recipe = settings.choice.recipe
         if recipe.built_in:
             return new_run_path(self.runs, self.name, str(recipe.name))
@@ -122,7 +137,18 @@ def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
         UnknownName: there is no such run; the message has the nearest name.
         UserError: the folder is not a run.
     """
+    return _find(reference, runs, undo=True)
+
+
+def find_resumable(reference: str | Path, runs: Path | str = "runs") -> Run:
+    """Open a run as `find_run` does, to train on, even if it has not replaced an older one yet."""
+    return _find(reference, runs, undo=False)
+
+
+def _find(reference: str | Path, runs: Path | str, *, undo: bool) -> Run:
     runs, path = user_path(runs), user_path(reference)
+    for folder in {runs, path.parent}:
+        settle(folder, undo=undo)
     if (runs / path / "run.json").is_file():
         return Run(runs / path)
     if str(reference) == "latest":
@@ -147,4 +173,7 @@ def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
 
 
 def _folders(runs: Path) -> list[str]:
-    return [item.name for item in runs.iterdir() if item.is_dir()] if runs.is_dir() else []
+    """Return the names of all folders but hidden ones, which no run is."""
+    if not runs.is_dir():
+        return []
+    return [item.name for item in runs.iterdir() if item.is_dir() and item.name[0] != "."]

@@ -10,6 +10,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.models.device import fork_random_state
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
+from gtk.core.storage.replacement import drop_replaced
 from gtk.core.storage.run import Run
 from gtk.core.training.clock import Clock
 from gtk.core.training.events import Events
@@ -111,6 +112,7 @@ class Trainer:
                 validation = line["terms"][line["monitor"]]
                 events.evaluated(run, line["split"], line["terms"], line["step"])
             run.checkpoints.save(self.state(run, validation))
+            drop_replaced(run.path)
             run.checkpoints.prune(self._config.keep_checkpoints)
 
     def _report_train(self, run: Run, events: Events) -> None:

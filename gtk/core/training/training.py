@@ -16,8 +16,10 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
 from gtk.core.storage.early_stop import EarlyStop
+from gtk.core.storage.replacement import take_back, waiting
 from gtk.core.storage.run import Run, misfit
 from gtk.core.storage.run_document import image_counts
+from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary_files
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
@@ -68,17 +70,26 @@ class Training:
         """
         self._note_short_training()
         threads = self.settings.train.threads or torch.get_num_threads()
-        run = place.make(self.settings, self.dataset, device=self._device, threads=threads)
-        return self.go_on(run)
+        with place.made(self.settings, self.dataset, device=self._device, threads=threads) as run:
+            try:
+                return self.go_on(run)
+            except BaseException:
+                # Nothing worth keeping, or less than the run that it was to replace.
+                early = not self.trainer.step or is_run(waiting(run.path))
+                if early and not has_checkpoint(run.path) and take_back(run.path):
+                    self.run = None
+                raise
 
     def go_on(self, run: Run) -> Run:
         """Train on from a run's last checkpoint, or from the first step if it has none.
 
         Raises:
-            UserError: another process trains this run.
+            UserError: another process trains this run, or one of its files is a link.
         """
         self.run, threads = run, torch.get_num_threads()
         with run.locked():
+            run.check_links()
+            remove_temporary_files(run.path)
             try:
                 # Their number changes the bits of sums.
                 torch.set_num_threads(int(run.document["threads"]))
@@ -139,6 +150,7 @@ def resumed_training(
     Raises:
         InvalidValue: the run is complete, or the data are not those it was trained on.
     """
+    run.check_links()
     settings = run.settings
     table = as_table(settings.train) | ({} if epochs is None else {"epochs": epochs})
     train = make_config(TrainConfig, table, "training")

@@ -1,8 +1,10 @@
-"""Reading an ordinary file of limited size; a pipe, a device or a link never stalls gtk."""
+"""Ordinary files, of limited size where they are read; a pipe, device or link never stalls gtk."""
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import TextIO
 
 
 class NotOrdinary(OSError):
@@ -21,16 +23,38 @@ def read_ordinary(path: Path, limit: int, *, follow: bool = False) -> bytes:
         NotOrdinary: it is not an ordinary file, or is larger than `limit`.
         OSError: it cannot be opened or read.
     """
-    if not follow and path.is_symlink():
-        raise NotOrdinary(None, "it is a link")
-    # Opening a pipe for reading waits for its writer, unless it must not block.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotOrdinary(None, "it is not an ordinary file")
+    with os.fdopen(_open(path, os.O_RDONLY, follow=follow), "rb") as file:
+        status = os.fstat(file.fileno())
         content = file.read(limit + 1) if status.st_size <= limit else b""
         if len(content) > limit or status.st_size > limit:
             raise NotOrdinary(None, f"it is larger than {limit:,} bytes")
     return content
+
+
+def append_to(path: Path) -> TextIO:
+    """Open an ordinary file to add lines or to cut it, and make it if it does not exist.
+
+    Raises:
+        NotOrdinary: it is not an ordinary file.
+        OSError: it cannot be opened.
+    """
+    handle = _open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, follow=False)
+    return os.fdopen(handle, "a", encoding="utf-8")
+
+
+def _open(path: Path, flags: int, *, follow: bool) -> int:
+    """Open an ordinary file; a pipe, which would wait for its other end, is refused."""
+    if not follow:
+        if path.is_symlink():
+            raise NotOrdinary(None, "it is a link")
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link made just now, a pipe without reader
+            raise NotOrdinary(None, "it is not an ordinary file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotOrdinary(None, "it is not an ordinary file")
+    return handle

@@ -31,4 +31,4 @@ class ReconstructionPictures(EpochPicture):
             [to_pixels(np.divide(images, 255, dtype=np.float32)), to_pixels(expected)]
         )
         picture = image_grid(pixels, columns=len(rows))
-        write_png(picture, picture_path(run, "reconstructions", progress))
+        write_png(picture, picture_path(run, "reconstructions", progress), follow=False)

@@ -21,7 +21,7 @@ class SamplePictures(EpochPicture):
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
-        write_png(sample_grid(model), picture_path(run, "samples", progress))
+        write_png(sample_grid(model), picture_path(run, "samples", progress), follow=False)
 
 
 def sample_grid(model: Model) -> NDArray[np.uint8]:
