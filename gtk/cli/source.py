@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,15 +154,18 @@ class FileSource(Source):
     """An exported file, which onnxruntime runs on a device, by default the CPU.
 
     Raises:
-        UserError: it cannot be read, was not exported by gtk, or there is no such device.
+        UserError: it cannot be read, was not exported by gtk, is not the file that the JSON beside
+            it describes, or there is no such device.
     """
 
     @_user_errors()
     def __init__(self, reference: str, device: str | None) -> None:
+        from gtk.exports.files import check_pair
         from gtk.exports.runtime import load
 
         self.reference = reference
         self._generator = load(reference, device or "cpu")
+        check_pair(Path(reference))
         self.condition = self._generator.condition
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
+from gtk.exports.files import check_pair
 from gtk.exports.runtime import (
     DeviceError,
     ExportFileError,
@@ -145,6 +146,7 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
         found = part.run_encoded(rows)
     except (ExportFileError, RequestError, DeviceError) as error:
         raise UserError(str(error)) from error
+    check_pair(path)
     name = str(part.contract.get("run"))
     # The name comes from the file: it must not lead out of the folder of runs.
     inside = Path(name).name == name and name not in ("", "..")

@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.values.errors import UserError
-from gtk.core.values.output import check_output_file, check_writable_folder, write_files
+from gtk.core.values.ordinary_file import read_ordinary
+from gtk.core.values.output import (
+    check_output_file,
+    check_writable_folder,
+    refuse_link,
+    write_files,
+)
 from gtk.core.values.setting import setting
+from gtk.core.values.temporary import temporaries
+
+#: A manifest has a few kilobytes; a file much larger is something else, and is not read.
+LARGEST_MANIFEST = 16 * 2**20
 
 
 def contract_path(path: Path) -> Path:
@@ -17,16 +27,24 @@ def contract_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def check_files(path: Path, *, overwrite: bool) -> None:
+def check_files(path: Path, *, overwrite: bool, follow: bool = True) -> None:
     """Refuse a file that cannot or must not be written, or whose manifest cannot.
+
+    Args:
+        path: the exported file.
+        overwrite: whether files may be replaced.
+        follow: whether they may be links; not in a run, which may be a stranger's.
 
     Raises:
         UserError: see `check_output_file`; or other JSON lies where the manifest belongs, which is
             never replaced.
     """
     beside = contract_path(path)
+    if not follow:
+        refuse_link(path)
+        refuse_link(beside)
     check_output_file(path, ".onnx", overwrite=overwrite)
-    if beside.is_file() and not _is_manifest(beside):
+    if beside.is_file() and _read_manifest(beside) is None:
         raise UserError(
             f"{beside} exists and is not the manifest of {path}: choose another {setting('out')}"
         )
@@ -67,14 +85,53 @@ def write_exports(exports: Mapping[Path, tuple[bytes, dict[str, Any]]]) -> None:
                 folder.rmdir()
 
 
+def check_pair(path: Path) -> None:
+    """Check that an exported file is the one that the JSON beside it describes, if there is one.
+
+    Raises:
+        UserError: it is another file.
+    """
+    beside = contract_path(path)
+    for _ in range(2):  # an export may have replaced both in the meantime
+        if _read_manifest(beside) is None or find_manifest(path, digest_of(path)) is not None:
+            return
+    raise UserError(
+        f"{path} is not the file that {beside.name} describes: one of the two was changed or "
+        "replaced. Fetch both again, or export again"
+    )
+
+
+def find_manifest(path: Path, sha256: str) -> dict[str, Any] | None:
+    """Return what the JSON beside an exported file says, None where it describes no such file.
+
+    An export replaces the file first, so for a moment, or after a kill, the JSON that describes it
+    still has a temporary name.
+    """
+    beside = contract_path(path)
+    for item in (beside, *temporaries(beside, "partial", "previous")):
+        document = _read_manifest(item)
+        if document is not None and document["file"].get("sha256") == sha256:
+            return document
+    return None
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file on disk, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sha256(content: bytes) -> str:
     """Return a file's SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
-def _is_manifest(path: Path) -> bool:
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return the manifest of an exported file in a JSON file, None where it holds none."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and {"schema", "part", "file"} <= document.keys()
+        document = json.loads(read_ordinary(path, LARGEST_MANIFEST, follow=True))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if isinstance(document, dict) and {"schema", "part", "file"} <= document.keys():
+        return document if isinstance(document["file"], dict) else None
+    return None

@@ -1,19 +1,17 @@
 """What exported files, and the parts that a run can export, are made of. Files need no torch."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtk.core.values.errors import UserError, WorkFailed
+from gtk.core.values.ordinary_file import read_ordinary
+from gtk.exports.files import LARGEST_MANIFEST, digest_of, find_manifest
 from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
 
 if TYPE_CHECKING:
     from gtk.exports.loaded_part import LoadedModel
-
-#: A sidecar has a few kilobytes; a file much larger is something else, and is not read.
-LARGEST_SIDECAR = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,15 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
     Raises:
         UserError: the file cannot be read, is not an ONNX file, or was not exported by gtk.
     """
+    found = _inspect_file(path)
+    # An export may have replaced both between two looks.
+    return _inspect_file(path) if found[1].problem else found
+
+
+def _inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
     try:
         part = load_part(path, device="cpu")
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = digest_of(path)
     except ExportFileError as error:
         raise UserError(str(error)) from error
     except OSError as error:  # it vanished after it was opened
@@ -95,9 +98,9 @@ def _compare(path: Path, part: InspectedPart) -> Sidecar:
 
 def _difference(path: Path, beside: Path, part: InspectedPart) -> str:
     """Return how a sidecar differs from the file, an empty string if it does not."""
-    if beside.stat().st_size > LARGEST_SIDECAR:
-        raise ValueError
-    document = json.loads(beside.read_bytes())
+    document = find_manifest(path, part.sha256)
+    if document is None:
+        document = json.loads(read_ordinary(beside, LARGEST_MANIFEST, follow=True))
     described = document["file"]
     del document["file"]
     if (described["size"], described["sha256"]) != (part.size, part.sha256):

@@ -107,7 +107,7 @@ def export(
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subject = loaded.part(part)
     path = user_path(out) if out is not None else default_path(run.path, run, subject.name)
-    check_files(path, overwrite=overwrite)
+    check_files(path, overwrite=overwrite, follow=out is not None)
     return _finish({path: prepare(loaded, subject, chosen)}, dry_run=dry_run)[0]
 
 
@@ -144,7 +144,7 @@ def export_all(
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
     for path in subjects:
         if place.exists():
-            check_files(path, overwrite=overwrite)
+            check_files(path, overwrite=overwrite, follow=folder is not None)
     prepared: dict[Path, Prepared] = {}
     failures: list[GtkError] = []
     for path, subject in track(subjects.items(), "exporting", len(subjects)):
