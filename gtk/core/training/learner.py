@@ -16,9 +16,10 @@ from gtk.core.models.device import global_generators
 from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
+from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms
-from gtk.core.values.errors import PluginError
+from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
 
 
@@ -129,12 +130,22 @@ class Learner:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Restore the state in a checkpoint: weights, average, optimizers, terms."""
+        """Restore the state in a checkpoint: weights, average, optimizers, terms.
+
+        Raises:
+            InvalidValue: a tensor is missing, unknown, or of another shape or type than this
+                learner's.
+        """
         groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "pending": {}}
         for path, value in checkpoint.training.items():
             group, _, name = path.partition("/")
+            if group not in groups:
+                raise InvalidValue(f"{path!r} is unknown")
             groups[group][name] = value
-        self.model.load_state_dict(groups["weights"] or checkpoint.model)
+        averaged = self._averaged is not None
+        check_tensors(checkpoint.model, self.published.state_dict())
+        check_tensors(groups["weights"], self.model.state_dict() if averaged else {})
+        self.model.load_state_dict(groups["weights"] if averaged else checkpoint.model)
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
             self._averaged.n_averaged.fill_(checkpoint.step)

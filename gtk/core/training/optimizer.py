@@ -1,5 +1,6 @@
 """The optimizers of a training: an Adam for each part of the model."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -9,10 +10,13 @@ from torch.nn.utils import clip_grad_norm_
 
 from gtk.core.contracts.model import Model
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.values.errors import PluginError
+from gtk.core.storage.tensor_file import check_tensors
+from gtk.core.values.errors import InvalidValue, PluginError
 
 #: Torch's errors for a graph that was built before an update, or that an update has used.
 _TOO_EARLY = ("modified by an inplace operation", "backward through the graph a second time")
+#: Like fused Adam's number of steps.
+_COUNTER = torch.zeros((), dtype=torch.float32)
 #: The number of faults in parts that a message lists.
 _LISTED = 3
 
@@ -88,13 +92,29 @@ class Optimizers:
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `state` returned."""
-        parameters = {name: parameter for parameter, name in self._names.items()}
+        """Restore what `state` returned.
+
+        Raises:
+            InvalidValue: a tensor is not as this model's Adam has it.
+        """
+        owners = {
+            f"{part}/{self._names[parameter]}": (adam, parameter)
+            for part, adam in self._adams.items()
+            for parameter in self._parameters[part]
+        }
+        begun = {path.rpartition("/")[0] for path in tensors}
+        expected: dict[str, Tensor] = {}
+        for owner, (_, parameter) in owners.items():
+            if owner in begun:  # a parameter without a gradient so far has no state
+                moments = {f"{owner}/{key}": parameter for key in ("exp_avg", "exp_avg_sq")}
+                expected |= {f"{owner}/step": _COUNTER, **moments}
+        check_tensors(tensors, expected)
         for path, value in tensors.items():
-            part, _, rest = path.partition("/")
-            name, _, key = rest.rpartition("/")
-            parameter = parameters[name]
-            self._adams[part].state[parameter][key] = value.to(parameter.device)
+            owner, _, key = path.rpartition("/")
+            adam, parameter = owners[owner]
+            if key == "step" and not 1 <= value.item() < math.inf:
+                raise InvalidValue(f"{path!r} is {value.item()}")
+            adam.state[parameter][key] = value.to(parameter.device)
 
 
 def part_parameters(model: Model) -> dict[str, list[nn.Parameter]]:

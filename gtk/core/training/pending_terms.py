@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gtk.core.values.errors import InvalidValue
+
 
 class PendingTerms:
     """The terms since the last report; a part of each checkpoint, so that no report is cut short.
@@ -63,8 +65,20 @@ class PendingTerms:
     def restore(
         self, document: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device
     ) -> None:
-        """Restore what `as_json` and `tensors` returned; only finite values are ever saved."""
+        """Restore what `as_json` and `tensors` returned; only finite values are ever saved.
+
+        Raises:
+            InvalidValue: the two differ, or a tensor is not a vector of numbers.
+        """
         self.steps = document["steps"]
+        for name in (*tensors, *document["terms"]):
+            if name not in tensors or name not in document["terms"]:
+                fault = "unknown" if name in tensors else "missing"
+                raise InvalidValue(f"'pending/{name}' is {fault}")
+            if not (tensors[name].is_floating_point() and tensors[name].ndim):
+                raise InvalidValue(f"'pending/{name}' is not a vector of numbers")
+        if bool(self.steps) != bool(tensors):
+            raise InvalidValue(f"'pending' has {len(tensors)} terms of {self.steps} steps")
         self._noted = {
             name: [(0, None, value) for value in tensors[name].to(device).unbind()]
             for name in document["terms"]

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -60,6 +61,67 @@ class FakeRun:
         model = toys.model()
         model.load_state_dict(dict(self.saved[self.steps().index(step)].model))
         return model
+
+
+MOMENT, COUNTER = "optimizer/first/first.weight/exp_avg", "optimizer/first/first.weight/step"
+BIASES = "weights/first.bias"
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "tensor", "message"),
+    [
+        (
+            "training",
+            MOMENT,
+            torch.zeros(3, 16),
+            r"exp_avg' is float32 \(3, 16\) instead of float32",
+        ),
+        ("training", MOMENT, torch.zeros(16, 16).double(), "is float64 .* instead of float32"),
+        ("training", MOMENT, torch.zeros(256), r"\(256,\) instead of float32 \(16, 16\)"),
+        ("training", MOMENT, None, "'first/first.weight/exp_avg' is missing"),
+        ("training", COUNTER, torch.tensor(3), "'first/first.weight/step' is int64"),
+        ("training", COUNTER, torch.ones(2), r"'first/first.weight/step' is float32 \(2,\)"),
+        ("training", COUNTER, torch.tensor(math.nan), "'first/first.weight/step' is nan"),
+        ("training", COUNTER, torch.tensor(-1.0), "'first/first.weight/step' is -1.0"),
+        ("training", f"{MOMENT}_max", torch.ones(16, 16), "exp_avg_max' is unknown"),
+        ("training", "optimizer/third/first.weight/step", torch.ones(()), "third.* is unknown"),
+        ("training", "nonsense", torch.ones(()), "'nonsense' is unknown"),
+        ("training", BIASES, torch.ones(15), r"'first.bias' is float32 \(15,\) instead of"),
+        ("training", BIASES, torch.ones(16).half(), "'first.bias' is float16"),
+        ("training", BIASES, None, "'first.bias' is missing"),
+        ("training", "weights/third.bias", torch.ones(16), "'third.bias' is unknown"),
+        ("training", "pending/score", None, "'pending/score' is missing"),
+        ("training", "pending/other", torch.ones(2), "'pending/other' is unknown"),
+        ("training", "pending/score", torch.tensor(1.0), "'pending/score' is not a vector"),
+        ("training", "pending/score", torch.tensor([1]), "'pending/score' is not a vector"),
+        ("model", "first.weight", torch.ones(16, 17), "'first.weight' is float32"),
+        ("model", "first.weight", None, "'first.weight' is missing"),
+        ("model", "fourth", torch.ones(16), "'fourth' is unknown"),
+    ],
+)
+def test_no_tensor_is_used_that_is_not_as_it_should_be(
+    tmp_path: Any, group: str, name: str, tensor: Tensor | None, message: str
+) -> None:
+    trainer = toys.trainer(average_decay=0.9)
+    for batch, _ in zip(rows(trainer), range(2), strict=False):
+        trainer.train_step(batch)
+    state: Any = trainer.state(FakeRun(tmp_path), None)  # type: ignore[arg-type]
+    toys.trainer(average_decay=0.9).restore(state)
+    tensors = {**getattr(state, group), name: tensor}
+    bad = replace(state, **{group: {key: it for key, it in tensors.items() if it is not None}})
+    with pytest.raises(InvalidValue, match=message):
+        toys.trainer(average_decay=0.9).restore(bad)
+
+
+def test_weights_behind_an_average_belong_to_a_training_with_one(tmp_path: Any) -> None:
+    averaged, plain = toys.trainer(average_decay=0.9), toys.trainer()
+    states: list[Any] = [it.state(FakeRun(tmp_path), None) for it in (averaged, plain)]  # type: ignore[arg-type]
+    for trainer, state, message in (
+        (averaged, states[1], "missing"),
+        (plain, states[0], "unknown"),
+    ):
+        with pytest.raises(InvalidValue, match=f"'first.weight' is {message}"):
+            trainer.restore(state)
 
 
 def test_an_update_trains_its_part_and_no_other() -> None:

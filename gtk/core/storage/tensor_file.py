@@ -1,0 +1,57 @@
+"""A file of named tensors, in the safetensors format: its content, and what should be in it."""
+
+from collections.abc import Mapping
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from gtk.core.values.errors import InvalidValue
+
+
+def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the content of a safetensors file."""
+    # Clones, since safetensors refuses shared or non-contiguous memory.
+    return save(
+        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    )
+
+
+def decode_tensors(content: bytes) -> dict[str, Tensor]:
+    """Return the tensors in the content of a safetensors file, in memory of their own.
+
+    A file that is mapped into memory instead would end the process with SIGBUS if it is cut off
+    while it is used.
+
+    Raises:
+        InvalidValue: the content is damaged.
+    """
+    try:
+        return load(content)
+    # A header that safetensors accepts may have shapes and types that torch does not.
+    except (SafetensorError, ValueError, RuntimeError, LookupError, AssertionError) as error:
+        raise InvalidValue(str(error)) from error
+
+
+def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check the names, shapes and types of tensors from a file before they are used.
+
+    Torch's fused Adam trusts the shapes of its moments: it reads and writes past smaller ones.
+
+    Raises:
+        InvalidValue: it names the first tensor that is missing, unknown, or of another shape or
+            type.
+    """
+    for name, like in expected.items():
+        if name not in found:
+            raise InvalidValue(f"{name!r} is missing")
+        if (found[name].shape, found[name].dtype) != (like.shape, like.dtype):
+            raise InvalidValue(f"{name!r} is {_kind(found[name])} instead of {_kind(like)}")
+    unknown = [name for name in found if name not in expected]
+    if unknown:
+        raise InvalidValue(f"{unknown[0]!r} is unknown")
+
+
+def _kind(tensor: Tensor) -> str:
+    """Return a tensor's type and shape: float32 (3, 4)."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
