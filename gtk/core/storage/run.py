@@ -28,7 +28,7 @@ from gtk.core.storage.run_folder import (
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
-from gtk.core.values.output import refuse_link
+from gtk.core.values.output import failure, refuse_link, sync, unwritable
 from gtk.core.values.request import choose_labels
 from gtk.core.values.temporary import beside
 from gtk.core.values.user_path import user_path
@@ -72,6 +72,7 @@ class Run:
         Raises:
             FileExistsError: the folder exists, perhaps since a moment ago.
             UserError: the folder cannot be written.
+            WorkFailed: the disk is full or fails.
         """
         document = new_document(settings, dataset, device, threads)
         partial = beside(path, "partial")
@@ -84,10 +85,11 @@ class Run:
                 for item in path.iterdir():
                     item.unlink()
             partial.rename(path)  # an empty folder is replaced
+            sync(path.parent)
         except OSError as error:
             if path.is_symlink() or path.exists():
                 raise FileExistsError(f"{path} exists") from error
-            raise UserError(f"{path} cannot be made: {error.strerror}") from error
+            raise failure(f"{path} cannot be made: {error.strerror}", error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return cls(path)
@@ -115,22 +117,24 @@ class Run:
         Raises:
             UserError: another process trains it or has replaced it, or the folder cannot be
                 written.
+            WorkFailed: the disk is full or fails.
         """
         refuse_link(self.path / LOCK)
         try:
-            with FileLock(self.path / LOCK, blocking=False):
-                found = read_document(self._document_file)
-                if json.dumps(found) != json.dumps(self.document):
-                    raise UserError(
-                        f"{self.path} was changed by another process a moment ago. Try again."
-                    )
-                yield
+            lock = FileLock(self.path / LOCK, blocking=False).acquire()
         except Timeout as error:
             raise UserError(
                 f"{self.path} is being trained by another process. Wait for it, or stop it."
             ) from error
-        except PermissionError as error:
-            raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        with lock:
+            found = read_document(self._document_file)
+            if json.dumps(found) != json.dumps(self.document):
+                raise UserError(
+                    f"{self.path} was changed by another process a moment ago. Try again."
+                )
+            yield
 
     @property
     def name(self) -> str:
@@ -240,21 +244,27 @@ class Run:
 
         Args:
             checkpoint: a step, "latest" or "best"; by default the best one if one was selected,
-                else the latest. If weights were averaged, it has the averaged ones.
+                else the latest; a damaged one is passed over with a warning. If weights were
+                averaged, it has the averaged ones.
 
         Raises:
             UnknownName: there is no such checkpoint, or a plugin is not installed.
+            InvalidValue: the checkpoint that was named, or every one, is damaged.
             UserError: the weights do not fit the model that run.json describes.
         """
         from gtk.core.models.build import build
+        from gtk.core.storage.tensor_file import check_tensors
 
         self.check_links()
         step = self.checkpoints.choose(checkpoint)
         model, _ = build(self.settings, self.data_spec)
+        weights = self.checkpoints.load_model(step)
         try:
-            model.load_state_dict(self.checkpoints.load_model(step))
-        except RuntimeError as error:
-            raise misfit(self, f"the weights in {self.checkpoints.folder(step)} do") from error
+            check_tensors(weights, model.state_dict())
+            model.load_state_dict(weights)
+        except (InvalidValue, RuntimeError) as error:
+            what = f"the weights in {self.checkpoints.folder(step)} do"
+            raise misfit(self, what, error) from error
         return model.eval()
 
     def sample(
@@ -328,11 +338,15 @@ class Run:
         return (self.data_spec.with_absent() if nullable else self.data_spec).condition
 
 
-def misfit(run: Run, what: str) -> UserError:
-    """Return the error for weights or a checkpoint, "X does", that do not fit the run's model."""
+def misfit(run: Run, what: str, error: Exception) -> UserError:
+    """Return the error for weights or a checkpoint, "X does", that do not fit the run's model.
+
+    An `error` that names the tensor, as `check_tensors` raises it, is quoted.
+    """
+    tensor = f" (tensor {error})" if isinstance(error, InvalidValue) else ""
     package = run.document["packages"]["model"]
     author = f"{package['package']} {package.get('version', '')}".rstrip()
     return UserError(
         f"{what} not fit the model that {run.path / 'run.json'} describes: the code of {author}, "
-        "or that file, has changed since the training, so train anew"
+        f"or that file, has changed since the training, so train anew{tensor}"
     )

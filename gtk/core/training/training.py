@@ -1,5 +1,6 @@
 """A training: from settings to a run, from the first step or resumed after the last."""
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,7 +28,10 @@ from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_writable_folder
 from gtk.core.values.setting import setting
+from gtk.core.values.text import visible
 from gtk.core.values.tracking import heard_by
+
+logger = logging.getLogger("gtk")
 
 #: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
 SHORT, ENOUGH = 1_000, 3_000
@@ -124,15 +128,18 @@ class Training:
 
     def _restore(self, run: Run) -> None:
         """Restore the trainer and the metrics from the last checkpoint, if there is one."""
-        steps, metrics_bytes = run.checkpoints.steps(), 0
-        if steps:
-            checkpoint = run.checkpoints.load(steps[-1])
+        step, metrics_bytes = run.checkpoints.latest(), 0
+        if step is not None:
+            checkpoint = run.checkpoints.load(step)
             try:
                 self.trainer.restore(checkpoint)
-            except (RuntimeError, LookupError) as error:
-                raise misfit(run, f"{run.checkpoints.folder(steps[-1])} does") from error
+            except (InvalidValue, RuntimeError, LookupError) as error:
+                raise misfit(run, f"{run.checkpoints.folder(step)} does", error) from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
-        run.metrics_file.truncate(metrics_bytes)
+            run.checkpoints.remove_after(step)
+        lost = run.metrics_file.cut_back(metrics_bytes, step or 0)
+        if lost:
+            logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
         run.replace_settings(self.settings)
 
@@ -187,15 +194,16 @@ def _check_data(run: Run, training: Training) -> None:
 def _check_incomplete(run: Run, training: Training) -> None:
     """Check that a training has steps to take, or test images to evaluate, which it does last."""
     config, total = run.settings.train, training.trainer.schedule.total_steps
-    planned, reached = config.epochs, max(run.checkpoints.steps(), default=0)
+    planned, reached = config.epochs, run.checkpoints.latest() or 0
     lines = []
     if config.patience and reached:
         known = run.checkpoints.state(reached)["metrics_bytes"]
-        lines = run.metrics_file.lines(known)
+        lines = run.metrics_file.whole_lines(known)
     stop = EarlyStop(config.patience, lines)
     if not stop.reached and reached < total:
         return
-    untested = len(training.dataset.test) and all(line["split"] != "test" for line in run.metrics())
+    written = run.metrics_file.whole_lines()
+    untested = len(training.dataset.test) and all(line["split"] != "test" for line in written)
     if untested and reached <= total:
         return
     if untested:

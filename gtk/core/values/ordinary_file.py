@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 
 class NotOrdinary(OSError):
@@ -31,7 +31,7 @@ def read_ordinary(path: Path, limit: int, *, follow: bool = False) -> bytes:
     return content
 
 
-def append_to(path: Path) -> TextIO:
+def append_to(path: Path) -> BinaryIO:
     """Open an ordinary file to add lines or to cut it, and make it if it does not exist.
 
     Raises:
@@ -39,7 +39,7 @@ def append_to(path: Path) -> TextIO:
         OSError: it cannot be opened.
     """
     handle = _open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, follow=False)
-    return os.fdopen(handle, "a", encoding="utf-8")
+    return os.fdopen(handle, "ab")
 
 
 def _open(path: Path, flags: int, *, follow: bool) -> int:

@@ -45,13 +45,14 @@ def check_writable_folder(path: Path, folder: Path) -> None:
         raise UserError(f"{path} cannot be written: {folder} is not a folder you can write to")
 
 
-def write_file(path: Path, content: bytes, *, follow: bool = True) -> None:
+def write_file(path: Path, content: bytes, *, follow: bool = True, synced: bool = False) -> None:
     """Write a file by rename, so that it is whole or absent.
 
     Args:
         path: the file.
         content: all of it.
         follow: whether `path` may be a link; never at a name that gtk itself chose.
+        synced: whether to wait until it is on the disk, so that a power cut cannot lose it.
 
     Raises:
         UserError: it cannot be written, or is a link that must not be followed.
@@ -64,12 +65,29 @@ def write_file(path: Path, content: bytes, *, follow: bool = True) -> None:
     partial = beside(path, "partial")
     try:
         _create(partial, content)
+        if synced:
+            sync(partial)
         partial.replace(path)
         _remove_left_overs(path)
+        if synced:
+            sync(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have the operating system write a file, or the names in a folder, to the disk now.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
@@ -148,5 +166,9 @@ def _remove_left_overs(path: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> GtkError:
     """Return the error for a path that cannot be written, a mistake or a failing disk."""
-    kind = WorkFailed if error.errno in DISK else UserError
-    return kind(f"{path} cannot be written: {error.strerror}")
+    return failure(f"{path} cannot be written: {error.strerror or error}", error)
+
+
+def failure(message: str, error: OSError) -> GtkError:
+    """Return WorkFailed where the disk is full or fails, else UserError."""
+    return (WorkFailed if error.errno in DISK else UserError)(message)

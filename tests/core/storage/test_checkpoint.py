@@ -1,13 +1,22 @@
 """Checkpoints appear whole, are pruned, and are chosen by step, latest or best."""
 
+import errno
+import hashlib
+import os
+import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gtk.core.storage import stored_checkpoint
 from gtk.core.storage.checkpoint import Checkpoint, CheckpointFolder
-from gtk.core.values.errors import InvalidValue, UnknownName, UserError
+from gtk.core.values.errors import InvalidValue, UnknownName, UserError, WorkFailed
 
 
 def checkpoint(step: int, validation: float | None = None, **training: Tensor) -> Checkpoint:
@@ -25,7 +34,7 @@ def test_what_is_saved_is_what_is_loaded(folder: CheckpointFolder) -> None:
     saved = checkpoint(7, one=shared, other=shared, turned=shared.t(), scalar=torch.tensor(3))
     path = folder.save(saved)
     assert sorted(item.name for item in path.iterdir()) == [
-        "model.safetensors", "state.json", "training.safetensors",
+        "digests.json", "model.safetensors", "state.json", "training.safetensors",
     ]  # fmt: skip
     loaded = folder.load(7)
     for name, value in {**saved.model, **saved.training}.items():
@@ -100,7 +109,10 @@ def test_a_validation_that_is_damaged_is_named(folder: CheckpointFolder) -> None
 def test_a_damaged_file_is_named(folder: CheckpointFolder) -> None:
     path = folder.save(checkpoint(10)) / "model.safetensors"
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(InvalidValue, match=r"model.safetensors is damaged .*with checkpoint"):
+    with pytest.raises(InvalidValue, match=r"model.safetensors is damaged\. Remove .*checkpoints,"):
+        folder.load_model(10)
+    folder.save(checkpoint(20))
+    with pytest.raises(InvalidValue, match="is damaged. Choose another with checkpoint, 20, or na"):
         folder.load_model(10)
 
 
@@ -134,3 +146,249 @@ def test_no_checkpoint_is_written_through_a_link(
     with pytest.raises(UserError, match=f"{name} is a link, and gtk follows none there"):
         folder.save(checkpoint(20))
     assert [item.name for item in (tmp_path / "home").iterdir()] == ["key"]
+
+
+FILES = ("model.safetensors", "training.safetensors", "state.json", "digests.json")
+
+
+def again(folder: CheckpointFolder) -> CheckpointFolder:
+    """Return the folder as another process sees it, which has compared nothing yet."""
+    return CheckpointFolder(folder.path)
+
+
+@pytest.fixture
+def two(folder: CheckpointFolder) -> CheckpointFolder:
+    """Checkpoints of steps 10 and 20."""
+    for step in (10, 20):
+        folder.save(checkpoint(step, one=torch.ones(5)))
+    return again(folder)
+
+
+def test_the_files_are_those_that_safetensors_writes(folder: CheckpointFolder) -> None:
+    saved = checkpoint(10, empty=torch.zeros(0, 2), one=torch.tensor(3), half=torch.ones(3).half())
+    path = folder.save(saved)
+    for name, tensors in (("model", saved.model), ("training", saved.training)):
+        save_file(dict(tensors), path.parent / name)
+        assert (path / f"{name}.safetensors").read_bytes() == (path.parent / name).read_bytes()
+    assert load_file(path / "training.safetensors")["half"].dtype == torch.float16
+
+
+def test_others_may_read_the_files_if_the_umask_lets_them(folder: CheckpointFolder) -> None:
+    before = os.umask(0o027)
+    try:
+        path = folder.save(checkpoint(10))
+    finally:
+        os.umask(before)
+    assert {oct(item.stat().st_mode & 0o777) for item in path.iterdir()} == {"0o640"}
+
+
+def flip(content: bytes, numbers: random.Random) -> bytes:
+    place, bit = numbers.randrange(len(content)), 1 << numbers.randrange(8)
+    return content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
+
+
+def cut(content: bytes, numbers: random.Random) -> bytes:
+    return content[: numbers.randrange(len(content) - 2)]  # not only the newline at its end
+
+
+@pytest.mark.parametrize("damage", [flip, cut])
+@pytest.mark.parametrize("name", FILES)
+def test_no_damage_goes_unnoticed(
+    two: CheckpointFolder, name: str, damage: Callable[[bytes, random.Random], bytes]
+) -> None:
+    file, numbers = two.folder(20) / name, random.Random(5)  # noqa: S311 - draws damage
+    whole = file.read_bytes()
+    for _ in range(60):
+        file.write_bytes(damage(whole, numbers))
+        folder = again(two)
+        assert folder.latest() == 10
+        with pytest.raises(InvalidValue, match="000000020/.* is damaged. Choose another with ch"):
+            folder.load(20)
+    file.write_bytes(whole)
+    assert again(two).latest() == 20
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_a_file_that_is_missing_is_damage(
+    two: CheckpointFolder, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (two.folder(20) / name).unlink()
+    assert [two.latest(), two.latest()] == [10, 10]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{two.folder(20) / name} is missing: the checkpoint of step 10 is used instead"
+    ]
+    with pytest.raises(InvalidValue, match=f"{name} is missing. Choose another"):
+        two.load(two.choose("latest"))
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_not_a_file_is_damage(
+    two: CheckpointFolder, name: str, put: Callable[[Path], None]
+) -> None:
+    file = two.folder(20) / name
+    file.unlink()
+    put(file)
+    assert two.latest() == 10
+
+
+def test_checkpoints_of_older_versions_have_no_digests(two: CheckpointFolder) -> None:
+    for step in (10, 20):
+        (two.folder(step) / "digests.json").unlink()
+    assert two.load(20).step == two.choose(None) == two.latest() == 20
+    weights = two.folder(20) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert [again(two).choose(None), again(two).latest()] == [10, 10]
+
+
+def test_the_next_best_is_used_for_a_best_one_that_is_damaged(
+    folder: CheckpointFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step, validation in ((10, 3.0), (20, 1.0), (30, 2.0), (40, None)):
+        folder.save(checkpoint(step, validation))
+    (folder.folder(20) / "model.safetensors").write_bytes(b"")
+    assert again(folder).choose(None) == 30
+    assert "000000020/model.safetensors is damaged: the checkpoint of step 30" in caplog.text
+    (folder.folder(30) / "state.json").write_text("{}")
+    assert again(folder).choose(None) == 10
+    assert again(folder).best() == 20
+    with pytest.raises(InvalidValue, match="000000030/state.json is damaged. Choose another with"):
+        again(folder).choose("best")
+    shutil.rmtree(folder.folder(10))
+    assert again(folder).choose(None) == 40
+    folder.prune(1)
+    assert folder.steps() == [40]
+
+
+def test_all_damaged_is_one_line_with_what_is_possible(two: CheckpointFolder) -> None:
+    for step in (10, 20):
+        (two.folder(step) / "training.safetensors").write_bytes(b"")
+    assert two.choose(None) == 20, "whose weights are whole"
+    with pytest.raises(InvalidValue, match=r"20/training.safetensors is damaged\. Remove") as error:
+        two.latest()
+    assert str(error.value).endswith(f": gtk train --resume {two.path.parent}")
+
+
+@pytest.mark.parametrize("content", ["null", "[]", '{"step": 20}', '{"step": 1e400}', "[" * 99_999])
+@pytest.mark.parametrize("name", ["state.json", "digests.json"])
+def test_json_of_another_kind_is_damage(two: CheckpointFolder, name: str, content: str) -> None:
+    (two.folder(20) / name).write_text(content)
+    assert [two.latest(), two.choose(None), two.best()] == [10, 10, None]
+
+
+def test_a_checkpoint_under_another_name_is_damage(two: CheckpointFolder) -> None:
+    two.folder(20).rename(two.folder(30))
+    with pytest.raises(InvalidValue, match="000000030/state.json is that of step 20. Choose"):
+        two.load(30)
+
+
+@pytest.mark.parametrize("lost", [*FILES[:3], "all"])
+def test_a_part_of_a_checkpoint_is_replaced(two: CheckpointFolder, lost: str) -> None:
+    for name in FILES[:3] if lost == "all" else [lost]:
+        (two.folder(20) / name).unlink()
+    (two.path / ".000000020.removed").mkdir()
+    two.save(checkpoint(20, one=torch.zeros(2)))
+    assert torch.equal(again(two).load(20).training["one"], torch.zeros(2))
+    assert sorted(item.name for item in two.path.iterdir()) == ["000000010", "000000020"]
+
+
+def test_a_link_under_a_steps_name_is_replaced_and_not_followed(
+    two: CheckpointFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (two.path / "000000030").symlink_to(tmp_path / "mine")
+    two.save(checkpoint(30))
+    assert again(two).latest() == 30
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_later_ones_are_removed(two: CheckpointFolder) -> None:
+    two.remove_after(10)
+    assert [item.name for item in two.path.iterdir()] == ["000000010"]
+
+
+def test_files_are_hashed_once(two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    sha256 = hashlib.sha256
+
+    def count(content: bytes) -> "hashlib._Hash":
+        hashed.append(len(content))
+        return sha256(content)
+
+    monkeypatch.setattr(hashlib, "sha256", count)
+    two.load_model(two.choose(None))
+    two.load(two.latest() or 0)
+    assert len(hashed) == 4, "weights, optimizer, and both validations"
+
+
+def test_everything_is_on_the_disk_before_it_appears(
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def note_rename(self: Path, target: Path) -> Path:
+        synced.append(0)
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    path = folder.save(checkpoint(10))
+    places = [*(path / name for name in FILES), path, None, path.parent, path.parent.parent]
+    assert synced == [place.stat().st_ino if place else 0 for place in places]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG])
+@pytest.mark.parametrize(
+    ("place", "name", "calls"),
+    [(os, "fsync", 7), (Path, "write_bytes", 4), (Path, "mkdir", 1), (Path, "rename", 1)],
+)
+def test_a_disk_that_fails_leaves_the_last_one_good(
+    two: CheckpointFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    place: object,
+    name: str,
+    calls: int,
+    number: int,
+) -> None:
+    real = getattr(place, name)
+    for good in range(calls):
+        done: list[object] = []
+
+        def fail(*arguments: Any, good: int = good, done: list[object] = done, **more: Any) -> Any:
+            done.append(arguments)
+            if len(done) > good:
+                raise OSError(number, os.strerror(number))
+            return real(*arguments, **more)
+
+        two.remove_after(20)
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fail)
+            with pytest.raises(WorkFailed, match="000000030 cannot be written: ") as error:
+                two.save(checkpoint(30, one=torch.ones(5)))
+        remedy = "The checkpoint of step 20 is saved: make room, and go on with gtk train --resume"
+        assert remedy in str(error.value)
+        assert again(two).latest() == max(again(two).steps()) >= 20
+    two.save(checkpoint(30, one=torch.ones(5)))
+    assert again(two).latest() == 30
+    assert len(list(two.path.iterdir())) == 3
+
+
+def test_what_may_not_be_read_is_not_called_damaged(
+    two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(stored_checkpoint, "read_ordinary", refuse)
+    for read in (two.steps, two.latest, lambda: two.choose(None), lambda: two.load_model(10)):
+        with pytest.raises(UserError, match=r"000000[012]+/.* cannot be read: Permission denied$"):
+            read()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=r"run/checkpoints cannot be read: Permission denied$"):
+        two.steps()

@@ -30,9 +30,11 @@ def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
     )
     assert names == [
         ".lock",
+        "checkpoints/000000308/digests.json",
         "checkpoints/000000308/model.safetensors",
         "checkpoints/000000308/state.json",
         "checkpoints/000000308/training.safetensors",
+        "checkpoints/000000440/digests.json",
         "checkpoints/000000440/model.safetensors",
         "checkpoints/000000440/state.json",
         "checkpoints/000000440/training.safetensors",

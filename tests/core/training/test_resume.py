@@ -5,12 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import processes
 import pytest
 import torch
 import toys
+from safetensors.torch import load_file, save_file
 
 import gtk
 from gtk.core.models.device import resolve_device
@@ -116,6 +118,103 @@ def test_metrics_written_after_the_last_checkpoint_are_not_repeated(
         file.write('{"step": 40, "spl')
     resume()
     assert run.metrics_file.path.read_bytes() == straight.metrics_file.path.read_bytes()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [(flip, "training.safetensors"), (flip, "state.json"), (Path.unlink, "model.safetensors")],
+)
+def test_a_damaged_checkpoint_is_trained_again_from_the_one_before(
+    straight: Run,
+    stopped: Run,
+    damage: Callable[[Path], None],
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    damage(stopped.checkpoints.folder(33) / name)
+    gtk.train(resume="stopped", quiet=True)
+    assert contents(stopped) == contents(straight)
+    assert len(caplog.records) == 1
+    assert f"000000033/{name} is " in caplog.text
+    assert ": the checkpoint of step 22 is used instead" in caplog.text
+
+
+def test_a_run_whose_last_checkpoint_is_damaged_is_completed_again(
+    straight: Run, workplace: Path
+) -> None:
+    run = Run(shutil.copytree(straight.path, workplace / "runs" / "stopped"))
+    for name in ("model", "training"):
+        flip(run.checkpoints.folder(66) / f"{name}.safetensors")
+    line = processes.command("train", "--resume", "stopped", "--quiet")
+    result = processes.python(line)
+    assert result.returncode == 0
+    assert result.stderr.count("\n") == 1
+    assert "model.safetensors is damaged: the checkpoint of step 55 is used" in result.stderr
+    assert contents(run) == contents(straight)
+
+
+def test_where_all_are_damaged_one_line_says_what_is_possible(straight: Run, stopped: Run) -> None:
+    for step in stopped.checkpoints.steps():
+        flip(stopped.checkpoints.folder(step) / "training.safetensors")
+    with pytest.raises(InvalidValue, match="is damaged. Remove (.*), which has no other .* that"):
+        gtk.train(resume="stopped", quiet=True)
+    shutil.rmtree(stopped.path / "checkpoints")
+    gtk.train(resume="stopped", quiet=True)
+    assert contents(stopped) == contents(straight)
+
+
+def test_a_part_of_a_checkpoint_is_not_taken_for_saved(straight: Run, stopped: Run) -> None:
+    """As a disk that fails may leave it, at the name of one that is yet to come."""
+    for step in (44, 66):
+        folder = shutil.copytree(stopped.checkpoints.folder(33), stopped.checkpoints.folder(step))
+        (folder / "state.json").unlink()
+    gtk.train(resume="stopped", quiet=True)
+    assert contents(stopped) == contents(straight)
+
+
+def shortened(lines: list[bytes]) -> list[bytes]:
+    return lines[:3]
+
+
+def cut(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:3], lines[3][:20]]
+
+
+def without_one(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:2], *lines[3:]]
+
+
+def glued(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:2], lines[2][:20], *lines[3:]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"), [(shortened, 3), (cut, 3), (without_one, -1), (glued, -2)]
+)
+def test_lost_metrics_are_mended_and_named(
+    straight: Run,
+    stopped: Run,
+    damage: Callable[[list[bytes]], list[bytes]],
+    left: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = stopped.metrics_file.path
+    known = stopped.checkpoints.state(33)["metrics_bytes"]
+    before = file.read_bytes()[:known].splitlines(keepends=True)
+    file.write_bytes(b"".join(damage(before)))
+    gtk.train(resume="stopped", quiet=True)
+    kept = left if left > 0 else len(before) + left
+    after, whole = (run.metrics_file.path.read_bytes() for run in (stopped, straight))
+    assert after.endswith(whole[known:])
+    assert after.count(b"\n") == whole.count(b"\n") - len(before) + kept
+    assert [line for line in stopped.metrics() if line not in straight.metrics()] == []
+    assert f"has lost lines from before step 33: {kept} whole ones are left" in caplog.text
 
 
 def test_a_training_killed_before_its_first_checkpoint_begins_anew(straight: Run) -> None:
@@ -225,6 +324,21 @@ def test_a_checkpoint_that_does_not_fit_is_named() -> None:
     write_json(run.path / "run.json", run.document)
     with pytest.raises(UserError, match="000000022 does not fit the model that .* so train anew"):
         gtk.train(resume="done", epochs=2, quiet=True)
+
+
+def test_a_tensor_that_does_not_fit_is_named(stopped: Run) -> None:
+    """Fused Adam would run past its end, and the process would die."""
+    folder = stopped.checkpoints.folder(33)
+    (folder / "digests.json").unlink()
+    tensors = load_file(folder / "training.safetensors")
+    name = next(name for name in tensors if name.endswith("weight/exp_avg_sq"))
+    save_file({**tensors, name: tensors[name][:1].clone()}, folder / "training.safetensors")
+    with pytest.raises(
+        UserError, match="000000033 does not fit the model .* so train anew"
+    ) as error:
+        gtk.train(resume="stopped", quiet=True)
+    assert f"(tensor '{name.removeprefix('optimizer/')}' is float32 (1, " in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_other_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

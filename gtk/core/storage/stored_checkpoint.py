@@ -1,0 +1,172 @@
+"""One checkpoint on the disk: its files, and the digests that say whether they are whole."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
+from torch import Tensor
+
+from gtk.core.settings.json_file import decode_json
+from gtk.core.storage.tensor_file import decode_tensors
+from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.ordinary_file import read_ordinary
+from gtk.core.values.output import sync
+
+#: The files of a checkpoint, and the file that says when these are whole, which is written last.
+MODEL, TRAINING, STATE = "model.safetensors", "training.safetensors", "state.json"
+FILES = (MODEL, TRAINING, STATE)
+DIGESTS = "digests.json"
+#: The largest size of a JSON file here, in bytes.
+JSON_LIMIT = 1 << 20
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class PendingState(TypedDict, total=False):
+    """The entry "pending" of state.json, as `PendingTerms.as_json` returns it."""
+
+    steps: Count
+    terms: list[str]
+
+
+class State(TypedDict):
+    """The content of a state.json, as `Checkpoint.state` describes it."""
+
+    step: Count
+    metrics_bytes: Count
+    validation: float | None
+    pending: PendingState
+
+
+class Digest(TypedDict):
+    """What digests.json says of one file: its size in bytes, and its SHA-256 in hexadecimal."""
+
+    size: Count
+    sha256: str
+
+
+class Damage(Exception):
+    """A file of a checkpoint is missing, damaged or not readable; the message says which."""
+
+
+class StoredCheckpoint:
+    """The checkpoint of a step, in a folder that may be damaged or not there.
+
+    A file is compared with its digest when it is read, once unless it has changed since. Of a
+    checkpoint without digests, as older versions wrote them, only the formats are checked.
+
+    Every method raises UserError for a file that the user may not read.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.folder = folder
+        self.step = step
+        self._verified: dict[str, tuple[int, int, int]] = {}
+
+    def complete(self) -> bool:
+        """Whether all files are there, in the sizes that the digests say; reads none of them."""
+        try:
+            digests = self._digests()
+            sizes = {name: (self.folder / name).lstat().st_size for name in FILES}
+        except (Damage, OSError):
+            return False
+        return digests is None or sizes == {name: item["size"] for name, item in digests.items()}
+
+    def state(self) -> State:
+        """Read state.json.
+
+        Raises:
+            Damage: it is damaged.
+        """
+        file = self.folder / STATE
+        try:
+            state = decode_json(self._content(STATE, JSON_LIMIT), State)
+        except InvalidValue as error:
+            raise Damage(f"{file} is damaged") from error
+        if state["step"] != self.step:
+            raise Damage(f"{file} is that of step {state['step']}")
+        return state
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Read a file of tensors.
+
+        Raises:
+            Damage: it is damaged.
+        """
+        try:
+            return decode_tensors(self._content(name))
+        except InvalidValue as error:
+            raise Damage(f"{self.folder / name} is damaged") from error
+
+    def _content(self, name: str, limit: int | None = None) -> bytes:
+        """Return a file's content, compared with its digest."""
+        file = self.folder / name
+        content, seen = _read(file, limit)
+        if self._verified.get(name) != seen:
+            digests = self._digests()
+            if digests is not None and digests.get(name) != _digest(content):
+                raise Damage(f"{file} is damaged")
+            self._verified[name] = seen
+        return content
+
+    def _digests(self) -> dict[str, Digest] | None:
+        """Return what digests.json says, None if there is none."""
+        file = self.folder / DIGESTS
+        try:
+            return decode_json(_read(file, JSON_LIMIT)[0], dict[str, Digest])
+        except InvalidValue as error:
+            raise Damage(f"{file} is damaged") from error
+        except Damage as damage:
+            if isinstance(damage.__cause__, FileNotFoundError):
+                return None
+            raise
+
+
+def write_stored(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Write files into a folder, then their digests, all of it to the disk.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    digests = {}
+    for name, content in contents:
+        _write(folder / name, content)
+        digests[name] = _digest(content)
+    _write(folder / DIGESTS, as_json(digests))
+    sync(folder)
+
+
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """Return the content of a JSON file."""
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    sync(file)
+
+
+def _read(file: Path, limit: int | None) -> tuple[bytes, tuple[int, int, int]]:
+    """Return a file's content, and what changes when the file does: number, time and size.
+
+    Raises:
+        Damage: it is missing, not an ordinary file, larger than `limit`, or the disk fails.
+        UserError: the user may not read it.
+    """
+    try:
+        status = file.lstat()
+        content = read_ordinary(file, status.st_size if limit is None else limit)
+    except FileNotFoundError as error:
+        raise Damage(f"{file} is missing") from error
+    except PermissionError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise Damage(f"{file} cannot be read: {error.strerror}") from error
+    return content, (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _digest(content: bytes) -> Digest:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
