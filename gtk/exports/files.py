@@ -12,6 +12,7 @@ from gtk.core.values.ordinary_file import read_ordinary
 from gtk.core.values.output import (
     check_output_file,
     check_writable_folder,
+    failure,
     refuse_link,
     write_files,
 )
@@ -78,7 +79,7 @@ def write_exports(exports: Mapping[Path, tuple[bytes, dict[str, Any]]]) -> None:
             folder.mkdir()
         write_files(contents)
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be made: {error.strerror}") from error
+        raise failure(f"{error.filename} cannot be made: {error.strerror}", error) from error
     finally:
         for folder in made:
             with suppress(OSError):  # it is not empty where all went well

@@ -17,7 +17,7 @@ from PIL import Image
 from gtk.core.storage import cache
 from gtk.core.storage.cache import CACHE_VARIABLE, ImageWriter
 from gtk.core.values.condition import ConditionSpec
-from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.tracking import heard_by
 from gtk.plugins.datasets import FolderConfig, listing, threads
 from gtk.plugins.datasets.folder import load
@@ -581,7 +581,7 @@ def test_a_full_disk_leaves_nothing(
         real(writer, images)
 
     monkeypatch.setattr(cache.ImageWriter, "add", add)
-    with pytest.raises(UserError, match="No space left on device") as error:
+    with pytest.raises(WorkFailed, match="No space left on device") as error:
         load_folder(root)
     assert "\n" not in str(error.value)
     assert [path.suffix for path in cached.iterdir()] == [".lock"]

@@ -181,7 +181,7 @@ def test_a_cache_that_cannot_be_written_is_no_damaged_file(
 
     write(root / "MNIST" / "raw", idx_files())
     monkeypatch.setattr(ImageWriter, "add", full)
-    with pytest.raises(UserError, match="No space left on device.*GENERATIVE_TOOLKIT_CACHE") as e:
+    with pytest.raises(WorkFailed, match="No space left on device.*GENERATIVE_TOOLKIT_CACHE") as e:
         mnist.load(NONE, root)
     assert not isinstance(e.value, InvalidValue)
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ from platformdirs import user_cache_path
 
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import UserError
+from gtk.core.values.output import failure, sync
 from gtk.core.values.user_path import user_path
 
 #: The environment variable for the folder of caches, and the version of their format.
@@ -112,7 +114,8 @@ def cached_dataset(
         decode: writes the images, those for training first.
 
     Raises:
-        UserError: the cache cannot be written, because the disk is full for instance.
+        UserError: the cache cannot be written.
+        WorkFailed: the disk is full or fails.
     """
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     entry = CacheEntry(cache_folder() / "decoded" / name, image_shape)
@@ -172,6 +175,7 @@ class CacheEntry:
 
         Raises:
             UserError: the cache cannot be written.
+            WorkFailed: the disk is full or fails.
         """
         for left_over in self.path.parent.glob(f".{self.path.name}.*"):  # of a killed process
             shutil.rmtree(left_over, ignore_errors=True)
@@ -184,7 +188,8 @@ class CacheEntry:
                     decoded = decode(writer)
                     file.flush()
                     os.fsync(file.fileno())
-                np.save(partial / "labels.npy", decoded.labels)
+                labels = BytesIO()  # np.save to a file hides the reason why a disk refuses it
+                np.save(labels, decoded.labels)
                 entry = {
                     "version": VERSION,
                     "content": content,
@@ -193,11 +198,15 @@ class CacheEntry:
                     "spec": decoded.spec.as_json(),
                     "notes": list(decoded.notes),
                 }
-                (partial / "entry.json").write_text(json.dumps(entry))
+                (partial / "labels.npy").write_bytes(labels.getvalue())
+                (partial / "entry.json").write_bytes(json.dumps(entry).encode())
+                for path in (partial / "labels.npy", partial / "entry.json", partial):
+                    sync(path)
                 if self.path.exists():
                     # Processes that have mapped the old images keep them: the file lives on.
                     self.path.rename(partial.with_suffix(".removed"))
                 partial.rename(self.path)
+                sync(self.path.parent)
         finally:
             for left_over in (partial, partial.with_suffix(".removed")):
                 shutil.rmtree(left_over, ignore_errors=True)
@@ -219,13 +228,14 @@ class CacheEntry:
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
-        """Turn an OSError into a UserError that says where, and what to do."""
+        """Turn an OSError into an error that says where, and what to do."""
         try:
             yield
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise UserError(
+            raise failure(
                 f"decoded images cannot be kept in {self.path.parent}: "
                 f"{error.strerror or error}. {'Make room there, or name' if full else 'Name'} "
-                f"another folder in the environment variable {CACHE_VARIABLE}."
+                f"another folder in the environment variable {CACHE_VARIABLE}.",
+                error,
             ) from error

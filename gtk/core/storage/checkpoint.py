@@ -238,9 +238,7 @@ class CheckpointFolder:
         damages: list[Damage] = []
         for step in steps:
             try:
-                self._at(step).state()
-                for name in names:
-                    self._at(step).tensors(name)
+                self._at(step).check(*names)
             except Damage as damage:
                 damages.append(damage)
                 continue

@@ -71,5 +71,6 @@ def damaged(file: Path, error: Exception) -> UserError:
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON file by rename, so that it is whole or absent; a link is refused."""
-    write_file(path, (json.dumps(document, indent=2) + "\n").encode(), follow=False)
+    """Write a JSON file by rename: it is whole or absent, also after a power cut, and no link."""
+    content = (json.dumps(document, indent=2) + "\n").encode()
+    write_file(path, content, follow=False, synced=True)

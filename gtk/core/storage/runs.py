@@ -12,7 +12,7 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import DOCUMENT, is_left_over, is_run
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
-from gtk.core.values.output import check_writable_folder
+from gtk.core.values.output import check_writable_folder, failure
 from gtk.core.values.setting import setting
 from gtk.core.values.user_path import user_path
 
@@ -27,7 +27,7 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
     try:
         exists = path.exists() or path.is_symlink()
     except OSError as error:
-        raise UserError(f"{path} cannot be made: {error.strerror}") from error
+        raise failure(f"{path} cannot be made: {error.strerror}", error) from error
     if exists and not overwrite and not is_left_over(path):
         raise UserError(
             f"{path} exists. Choose another {setting('name')}, add {setting('overwrite', True)} to "

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -23,6 +24,8 @@ DIGESTS = "digests.json"
 JSON_LIMIT = 1 << 20
 
 Count = Annotated[int, Meta(ge=0)]
+#: What changes when a file does: its number, time and size.
+Mark = tuple[int, int, int]
 
 
 class PendingState(TypedDict, total=False):
@@ -64,7 +67,8 @@ class StoredCheckpoint:
     def __init__(self, folder: Path, step: int) -> None:
         self.folder = folder
         self.step = step
-        self._verified: dict[str, tuple[int, int, int]] = {}
+        self._verified: dict[str, Mark] = {}
+        self._kept: dict[str, dict[str, Tensor]] = {}
 
     def complete(self) -> bool:
         """Whether all files are there, in the sizes that the digests say; reads none of them."""
@@ -90,12 +94,25 @@ class StoredCheckpoint:
             raise Damage(f"{file} is that of step {state['step']}")
         return state
 
+    def check(self, *names: str) -> None:
+        """Read state.json and files of tensors, which are kept for the next call of `tensors`.
+
+        Raises:
+            Damage: one of them is damaged.
+        """
+        self.state()
+        for name in names:
+            self._kept[name] = self.tensors(name)
+
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Read a file of tensors.
 
         Raises:
             Damage: it is damaged.
         """
+        kept = self._kept.pop(name, None)
+        if kept is not None and _mark(self.folder / name) == self._verified.get(name):
+            return kept
         try:
             return decode_tensors(self._content(name))
         except InvalidValue as error:
@@ -104,19 +121,20 @@ class StoredCheckpoint:
     def _content(self, name: str, limit: int | None = None) -> bytes:
         """Return a file's content, compared with its digest."""
         file = self.folder / name
-        content, seen = _read(file, limit)
-        if self._verified.get(name) != seen:
+        mark = _mark(file)
+        content = _read(file, mark[-1] if limit is None else limit)
+        if self._verified.get(name) != mark:
             digests = self._digests()
             if digests is not None and digests.get(name) != _digest(content):
                 raise Damage(f"{file} is damaged")
-            self._verified[name] = seen
+            self._verified[name] = mark
         return content
 
     def _digests(self) -> dict[str, Digest] | None:
         """Return what digests.json says, None if there is none."""
         file = self.folder / DIGESTS
         try:
-            return decode_json(_read(file, JSON_LIMIT)[0], dict[str, Digest])
+            return decode_json(_read(file, JSON_LIMIT), dict[str, Digest])
         except InvalidValue as error:
             raise Damage(f"{file} is damaged") from error
         except Damage as damage:
@@ -149,23 +167,34 @@ def _write(file: Path, content: bytes) -> None:
     sync(file)
 
 
-def _read(file: Path, limit: int | None) -> tuple[bytes, tuple[int, int, int]]:
-    """Return a file's content, and what changes when the file does: number, time and size.
+def _mark(file: Path) -> Mark:
+    """Return the mark of a file; it raises what `_read` does."""
+    with _damage_named(file):
+        status = file.lstat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _read(file: Path, limit: int) -> bytes:
+    """Return a file's content.
 
     Raises:
         Damage: it is missing, not an ordinary file, larger than `limit`, or the disk fails.
         UserError: the user may not read it.
     """
+    with _damage_named(file):
+        return read_ordinary(file, limit)
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
     try:
-        status = file.lstat()
-        content = read_ordinary(file, status.st_size if limit is None else limit)
+        yield
     except FileNotFoundError as error:
         raise Damage(f"{file} is missing") from error
     except PermissionError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
     except OSError as error:
         raise Damage(f"{file} cannot be read: {error.strerror}") from error
-    return content, (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _digest(content: bytes) -> Digest:

@@ -142,6 +142,8 @@ class Learner:
             if group not in groups:
                 raise InvalidValue(f"{path!r} is unknown")
             groups[group][name] = value
+        if checkpoint.step and not groups["optimizer"]:
+            raise InvalidValue("'optimizer' is missing")
         averaged = self._averaged is not None
         check_tensors(checkpoint.model, self.published.state_dict())
         check_tensors(groups["weights"], self.model.state_dict() if averaged else {})

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from gtk.core.storage.cache import CACHE_VARIABLE
-from gtk.core.values.errors import UserError
+from gtk.core.values.errors import GtkError
+from gtk.core.values.output import failure
 
 #: Published files have up to 600 MB: a file that unpacks to more than this is broken or a bomb.
 MOST_BYTES = 2**30
@@ -77,6 +78,7 @@ def plain_files(
     Raises:
         NotReadable: a file is missing, damaged or too large.
         UserError: `stage` cannot be written.
+        WorkFailed: the disk is full or fails.
     """
     shutil.rmtree(stage, ignore_errors=True)
     try:
@@ -144,13 +146,14 @@ def _copy(stream: Any, target: Path, stage: Path) -> None:  # noqa: ANN401 - as 
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Turn an OSError of writing, such as a full disk, into a `UserError` that names the cache."""
+    """Turn an OSError of writing, such as a full disk, into an error that names the cache."""
     try:
         yield
     except OSError as error:
-        raise UserError(
+        raise failure(
             f"{folder} cannot be written: {error.strerror or error}. Free some space, or set "
-            f"another folder in the environment variable {CACHE_VARIABLE}"
+            f"another folder in the environment variable {CACHE_VARIABLE}",
+            error,
         ) from error
 
 
@@ -159,7 +162,7 @@ def _damage_named(file: str) -> Iterator[None]:
     """Turn any error of a library into a `NotReadable` that names the file."""
     try:
         yield
-    except UserError:
+    except GtkError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

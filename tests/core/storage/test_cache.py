@@ -15,7 +15,7 @@ from gtk.core.storage import cache
 from gtk.core.storage.cache import Decoded, ImageWriter, cache_folder, cached_dataset, fingerprint
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
-from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
 
 SHAPE = (1, 2, 3)
 SPEC = DataSpec("spots", *SHAPE, ConditionSpec(("dark", "light")))
@@ -157,11 +157,36 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(ImageWriter, "add", full)
         with pytest.raises(
-            UserError, match=r"decoded: No space left .*Make room there, or name another folder in"
+            WorkFailed, match=r"decoded: No space left .*Make room there, or name another folder in"
         ):
             get(decode)
     assert [path.suffix for path in folder.iterdir()] == [".lock"]
     check(get(decode))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG])
+def test_a_disk_that_fails_at_any_sync_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fsync, synced = os.fsync, list[int]()
+    decode, _ = decoder()
+    for good in range(5):
+        synced.clear()
+
+        def fail(handle: int, good: int = good) -> None:
+            synced.append(os.fstat(handle).st_ino)
+            if len(synced) > good:
+                raise OSError(number, os.strerror(number))
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(WorkFailed, match=r"decoded images cannot be kept in .*decoded: "):
+            get(decode)
+    monkeypatch.setattr(os, "fsync", fsync)
+    check(get(decode))
+    entry = next(path for path in folder.iterdir() if path.is_dir())
+    names = ["images.bin", "labels.npy", "entry.json"]
+    assert synced == [it.stat().st_ino for it in (*(entry / name for name in names), entry, folder)]
 
 
 def test_a_failed_rebuild_leaves_no_half_and_the_next_one_works(folder: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from gtk.core.storage import stored_checkpoint
 from gtk.core.storage.checkpoint import Checkpoint, CheckpointFolder
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, WorkFailed
+from gtk.core.values.ordinary_file import read_ordinary
 
 
 def checkpoint(step: int, validation: float | None = None, **training: Tensor) -> Checkpoint:
@@ -306,6 +307,25 @@ def test_a_link_under_a_steps_name_is_replaced_and_not_followed(
 def test_later_ones_are_removed(two: CheckpointFolder) -> None:
     two.remove_after(10)
     assert [item.name for item in two.path.iterdir()] == ["000000010"]
+
+
+def test_files_are_read_once(two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def count(path: Path, limit: int) -> bytes:
+        read.append(path.name)
+        return read_ordinary(path, limit)
+
+    monkeypatch.setattr(stored_checkpoint, "read_ordinary", count)
+    assert two.latest() == two.latest() == 20
+    loaded = two.load(20)
+    assert [read.count(f"{name}.safetensors") for name in ("model", "training")] == [1, 1]
+    loaded.model["weight"].zero_()
+    assert two.load(20).model["weight"].all(), "what was handed out is not handed out again"
+    assert two.latest() == 20
+    shutil.copytree(two.folder(10), two.folder(20), dirs_exist_ok=True)
+    with pytest.raises(InvalidValue, match="state.json is that of step 10"):
+        two.load(20)
 
 
 def test_files_are_hashed_once(two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch) -> None:

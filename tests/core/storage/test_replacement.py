@@ -17,7 +17,7 @@ from gtk.core.storage.replacement import drop_replaced
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace, find_resumable, find_run, list_runs
 from gtk.core.training.training import load_dataset
-from gtk.core.values.errors import NonFiniteLoss, UserError
+from gtk.core.values.errors import GtkError, NonFiniteLoss, UserError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -125,7 +125,7 @@ def test_a_training_that_fails_before_its_first_checkpoint_brings_the_older_run_
 ) -> None:
     old = gtk.train(plugin="cvae", name="x", epochs=1, quiet=True)
     monkeypatch.setattr(where, Fails(error))
-    with pytest.raises((type(error), UserError)):
+    with pytest.raises((type(error), GtkError)):
         gtk.train(plugin="vae", name="x", epochs=1, quiet=True, overwrite=True)
     assert [item.name for item in old.path.parent.iterdir()] == ["x"]
     assert gtk.load("x").document == old.document

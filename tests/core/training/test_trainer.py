@@ -70,12 +70,7 @@ BIASES = "weights/first.bias"
 @pytest.mark.parametrize(
     ("group", "name", "tensor", "message"),
     [
-        (
-            "training",
-            MOMENT,
-            torch.zeros(3, 16),
-            r"exp_avg' is float32 \(3, 16\) instead of float32",
-        ),
+        ("training", MOMENT, torch.zeros(3, 16), r"exp_avg' is float32 \(3, 16\) instead of"),
         ("training", MOMENT, torch.zeros(16, 16).double(), "is float64 .* instead of float32"),
         ("training", MOMENT, torch.zeros(256), r"\(256,\) instead of float32 \(16, 16\)"),
         ("training", MOMENT, None, "'first/first.weight/exp_avg' is missing"),
@@ -111,6 +106,15 @@ def test_no_tensor_is_used_that_is_not_as_it_should_be(
     bad = replace(state, **{group: {key: it for key, it in tensors.items() if it is not None}})
     with pytest.raises(InvalidValue, match=message):
         toys.trainer(average_decay=0.9).restore(bad)
+
+
+def test_a_training_that_has_begun_has_the_state_of_an_optimizer(tmp_path: Any) -> None:
+    trainer = toys.trainer()
+    trainer.train_step(next(rows(trainer)))
+    state: Any = trainer.state(FakeRun(tmp_path), None)  # type: ignore[arg-type]
+    kept = {name: it for name, it in state.training.items() if not name.startswith("optimizer")}
+    with pytest.raises(InvalidValue, match="'optimizer' is missing"):
+        trainer.restore(replace(state, training=kept))
 
 
 def test_weights_behind_an_average_belong_to_a_training_with_one(tmp_path: Any) -> None:

@@ -1,6 +1,7 @@
 """Files of one request appear together or not at all."""
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,21 @@ def test_two_names_of_one_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="two of these are the same file"):
         write_files({tmp_path / "a.onnx": b"graph", tmp_path / "a.json": b"words"})
     assert (tmp_path / "a.json").read_text() == "old"
+
+
+def test_a_synced_file_is_on_the_disk_before_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    replace = Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+
+    def note(self: Path, target: Path) -> Path:
+        synced.append(0)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", note)
+    write_file(tmp_path / "a", b"1", synced=True)
+    assert synced == [(tmp_path / "a").stat().st_ino, 0, tmp_path.stat().st_ino]
+    write_file(tmp_path / "b", b"1")
+    assert synced[3:] == [0]
