@@ -27,7 +27,7 @@ from gtk.core.storage.run_folder import (
 )
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
-from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.errors import GtkError, InvalidValue, UserError
 from gtk.core.values.output import failure, refuse_link, sync, unwritable
 from gtk.core.values.request import choose_labels
 from gtk.core.values.temporary import beside
@@ -90,6 +90,8 @@ class Run:
             if path.is_symlink() or path.exists():
                 raise FileExistsError(f"{path} exists") from error
             raise failure(f"{path} cannot be made: {error.strerror}", error) from error
+        except GtkError as error:  # it names the folder that nobody will see
+            raise type(error)(str(error).replace(str(partial), str(path))) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return cls(path)
