@@ -75,7 +75,7 @@ def last_metrics(run: Run) -> list[dict[str, Any]]:
 
 def print_stopped(run: Run | None) -> None:
     """Print how to go on with a training that was interrupted, if it has a folder by then."""
-    if run is None:
+    if run is None or run.document.get("finished"):
         return
     saved = max(run.checkpoints.steps(), default=0)
     click.echo(

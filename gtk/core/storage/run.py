@@ -228,9 +228,12 @@ class Run:
 
         return CheckpointFolder(self.path / "checkpoints")
 
-    def replace_settings(self, settings: Settings) -> None:
-        """Write new settings to run.json, as a longer training has them."""
-        self._write_document(**settings.as_document())
+    def replace_settings(self, settings: Settings, *, finished: bool) -> None:
+        """Write to run.json the settings of its training, and whether that has finished.
+
+        It has when everything is written that follows its last step: test line, pictures, report.
+        """
+        self._write_document(**settings.as_document(), finished=finished)
         self.__dict__.pop("settings", None)
 
     def metrics(self) -> list[dict[str, Any]]:

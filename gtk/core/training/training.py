@@ -99,6 +99,7 @@ class Training:
                 torch.set_num_threads(int(run.document["threads"]))
                 self._restore(run)
                 self.trainer.fit(run, self._events)
+                run.replace_settings(self.settings, finished=True)
             finally:
                 torch.set_num_threads(threads)
         return run
@@ -137,11 +138,11 @@ class Training:
                 raise misfit(run, f"{run.checkpoints.folder(step)} does", error) from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
             run.checkpoints.remove_after(step)
+        run.replace_settings(self.settings, finished=False)  # before its test line is cut off
         lost = run.metrics_file.cut_back(metrics_bytes, step or 0)
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
-        run.replace_settings(self.settings)
 
 
 def resumed_training(
@@ -192,7 +193,7 @@ def _check_data(run: Run, training: Training) -> None:
 
 
 def _check_incomplete(run: Run, training: Training) -> None:
-    """Check that a training has steps to take, or test images to evaluate, which it does last."""
+    """Check that a training has steps to take, or anything to write that follows the last."""
     config, total = run.settings.train, training.trainer.schedule.total_steps
     planned, reached = config.epochs, run.checkpoints.latest() or 0
     lines = []
@@ -202,11 +203,10 @@ def _check_incomplete(run: Run, training: Training) -> None:
     stop = EarlyStop(config.patience, lines)
     if not stop.reached and reached < total:
         return
-    written = run.metrics_file.whole_lines()
-    untested = len(training.dataset.test) and all(line["split"] != "test" for line in written)
-    if untested and reached <= total:
+    finished = _finished(run, training.dataset)
+    if not finished and reached <= total:
         return
-    if untested:
+    if not finished:
         raise InvalidValue(
             f"{run.path} has come further than {training.settings.train.epochs} epochs: {reached} "
             f"steps of {planned} planned epochs. Leave {setting('epochs')} out to go on, or ask "
@@ -221,6 +221,15 @@ def _check_incomplete(run: Run, training: Training) -> None:
         f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
         f"epochs in all: {setting('epochs', 2 * planned)}"
     )
+
+
+def _finished(run: Run, dataset: Dataset) -> bool:
+    """Return whether a run has all that follows its last step."""
+    finished: bool | None = run.document.get("finished")
+    if finished is None:  # older versions marked none: the test line was the last of metrics
+        lines = run.metrics_file.whole_lines()
+        return not len(dataset.test) or any(line["split"] == "test" for line in lines)
+    return finished
 
 
 def find_callbacks(chosen: Iterable[str | object]) -> list[object]:

@@ -12,7 +12,7 @@ from gtk.core.values.dataset import Dataset
 from gtk.pictures.figure import write_figure
 from gtk.pictures.latent_map import write_latent_map
 from gtk.pictures.scatter import latent_scatter
-from gtk.plugins.callbacks.picture import EpochPicture, picture_path
+from gtk.plugins.callbacks.picture import EpochPicture, ended, picture_path
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.reconstruction import LatentSpace
 
@@ -36,11 +36,10 @@ class LatentPictures(EpochPicture):
 
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw after an early stop, and write points and images for the report."""
+        """Draw the last weights, and write points and images for the report."""
         super().gtk_train_end(run, model, dataset, progress)
-        # The last epoch is always drawn, but an interrupted or failed training has not reached it.
-        ended = progress.step == progress.total_steps or progress.stopped
-        codes = self._drawn if ended else _codes(model, dataset)
+        # Drawn by now, but of an interrupted or failed training.
+        codes = self._drawn if ended(progress) else _codes(model, dataset)
         if codes is None or not np.isfinite(codes).all():  # not finite where a training failed
             return
         run.pictures.mkdir(exist_ok=True)

@@ -14,7 +14,9 @@ PICTURES = 10
 
 
 class EpochPicture(ABC):
-    """Draws after some epochs, after the last one, and after an early stop."""
+    """Draws after some epochs, and the last weights of a training that has ended by itself."""
+
+    _drawn_at = 0  # the step of the last picture
 
     @abstractmethod
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
@@ -25,12 +27,18 @@ class EpochPicture(ABC):
         """Draw if a picture is due."""
         if picture_due(run, progress):
             self.draw(run, model, dataset, progress)
+            self._drawn_at = progress.step
 
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
-        """Draw if the training has stopped early, in an epoch without a picture."""
-        if progress.stopped and not picture_due(run, progress):
+        """Draw the last weights if no epoch's end has, as after an early stop or a resume."""
+        if ended(progress) and self._drawn_at != progress.step:
             self.draw(run, model, dataset, progress)
+
+
+def ended(progress: Progress) -> bool:
+    """Return whether a training is over by itself, neither interrupted nor failed."""
+    return progress.step == progress.total_steps or bool(progress.stopped)
 
 
 def picture_due(run: Run, progress: Progress) -> bool:

@@ -454,3 +454,75 @@ def test_a_killed_training_stops_early_where_the_other_does(
         assert "train anew with more patience than 2" in str(error.value)
         assert "\n" not in str(error.value)
     assert contents(gtk.load("stopped")) == contents(straight), "a refusal changes nothing"
+
+
+#: What kills a training after its last checkpoint, at each of the steps that follow it.
+FINISHING = {
+    "before the test line": "from gtk.core.training.held_out import HeldOut as at; name = 'test'",
+    "before the map": "import gtk.plugins.callbacks.latents as at; name = 'write_latent_map'",
+    "before the report": "import gtk.plugins.callbacks.report as at; name = 'write_report'",
+    "after the report": "from gtk.core.storage.run import Run as at; name = 'replace_settings'",
+}
+DIE = """
+before = getattr(at, name)
+def die(*given, **named):
+    if named.get("finished") is not False:
+        os._exit(9)
+    before(*given, **named)
+setattr(at, name, die)
+"""
+
+
+@pytest.mark.parametrize("moment", FINISHING)
+def test_what_follows_the_last_step_is_done_again_until_it_is_done(
+    straight: Run, moment: str
+) -> None:
+    start_and_kill(-1, FINISHING[moment] + DIE)
+    run = gtk.load("stopped")
+    assert run.checkpoints.steps()[-1] == 66
+    resume()
+    assert contents(run) == contents(straight)
+    with pytest.raises(InvalidValue, match=r"is complete: 3 epochs, 66 steps\."):
+        gtk.train(resume="stopped", quiet=True)
+    assert contents(run) == contents(straight), "a refusal changes nothing"
+
+
+def test_ctrl_c_twice_after_the_last_step_tells_a_command_that_finishes(straight: Run) -> None:
+    twice = "def die(*given):\n    import signal\n" + 2 * (
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    code = f"import os\n{FINISHING['before the report']}\n{twice}setattr(at, name, die)\n"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()][:-1]
+    line = ["train", "--plugin", "cvae", "--name", "stopped", "--quiet", *options]
+    result = processes.python(code + processes.command(*line))
+    assert result.returncode == 130
+    assert "saved up to step 66. Go on: gtk train --resume stopped" in result.stderr
+    resume()
+    assert contents(gtk.load("stopped")) == contents(straight)
+
+
+def test_a_callback_that_fails_at_the_end_does_not_keep_a_run_from_being_finished() -> None:
+    class Failing:
+        @gtk.hookimpl
+        def gtk_train_end(self) -> None:
+            raise OSError("no more ink")
+
+    gtk.train(plugin="vae", name="done", epochs=1, quiet=True, callbacks=[Failing()])
+    with pytest.raises(InvalidValue, match="is complete"):
+        gtk.train(resume="done", quiet=True)
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_run_of_an_older_version_is_finished_with_its_test_line(tested: bool) -> None:
+    run = gtk.train(plugin="vae", name="done", epochs=1, quiet=True)
+    del run.document["finished"]
+    write_json(run.path / "run.json", run.document)
+    whole = run.metrics_file.path.read_bytes()
+    if tested:
+        with pytest.raises(InvalidValue, match="is complete"):
+            gtk.train(resume="done", quiet=True)
+    else:
+        run.metrics_file.truncate(run.checkpoints.state(22)["metrics_bytes"])
+        gtk.train(resume="done", quiet=True)
+        assert gtk.load("done").document["finished"] is True
+    assert run.metrics_file.path.read_bytes() == whole
