@@ -22,7 +22,13 @@ HEAD = """\
 
 Every command and option of `gtk`, generated from the commands by `python docs/commands.py`; a test
 fails where this page differs from them. `gtk COMMAND --help` prints the same.
-Exit codes: 0 done, 1 the work failed, 2 a mistake in the command, 130 interrupted.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | the work failed |
+| 2 | a mistake in the command |
+| 130, 143, 129 | interrupted, by Ctrl-C, by SIGTERM, or by SIGHUP, as when a terminal closes |
 """
 PLUGIN_OPTIONS = """\
 ## Options of plugins

@@ -57,8 +57,8 @@ def train(
 
     Raises:
         GtkError: something does not exist, does not fit or failed; the message says what.
-        KeyboardInterrupt: the training was interrupted; the first Ctrl-C saves the current step, a
-            second one leaves the last checkpoint.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP has interrupted the training; the first saves
+            the current step, a second one leaves the last checkpoint.
     """
     arguments = locals()  # all parameters; a test compares them with the fields of a request
     _, fit = prepare(TrainRequest(**arguments))

@@ -13,6 +13,7 @@ from gtk.core.registry.plugin_failure import plugin_failure
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.errors import GtkError
+from gtk.core.values.interrupt import interrupt_code
 from gtk.plugins.callbacks.pace import Pace
 
 #: Seconds between two lines about the same work, which is reported for every image.
@@ -99,7 +100,8 @@ class JsonLines:
             if isinstance(failure, GtkError):
                 _print("failed", {"message": str(failure), "exit_code": failure.exit_code})
             elif isinstance(failure, KeyboardInterrupt):
-                _print("failed", {"message": "interrupted", "exit_code": 130})
+                code = interrupt_code(failure)
+                _print("failed", {"message": "interrupted", "exit_code": code})
             elif isinstance(failure, OSError) and not isinstance(failure, BrokenPipeError):
                 _print("failed", {"message": str(failure), "exit_code": 1})
             raise

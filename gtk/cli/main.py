@@ -10,10 +10,11 @@ import click
 
 from gtk.cli.lazy_group import LazyGroup
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
+from gtk.core.values.interrupt import interrupt_code, interruptible
 from gtk.core.values.setting import settings_as_options
 from gtk.core.values.text import visible
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
 #: Packages that an environment which only draws from exported files may lack.
 HEAVY = {
@@ -54,12 +55,16 @@ def gtk() -> None:
 
 @settings_as_options()
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    """Run a command line and return its exit code.
+
+    0 done, 1 failed, 2 usage; interrupted: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
-        if sys.stdout is not None:  # None where a shell has closed it
-            sys.stdout.flush()
+        with interruptible(at_once=True):
+            result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
+            if sys.stdout is not None:  # None where a shell has closed it
+                sys.stdout.flush()
     except click.UsageError as error:
         hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
         message = " ".join(error.format_message().split())
@@ -67,13 +72,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{message}{stop}{hint}", EXIT_USAGE)
     except GtkError as error:
         return _fail(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has stopped reading
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_FAILED
     except BaseException as error:  # SystemExit, too: a plugin that raises it has failed
-        failed = _known_failure(error)
+        failed = _interrupted(error) or _known_failure(error)
         if failed is None:
             raise
         return failed
@@ -85,8 +88,28 @@ def main() -> NoReturn:
     sys.exit(run())
 
 
+def _interrupted(error: BaseException) -> int | None:
+    """Return the exit code of an error that is an interrupt or came from one, else None."""
+    code = interrupt_code(error)
+    if code is not None:
+        _drop_output()  # the terminal may be gone
+    return code
+
+
+def _drop_output() -> None:
+    """Drop output that a closed pipe or terminal does not take; Python would fail on it at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _known_failure(error: BaseException) -> int | None:
     """Report a failure of the installation, a plugin or the disk, and return the exit code."""
+    if isinstance(error, click.Abort):  # click's word for an EOFError, too
+        error = error.__cause__ or error
     missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if missing in HEAVY:
         return _fail(

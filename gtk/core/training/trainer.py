@@ -15,13 +15,13 @@ from gtk.core.storage.run import Run
 from gtk.core.training.clock import Clock
 from gtk.core.training.events import Events
 from gtk.core.training.held_out import HeldOut
-from gtk.core.training.interrupt import interruptible
 from gtk.core.training.learner import Learner
 from gtk.core.training.progress import Progress
 from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.dataset import Dataset
+from gtk.core.values.interrupt import Interrupted, interruptible
 
 
 class Trainer:
@@ -63,7 +63,7 @@ class Trainer:
         """Train to the end; write metrics and checkpoints to the run, and call the callbacks.
 
         Raises:
-            KeyboardInterrupt: the user pressed Ctrl-C; the last step is saved.
+            KeyboardInterrupt: Ctrl-C or a signal asked to end; the last step is saved.
             NonFiniteLoss: a loss or a weight is not finite; the last checkpoint is good.
             UserError: a line of metrics.jsonl is damaged, which the early stop reads.
         """
@@ -77,13 +77,13 @@ class Trainer:
                         break
                     self.train_step(rows)
                     self._clock.images += len(rows)
-                    stopping = interrupt.asked  # read once, since it may change while saving
-                    if self.schedule.anything_due(self.step) or stopping:
+                    signal = interrupt.signal  # read once, since it may change while saving
+                    if self.schedule.anything_due(self.step) or signal:
                         self._clock.stop()
-                        self._after_step(run, events, save=stopping)
+                        self._after_step(run, events, save=bool(signal))
                         self._clock.start()
-                    if stopping and self.step < self.schedule.total_steps:
-                        raise KeyboardInterrupt
+                    if signal and self.step < self.schedule.total_steps:
+                        raise Interrupted(signal)
                 self._finish(run, events)
             finally:
                 self._call_with_model(events.train_end, run)
