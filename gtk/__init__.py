@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from gtk.core.values.errors import (
         GtkError as GtkError,
         InvalidValue as InvalidValue,
+        StopTraining as StopTraining,
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
@@ -80,7 +81,7 @@ _NAMES = {
     "core.values.codes": "Codes",
     "core.values.condition": "Attributes Classes ConditionSpec Numbers",
     "core.values.dataset": "DataSpec Dataset Split",
-    "core.values.errors": "GtkError InvalidValue UserError WorkFailed",
+    "core.values.errors": "GtkError InvalidValue StopTraining UserError WorkFailed",
     "core.values.image": "Image",
     "core.values.noise": "NoiseSpec",
     "core.values.tracking": "track",

@@ -1,7 +1,10 @@
 """The checks of a callback."""
 
+from typing import Any
+
 import pluggy
 
+from gtk.core.storage.run import Run
 from gtk.core.training.events import EventHooks
 from gtk.core.values.errors import UserError
 from gtk.testing.check import CheckFailed, Specimen, checks_in, needs, refuse_changes
@@ -70,19 +73,32 @@ def check_raises_nothing(specimen: Specimen) -> None:
 
 @needs(check_raises_nothing)
 def check_same_bits(specimen: Specimen) -> None:
-    """A training has the same weights and figures with it as without it, bit by bit."""
+    """A training has the same weights and figures with it as without it, bit by bit.
+
+    If it stops the training, those figures that both trainings have are the same.
+    """
     for model, found in watched_trainings(specimen):
         run, alone = found.run, trained(specimen, model, "alone", None)
-        if last_weights(run) != last_weights(alone):
+        ours, theirs = _metrics(run), _metrics(alone)
+        if run.checkpoints.steps()[-1] < alone.checkpoints.steps()[-1]:  # gtk.StopTraining
+            ours, theirs = (
+                {key: it[key] for key in ours if key in theirs} for it in (ours, theirs)
+            )
+        elif last_weights(run) != last_weights(alone):
             raise CheckFailed(
                 f"{model} has other weights with it than without it: do not change the model or "
                 "its mode, call it under torch.no_grad(), and work on copies"
             )
-        if run.metrics() != alone.metrics():
+        if ours != theirs:
             raise CheckFailed(
                 f"{model} has other lines in metrics.jsonl with it than without it: write into "
                 "run.pictures, and leave the run's other files unchanged"
             )
+
+
+def _metrics(run: Run) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the lines of metrics.jsonl by split and step."""
+    return {(line["split"], line["step"]): line for line in run.metrics()}
 
 
 @needs(check_raises_nothing)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end every command in order, with an exit code."""
+"""Ctrl-C, SIGTERM and SIGHUP end every command in order, and a callback ends a training."""
 
 import os
 import signal
@@ -110,3 +110,25 @@ def test_an_interrupt_of_an_import_is_no_traceback(workplace: Path, module: str)
 def test_the_console_script_is_guarded_as_well() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"gtk": "gtk.__main__:main"}
+
+
+STOPPING = """
+import gtk
+from gtk.plugins.callbacks import samples
+class Stopping:
+    @gtk.hookimpl
+    def gtk_epoch_end(self):
+        raise gtk.StopTraining("enough")
+samples.SamplePictures = Stopping
+"""
+
+
+def test_a_callback_that_stops_a_training_is_named_and_the_exit_code_is_0() -> None:
+    line = ["train", "--plugin", "vae", "--hidden-dims", "16", "--epochs", "3", "--name", "stopped"]
+    result = processes.python(STOPPING + processes.command(*line))
+    assert result.returncode == 0
+    assert result.stderr.endswith("stopped by Stopping: enough\n")
+    assert "gtk train --resume stopped\n" in result.stdout
+    assert gtk.load("stopped").report.exists()
+    result = processes.python(STOPPING + processes.command(*line[:1], "--resume", "stopped"))
+    assert gtk.load("stopped").checkpoints.steps() == [22, 44]

@@ -143,6 +143,21 @@ def test_everything_built_in_passes(kind: str, name: str) -> None:
     assert not [result for result in results if result.status != "passed"]
 
 
+class Stopping:
+    """A callback that ends each training in the middle of its second epoch."""
+
+    @gtk.hookimpl
+    def gtk_step_end(self, progress: gtk.Progress) -> None:
+        if progress.step > 25:
+            raise gtk.StopTraining("enough")
+
+
+def test_a_callback_that_ends_trainings_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gtk.plugins.callbacks.curves.CurvePictures", Stopping)
+    results = results_of("callback", "curves")
+    assert not [result for result in results if result.status != "passed"]
+
+
 @pytest.mark.long
 def test_the_whole_kit_passes() -> None:
     results = check_plugin("progress", "callback")

@@ -1,4 +1,4 @@
-"""The events of a training; a callback that fails does not end it."""
+"""The events of a training; a callback may end it in order, and does not by failing."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from gtk.core.registry.installed import describe
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import PluginError
+from gtk.core.values.errors import PluginError, StopTraining
 from gtk.core.values.text import visible
 
 logger = logging.getLogger("gtk")
@@ -72,6 +72,9 @@ class Events:
     Args:
         callbacks: objects whose methods, marked with `gtk.hookimpl`, implement event hooks.
 
+    Attributes:
+        stopped: which callback asked to end the training, and why; empty while none has.
+
     Raises:
         PluginError: a callback implements no hook, or a method has an unknown event's name, takes
             an unknown argument, or is marked as a wrapper or with an order.
@@ -81,6 +84,7 @@ class Events:
         self._manager = pluggy.PluginManager("gtk")
         self._manager.add_hookspecs(EventHooks)
         self._hooks = self._manager.hook
+        self.stopped = ""
         for callback in callbacks:
             try:
                 self._manager.register(callback)
@@ -133,21 +137,33 @@ class Events:
     def _call(self, hook: pluggy.HookCaller, **given: object) -> None:
         """Call every callback that implements the hook, in the order they were given.
 
-        A callback that raises or exits is reported and left out from then on. Pluggy's own call
-        would stop at the first one that raises, before the others.
+        A callback that raises or exits is reported and left out from then on, unless it raises
+        StopTraining, of which the first counts. Pluggy's own call would stop at the first one that
+        raises, before the others.
         """
         for implementation in list(hook.get_hookimpls()):
             arguments = {name: given[name] for name in implementation.argnames}
             try:
                 implementation.function(**arguments)
+            except StopTraining as stop:
+                self.stopped = self.stopped or _stopped(implementation.plugin, stop)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing callback must not stop training
                 self._manager.unregister(implementation.plugin)
-                # The error may quote control characters, from file names for instance.
-                reason = visible(" ".join(f"{type(error).__name__}: {error}".split()))
+                reason = _one_line(f"{type(error).__name__}: {error}")
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s",
                     describe(implementation.plugin), hook.name, reason,
                 )  # fmt: skip
+
+
+def _one_line(text: str) -> str:
+    """Return a text that may quote control characters, from file names for instance."""
+    return visible(" ".join(text.split()))
+
+
+def _stopped(callback: object, stop: StopTraining) -> str:
+    reason = _one_line(str(stop))
+    return f"stopped by {describe(callback)}{': ' if reason else ''}{reason}"
 
 
 def _refused(callback: object, reason: str) -> PluginError:

@@ -16,7 +16,8 @@ class Progress:
         terms: averages since the last report, in the loss's unit.
         images_per_second: over the same steps, without the time in callbacks and checkpoints.
         learning_rate: of the last step, or of the first before any step.
-        stopped: a sentence on why the training ended before its last step, else empty.
+        stopped: why the training ended before its last step, by an early stop or a callback's
+            `gtk.StopTraining`; else empty.
     """
 
     step: int

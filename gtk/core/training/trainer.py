@@ -21,7 +21,7 @@ from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.interrupt import Interrupted, interruptible
+from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
 
 
 class Trainer:
@@ -51,6 +51,7 @@ class Trainer:
         self._reporter = Reporter(self.learner, schedule, config)
         self._held_out = HeldOut(dataset, schedule, config, self._reporter)
         self._clock = Clock()
+        self._stopped = ""  # why it ends before its last step
         self.schedule = schedule
         self.step = 0
 
@@ -62,6 +63,9 @@ class Trainer:
     def fit(self, run: Run, events: Events) -> None:
         """Train to the end; write metrics and checkpoints to the run, and call the callbacks.
 
+        What follows the last step writes the same if it is done again, as a resumed training does
+        that was killed there.
+
         Raises:
             KeyboardInterrupt: Ctrl-C or a signal asked to end; the last step is saved.
             NonFiniteLoss: a loss or a weight is not finite; the last checkpoint is good.
@@ -71,22 +75,33 @@ class Trainer:
         with fork_random_state(self._device), interruptible() as interrupt:
             events.train_start(run, self._progress())
             try:
-                self._clock.start()
-                for rows in self.schedule.batches(self.step, self._device):
-                    if self._held_out.early_stop.reached:
-                        break
-                    self.train_step(rows)
-                    self._clock.images += len(rows)
-                    signal = interrupt.signal  # read once, since it may change while saving
-                    if self.schedule.anything_due(self.step) or signal:
-                        self._clock.stop()
-                        self._after_step(run, events, save=bool(signal))
-                        self._clock.start()
-                    if signal and self.step < self.schedule.total_steps:
-                        raise Interrupted(signal)
+                self._take_steps(run, events, interrupt)
                 self._finish(run, events)
             finally:
                 self._call_with_model(events.train_end, run)
+
+    def _take_steps(self, run: Run, events: Events, interrupt: Interrupt) -> None:
+        """Take the steps that are left, up to an early stop, a callback's stop, or a signal."""
+        self._clock.start()
+        for rows in self.schedule.batches(self.step, self._device):
+            self._stopped = self._reason_to_stop(events)
+            if self._stopped:
+                return
+            self.train_step(rows)
+            self._clock.images += len(rows)
+            signal = interrupt.signal  # read once, since it may change while saving
+            if self.schedule.anything_due(self.step) or signal or events.stopped:
+                self._clock.stop()
+                self._after_step(run, events, save=bool(signal))
+                self._clock.start()
+            if signal and self.step < self.schedule.total_steps:
+                raise Interrupted(signal)
+
+    def _reason_to_stop(self, events: Events) -> str:
+        """Return why no further step is taken, or an empty string."""
+        if self._held_out.early_stop.reached:
+            return str(self._held_out.early_stop)
+        return events.stopped if self.step else ""  # a run without a step cannot be tested
 
     def train_step(self, rows: Tensor) -> None:
         """Take one step on the training images of these rows, (B,), int64, on the device."""
@@ -100,12 +115,12 @@ class Trainer:
             self._report_train(run, events)
         epoch_ends = self.schedule.epoch_ends(self.step)
         checkpoint_due = self.schedule.checkpoint_due(self.step)
-        if epoch_ends or checkpoint_due or save:
+        if epoch_ends or checkpoint_due or save or events.stopped:
             self._reporter.check_terms(run, self.step)
             self._reporter.check_weights(run, self.step)
         if epoch_ends:
             self._call_with_model(events.epoch_end, run)
-        if checkpoint_due or save:
+        if checkpoint_due or save or events.stopped:
             validation = None
             if checkpoint_due and self._config.validated:
                 line = self._held_out.validate(run, self.published, self.step)
@@ -121,7 +136,7 @@ class Trainer:
 
     def _finish(self, run: Run, events: Events) -> None:
         """Report the last terms, and evaluate the weights that sampling uses on the test images."""
-        if self.learner.pending.steps:  # only after an early stop
+        if self.learner.pending.steps:  # only before the last step
             self._report_train(run, events)
         line = self._held_out.test(run)
         if line is not None:
@@ -138,16 +153,15 @@ class Trainer:
     def _progress(
         self, terms: Mapping[str, float] | None = None, images_per_second: float = 0.0
     ) -> Progress:
-        early_stop, total = self._held_out.early_stop, self.schedule.total_steps
         return Progress(
             step=self.step,
-            total_steps=total,
+            total_steps=self.schedule.total_steps,
             epoch=self.schedule.epoch(self.step),
             epochs=self._config.epochs,
             terms=terms or {},
             images_per_second=images_per_second,
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
-            stopped=str(early_stop) if early_stop.reached and self.step < total else "",
+            stopped=self._stopped,
         )
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:

@@ -25,6 +25,10 @@ class ExportMismatch(WorkFailed):
     """An exported file does not compute what PyTorch computes."""
 
 
+class StopTraining(Exception):
+    """Raised by a callback to end the training in order; its message is the reason."""
+
+
 class UserError(GtkError):
     """The request cannot be carried out (exit code 2)."""
 
