@@ -3,10 +3,12 @@
 The public names are imported when they are first used: `import gtk` does not import torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+#: Not from typing, which takes long: nothing here could catch an interrupt of the command `gtk`.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gtk.core.contracts.batch import Batch as Batch
     from gtk.core.contracts.conditioner import (
         Conditioner as Conditioner,
@@ -99,7 +101,9 @@ _RENAMED = {"load": "find_run"}
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - built from the one list of names
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+def __getattr__(name: str) -> "Any":  # noqa: ANN401 - any public name
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module 'gtk' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), _RENAMED.get(name, name))

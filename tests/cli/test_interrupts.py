@@ -107,6 +107,15 @@ def test_an_interrupt_of_an_import_is_no_traceback(workplace: Path, module: str)
     assert result.stderr.strip() == ""
 
 
+def test_an_interrupt_while_python_ends_is_no_traceback(workplace: Path) -> None:
+    code = "import atexit, os, signal\natexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+    (workplace / "sitecustomize.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(workplace)}
+    command = [sys.executable, "-m", "gtk", "recipes"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
+
+
 def test_the_console_script_is_guarded_as_well() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"gtk": "gtk.__main__:main"}

@@ -1,6 +1,7 @@
 """What draws pictures while a training runs."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,26 @@ def test_latents_of_attributes_and_numbers_have_no_colours(
     assert not caplog.records, "a callback failed"
     names = {path.name for path in run.pictures.iterdir()}
     assert {"latents-0001.png", "samples-0001.png", "reconstructions-0001.png"} <= names
+
+
+def test_the_last_weights_are_drawn_once_unless_the_training_was_interrupted() -> None:
+    drawn: list[int] = []
+
+    class Drawing(EpochPicture):
+        def draw(self, run: Any, model: Any, dataset: Any, progress: gtk.Progress) -> None:
+            drawn.append(progress.step)
+
+    run: Any = SimpleNamespace(settings=SimpleNamespace(train=SimpleNamespace(sample_every=1)))
+    facts: dict[str, Any] = {"run": run, "model": None, "dataset": None}
+    for end, expected in (
+        (gtk.Progress(33, 44, 2, 2), [22]),  # by Ctrl-C
+        (gtk.Progress(33, 44, 2, 2, stopped="early"), [22, 33]),
+        (gtk.Progress(22, 44, 1, 2, stopped="early"), [22]),
+    ):
+        drawn.clear()
+        callback = Drawing()
+        callback.gtk_epoch_end(**facts, progress=gtk.Progress(22, 44, 1, 2))
+        callback.gtk_train_end(**facts, progress=end)
+        assert drawn == expected
+    Drawing().gtk_train_end(**facts, progress=gtk.Progress(44, 44, 2, 2))
+    assert drawn[-1] == 44, "as in a training that resumes after its last step"

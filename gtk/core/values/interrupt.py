@@ -1,6 +1,8 @@
 """Interrupts: the signals that ask a program to end, Ctrl-C among them."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +38,8 @@ def interruptible(*, at_once: bool = False) -> Iterator[Interrupt]:
     interrupt = Interrupt()
 
     def note(number: int, _frame: FrameType | None) -> None:
+        if at_once and _torch_is_being_imported():
+            os._exit(128 + number)
         if interrupt.signal or at_once:
             raise Interrupted(number)
         interrupt.signal = number
@@ -55,6 +59,12 @@ def interruptible(*, at_once: bool = False) -> Iterator[Interrupt]:
     finally:
         for number, handler in caught.items():
             signal.signal(number, handler)
+
+
+def _torch_is_being_imported() -> bool:
+    """Return whether an exception would end in C++ code of torch, which aborts the process then."""
+    spec = getattr(sys.modules.get("torch"), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 def interrupt_code(error: BaseException | None) -> int | None:
