@@ -71,7 +71,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         stop = "." if hint and message[-1:].isalnum() else ""
         return _fail(f"{message}{stop}{hint}", EXIT_USAGE)
     except GtkError as error:
-        return _fail(str(error), error.exit_code)
+        return _interrupted(error) or _fail(str(error), error.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, has stopped reading
         _drop_output()
         return EXIT_FAILED

@@ -73,6 +73,10 @@ def interrupt_code(error: BaseException | None) -> int | None:
     Libraries raise errors of their own from an interrupt, and a terminal that is gone cannot be
     told of one: writing to it raises.
     """
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # an error may be its own cause
+        if isinstance(error, KeyboardInterrupt):
+            return getattr(error, "exit_code", 128 + signal.SIGINT)
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return None if error is None else getattr(error, "exit_code", 128 + signal.SIGINT)
+    return None

@@ -74,4 +74,6 @@ def test_an_error_that_came_from_an_interrupt_has_its_code() -> None:
     caused = ImportError("no torch")
     caused.__cause__ = KeyboardInterrupt()
     assert interrupt_code(caused) == 130
-    assert interrupt_code(ValueError("another")) is None
+    own = ValueError("its own cause")
+    own.__cause__ = own
+    assert interrupt_code(own) is None
