@@ -75,8 +75,14 @@ class MetricsFile:
             raise unwritable(self.path, error) from error
 
     def _read(self, size: int | None = None) -> bytes:
-        """Return the first `size` bytes, all by default."""
-        return self.path.read_bytes()[:size] if self.path.exists() else b""
+        """Return the first `size` bytes, all by default; UserError if they cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(-1 if size is None else min(size, os.fstat(file.fileno()).st_size))
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read: {error.strerror}") from error
 
     def whole_lines(self, size: int | None = None) -> list[dict[str, Any]]:
         """Return the lines in the first `size` bytes, without damaged ones."""

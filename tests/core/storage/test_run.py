@@ -1,6 +1,7 @@
 """A run folder is all there is: it rebuilds the model without the data, and is never lost."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -145,6 +146,23 @@ def test_the_best_checkpoint_stands_for_the_run(monkeypatch: pytest.MonkeyPatch)
     assert not np.array_equal(run.sample(seed=1), run.sample(seed=1, checkpoint="latest"))
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json"])
+def test_a_damaged_checkpoint_does_not_stand_for_the_run(
+    small_run: Run, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(shutil.copytree(small_run.path, tmp_path / "copy"))
+    file = run.checkpoints.folder(440) / name
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 4
+    file.write_bytes(content)
+    assert np.array_equal(run.sample(seed=1), small_run.sample(seed=1, checkpoint=308))
+    warning = f"{file} is damaged: the checkpoint of step 308 is used instead"
+    assert [record.getMessage() for record in caplog.records] == [warning]
+    for which in (440, "440", "latest"):
+        with pytest.raises(InvalidValue, match="440/.* is damaged. Choose another with checkpoint"):
+            run.checkpoints.load(run.checkpoints.choose(which))
+
+
 def test_averaged_weights_stand_for_the_run() -> None:
     run = gtk.train(plugin="cvae", epochs=2, average_decay=0.99, quiet=True)
     checkpoint = run.checkpoints.load(run.checkpoints.choose(None))
@@ -216,6 +234,10 @@ def test_a_damaged_run_is_named(
     with pytest.raises(UserError, match=message) as error:
         find_run(path).load_model()
     assert "\n" not in str(error.value)
+    named = re.search(
+        r"anew \(tensor '\S+' is float32 \(.*\) instead of float32 ", str(error.value)
+    )
+    assert bool(named) == ("do not fit" in message)
 
 
 @pytest.mark.parametrize(
