@@ -58,8 +58,10 @@ class Damage(Exception):
 class StoredCheckpoint:
     """The checkpoint of a step, in a folder that may be damaged or not there.
 
-    A file is compared with its digest when it is read, once unless it has changed since. Of a
-    checkpoint without digests, as older versions wrote them, only the formats are checked.
+    A file is read into memory as a whole, so that what was compared with its digest is what is
+    used; decoding it takes twice its size for a moment. It is compared once, unless it has changed
+    since. Of a checkpoint without digests, as older versions wrote them, only the formats are
+    checked.
 
     Every method raises UserError for a file that the user may not read.
     """
