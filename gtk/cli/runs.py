@@ -9,29 +9,33 @@ from gtk.cli.console import make_console
 from gtk.cli.options import runs_option
 from gtk.core.storage.replacement import settle
 from gtk.core.storage.run import Run
-from gtk.core.storage.runs import last_written, list_runs
+from gtk.core.storage.runs import last_written, open_runs
 from gtk.core.values.errors import UserError
+from gtk.core.values.text import visible
 from gtk.plugins.callbacks.number import format_number
 
 
 @click.command()
 @runs_option
 def runs(*, runs: Path) -> None:
-    """List runs: plugin, data, epochs, last loss and age."""
+    """List runs: plugin, data, epochs, last loss, age; of a damaged one its fault."""
     from rich.table import Column, Table
     from rich.text import Text
 
     settle(runs)
-    found = list_runs(runs)
+    found, faults = open_runs(runs)
     console = make_console()
-    if not found:
+    if not (found or faults):
         console.print(f"{runs} has no runs. Make one: gtk train --plugin cvae")
         return
     figures = [Column(title, justify="right") for title in ("epochs", "last loss")]
     table = Table("run", "plugin", "data", *figures, "age")
     for run in found:
-        table.add_row(*(Text(cell) for cell in _row(run)))
-    console.print(table)
+        table.add_row(*(Text(visible(cell)) for cell in _row(run)))
+    if found:
+        console.print(table)
+    for name, fault in faults.items():
+        console.print(visible(f"{name} cannot be opened: {fault}"))
 
 
 def _row(run: Run) -> list[str]:

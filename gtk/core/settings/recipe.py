@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.settings.line_number import line_in_json, line_in_toml
+from gtk.core.settings.run_file import FORMAT
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, unknown_name
 from gtk.core.values.text import visible
 from gtk.core.values.user_path import user_path
@@ -18,8 +19,6 @@ from gtk.core.values.user_path import user_path
 TABLES = ("train", "data", "model", "conditioner", "loss")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
-#: The version of run.json that this gtk reads and writes.
-FORMAT = 1
 #: The largest recipe in bytes. A recipe is a page of text, so a larger file is a mistake.
 LARGEST = 1_000_000
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from gtk.core.settings.choice import Settings
+from gtk.core.settings.json_file import damaged
 from gtk.core.storage.metrics_file import MetricsFile
-from gtk.core.storage.run_document import damaged, new_document, read_document, write_json
+from gtk.core.storage.run_document import check_image_size, new_document, read_run, write_json
 from gtk.core.storage.run_folder import (
     DOCUMENT,
     ENTRIES,
@@ -53,10 +54,10 @@ class Run:
 
     def __init__(self, path: Path | str) -> None:
         self.path = user_path(path)
-        self.document = read_document(self._document_file)
+        self.document = read_run(self._document_file)
         try:
-            _ = self.data_spec
-        except (LookupError, TypeError, ValueError) as error:
+            check_image_size(self.data_spec)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise damaged(self._document_file, error) from error
 
     def __repr__(self) -> str:
@@ -131,7 +132,7 @@ class Run:
         except OSError as error:
             raise unwritable(self.path, error) from error
         with lock:
-            found = read_document(self._document_file)
+            found = read_run(self._document_file)
             if json.dumps(found) != json.dumps(self.document):
                 raise UserError(
                     f"{self.path} was changed by another process a moment ago. Try again."
@@ -209,7 +210,7 @@ class Run:
         try:
             return Settings.from_document(self.document)
         except InvalidValue as error:
-            raise InvalidValue(f"{self._document_file} is damaged: {error}") from error
+            raise damaged(self._document_file, error) from error
 
     @cached_property
     def data_spec(self) -> DataSpec:

@@ -3,13 +3,15 @@
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from gtk.core.settings.choice import Settings
-from gtk.core.settings.recipe import FORMAT
-from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import UserError
+from gtk.core.settings.json_file import read_document, read_json
+from gtk.core.settings.run_file import FORMAT, LARGEST_RUN, MOST_VALUES, RunFile, RunFormat
+from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import write_file
 
 
@@ -34,40 +36,30 @@ def image_counts(dataset: Dataset) -> dict[str, int]:
     return {"train": len(dataset.train), "test": len(dataset.test)}
 
 
-def read_document(file: Path) -> dict[str, Any]:
-    """Read a run.json and check that it has what opening a run takes, `data_spec` apart.
+def read_run(file: Path) -> dict[str, Any]:
+    """Read a run.json and check it by its schema.
 
     Raises:
         UserError: it cannot be read, belongs to another gtk, or is damaged.
     """
     try:
-        document: Any = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        found = read_json(file, RunFormat, LARGEST_RUN)["format"]
+        if found == FORMAT:
+            return read_document(file, RunFile, LARGEST_RUN)
+    except FileNotFoundError as error:
         raise UserError(
-            f"{file.parent} is not a run: {file} "
-            f"{'cannot be read' if file.exists() else 'does not exist'}. List runs with: gtk runs"
+            f"{file.parent} is not a run: {file} does not exist. List runs with: gtk runs"
         ) from error
-    if not isinstance(document, dict) or "format" not in document:
-        raise UserError(f"{file.parent} is not a run: {file} has no format")
-    if document["format"] != FORMAT:
-        raise UserError(
-            f"{file} has format {document['format']}, this gtk reads {FORMAT}. Use the gtk that "
-            "made it, or a newer one."
-        )
-    try:
-        for table in ("model", "data", "conditioner", "loss"):
-            _ = document[table]["name"], document["packages"][table]["package"]
-        _ = document["train"]["epochs"], document["data"]["root"]
-        _ = str(document["device"]), int(document["threads"])
-        _ = "".join(document.get("folders", ()))
-    except (LookupError, TypeError, ValueError) as error:
-        raise damaged(file, error) from error
-    return document
+    raise UserError(
+        f"{file} has format {found}, this gtk reads {FORMAT}. Use the gtk that made it, or a newer "
+        "one."
+    )
 
 
-def damaged(file: Path, error: Exception) -> UserError:
-    """Return the error for a run.json that lacks something or holds a wrong value."""
-    return UserError(f"{file} is damaged: {type(error).__name__} {error}")
+def check_image_size(spec: DataSpec) -> None:
+    """Refuse, with InvalidValue, images for which no model can be built."""
+    if prod(spec.image_shape) > MOST_VALUES:
+        raise InvalidValue(f"images of {' x '.join(map(str, spec.image_shape))} are too large")
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-from gtk.core.storage.run_document import read_document
+from gtk.core.storage.run_document import read_run
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import refuse_link
 from gtk.core.values.setting import setting
@@ -118,7 +118,7 @@ def remove_left_overs(path: Path) -> None:
         with suppress(OSError, UserError):
             folders: list[str] = []
             if (before / DOCUMENT).exists():
-                folders = read_document(before / DOCUMENT).get("folders", [])
+                folders = read_run(before / DOCUMENT).get("folders", [])
             check_own(before, path.name, folders)
             found.append(before)
     for item in found:

@@ -1,5 +1,6 @@
 """The folder of runs: the place of a new run, and the run that a name means."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -117,17 +118,28 @@ class RunPlace:
 
 def list_runs(runs: Path) -> list[Run]:
     """Return the runs in a folder, the one written to last first; skip what is not a run."""
-    found = []
+    return open_runs(runs)[0]
+
+
+def open_runs(runs: Path) -> tuple[list[Run], dict[str, str]]:
+    """Return the runs as `list_runs` does, and why the others cannot be opened, by name."""
+    found, faults = [], {}
     for name in _folders(runs):
-        with suppress(UserError):
+        try:
             found.append(Run(runs / name))
-    return sorted(found, key=last_written, reverse=True)
+        except UserError as error:
+            if os.path.lexists(runs / name / "run.json"):
+                faults[name] = str(error)
+    return sorted(found, key=last_written, reverse=True), faults
 
 
 def last_written(run: Run) -> float:
-    """Return when a run was last written to, in seconds since 1970."""
-    files = (run.path / "metrics.jsonl", run.path / "run.json")
-    return max(file.stat().st_mtime for file in files if file.exists())
+    """Return when a run was last written to, in seconds since 1970; 0 if it is gone by now."""
+    times = [0.0]
+    for name in ("metrics.jsonl", "run.json"):
+        with suppress(OSError):
+            times.append((run.path / name).stat().st_mtime)
+    return max(times)
 
 
 def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
@@ -149,7 +161,7 @@ def _find(reference: str | Path, runs: Path | str, *, undo: bool) -> Run:
     runs, path = user_path(runs), user_path(reference)
     for folder in {runs, path.parent}:
         settle(folder, undo=undo)
-    if (runs / path / "run.json").is_file():
+    if os.path.lexists(runs / path / DOCUMENT):
         return Run(runs / path)
     if str(reference) == "latest":
         found = list_runs(runs)

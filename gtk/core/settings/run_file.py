@@ -1,0 +1,107 @@
+"""run.json as a schema: what its entries are, and what an older gtk left out."""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
+
+#: The version of run.json that this gtk reads and writes.
+FORMAT = 1
+#: The largest run.json in bytes; names of classes take most of one.
+LARGEST_RUN = 16 * 2**20
+#: The most values of one image, as in an exported file.
+MOST_VALUES = 1 << 24
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Size = Annotated[int, Meta(ge=1, le=MOST_VALUES)]
+Text = Annotated[str, Meta(max_length=10_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=1_000)]
+
+
+class PluginTable(TypedDict):
+    """A plugin's name, and its options, which its config class checks."""
+
+    name: Name
+
+
+class DataTable(PluginTable):
+    """The data set's name, its options, and the path that it reads."""
+
+    root: str | None
+
+
+class TrainTable(TypedDict):
+    """The trainer's options, which `TrainConfig` checks."""
+
+    epochs: Positive
+    patience: NotRequired[Count]
+
+
+class Package(TypedDict):
+    """The package that a plugin came from."""
+
+    package: Name
+    version: NotRequired[Name]
+
+
+class Packages(TypedDict):
+    """The packages of the four plugins."""
+
+    data: Package
+    model: Package
+    conditioner: Package
+    loss: Package
+
+
+class ConditionTable(TypedDict):
+    """What each image is labelled with; a plugin's kind has entries of its own."""
+
+    names: Annotated[list[str], Meta(min_length=1)]
+    kind: NotRequired[Name]
+    ranges: NotRequired[list[tuple[float, float]]]
+
+
+class DataSpecTable(TypedDict):
+    """The description of the data that the model is built for."""
+
+    name: str
+    channels: Size
+    height: Size
+    width: Size
+    condition: ConditionTable | None
+
+
+class ImageCounts(TypedDict):
+    """The number of images in each split."""
+
+    train: Count
+    test: Count
+
+
+class RunFormat(TypedDict):
+    """What tells an older gtk that it cannot read a newer one's run.json."""
+
+    format: int
+
+
+class RunFile(TypedDict):
+    """run.json: what describes a run, enough to rebuild its model without the data."""
+
+    format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)]
+    created: NotRequired[Text]
+    recipe: NotRequired[Text | None]
+    train: TrainTable
+    data: DataTable
+    model: PluginTable
+    conditioner: PluginTable
+    loss: PluginTable
+    packages: Packages
+    device: Name
+    threads: Annotated[int, Meta(ge=1, le=4096)]
+    data_spec: DataSpecTable
+    images: NotRequired[ImageCounts]
+    content: NotRequired[Text]
+    notes: NotRequired[list[str]]
+    versions: NotRequired[dict[str, Text]]
+    folders: NotRequired[list[Name]]
+    networks: NotRequired[dict[str, Count]]
