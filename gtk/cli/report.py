@@ -6,9 +6,7 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import out_option, overwrite_option, run_argument, runs_option
-from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
-from gtk.core.values.errors import GtkError
 from gtk.core.values.output import check_output_file
 
 
@@ -29,16 +27,4 @@ def report(*, run: str, out: Path | None, overwrite: bool, runs: Path) -> None:
     found = find_run(run, runs)
     if out is not None:
         check_output_file(out, ".html", overwrite=overwrite)
-    make_console().print(write_report(found, network_sizes(found), out))
-
-
-def network_sizes(run: Run) -> dict[str, int]:
-    """Return the parameters of each network; empty where the model cannot be built here."""
-    try:
-        from gtk.core.models.build import build
-        from gtk.core.models.summary import parameter_count
-
-        model, _ = build(run.settings, run.data_spec)
-    except (ImportError, GtkError):  # without torch or the plugin the page leaves them out
-        return {}
-    return {name: parameter_count(item) for name, item in model.networks().items()}
+    make_console().print(write_report(found, out))

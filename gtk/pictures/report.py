@@ -25,29 +25,28 @@ MOST_FRAMES = 100
 COLUMNS = 10
 
 
-def write_report(run: Run, networks: Mapping[str, int], path: Path | None = None) -> Path:
+def write_report(run: Run, path: Path | None = None) -> Path:
     """Write a run's report by rename, over an older one, and return its path.
 
     Args:
         run: finished or not.
-        networks: trainable parameters of each network; empty where they are unknown.
         path: by default the run's own.
 
     Raises:
         UserError: it cannot be written, or one of gtk's own names in the run is a link.
     """
     run.check_links()
-    write_file(path or run.report, report(run, networks).encode(), follow=path is not None)
+    write_file(path or run.report, report(run).encode(), follow=path is not None)
     return path or run.report
 
 
-def report(run: Run, networks: Mapping[str, int]) -> str:
+def report(run: Run) -> str:
     """Return the page, of less than `gtk.pictures.page.LARGEST` bytes."""
     pictures = {kind: read_frames(run.pictures, kind) for kind in ("samples", "reconstructions")}
     points, images = LatentMap.read(run.pictures) or (None, None)
     if points and images:
         pictures["latents"] = {points.epoch: images}
-    return page_with(pictures, lambda chosen: _page(run, networks, chosen, points))
+    return page_with(pictures, lambda chosen: _page(run, chosen, points))
 
 
 def read_frames(folder: Path, kind: str) -> Frames:
@@ -63,7 +62,6 @@ def read_frames(folder: Path, kind: str) -> Frames:
 
 def _page(
     run: Run,
-    networks: Mapping[str, int],
     pictures: Mapping[str, Frames],
     latents: LatentMap | None,
 ) -> str:
@@ -99,7 +97,7 @@ def _page(
         reconstructions=PageGrid(COLUMNS, spec.width),
         latents=latents,
         commands=next_commands(run),
-        settings=settings_tables(run, networks),
+        settings=settings_tables(run),
         environment=environment_tables(run),
     )
 

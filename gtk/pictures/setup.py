@@ -7,9 +7,10 @@ from gtk.core.storage.run import Run
 Tables = dict[str, list[tuple[str, str]]]
 
 
-def settings_tables(run: Run, networks: Mapping[str, int]) -> Tables:
-    """Return a table for each table of run.json, and for the networks if they are known."""
+def settings_tables(run: Run) -> Tables:
+    """Return a table for each table of run.json, and for the networks, which an old one lacks."""
     document = run.document
+    networks = document.get("networks", {})
     return _tables({
         "Data": document["data"],
         "Model": document["model"],

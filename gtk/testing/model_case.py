@@ -16,6 +16,7 @@ from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import new_document
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset, Split, spread
@@ -136,7 +137,7 @@ class ModelCase:
     def create_run(self, name: str) -> Run:
         """Create a run without a checkpoint in a new folder."""
         path = self.folder / "-".join([name, *self.name.split()])
-        return Run.create(path, self.settings, self.dataset, device="cpu", threads=1)
+        return Run.create(path, new_document(self.settings, self.dataset, "cpu", 1, {}))
 
 
 def take_steps(trainer: Trainer, count: int) -> list[dict[str, float]]:

@@ -247,7 +247,7 @@ def nasty_run(run: gtk.Run, folder: Path) -> gtk.Run:
 
 def test_names_do_nothing_in_a_browser(visit: Visit, small_run: gtk.Run, tmp_path: Path) -> None:
     run = nasty_run(small_run, tmp_path)
-    write_report(run, {})
+    write_report(run)
     page = visit(run.report, **PHONE)
     assert page.title() == "cvae on digits · nasty"
     assert page.evaluate("document.documentElement.scrollWidth") == 375
@@ -263,7 +263,7 @@ def test_names_do_nothing_in_a_browser(visit: Visit, small_run: gtk.Run, tmp_pat
 def test_even_markup_that_slips_in_can_neither_act_nor_call(
     browser: Any, small_run: gtk.Run, tmp_path: Path
 ) -> None:
-    text = report(small_run, {})
+    text = report(small_run)
     bad = "<script>document.title='owned'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>"
     file = tmp_path / "page.html"
     file.write_text(text.replace("<main>", f"<main>{bad}"))

@@ -71,3 +71,4 @@ def test_no_torch_is_needed_for_a_report(runs: Path) -> None:
     text = Path("page.html").read_text()
     assert "gtk sample one --label 9" in text
     assert ">9</bdi>" in text
+    assert " parameters" in text, "counted when the run was made: a report builds no model"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gtk
+from gtk.core.models.summary import network_sizes
 from gtk.core.registry.spec import NoConfig
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
@@ -100,14 +101,22 @@ def test_own_images_are_called_by_their_folder(run: gtk.Run) -> None:
     document["data"]["name"] = "folder"
     document["data_spec"]["name"] = "photos"
     (run.path / "run.json").write_text(json.dumps(document))
-    text = report(gtk.Run(run.path), {})
+    text = report(gtk.Run(run.path))
     assert "<h1><bdi>cvae</bdi> on <bdi>photos</bdi></h1>" in text
     assert "<title>cvae on photos" in text
 
 
 def test_the_same_run_gives_the_same_page(run: gtk.Run) -> None:
-    assert report(run, {"decoder": 5}) == report(run, {"decoder": 5})
-    assert "5 parameters" in report(run, {"decoder": 5})
+    assert report(run) == report(run)
+
+
+def test_the_counts_of_parameters_are_those_of_run_json(run: gtk.Run) -> None:
+    assert run.document["networks"] == network_sizes(run.load_model())
+    run.document["networks"] = {"decoder": 1_234_567}
+    assert "1,234,567 parameters" in report(run)
+    assert "Networks" in report(run)
+    del run.document["networks"]  # as before it was recorded
+    assert "Networks" not in report(run)
 
 
 def test_nothing_on_the_page_is_anywhere_else(small_run: gtk.Run) -> None:
@@ -123,8 +132,8 @@ def test_nothing_on_the_page_is_anywhere_else(small_run: gtk.Run) -> None:
 
 
 def test_class_names_are_text_and_nothing_else(run: gtk.Run) -> None:
-    plain = Document(report(run, {}))
-    text = report(renamed(run, NASTY), {})
+    plain = Document(report(run))
+    text = report(renamed(run, NASTY))
     page = Document(text)
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags], "a name became a tag"
     assert [set(facts) for _, facts in page.tags] == [set(facts) for _, facts in plain.tags]
@@ -141,13 +150,14 @@ def test_settings_and_names_of_a_hand_made_run_are_text(run: gtk.Run) -> None:
     document = json.loads((run.path / "run.json").read_text())
     document["data"]["root"] = document["created"] = "<b>x</b>"
     document["versions"]["<b>x</b>"] = document["recipe"] = "<b>x</b>"
+    document["networks"] = {"<b>x</b>": 3}
     (run.path / "run.json").write_text(json.dumps(document))
     lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     for line in lines:
         line["unit"] = '"><b>x</b>'
         line["terms"]["<b>x</b>"] = 1.0
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    text = report(gtk.Run(run.path), {"<b>x</b>": 3})
+    text = report(gtk.Run(run.path))
     assert "<b>x" not in text
     assert text.count("&lt;b&gt;x") > 8
 
@@ -164,7 +174,7 @@ def test_a_page_never_grows_large(run: gtk.Run) -> None:
         for step in range(1, 4000)
     ]  # fmt: skip
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    text = report(renamed(run, tuple(f"{at} " + "long " * 9000 for at in range(10))), {})
+    text = report(renamed(run, tuple(f"{at} " + "long " * 9000 for at in range(10))))
     assert len(text.encode()) < LARGEST == 5_000_000
     assert len(text.encode()) > 0.6 * LARGEST, "there was room for more pictures"
     for kind in ("Samples", "Reconstructions"):
@@ -178,7 +188,7 @@ def test_damaged_pictures_and_metrics_are_left_out(run: gtk.Run) -> None:
     (run.pictures / "latents.json").write_text('{"epoch": 20}')
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write("what\n")
-    text = report(run, {})
+    text = report(run)
     assert 'alt="Samples after epoch 2"' in text
     assert 'alt="Samples after epoch 4"' not in text
     assert 'id="latents"' not in text
@@ -189,7 +199,7 @@ def test_a_run_that_has_just_begun_has_a_page(run: gtk.Run) -> None:
     shutil.rmtree(run.pictures)
     shutil.rmtree(run.path / "checkpoints")
     (run.path / "metrics.jsonl").unlink()
-    text = report(run, {})
+    text = report(run)
     assert "Nothing has been reported yet" in text
     assert "0 of 20 epochs" in text
     assert "gtk sample" not in text

@@ -31,6 +31,11 @@ def parameter_count(module: nn.Module) -> int:
     return sum(item.numel() for item in module.parameters() if item.requires_grad)
 
 
+def network_sizes(model: Model) -> dict[str, int]:
+    """Return the number of trainable parameters of each network."""
+    return {name: parameter_count(item) for name, item in model.networks().items()}
+
+
 def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
     """Take one step of the loss on blank images, two a batch, and list the layers that run."""
     layers: list[Layer] = []

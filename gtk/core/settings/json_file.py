@@ -71,7 +71,7 @@ def decode_json(content: bytes, kind: type[T]) -> T:
     except RecursionError as error:
         raise InvalidValue("it is nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        if "surrogate" in str(error):
+        if b"\\ud" in content.lower():
             return _converted(_with_surrogates(content), kind)
         raise InvalidValue(str(error)) from error
 

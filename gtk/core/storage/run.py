@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.json_file import damaged
 from gtk.core.storage.metrics_file import MetricsFile
-from gtk.core.storage.run_document import check_image_size, new_document, read_run, write_json
+from gtk.core.storage.run_document import check_image_size, read_run, write_json
 from gtk.core.storage.run_folder import (
     DOCUMENT,
     ENTRIES,
@@ -27,7 +27,7 @@ from gtk.core.storage.run_folder import (
     remove_left_overs,
 )
 from gtk.core.values.condition import ConditionSpec
-from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import GtkError, InvalidValue, UserError
 from gtk.core.values.output import failure, refuse_link, sync, unwritable
 from gtk.core.values.request import choose_labels
@@ -65,17 +65,14 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     @classmethod
-    def create(
-        cls, path: Path, settings: Settings, dataset: Dataset, *, device: str, threads: int
-    ) -> "Run":
-        """Make the folder, with its parents, and write its run.json.
+    def create(cls, path: Path, document: Mapping[str, Any]) -> "Run":
+        """Make the folder, with its parents, and write its run.json, a `new_document`.
 
         Raises:
             FileExistsError: the folder exists, perhaps since a moment ago.
             UserError: the folder cannot be written.
             WorkFailed: the disk is full or fails.
         """
-        document = new_document(settings, dataset, device, threads)
         partial = beside(path, "partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

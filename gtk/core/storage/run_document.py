@@ -1,6 +1,7 @@
 """run.json: what describes a run, enough to rebuild its model without the data."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import prod
@@ -15,8 +16,14 @@ from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.output import write_file
 
 
-def new_document(settings: Settings, dataset: Dataset, device: str, threads: int) -> dict[str, Any]:
-    """Return the document of a run that starts now."""
+def new_document(
+    settings: Settings,
+    dataset: Dataset,
+    device: str,
+    threads: int,
+    networks: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return the document of a run that starts now; `networks` has the parameters of each."""
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -28,6 +35,7 @@ def new_document(settings: Settings, dataset: Dataset, device: str, threads: int
         "content": dataset.content,
         "notes": list(dataset.notes),
         "versions": {name: version(name) for name in ("generative-toolkit", "torch", "numpy")},
+        "networks": dict(networks),
     }
 
 
@@ -62,7 +70,7 @@ def check_image_size(spec: DataSpec) -> None:
         raise InvalidValue(f"images of {' x '.join(map(str, spec.image_shape))} are too large")
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file by rename: it is whole or absent, also after a power cut, and no link."""
     content = (json.dumps(document, indent=2) + "\n").encode()
     write_file(path, content, follow=False, synced=True)

@@ -2,16 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.replacement import put_aside, settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import DOCUMENT, is_left_over, is_run
-from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.values.output import check_writable_folder, failure
 from gtk.core.values.setting import setting
@@ -81,9 +81,7 @@ class RunPlace:
         check_run_folder(self._path(settings), overwrite=self.overwrite)
 
     @contextmanager
-    def made(
-        self, settings: Settings, dataset: Dataset, *, device: str, threads: int
-    ) -> Iterator[Run]:
+    def made(self, settings: Settings, document: Mapping[str, Any]) -> Iterator[Run]:
         """Make the run's folder; if another process has just taken the number, take the next.
 
         A run of this name is put aside until the new one has its first checkpoint.
@@ -92,17 +90,15 @@ class RunPlace:
             UserError: the folder exists by now, or cannot be written.
         """
         with ExitStack() as replaced:
-            yield self._make(replaced, settings, dataset, device, threads)
+            yield self._make(replaced, settings, document)
 
-    def _make(
-        self, replaced: ExitStack, settings: Settings, dataset: Dataset, device: str, threads: int
-    ) -> Run:
+    def _make(self, replaced: ExitStack, settings: Settings, document: Mapping[str, Any]) -> Run:
         while True:
             path = self._path(settings)
             if self.overwrite and is_run(path):
                 replaced.enter_context(put_aside(path))
             try:
-                return Run.create(path, settings, dataset, device=device, threads=threads)
+                return Run.create(path, document)
             except FileExistsError:
                 if self.name is not None:
                     check_run_folder(path, overwrite=False)

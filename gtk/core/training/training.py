@@ -10,6 +10,7 @@ import torch
 
 from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
+from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK
 from gtk.core.registry.options import as_table, make_config
@@ -19,7 +20,7 @@ from gtk.core.settings.image_source import load_data
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.replacement import take_back, waiting
 from gtk.core.storage.run import Run, misfit
-from gtk.core.storage.run_document import image_counts
+from gtk.core.storage.run_document import image_counts, new_document
 from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary_files
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
@@ -74,7 +75,10 @@ class Training:
         """
         self._note_short_training()
         threads = self.settings.train.threads or torch.get_num_threads()
-        with place.made(self.settings, self.dataset, device=self._device, threads=threads) as run:
+        document = new_document(
+            self.settings, self.dataset, self._device, threads, network_sizes(self.model)
+        )
+        with place.made(self.settings, document) as run:
             try:
                 return self.go_on(run)
             except BaseException:

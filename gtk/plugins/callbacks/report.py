@@ -1,7 +1,5 @@
 """The report of a run, written when its training ends."""
 
-from gtk.core.contracts.model import Model
-from gtk.core.models.summary import parameter_count
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.pictures.report import write_report
@@ -11,9 +9,7 @@ class RunReport:
     """Writes report.html of a training that finished, stopped early or was interrupted."""
 
     @hookimpl
-    def gtk_train_end(self, run: Run, model: Model) -> None:
+    def gtk_train_end(self, run: Run) -> None:
         """Write it from the run folder, if that has metrics or pictures."""
-        if not (run.metrics_file.path.exists() or run.pictures.exists()):
-            return
-        counts = {name: parameter_count(item) for name, item in model.networks().items()}
-        write_report(run, counts)
+        if run.metrics_file.path.exists() or run.pictures.exists():
+            write_report(run)

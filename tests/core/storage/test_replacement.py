@@ -15,6 +15,7 @@ from gtk.core.settings.choice import Choice
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
 from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import new_document
 from gtk.core.storage.runs import RunPlace, find_resumable, find_run, list_runs
 from gtk.core.training.training import load_dataset
 from gtk.core.values.errors import GtkError, NonFiniteLoss, UserError
@@ -25,14 +26,14 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 @functools.cache
 def ingredients() -> tuple[Any, Any]:
     settings = Choice.by_name("vae", "digits").settle({"epochs": 1}, None)
-    return settings, load_dataset(settings)
+    return settings, new_document(settings, load_dataset(settings), "cpu", 1, {})
 
 
 def begin(folder: Path) -> None:
     """Make a new run called x, up to its first checkpoint; an older one is replaced."""
-    settings, dataset = ingredients()
+    settings, document = ingredients()
     place = RunPlace(folder / "runs", "x", overwrite=True)
-    with place.made(settings, dataset, device="cpu", threads=1) as run, run.locked():
+    with place.made(settings, document) as run, run.locked():
         state = {"metrics_bytes": 0, "pending": {}, "validation": None}
         run.checkpoints.save(Checkpoint(1, {"weight": torch.zeros(1)}, {}, state))
         drop_replaced(run.path)
@@ -55,9 +56,9 @@ def begin_and_die(folder: Path) -> None:
 import os
 from pathlib import Path
 import test_replacement as test
-settings, dataset = test.ingredients()
+settings, document = test.ingredients()
 place = test.RunPlace(Path({str(folder)!r}) / "runs", "x", overwrite=True)
-with place.made(settings, dataset, device="cpu", threads=1) as run:
+with place.made(settings, document) as run:
     os._exit(9)
 """
     path = f"import sys\nsys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
