@@ -18,7 +18,10 @@ from gtk.plugins.callbacks.number import format_number
 @click.command()
 @runs_option
 def runs(*, runs: Path) -> None:
-    """List runs: plugin, data, epochs, last loss, age; of a damaged one its fault."""
+    """List runs: plugin, data, epochs, last loss and age.
+
+    A damaged run is listed with its fault.
+    """
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -40,20 +43,19 @@ def runs(*, runs: Path) -> None:
 
 def _row(run: Run) -> list[str]:
     document = run.document
+    epoch, loss, split = 0, None, ""
     try:
-        metrics = run.metrics()
+        for line in run.metrics_file.lines():
+            epoch = line["epoch"]
+            if "loss" in line["terms"]:
+                loss, split = line["terms"]["loss"], line["split"]
     except UserError as error:  # one damaged file must not hide the other runs
-        epochs, loss = "-", str(error)
+        epochs, figure = "-", str(error)
     else:
-        epochs = f"{metrics[-1]['epoch'] if metrics else 0}/{document['train']['epochs']}"
-        losses = [
-            f"{format_number(line['terms']['loss'])} ({line['split']})"
-            for line in metrics
-            if "loss" in line["terms"]
-        ]
-        loss = losses[-1] if losses else "-"
+        epochs = f"{epoch}/{document['train']['epochs']}"
+        figure = "-" if loss is None else f"{format_number(loss)} ({split})"
     written = age(time.time() - last_written(run))
-    return [run.name, document["model"]["name"], run.data_spec.name, epochs, loss, written]
+    return [run.name, document["model"]["name"], run.data_spec.name, epochs, figure, written]
 
 
 def age(seconds: float) -> str:

@@ -70,7 +70,7 @@ def print_finished(run: Run, *, quiet: bool) -> None:
 
 def last_metrics(run: Run) -> list[dict[str, Any]]:
     """Return the last line of each split."""
-    return list({line["split"]: line for line in run.metrics()}.values())
+    return list({line["split"]: line for line in run.metrics_file.lines()}.values())
 
 
 def print_stopped(run: Run | None) -> None:

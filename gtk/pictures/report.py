@@ -1,7 +1,7 @@
 """The report of a run: a page made from the run's folder alone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,14 @@ def report(run: Run) -> str:
     points, images = LatentMap.read(run.pictures) or (None, None)
     if points and images:
         pictures["latents"] = {points.epoch: images}
-    return page_with(pictures, lambda chosen: _page(run, chosen, points))
+    reports: Reports = []
+    damage = ""
+    try:
+        reports = run.metrics()
+    except UserError as error:  # all else can still be shown
+        damage = str(error)
+    commands = next_commands(run)
+    return page_with(pictures, lambda chosen: _page(run, chosen, points, reports, damage, commands))
 
 
 def read_frames(folder: Path, kind: str) -> Frames:
@@ -64,13 +71,10 @@ def _page(
     run: Run,
     pictures: Mapping[str, Frames],
     latents: LatentMap | None,
+    reports: Reports,
+    damage: str,
+    commands: Sequence[str],
 ) -> str:
-    reports: Reports = []
-    damage = ""
-    try:
-        reports = run.metrics()
-    except UserError as error:  # all else can still be shown
-        damage = str(error)
     spec, condition = run.data_spec, known_condition(run)
     heads = [] if condition is None else condition.example_names()
     lasts = {line["split"]: line for line in reports}
@@ -96,7 +100,7 @@ def _page(
         samples=PageGrid(len(heads) or COLUMNS, spec.width, heads),
         reconstructions=PageGrid(COLUMNS, spec.width),
         latents=latents,
-        commands=next_commands(run),
+        commands=commands,
         settings=settings_tables(run),
         environment=environment_tables(run),
     )

@@ -27,10 +27,11 @@ def train_on(run: Run) -> str | None:
     """
     epochs, patience = run.document["train"]["epochs"], run.document["train"].get("patience", 0)
     try:
+        stop = EarlyStop(patience, run.metrics_file.lines() if patience else ())
         metrics = run.metrics()
     except UserError:
         return None
-    if EarlyStop(patience, metrics).reached:
+    if stop.reached:
         return None
     finished = bool(metrics) and metrics[-1]["epoch"] >= epochs
     command = f"gtk train --resume {command_reference(run)}"

@@ -19,7 +19,7 @@ class EarlyStop:
         self._worse = 0
         self._last: Mapping[str, Any] = {}
         for line in lines:
-            if patience and line["split"] == "validation":
+            if patience and line["split"] == "validation" and line.get("monitor") in line["terms"]:
                 self.note(line)
 
     @property

@@ -1,16 +1,38 @@
 """metrics.jsonl: the metrics of a run, a JSON object a line."""
 
 import json
-import math
 import os
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NotRequired, TypedDict, cast
 
-from gtk.core.values.errors import UserError
-from gtk.core.values.ordinary_file import append_to
+from gtk.core.settings.json_file import decode_json
+from gtk.core.settings.run_file import Count
+from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.ordinary_file import append_to, open_ordinary
 from gtk.core.values.output import unwritable, write_file
+
+#: The longest line in bytes: one with a thousand terms has fewer.
+LONGEST_LINE = 2**16
+#: The largest file in bytes that is kept in memory, which takes several times that.
+LARGEST = 16 * 2**20
+
+
+class MetricsLine(TypedDict):
+    """A line of metrics.jsonl: the means of a loss's terms over some images."""
+
+    step: Count
+    epoch: Count
+    split: Literal["train", "validation", "test"]
+    images: NotRequired[Count]
+    unit: NotRequired[str]
+    learning_rate: NotRequired[float]
+    monitor: NotRequired[str]
+    images_from: NotRequired[str]
+    weights_chosen_on: NotRequired[str]
+    terms: dict[str, float]
 
 
 class MetricsFile:
@@ -46,24 +68,81 @@ class MetricsFile:
         Returns:
             A sentence about lines that are lost, an empty string if none are.
         """
-        known = self._read(size)
-        # Split off what follows the last newline: it is empty, unless a line is cut off.
-        *texts, rest = known.split(b"\n")
-        lines = [_line(text) for text in texts]
-        good = [line is not None and line["step"] <= step for line in lines]
-        if len(known) == size and not rest and all(good):
+        read, good = 0, True
+        for text in self._texts(size):
+            read += len(text)
+            good = good and _is_whole(text, step)
+        if good and read == size:
             with self._writing() as file:
                 file.truncate(size)
             return ""
-        kept = [text + b"\n" for text, whole in zip(texts, good, strict=True) if whole]
+        kept = [text for text in self._texts(size) if _is_whole(text, step)]
         # What was lost moved later lines here: the test's, which is written again.
-        while kept and (_line(kept[-1]) or {})["split"] == "test":
+        while kept and _decoded(kept[-1])["split"] == "test":
             kept.pop()
         write_file(self.path, b"".join(kept), follow=False, synced=True)
         return (
             f"{self.path} has lost lines from before step {step}: {len(kept)} whole ones are left, "
             "and patience counts from these"
         )
+
+    def lines(self, size: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the lines in the first `size` bytes, without a last one that a kill cut off.
+
+        Raises:
+            UserError: the file cannot be read, or a line is not what gtk writes.
+        """
+        return (line for _, line in self._records(size))
+
+    def whole_lines(self, size: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the lines in the first `size` bytes, without damaged ones."""
+        return (_decoded(text) for text in self._texts(size) if _is_whole(text))
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return all lines; of a file larger than `LARGEST` evenly chosen ones, for curves.
+
+        The last line of each split is always there.
+
+        Raises:
+            UserError: as `lines`.
+        """
+        size = 0
+        with suppress(OSError):
+            size = self.path.stat().st_size
+        seen, kept = Counter[str](), Counter[str]()  # bytes of each split
+        chosen, last = dict[int, dict[str, Any]](), dict[str, tuple[int, dict[str, Any]]]()
+        for number, (text, line) in enumerate(self._records()):
+            split = line["split"]
+            last[split] = number, line
+            if kept[split] * size <= seen[split] * LARGEST:
+                chosen[number] = line
+                kept[split] += len(text)
+            seen[split] += len(text)
+        chosen |= dict(last.values())
+        return [chosen[number] for number in sorted(chosen)]
+
+    def _records(self, size: int | None = None) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Yield the lines in the first `size` bytes, as they are and as they are read."""
+        for number, text in enumerate(self._texts(size), start=1):
+            try:
+                yield text, _decoded(text)
+            except InvalidValue as error:
+                raise UserError(f"line {number} of {self.path} is damaged: {error}") from error
+
+    def _texts(self, size: int | None = None) -> Iterator[bytes]:
+        """Yield the lines in the first `size` bytes; of one that is too long, pieces."""
+        try:
+            with open_ordinary(self.path) as file:
+                left = os.fstat(file.fileno()).st_size if size is None else size
+                while text := file.readline(LONGEST_LINE + 1):
+                    left -= len(text)
+                    if left < 0 or (len(text) <= LONGEST_LINE and not text.endswith(b"\n")):
+                        return
+                    yield text
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read: {error.strerror}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[BinaryIO]:
@@ -74,42 +153,16 @@ class MetricsFile:
         except OSError as error:
             raise unwritable(self.path, error) from error
 
-    def _read(self, size: int | None = None) -> bytes:
-        """Return the first `size` bytes, all by default; UserError if they cannot be read."""
-        try:
-            with self.path.open("rb") as file:
-                return file.read(-1 if size is None else min(size, os.fstat(file.fileno()).st_size))
-        except FileNotFoundError:
-            return b""
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be read: {error.strerror}") from error
 
-    def whole_lines(self, size: int | None = None) -> list[dict[str, Any]]:
-        """Return the lines in the first `size` bytes, without damaged ones."""
-        found = map(_line, self._read(size).split(b"\n")[:-1])
-        return [line for line in found if line is not None]
-
-    def lines(self, size: int | None = None) -> list[dict[str, Any]]:
-        """Return the lines in the first `size` bytes, without a last one that a kill cut off.
-
-        Raises:
-            UserError: a line is not what gtk writes.
-        """
-        lines = []
-        for number, text in enumerate(self._read(size).split(b"\n")[:-1], start=1):
-            line = _line(text)
-            if line is None:
-                raise UserError(f"line {number} of {self.path} is damaged")
-            lines.append(line)
-        return lines
+def _decoded(text: bytes) -> dict[str, Any]:
+    """Return a line; InvalidValue if it is not what gtk writes."""
+    return cast("dict[str, Any]", decode_json(text, MetricsLine))
 
 
-def _line(text: bytes) -> dict[str, Any] | None:
-    """Return a line, None if it is not what gtk writes."""
+def _is_whole(text: bytes, last: int | None = None) -> bool:
+    """Return whether a line is what gtk writes, and of no step after the `last`."""
     try:
-        line: dict[str, Any] = json.loads(text)
-        numbers = line["step"], line["epoch"], *dict(line["terms"]).values()
-        whole = "split" in line and all(map(math.isfinite, numbers))
-    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
-        return None
-    return line if whole else None
+        line = _decoded(text)
+    except InvalidValue:
+        return False
+    return last is None or line["step"] <= last

@@ -237,10 +237,12 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl: step, epoch, split, images, unit, terms.
 
+        Of a file larger than 16 MiB they are evenly chosen lines, and the last of each split.
+
         Raises:
             UserError: a line of metrics.jsonl is damaged.
         """
-        return self.metrics_file.lines()
+        return self.metrics_file.overview()
 
     def load_model(self, checkpoint: str | int | None = None) -> "Model":
         """Rebuild the model from this folder alone, in eval mode on the CPU.

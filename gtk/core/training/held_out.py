@@ -58,7 +58,7 @@ class HeldOut:
             UserError: a line of metrics.jsonl is damaged.
         """
         patience = self._config.patience
-        self.early_stop = EarlyStop(patience, run.metrics() if patience else ())
+        self.early_stop = EarlyStop(patience, run.metrics_file.lines() if patience else ())
 
     def validate(self, run: Run, model: Model, step: int) -> dict[str, Any]:
         """Evaluate a checkpoint's weights, and return the line that is written about them."""

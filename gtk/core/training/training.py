@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -200,7 +201,7 @@ def _check_incomplete(run: Run, training: Training) -> None:
     """Check that a training has steps to take, or anything to write that follows the last."""
     config, total = run.settings.train, training.trainer.schedule.total_steps
     planned, reached = config.epochs, run.checkpoints.latest() or 0
-    lines = []
+    lines: Iterable[Mapping[str, Any]] = ()
     if config.patience and reached:
         known = run.checkpoints.state(reached)["metrics_bytes"]
         lines = run.metrics_file.whole_lines(known)

@@ -11,22 +11,36 @@ class NotOrdinary(OSError):
     """A path that is a link, a pipe, a device or a folder, or a file that is too large."""
 
 
+def open_ordinary(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open an ordinary file to read it.
+
+    Args:
+        path: the file.
+        follow: whether `path` may be a link; never at a name that gtk itself writes.
+
+    Raises:
+        NotOrdinary: it is not an ordinary file.
+        OSError: it cannot be opened.
+    """
+    return os.fdopen(_open(path, os.O_RDONLY, follow=follow), "rb")
+
+
 def read_ordinary(path: Path, limit: int, *, follow: bool = False) -> bytes:
     """Return the content of an ordinary file.
 
     Args:
         path: the file.
         limit: the largest size in bytes.
-        follow: whether `path` may be a link; never at a name that gtk itself writes.
+        follow: as in `open_ordinary`.
 
     Raises:
         NotOrdinary: it is not an ordinary file, or is larger than `limit`.
         OSError: it cannot be opened or read.
     """
-    with os.fdopen(_open(path, os.O_RDONLY, follow=follow), "rb") as file:
-        status = os.fstat(file.fileno())
-        content = file.read(limit + 1) if status.st_size <= limit else b""
-        if len(content) > limit or status.st_size > limit:
+    with open_ordinary(path, follow=follow) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+        if len(content) > limit or size > limit:
             raise NotOrdinary(None, f"it is larger than {limit:,} bytes")
     return content
 
