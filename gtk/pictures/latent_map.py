@@ -1,16 +1,18 @@
 """A map of latent space: points whose images show under the pointer."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.settings.json_file import read_document
+from gtk.core.settings.run_file import Count, Size
 from gtk.core.values.dataset import spread
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import write_file
 from gtk.pictures.chart import Box
 from gtk.pictures.embedded import Picture
@@ -22,8 +24,12 @@ from gtk.pictures.scatter import plane
 MOST_POINTS = 500
 #: Images side by side in the picture that holds all of them, and their greatest side in pixels.
 COLUMNS, MOST_PIXELS = 25, 64
+#: The largest latents.json in bytes; names of classes take most of one.
+LARGEST_MAP = 4 * 2**20
 #: The most classes that are named below the points.
 MOST_NAMES = 100
+#: No coordinate is larger: with such a one, distances are infinite.
+LARGEST_NUMBER = 1e100
 #: About how many pixels a point's image is wide on the screen.
 THUMB = 96
 #: Between the box's edges and the points.
@@ -46,40 +52,37 @@ class LatentMap:
         cell: width and height of an image in the picture of all of them, `COLUMNS` to a row.
     """
 
-    epoch: int
-    total: int
-    rows: Sequence[int]
-    points: Sequence[Sequence[float]]
-    labels: Sequence[int]
+    epoch: Count
+    total: Count
+    rows: Sequence[Count]
+    points: Sequence[tuple[float, float]]
+    labels: Sequence[Count]
     classes: Sequence[str]
-    axes: Sequence[str]
-    cell: Sequence[int]
+    axes: tuple[str, str]
+    cell: tuple[Size, Size]
     box: ClassVar[Box] = BOX
 
     @classmethod
     def read(cls, folder: Path) -> "tuple[LatentMap, Picture] | None":
         """Read the files of `write_latent_map`; None where they are missing or damaged."""
         try:
-            document: Any = json.loads((folder / "latents.json").read_text(encoding="utf-8"))
-            latents = cls(**document)
+            latents = cls(**read_document(folder / "latents.json", cls, LARGEST_MAP))
             latents.check()
-        except (OSError, ValueError, TypeError, LookupError):
+        except (FileNotFoundError, InvalidValue, TypeError):  # TypeError: an unknown entry
             return None
         images = Picture.read(folder / "latents-images.png")
         return None if images is None else (latents, images)
 
     def check(self) -> None:
-        """Raise ValueError or TypeError for values that `write_latent_map` does not write."""
-        whole = [self.epoch, self.total, *self.cell, *self.rows, *self.labels]
+        """Refuse, with InvalidValue, values of the right types that do not belong together."""
         if not (
-            all(isinstance(number, int) for number in whole)
-            and all(math.isfinite(x) and math.isfinite(y) for x, y in self.points)
-            and all(0 <= label < len(self.classes) for label in self.labels)
+            all(label < len(self.classes) for label in self.labels)
             and 0 < len(self.rows) == len(self.points) == len(self.labels or self.rows)
-            and len(self.axes) == len(self.cell) == 2
-            and min(self.cell) > 0
+            and len(self.rows) <= MOST_POINTS
+            and max(self.cell) <= MOST_PIXELS
+            and all(abs(number) < LARGEST_NUMBER for point in self.points for number in point)
         ):
-            raise ValueError("damaged")
+            raise InvalidValue("its entries do not belong together")
 
     def places(self) -> list[tuple[float, float]]:
         """Return where each point is drawn; a step along x is as long as one along y."""
@@ -147,11 +150,11 @@ def write_latent_map(
         epoch=epoch,
         total=len(codes),
         rows=rows.tolist(),
-        points=[[float(f"{x:.5g}"), float(f"{y:.5g}")] for x, y in points[rows].tolist()],
+        points=[(float(f"{x:.5g}"), float(f"{y:.5g}")) for x, y in points[rows].tolist()],
         labels=labels[rows].tolist() if classes else [],
         classes=list(classes),
-        axes=list(axes),
-        cell=[width, height],
+        axes=(axes[0], axes[1]),
+        cell=(width, height),
     )
     # The picture first: without the points it is unused, but points without it would be damaged.
     sheet = tiled(np.stack(pictures), min(COLUMNS, len(pictures)), 0, 0)

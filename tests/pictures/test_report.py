@@ -263,14 +263,17 @@ def test_attributes_have_points_without_classes(tmp_path: Path) -> None:
     [
         {"labels": [99]}, {"points": [[0, float("nan")]]}, {"points": [[0]]}, {"rows": []},
         {"axes": []}, {"more": 1}, {"cell": ["<b>", 8]}, {"classes": 3},
-        {"labels": [0, 0.5]}, {"cell": [0, 0]},
+        {"labels": [0, 0.5]}, {"cell": [0, 0]}, {"cell": [1, 10**9]}, {"epoch": True},
+        {"epoch": None}, {"points": [[0, 1e308], [0, -1e308]]}, {"points": {}}, {"axes": [1, 2]},
+        {"labels": [-1, 0]}, {"classes": [None]}, {"rows": list(range(501))}, {"total": 10**30},
+        {"rows": json.loads("[" * 900 + "]" * 900)},
     ],
 )  # fmt: skip
 def test_damaged_points_are_none(tmp_path: Path, change: dict[str, Any]) -> None:
     images = np.zeros((2, 1, 8, 8), np.uint8)
     codes = np.eye(2, dtype=np.float32)
     write_latent_map(tmp_path, codes, np.zeros(2, np.int64), ("a",), images, 1)
-    document = json.loads((tmp_path / "latents.json").read_text())
+    document = json.loads((tmp_path / "latents.json").read_text()) | {"classes": ["\udcff"]}
     (tmp_path / "latents.json").write_text(json.dumps(document))
     assert LatentMap.read(tmp_path) is not None
     (tmp_path / "latents.json").write_text(json.dumps(document | change))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 
 import numpy as np
 from filelock import FileLock
@@ -19,6 +19,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from gtk.core.settings.json_file import read_document
+from gtk.core.settings.run_file import Count, DataSpecTable
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import failure, sync
@@ -27,6 +29,19 @@ from gtk.core.values.user_path import user_path
 #: The environment variable for the folder of caches, and the version of their format.
 CACHE_VARIABLE = "GENERATIVE_TOOLKIT_CACHE"
 VERSION = 1
+#: The largest entry.json in bytes; notes and names of classes take most of one.
+LARGEST_ENTRY = 64 * 2**20
+
+
+class EntryFile(TypedDict):
+    """entry.json of the cache: what the arrays beside it hold."""
+
+    version: int
+    content: str
+    count: Count
+    train_count: Count
+    spec: DataSpecTable
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -157,10 +172,12 @@ class CacheEntry:
     def open(self, content: str) -> Dataset | None:
         """Map the images into memory; None if there are none, or others, or not all of them."""
         try:
-            entry = json.loads((self.path / "entry.json").read_text())
+            entry = read_document(self.path / "entry.json", EntryFile, LARGEST_ENTRY)
             if (entry["version"], entry["content"]) != (VERSION, content):
                 return None
             spec, count = DataSpec.from_json(entry["spec"]), entry["train_count"]
+            if count > entry["count"]:
+                return None
             images = self._map((entry["count"], *(self.image_shape or spec.image_shape)))
             with (self.path / "labels.npy").open("rb") as file:
                 labels = npy.read_array(file, allow_pickle=False)

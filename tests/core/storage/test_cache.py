@@ -116,6 +116,19 @@ def endless_labels(entry: Path) -> None:
         np.lib.format.write_array_header_1_0(file, facts)  # type: ignore[arg-type]
 
 
+def entries(**changed: object) -> Callable[[Path], None]:
+    def change(entry: Path) -> None:
+        facts = json.loads((entry / "entry.json").read_text())
+        (entry / "entry.json").write_text(json.dumps(facts | changed))
+
+    return change
+
+
+def pipe(entry: Path) -> None:
+    (entry / "entry.json").unlink()
+    os.mkfifo(entry / "entry.json")
+
+
 def other_condition(entry: Path) -> None:
     facts = json.loads((entry / "entry.json").read_text())
     facts["spec"]["condition"] = "dark, light"
@@ -134,6 +147,11 @@ def other_condition(entry: Path) -> None:
         lambda entry: (entry / "labels.npy").write_bytes(b"PK\x03\x04"),
         endless_labels,
         other_condition,
+        entries(train_count=-2),
+        entries(train_count=6),
+        entries(count=None),
+        entries(notes=[1]),
+        pipe,
         lambda entry: (entry / "entry.json").write_text("{"),
         lambda entry: (entry / "entry.json").write_text("[]"),
     ],
