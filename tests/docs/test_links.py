@@ -54,6 +54,15 @@ def test_the_page_of_commands_is_what_the_commands_say(monkeypatch: pytest.Monke
     )
 
 
+def test_the_schemas_are_those_of_the_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(pages.ROOT / "docs")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    import schemas
+
+    written = {path: path.read_text(encoding="utf-8") for path in schemas.FOLDER.iterdir()}
+    assert written == schemas.schemas(), "write them anew: python docs/schemas.py"
+
+
 @pytest.mark.parametrize("page", ["examples/README.md", "docs/plugins.md", "docs/tutorial.md"])
 def test_every_example_of_a_package_is_linked(page: str) -> None:
     path = pages.ROOT / page
