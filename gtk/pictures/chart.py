@@ -13,6 +13,9 @@ Reports = Sequence[Mapping[str, Any]]
 
 #: How many points of a curve are drawn: about as many as it has pixels.
 MOST_POINTS = 300
+#: Larger values, near the end of what a float holds, are left out: the height of an axis from one
+#: to another is infinite.
+LARGEST_VALUE = 1e100
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,9 @@ def tick_text(value: float, step: float) -> str:
 
 def term_points(reports: Reports, split: str, term: str) -> list[tuple[float, float]]:
     """Return (step, value) of a term in the lines of metrics.jsonl about a split."""
-    return [
+    points = (
         (line["step"], line["terms"][term])
         for line in reports
         if line["split"] == split and term in line["terms"]
-    ]
+    )
+    return [point for point in points if abs(point[1]) <= LARGEST_VALUE]

@@ -166,7 +166,7 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, str]:
         return {}
     found = {}
     for item in fields(config):
-        if "comparable" in item.metadata and item.name in model:
+        if "comparable" in item.metadata and isinstance(model.get(item.name), str):
             value = model[item.name]
             details = [key for key in item.metadata["comparable"].get(value, ()) if key in model]
             found[item.name] = " of ".join([value, *(f"{key} {model[key]}" for key in details)])
