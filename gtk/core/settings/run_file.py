@@ -105,3 +105,4 @@ class RunFile(TypedDict):
     versions: NotRequired[dict[str, Text]]
     folders: NotRequired[list[Name]]
     networks: NotRequired[dict[str, Count]]
+    finished: NotRequired[bool]
