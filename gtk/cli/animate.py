@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
+from gtk.pictures.embedded import Picture
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
@@ -130,11 +132,15 @@ def _training_frames(
 def _read(path: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
+    wrong = UserError(f"{path} is not a picture, or is damaged, or too large. Remove it")
+    picture = Picture.read(path)
+    if picture is None:
+        raise wrong
     try:
-        with Image.open(path) as image:
+        with Image.open(BytesIO(picture.content)) as image:
             return np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is not a picture, or is damaged. Remove it") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise wrong from error
 
 
 def _columns(run: "Run", picture: NDArray[np.uint8]) -> tuple[list[str], tuple[int, int]]:

@@ -10,12 +10,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.ordinary_file import read_ordinary
+
 Item = TypeVar("Item")
 
 #: Frames of a series that are kept before their quality is reduced.
 LEAST_FRAMES = 6
 #: Encodings that are tried in turn: (WebP quality, greatest width in pixels).
 ENCODINGS = ((85, 2000), (70, 1000), (50, 500), (30, 250))
+#: How many times as high as wide a picture that was made smaller may be.
+TALLEST = 3
+#: The most bytes and pixels of a picture that is read. Larger ones would not fit into a page, and
+#: may be a stranger's, made to take minutes.
+MOST_BYTES, MOST_PIXELS = 16 << 20, 25_000_000
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,16 @@ class Picture:
 
     @classmethod
     def read(cls, path: Path) -> "Picture | None":
-        """Read a PNG; None where it is damaged or unreadable, since others can still be shown."""
+        """Read a PNG; None where it is damaged, unreadable or large: others can still be shown."""
         from PIL import Image
 
         try:
-            content = path.read_bytes()
+            content = read_ordinary(path, MOST_BYTES)
             with Image.open(BytesIO(content), formats=["PNG"]) as image:
-                image.load()  # a file that was cut short has a size, but lacks pixels
-                return cls(content, "png", image.width, image.height)
-        except (OSError, SyntaxError, Image.DecompressionBombError):
+                image.verify()  # checksums alone, since decoding many large pictures takes long
+                small = image.width * image.height <= MOST_PIXELS
+                return cls(content, "png", image.width, image.height) if small else None
+        except Exception:  # noqa: BLE001 - Pillow's decoders raise errors of many types
             return None
 
     @classmethod
@@ -65,22 +73,31 @@ class Picture:
         """The picture as a data: URI, whose characters need no escaping."""
         return f"data:image/{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
-    def smaller(self, quality: int, width: int) -> "Picture":
-        """Return it as WebP, no wider than `width`; or itself where that is not smaller."""
+    def smaller(self, quality: int, width: int) -> "Picture | None":
+        """Return it as WebP, no wider than `width`; or itself where that is not smaller.
+
+        None where it cannot be decoded.
+        """
+        try:
+            content, size = self._webp(quality, width)
+        except Exception:  # noqa: BLE001 - as in `read`
+            return None
+        if len(content) >= len(self.content):
+            return self
+        return replace(self, content=content, kind="webp", width=size[0], height=size[1])
+
+    def _webp(self, quality: int, width: int) -> tuple[bytes, tuple[int, int]]:
         from PIL import Image
 
         with Image.open(BytesIO(self.content)) as image:
             pixels = image.convert("RGB")
-        if pixels.width > width:
-            height = max(1, round(pixels.height * width / pixels.width))
-            pixels = pixels.resize((width, height), Image.Resampling.BOX)
+        factor = min(1.0, width / pixels.width, TALLEST * width / pixels.height)
+        if factor < 1:
+            sides = [max(1, round(side * factor)) for side in pixels.size]
+            pixels = pixels.resize((sides[0], sides[1]), Image.Resampling.BOX)
         content = BytesIO()
         pixels.save(content, format="WEBP", quality=quality)
-        if len(content.getvalue()) >= len(self.content):
-            return self
-        return replace(
-            self, content=content.getvalue(), kind="webp", width=pixels.width, height=pixels.height
-        )
+        return content.getvalue(), pixels.size
 
 
 #: Pictures of one kind by epoch.
@@ -108,7 +125,11 @@ def _candidates(series: Mapping[str, Frames]) -> Iterator[dict[str, Frames]]:
     kept = {name: spread(frames, least) for name, frames in series.items()}
     for quality, width in ENCODINGS:
         kept = {
-            name: {epoch: picture.smaller(quality, width) for epoch, picture in frames.items()}
+            name: {
+                epoch: small
+                for epoch, picture in frames.items()
+                if (small := picture.smaller(quality, width)) is not None
+            }
             for name, frames in kept.items()
         }
         yield kept

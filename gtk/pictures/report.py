@@ -21,6 +21,8 @@ from gtk.pictures.setup import environment_tables, settings_tables
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 #: The most epochs of one kind of picture, which a slider can show.
 MOST_FRAMES = 100
+#: The most bytes of them that are read.
+MOST_BYTES = 64 << 20
 #: Images side by side in pictures without classes, and in reconstructions.
 COLUMNS = 10
 
@@ -63,7 +65,10 @@ def read_frames(folder: Path, kind: str) -> Frames:
         for path in folder.glob(f"{kind}-*.png")
         if (match := re.fullmatch(rf"{kind}-([0-9]+)", path.stem))
     }
-    frames = {epoch: Picture.read(path) for epoch, path in spread(found, MOST_FRAMES).items()}
+    found = spread(found, MOST_FRAMES)
+    while len(found) > 1 and sum(path.lstat().st_size for path in found.values()) > MOST_BYTES:
+        found = spread(found, len(found) // 2)
+    frames = {epoch: Picture.read(path) for epoch, path in found.items()}
     return {epoch: picture for epoch, picture in frames.items() if picture is not None}
 
 

@@ -13,6 +13,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 #: Grey levels of paper and ink.
 PAPER, INK = 255, 0
 ELLIPSIS = "..."
+#: The most letters of a line; no picture is so wide that it shows more.
+MOST_LETTERS = 1000
 
 
 @cache
@@ -30,15 +32,16 @@ def load_font(size: int) -> Font:
 
 
 def text_width(text: str, size: int) -> int:
-    """Return the width of a line in pixels."""
+    """Return the width of a line in pixels; of a longer one, that of its first letters."""
+    text = text[:MOST_LETTERS]  # Pillow refuses a million, and a class's name may have as many
     return round(load_font(size).getlength(text))
 
 
 def shorten(text: str, size: int, limit: int) -> str:
     """Return as much of a line as fits into `limit` pixels, with an ellipsis where it is cut."""
-    if text_width(text, size) <= limit:
+    if len(text) <= MOST_LETTERS and text_width(text, size) <= limit:
         return text
-    for length in range(len(text) - 1, 0, -1):
+    for length in range(min(len(text), MOST_LETTERS) - 1, 0, -1):
         shortened = text[:length].rstrip() + ELLIPSIS
         if text_width(shortened, size) <= limit:
             return shortened

@@ -99,6 +99,8 @@ def test_the_shell_completes_recipes() -> None:
 
 
 MODEL = '[model]\nname = "cvae"\n'
+#: Every line has the letters of a key, so each might begin it.
+LINES = "# 'epochs', x\n" * 50_000
 MISTAKES: list[tuple[str, str]] = [
     ("summary = 'x'\n[model]\nlatent_dim = = 3", "line 3: not TOML: Invalid value: 'latent_dim ="),
     (f"{MODEL}latent_dim = 3\nlatent_dim = 4", "line 4: not TOML: Cannot overwrite a value"),
@@ -135,9 +137,16 @@ MISTAKES: list[tuple[str, str]] = [
     (f"summary = 3\n{MODEL}", "line 1: summary must be a string, not 3"),
     ("[train]\nepochs = 3", "mine.toml names no model: write name = ... below [model]"),
     ("", "mine.toml names no model: write name = ... below [model]"),
-    (f'{MODEL}"a\\nb\\u001b" = 1', "line 1: [model] a b\\x1b: unknown option of model"),
+    (f'{MODEL}"a\\nb\\u001b" = 1', "line 3: [model] a b\\x1b: unknown option of model"),
     (f"{MODEL}x = {'[' * 3000}", "mine.toml cannot be read: "),
     (f"{MODEL}x = 1{'0' * 5000}", "mine.toml cannot be read: "),
+    (f"{MODEL}x = [[0x{'f' * 5000}]]", "mine.toml has an integer of thousands of digits"),
+    (f"summary = 0x{'f' * 5000}", "mine.toml has an integer of thousands of digits"),
+    (f"{MODEL}{'a.' * 400_000}a = 1", "line 3: a name has more than 20 dots"),
+    (f"{MODEL}x = {{{' a .' * 100_000} a = 1}}", "line 3: a name has more than 20 dots"),
+    (f"{MODEL}[{'a.' * 400_000}a]", "line 3: a name has more than 20 dots"),
+    (f"{MODEL}[train]\n{LINES}epochs = 0", "line 50004: [train] epochs: training: epochs must be"),
+    (f'{MODEL}x = """\n{LINES}"""\n', "line 3: [model] x: unknown option"),
 ]  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """Pictures that a page can hold."""
 
+import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gtk.pictures.embedded import LEAST_FRAMES, Frames, Picture, fitting, spread
 from gtk.pictures.grid import write_png
@@ -75,3 +78,32 @@ def test_a_damaged_picture_is_none(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     assert Picture.read(tmp_path / "folder.png") is None
     assert Picture.read(tmp_path / "absent.png") is None
+
+
+def test_a_large_picture_or_a_pipe_is_none(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    (tmp_path / "long.png").write_bytes(b"\x89PNG" + bytes(20 << 20))
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("/dev/zero")
+    for path in tmp_path.iterdir():
+        assert Picture.read(path) is None, path
+
+
+def test_a_narrow_picture_is_made_lower(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20_000, 100), np.uint8)
+    small = Picture.of(pixels).smaller(85, 2000)
+    assert small is not None
+    assert (small.kind, small.width, small.height) == ("webp", 30, 6000)
+
+
+def test_a_picture_that_cannot_be_decoded_is_left_out_when_there_is_no_room() -> None:
+    whole = noise(120, 0)
+    place = whole.content.index(b"IDAT")
+    length = int.from_bytes(whole.content[place - 4 : place])
+    data = b"IDAT" + bytes(length)
+    rest = whole.content[place + 8 + length :]
+    broken = whole.content[:place] + data + zlib.crc32(data).to_bytes(4) + rest
+    damaged = Picture(broken, "png", 120, 120)
+    frames = {"samples": {1: whole, 2: damaged}}
+    assert fitting(frames, 3 * whole.size) == frames, "a browser shows what it can"
+    assert list(fitting(frames, whole.size)["samples"]) == [1]

@@ -127,3 +127,12 @@ def test_finding_the_font_does_not_import_matplotlib() -> None:
     command = [sys.executable, "-c", f"from pathlib import Path; {code}"]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert result.stdout == f"{Path('DejaVuSans.ttf')} False\n"
+
+
+def test_a_name_of_millions_of_letters_is_cut(tmp_path: Path) -> None:
+    name = "a name " * 200_000
+    assert shorten(name, 12, 200).startswith("a name a name")
+    assert text_width(shorten(name, 12, 200), 12) <= 200
+    long = labelled_grid(noise(2, 8), 2, column_names=[name, "b"], row_names=[name])
+    short = labelled_grid(noise(2, 8), 2, column_names=[name[:900], "b"], row_names=[name[:900]])
+    np.testing.assert_array_equal(long, short)

@@ -238,3 +238,19 @@ def test_a_line_break_in_quotes_is_part_of_a_cell(root: Path) -> None:
     assert set(data.spec.condition.names) == {"two\nlines", "x", "y", 'say "x"'}
     write(root, "file_name,kind", '0.png,"two\nlines"', "1.png,x", "1.png,x")
     assert refusal(root) == "line 5: 1.png is in line 4, too: remove one of the lines"
+
+
+def test_long_cells_and_many_columns_are_refused_in_linear_time(root: Path) -> None:
+    digits = "1" * 120_000
+    write(root, "file_name,x,y", f"0.png,{digits}x,1", f"1.png,{digits}.{digits[:10]},2")
+    message = refusal(root)
+    assert message.startswith(f"line 2: x is '{digits[:80]}...', which is not a number")
+    assert len(message) < 300
+    write(root, ",".join(["file_name", *map(str, range(1_000_000))]), "0.png")
+    assert refusal(root) == "line 1: there are more than 2,001 columns: leave some out"
+
+
+def test_a_long_number_is_a_number(root: Path) -> None:
+    long = f"0.{'3' * 100_000}"
+    write(root, "file_name,x", f"0.png,{long}", "1.png,1", "deep/2.png,2", "deep/3.png,1e0")
+    assert values(load_folder(root))[0] == [np.float32(1 / 3)]

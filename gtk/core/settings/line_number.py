@@ -3,29 +3,67 @@
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Any
+
+#: What ends a TOML statement, or may hide its end: strings, comments, brackets and ends of lines.
+TOKEN = re.compile(
+    r'"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}'
+    r"|'''(?:[^']++|'(?!''))*+'{3,5}"
+    r'|"(?:[^"\\]++|\\.)*+"'
+    r"|'[^']*+'"
+    r"|\#[^\n]*+"
+    r"|[\[\]{}\n]",
+    re.DOTALL,
+)
 
 
 def line_in_toml(text: str, keys: tuple[str, ...]) -> int | None:
     """Return the number of the line on which a table or a key of a valid TOML text begins.
 
-    A line begins something if the text before it is valid by itself; it begins the key if that
-    text lacks the key. So tomllib alone decides what is TOML.
+    Every statement is read by tomllib on its own, so the time grows with the length of the text.
     """
-    lines, found = text.split("\n"), None
-    for number, line in enumerate([*lines, keys[-1]]):
-        if keys[-1] not in line:
-            continue
-        try:
-            before: Any = tomllib.loads("\n".join(lines[:number]))
-        except ValueError:
-            continue  # inside a string or a list of several lines
-        for key in keys:
-            before = before.get(key) if isinstance(before, dict) else None
-        if before is not None:
-            return found
-        found = number + 1
+    header: tuple[str, ...] = ()
+    for line, statement in _statements(text):
+        named = "\\" in statement or any(key in statement for key in keys)
+        if statement.startswith("["):
+            header = _path(tomllib.loads(statement)) if named else ("",)
+            if header[: len(keys)] == keys:
+                return line
+        elif named and header == keys[: len(header)]:
+            found: Any = tomllib.loads(statement)
+            for key in keys[len(header) :]:
+                found = found.get(key) if isinstance(found, dict) else None
+            if found is not None:
+                return line
     return None
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each header and each key with its value, and the number of its first line."""
+    line, start, depth = 1, 0, 0
+    for token in TOKEN.finditer(f"{text}\n"):
+        if token[0] in "[{":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+        elif token[0] == "\n" and depth == 0:
+            whole = text[start : token.start()]
+            statement = whole.strip()
+            if statement and not statement.startswith("#"):
+                yield line, statement
+            line, start = line + whole.count("\n") + 1, token.end()
+
+
+def _path(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever tomllib returns
+    """Return the keys of the only table in a parsed header, [a.b] or [[a.b]]."""
+    keys = []
+    while table:
+        table = table[0] if isinstance(table, list) else table
+        if table:
+            key, table = next(iter(table.items()))
+            keys.append(key)
+    return tuple(keys)
 
 
 def line_in_json(text: str, keys: tuple[str, ...]) -> int | None:

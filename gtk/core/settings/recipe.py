@@ -21,6 +21,12 @@ TABLES = ("train", "data", "model", "conditioner", "loss")
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
 #: The largest recipe in bytes. A recipe is a page of text, so a larger file is a mistake.
 LARGEST = 1_000_000
+#: The most dots in a key, and the end of a message in which a key is looked for. tomllib takes time
+#: quadratic in the dots; a recipe needs one.
+MOST_DOTS, LONGEST_MESSAGE = 20, 2000
+#: The most bits of an integer that a message can show.
+LONGEST_INTEGER = 10_000
+DOT = re.compile(r"[^.\s]\s*\.")
 
 
 @dataclass(frozen=True)
@@ -131,18 +137,36 @@ def _read_text(path: Path) -> str:
 
 
 def _parse_toml(path: Path, text: str) -> dict[str, Any]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if max(len(DOT.findall(part)) for part in re.split("[=,{]", line)) > MOST_DOTS:
+            raise InvalidValue(f"{_place(path, number)}: a name has more than {MOST_DOTS} dots")
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         lines = text.split("\n")
         match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         number = int(match[1]) if match and match[1] else max(1, len(text.rstrip().split("\n")))
         reason = str(error).removesuffix(match[0]) if match else str(error)
         raise InvalidValue(
-            f"{_place(path, number)}: not TOML: {reason}: {lines[number - 1][:80]!r}"
+            f"{_place(path, number)}: not TOML: {reason:.200}: {lines[number - 1][:80]!r}"
         ) from error
     except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
         raise InvalidValue(f"{path} cannot be read: {error}") from error
+    # Python reads hexadecimal numbers of any length, but prints none of more than 4300 digits.
+    if any(number.bit_length() > LONGEST_INTEGER for number in _integers(tables)):
+        raise InvalidValue(f"{path} has an integer of thousands of digits. Write a smaller one.")
+    return tables
+
+
+def _integers(value: Any) -> Iterator[int]:  # noqa: ANN401 - whatever TOML holds
+    """Yield every integer in a parsed text."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, int):
+            yield value
+        elif isinstance(value, dict | list):
+            pending.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _from_run(path: Path, text: str) -> Recipe:
@@ -202,10 +226,11 @@ def _checked(recipe: Recipe) -> Recipe:
 
 def _first_mentioned(keys: Mapping[str, Any], message: str) -> str | None:
     """Return the key that a message mentions first; messages of config classes begin with it."""
+    message = message[:LONGEST_MESSAGE]
     places = {
         match.start(): key
         for key in keys
-        if (match := re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", message))
+        if key in message and (match := re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", message))
     }
     return places[min(places)] if places else None
 

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 
 #: The environment variable that makes the command line show tracebacks.
 TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
+#: The most characters of a name for which a similar one is looked for.
+LONGEST_NAME = 200
 
 
 class GtkError(Exception):
@@ -49,7 +51,8 @@ class PluginError(UserError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
-    near = get_close_matches(name, list(known), n=1)
+    # Comparing takes time quadratic in the length: nobody mistypes a name that is longer.
+    near = get_close_matches(name[:LONGEST_NAME], list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

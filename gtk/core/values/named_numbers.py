@@ -10,12 +10,24 @@ from numpy.typing import NDArray
 from gtk.core.values.condition_spec import ConditionSpec
 from gtk.core.values.errors import InvalidValue, unknown_name
 
+#: The most names: examples and pictures take time and memory quadratic in them.
+MOST_NAMES = 2_000
+
 
 @dataclass(frozen=True)
 class NamedNumbers(ConditionSpec):
-    """A number for each name, float32 (n,); all NaN where it is absent."""
+    """A number for each name, float32 (n,); all NaN where it is absent.
+
+    Raises:
+        InvalidValue: more than `MOST_NAMES` names.
+    """
 
     by_name = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count > MOST_NAMES:
+            raise InvalidValue(f"{self.count:,} {self.nouns[1]} are more than {MOST_NAMES:,}")
 
     def ends(self) -> Iterator[tuple[str, float, float]]:
         """Yield each name with its lowest and highest number."""

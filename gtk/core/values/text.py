@@ -10,9 +10,12 @@ def visible(text: object) -> str:
     These are control characters, marks that change the direction of writing and invalid bytes: an
     escape becomes ``\x1b``, the end of a line ``\n``.
     """
+    text = str(text)
+    if text.isprintable():
+        return text
     return "".join(
         letter
         if letter.isprintable() or letter in JOINERS
         else letter.encode("unicode_escape").decode()
-        for letter in str(text)
+        for letter in text
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ METADATA_KEY, SCHEMA = "gtk", 2
 MOST_VALUES = 1 << 24
 #: The largest fixed batch size.
 LARGEST_BATCH = 1 << 16
+#: The largest number; a whole number in JSON may be larger, which no float can hold.
+MOST = sys.float_info.max
 #: What reading a damaged manifest raises.
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 _DTYPES = {
@@ -123,7 +126,7 @@ def _check_parity(parity: dict[str, Any]) -> None:
             _demand({"largest", "mean", "values"} <= found.keys(), "a difference lacks figures")
             numbers += found.values()
     fits = all(
-        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= MOST
         for number in numbers
     )
     _demand(fits, "a figure of parity is not a finite number of at least 0")

@@ -9,14 +9,19 @@ from pathlib import Path, PurePosixPath
 
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.named_numbers import MOST_NAMES
 from gtk.core.values.text import visible
 
 FILE_NAME = "file_name"
 MOST_BYTES = 64 * 2**20
+MOST_COLUMNS = 1 + MOST_NAMES
+#: The most characters of a cell that a message shows.
+LONGEST_SHOWN = 80
 #: The largest float32, the type of labels.
 LARGEST = 3.4028234e38
 #: A number as people write it, without the "1_000" and "nan" that Python accepts.
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+#: Each digit can be matched in one way only: else a long cell would take time quadratic in it.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -54,11 +59,13 @@ def read_table(path: Path) -> Table:
         raise _wrong(
             path, line, f"{FILE_NAME!r} is the only column: add one with labels, or remove the file"
         )
+    if len(header) > MOST_COLUMNS:
+        raise _wrong(path, line, f"there are more than {MOST_COLUMNS:,} columns: leave some out")
     if "" in header:
         raise _wrong(path, line, "a column has no name: name it")
-    for name in header:
-        if header.count(name) > 1:
-            raise _wrong(path, line, f"column {name!r} occurs twice: rename one")
+    if len(set(header)) < len(header):
+        name = next(name for name in header if header.count(name) > 1)
+        raise _wrong(path, line, f"column {_shown(name)} occurs twice: rename one")
     place = header.index(FILE_NAME)
     table: dict[str, Row] = {}
     for line, cells in rows:
@@ -66,10 +73,11 @@ def read_table(path: Path) -> Table:
             what = f"the line has {len(cells)} cells for {len(header)} columns: give one for each"
             raise _wrong(path, line, what)
         if "" in cells:
-            raise _wrong(path, line, f"{header[cells.index('')]} is empty: write a value")
+            raise _wrong(path, line, f"{_named(header[cells.index('')])} is empty: write a value")
         file_name = _file_name(path, line, cells[place])
         if file_name in table:
-            what = f"{file_name} is in line {table[file_name].line}, too: remove one of the lines"
+            before = f"{_named(file_name)} is in line {table[file_name].line}, too"
+            what = f"{before}: remove one of the lines"
             raise _wrong(path, line, what)
         table[file_name] = Row(line, file_name, (*cells[:place], *cells[place + 1 :]))
     if not table:
@@ -96,13 +104,13 @@ def kind_of(tables: Sequence[Table]) -> type[ConditionSpec]:
     for path, row in rows:
         for name, cell in zip(columns, row.cells, strict=True):
             if NOT_FINITE.fullmatch(cell) or (_numeric(cell) and abs(float(cell)) > LARGEST):
-                what = f"{name} is {cell!r}: write a finite float32 number"
+                what = f"{_named(name)} is {_shown(cell)}: write a finite float32 number"
                 raise _wrong(path, row.line, what)
             if not NUMBER.fullmatch(cell):
                 raise _wrong(
                     path,
                     row.line,
-                    f"{name} is {cell!r}, which is not a number: write numbers into "
+                    f"{_named(name)} is {_shown(cell)}, which is not a number: write numbers into "
                     "several columns, or names of classes into a single one",
                 )
     binary = all(float(cell) in (0, 1) for _, row in rows for cell in row.cells)
@@ -159,8 +167,18 @@ def _file_name(path: Path, line: int, cell: str) -> str:
     """Return a file's name as in a `Listing`."""
     name = PurePosixPath(cell)
     if name.is_absolute() or ".." in name.parts:
-        raise _wrong(path, line, f"{cell!r} leads out of the folder: give a path inside")
+        raise _wrong(path, line, f"{_shown(cell)} leads out of the folder: give a path inside")
     return str(name)
+
+
+def _named(text: str) -> str:
+    """Return a name as a message shows it."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _shown(text: str) -> str:
+    """Return a cell in quotes as a message shows it."""
+    return repr(_named(text))
 
 
 def _wrong(path: Path, line: int, what: str) -> InvalidValue:

@@ -135,3 +135,11 @@ def test_examples_have_names_in_their_order() -> None:
         assert ConditionSpec(("hat", "glasses"), kind).example_names() == ["hat", "glasses"]
     for spec in (numbers, ConditionSpec(("a", "b", "c"))):
         assert len(spec.example_names()) == len(spec.examples())
+
+
+def test_thousands_of_named_numbers_are_refused() -> None:
+    names = tuple(map(str, range(100_000)))
+    with pytest.raises(InvalidValue, match="100,000 attributes are more than 2,000"):
+        ConditionSpec(names, "attributes")
+    with pytest.raises(InvalidValue, match="100,000 numbers are more than 2,000"):
+        ConditionSpec(names, "continuous", ((0.0, 1.0),) * len(names))
