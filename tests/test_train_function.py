@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import pwd
 import re
 import shutil
 from collections.abc import Iterator
@@ -132,6 +133,11 @@ def test_a_tilde_is_the_user_s_home_wherever_a_path_comes_in(
     ):
         assert found.path == home / "runs" / "small"
     assert user_path("~nobody-is-called-this/x") == Path("~nobody-is-called-this/x")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", dict[int, object]().__getitem__)
+    for path in ("~", "~/x"):
+        with pytest.raises(gtk.InvalidValue, match=f"'{path}' begins with ~, but there is no home"):
+            user_path(path)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
@@ -89,9 +89,23 @@ class ImageWriter:
 
 
 def cache_folder() -> Path:
-    """Return the folder of caches: GENERATIVE_TOOLKIT_CACHE, else the platform's."""
+    """Return the folder of caches: GENERATIVE_TOOLKIT_CACHE, else the platform's.
+
+    Raises:
+        UserError: the platform's is in a home that nothing names, as in a container without HOME.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    return user_path(named) if named else user_cache_path("generative-toolkit")
+    if named:
+        return user_path(named)
+    with suppress(RuntimeError):  # some versions of platformdirs raise it, others return ~/...
+        folder = user_cache_path("generative-toolkit")
+        if folder.is_absolute():
+            return folder
+    # Not a folder of a fixed name in /tmp, where another user could make it first.
+    raise UserError(
+        "there is no home directory to keep decoded images and downloads in: set HOME, or name a "
+        f"folder in the environment variable {CACHE_VARIABLE}"
+    )
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable
@@ -296,6 +297,29 @@ def test_the_cache_is_where_the_variable_says(
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv(cache.CACHE_VARIABLE)
     assert cache_folder().name == "generative-toolkit"
+
+
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_without_a_home_the_error_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    monkeypatch.delenv(cache.CACHE_VARIABLE)
+    for name in ("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(pwd, "getpwuid", dict[int, object]().__getitem__)  # as a container's user
+    with pytest.raises(UserError, match=f"no home .* environment variable {cache.CACHE_VARIABLE}"):
+        cache_folder()
+
+
+def test_a_platform_without_an_absolute_folder_is_one_without_a_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(cache.CACHE_VARIABLE)
+    monkeypatch.setattr(cache, "user_cache_path", lambda name: Path("~/.cache") / name)
+    with pytest.raises(UserError, match="no home directory"):
+        cache_folder()
 
 
 def test_a_fingerprint_changes_with_names_sizes_times_and_permissions(tmp_path: Path) -> None:
