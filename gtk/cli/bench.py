@@ -1,16 +1,16 @@
 """`gtk bench`: how fast an exported file or a run is, with PyTorch beside it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console, print_titled
+from gtk.cli.console import make_console, print_json, print_titled
 from gtk.cli.options import integers, json_option, runs_option, source_argument
 from gtk.cli.source import check_file_options, is_exported
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from gtk.exports.bench import Measurable
@@ -68,7 +68,7 @@ def bench(
     found = {size: measurable.measure(size, measuring.SECONDS) for size in chosen}
     if as_json:
         document = _document(measurable, source, found, load)
-        click.echo(json.dumps(document, allow_nan=False))
+        print_json(document)
     else:
         make_console().print(make_table(found, with_torch=measurable.eager is not None))
 
@@ -96,12 +96,13 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
 
 def make_table(found: dict[int, "list[Timing]"], *, with_torch: bool) -> "Table":
     """Return a table with two lines for each batch size: medians, and their quartiles."""
+    from rich.console import Group
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0))  # so that it fits into 60 columns
     torch_titles = ("PyTorch\nms", "images/s", "ratio") if with_torch else ()
     for title in ("batch", "onnxruntime\nms", "images/s", *torch_titles):
-        table.add_column(title, justify="right", overflow="fold")
+        table.add_column(Group(*title.split("\n")), justify="right", overflow="fold")
     for size, timings in found.items():
         cells = [cell for timing in timings for cell in _cells(size, timing)]
         ratio = _ratio(timings)
@@ -114,9 +115,11 @@ def _ratio(timings: "list[Timing]") -> float | None:
     return timings[1].median / timings[0].median if len(timings) > 1 else None
 
 
-def _cells(size: int, timing: "Timing") -> tuple[str, str]:
+def _cells(size: int, timing: "Timing") -> "tuple[Group, str]":
+    from rich.console import Group
+
     quartiles = f"{_milliseconds(timing.lower)}..{_milliseconds(timing.upper)}"
-    return f"{_milliseconds(timing.median)}\n{quartiles}", f"{size / timing.median:,.0f}"
+    return Group(_milliseconds(timing.median), quartiles), f"{size / timing.median:,.0f}"
 
 
 def _milliseconds(seconds: float) -> str:

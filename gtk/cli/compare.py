@@ -96,7 +96,7 @@ def _print_rows(
     for name, values in rows:
         console.print(Text(visible(name)), soft_wrap=False)
         for run, value in zip(names, values, strict=True):
-            line = Text(f"  {visible(run):<{widest}}  {visible(value)}")
+            line = Text(visible(f"  {run:<{widest}}  {value}"))
             console.print(line, soft_wrap=False, overflow="fold")
 
 

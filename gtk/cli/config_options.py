@@ -4,6 +4,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from gtk.cli.console import visible_lines
 from gtk.cli.options import integers
 from gtk.core.registry.options import Option
 from gtk.core.values.errors import UserError
@@ -29,6 +30,10 @@ class HeadedCommand(click.Command):
             if not ctx.resilient_parsing:  # while a shell completes a word, print nothing
                 raise
         return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, whose defaults may be those of a recipe from anywhere."""
+        return visible_lines(super().get_help(ctx))
 
     def help_record(self, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str] | None:
         """Return how an option is typed and what it does, None for an argument."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.config_options import HeadedCommand, click_option, probe
-from gtk.cli.console import make_console, print_columns, print_titled
+from gtk.cli.console import make_console, print_columns, print_line, print_titled
 from gtk.cli.options import (
     USER_PATH,
     number_option,
@@ -139,7 +139,7 @@ def _list_installed() -> None:
             summary = find(DATASET, f"{item.package}/{item.name}").spec.summary
         rows.append((item.name, summary))
     print_columns(("name", "summary"), rows)
-    click.echo("Look at one with: gtk data NAME")
+    print_line("Look at one with: gtk data NAME")
 
 
 def _show(

@@ -1,13 +1,12 @@
 """`gtk export`: parts of a model as ONNX files, proven equal to PyTorch."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from gtk.cli.console import make_console
+from gtk.cli.console import make_console, print_json, print_text
 from gtk.cli.manifest_lines import undecided_rows
 from gtk.cli.options import (
     Decorator,
@@ -134,7 +133,7 @@ def export(
             exported = [export_one(found, out, part=part, **options)]
     if as_json:
         for item in exported:
-            click.echo(json.dumps(_document(item), allow_nan=False))
+            print_json(_document(item))
         return
     console = make_console()
     for item in exported:
@@ -197,12 +196,11 @@ def _print_next(console: "Console", run: Run, item: "Exported") -> None:
     """Show what to do with a file."""
     file = str(item.path)
     for language, snippet in (("Python", python_snippet), ("JavaScript", javascript_snippet)):
-        console.print(f"\n{language}:\n")
-        console.print(snippet(item.contract, file).rstrip("\n"))
+        print_text(f"\n{language}:\n\n{snippet(item.contract, file).rstrip()}\n")
     latent, outputs = item.contract["latent"], item.contract["outputs"]
     draws = [output["name"] for output in outputs] == ["image"]
     if draws and latent is not None and latent["prior"] == "normal":
-        console.print("\ngo on with")
+        print_text("\ngo on with\n")
         console.print(
             f"  gtk sample {shlex.quote(file)}{sample_condition(run)} -n 16 --out samples.png"
         )

@@ -1,12 +1,11 @@
 """`gtk inspect`: what an exported file is, or what a run's parts would be once exported."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.cli.console import make_console, print_titled
+from gtk.cli.console import make_console, print_json, print_line, print_titled
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.cli.options import checkpoint_option, json_option, runs_option, source_argument
 from gtk.cli.source import check_file_options, is_exported
@@ -99,7 +98,7 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
             shown[name] = inspected.as_json()
             lines = _lines(inspected, str(run.path))
         if not as_json:
-            click.echo()
+            print_line()
             print_titled(console, lines)
     if as_json:
         _print_json({"run": str(run.path), "step": loaded.step, "parts": shown})
@@ -129,6 +128,6 @@ def _print_json(document: dict[str, Any]) -> None:
         UserError: a file holds numbers that JSON cannot write, 1e999 for instance.
     """
     try:
-        click.echo(json.dumps(document, allow_nan=False))
+        print_json(document)
     except (ValueError, RecursionError) as error:
         raise UserError(f"the manifest in {document.get('file')} is damaged: {error}") from error

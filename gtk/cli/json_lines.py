@@ -1,13 +1,11 @@
 """`gtk train --json`: one JSON object a line on standard output for every event, for programs."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-
+from gtk.cli.console import print_json
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.plugin_failure import plugin_failure
 from gtk.core.storage.run import Run
@@ -119,4 +117,4 @@ def _position(run: Run, progress: Progress) -> dict[str, Any]:
 
 
 def _print(event: str, document: dict[str, Any]) -> None:
-    click.echo(json.dumps({"event": event, **document}, allow_nan=False))
+    print_json({"event": event, **document})

@@ -4,10 +4,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
+from gtk.cli.console import prepare_streams, print_line
 from gtk.cli.lazy_group import LazyGroup
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.values.interrupt import interrupt_code, interruptible
@@ -15,6 +17,8 @@ from gtk.core.values.setting import settings_as_options
 from gtk.core.values.text import visible
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
+#: The most characters of a message; of a longer one the middle is left out.
+LONGEST_MESSAGE = 4000
 
 #: Packages that an environment which only draws from exported files may lack.
 HEAVY = {
@@ -59,12 +63,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 usage; interrupted: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
     """
+    prepare_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with interruptible(at_once=True):
             result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
-            if sys.stdout is not None:  # None where a shell has closed it
-                sys.stdout.flush()
+            sys.stdout.flush()
     except click.UsageError as error:
         hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
         message = " ".join(error.format_message().split())
@@ -132,6 +136,9 @@ def _known_failure(error: BaseException) -> int | None:
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    # A message may hold names from data, which a terminal must not interpret.
-    click.echo(f"gtk: error: {visible(' '.join(message.split()))}", err=True)
+    shown = visible(" ".join(message.split()))
+    if len(shown) > LONGEST_MESSAGE:  # it quotes a name from a file, which may have any length
+        shown = f"{shown[: LONGEST_MESSAGE // 2]} [...] {shown[-LONGEST_MESSAGE // 2 :]}"
+    with suppress(OSError):  # nobody can be told where the disk of standard error is full
+        print_line(f"gtk: error: {shown}", err=True)
     return code

@@ -48,7 +48,8 @@ def completer(names: Callable[[click.Context], Iterable[str]], *, files: bool = 
     def complete(ctx: click.Context, _: click.Parameter, begun: str) -> "list[CompletionItem]":
         from click.shell_completion import CompletionItem
 
-        found = [CompletionItem(name) for name in names(ctx) if name.startswith(begun)]
+        known = [name for name in names(ctx) if name.startswith(begun) and name.isprintable()]
+        found = [CompletionItem(name) for name in known]
         return found or ([CompletionItem(begun, type="file")] if files else [])
 
     return complete

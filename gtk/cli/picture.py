@@ -23,7 +23,6 @@ from gtk.cli.options import (
 from gtk.cli.source import FileSource, RunSource, Source, check_file_options, is_exported
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
-from gtk.core.values.text import visible
 
 SEED_HELP = "Decides the noise; the same seed gives the same file."
 
@@ -145,8 +144,7 @@ class PictureOptions:
 
     def say(self, summary: str) -> None:
         """Print what the picture holds, and the file if there is one."""
-        text = visible(summary)  # it may name a class, which can be anything
-        make_console().print(text if self.out is None else f"{self.out}: {text}")
+        make_console().print(summary if self.out is None else f"{self.out}: {summary}")
 
 
 def picture_options(

@@ -1,6 +1,5 @@
 """`gtk plugins check`: run the test kit on a plugin."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.config_options import click_option
-from gtk.cli.console import make_console
+from gtk.cli.console import make_console, print_json, print_line
 from gtk.cli.options import json_option
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import DATASET, KINDS, Kind, installed
@@ -67,7 +66,7 @@ def plugins_check(
     specimen = Specimen(chosen, name, data or DEFAULT_DATA, _parse_options(chosen, name, options))
     title = f"{chosen.name} {name!r}{_origin(chosen, name)}"
     if not as_json:
-        click.echo(visible(title))
+        print_line(title)
     results = _run_checks(specimen, quiet=as_json)
     counts = Counter(result.status for result in results)
     if as_json:
@@ -77,7 +76,7 @@ def plugins_check(
             "checks": [vars(result) for result in results],
             "passed": not counts["failed"],
         }
-        click.echo(json.dumps(document))
+        print_json(document)
     if counts["failed"]:
         failed = ", ".join(result.check for result in results if result.status == "failed")
         raise WorkFailed(
@@ -85,7 +84,7 @@ def plugins_check(
         )
     if not as_json:
         skipped = f", {counts['skipped']} had nothing to look at" if counts["skipped"] else ""
-        click.echo(f"{counts['passed']} of {len(results)} checks passed{skipped}")
+        print_line(f"{counts['passed']} of {len(results)} checks passed{skipped}")
 
 
 def _check_data(kind: Kind[Any], name: str, data: str | None) -> None:
@@ -183,7 +182,7 @@ def _run_checks(specimen: "Specimen", *, quiet: bool) -> "list[CheckResult]":
             with redirect_stdout(sys.stderr):  # what a plugin prints is not a result
                 results.append(run_check(check, specimen))
         except KeyboardInterrupt:  # Ctrl-C, or the plugin raises it
-            click.echo(f"Stopped by KeyboardInterrupt in the check '{check_name(check)}'", err=True)
+            print_line(f"Stopped by KeyboardInterrupt in the check '{check_name(check)}'", err=True)
             raise
         if not quiet:
             _print(results[-1])
@@ -193,10 +192,10 @@ def _run_checks(specimen: "Specimen", *, quiet: bool) -> "list[CheckResult]":
 def _print(result: "CheckResult") -> None:
     from rich.text import Text
 
-    line = Text(f"{result.status:<8} ", style=COLORS[result.status])
+    line = Text(visible(f"{result.status:<8} "), style=COLORS[result.status])
     line.append(result.check, style="default")
     console = make_console()
     console.print(line)
     if result.message:
-        message = visible(" ".join(result.message.split()))
-        console.print(Text(f"         {message}"), soft_wrap=False)
+        message = " ".join(result.message.split())
+        console.print(Text(visible(f"         {message}")), soft_wrap=False)

@@ -11,9 +11,10 @@ from gtk.core.values.tracking import heard_by
 def work_shown() -> Iterator[None]:
     """Show a progress bar on standard error for what is tracked inside, if that is a terminal."""
     from rich import progress
-    from rich.console import Console
 
-    console = Console(stderr=True)
+    from gtk.pictures.console import SafeConsole
+
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from gtk.cli.console import print_columns
+from gtk.cli.console import print_columns, print_text
 from gtk.cli.options import completer, recipe_names
 from gtk.core.values.errors import unknown_name
 from gtk.defaults import built_in_names, find_recipe
@@ -18,7 +18,7 @@ def recipes(*, name: str | None) -> None:
     if name is not None:
         if name not in built_in_names():
             raise unknown_name("recipe", name, built_in_names())
-        click.echo(find_recipe(name).text, nl=False)
+        print_text(find_recipe(name).text)
         return
     found = [find_recipe(known) for known in built_in_names()]
     rows = [

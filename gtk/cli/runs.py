@@ -11,7 +11,6 @@ from gtk.core.storage.replacement import settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import last_written, open_runs
 from gtk.core.values.errors import UserError
-from gtk.core.values.text import visible
 from gtk.plugins.callbacks.number import format_number
 
 
@@ -23,7 +22,6 @@ def runs(*, runs: Path) -> None:
     A damaged run is listed with its fault.
     """
     from rich.table import Column, Table
-    from rich.text import Text
 
     settle(runs)
     found, faults = open_runs(runs)
@@ -34,11 +32,11 @@ def runs(*, runs: Path) -> None:
     figures = [Column(title, justify="right") for title in ("epochs", "last loss")]
     table = Table("run", "plugin", "data", *figures, "age")
     for run in found:
-        table.add_row(*(Text(visible(cell)) for cell in _row(run)))
+        table.add_row(*_row(run))
     if found:
         console.print(table)
     for name, fault in faults.items():
-        console.print(visible(f"{name} cannot be opened: {fault}"))
+        console.print(f"{name} cannot be opened: {fault}")
 
 
 def _row(run: Run) -> list[str]:

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from gtk.cli.console import make_console, print_titled
+from gtk.cli.console import make_console, print_line, print_titled
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
 from gtk.plugins.callbacks.number import format_number
@@ -42,7 +40,7 @@ def print_networks(training: "Training") -> None:
 def print_finished(run: Run, *, quiet: bool) -> None:
     """Show the last figures, where everything is, and what to type next."""
     if quiet:
-        click.echo(run.path)
+        print_line(run.path)
         return
     console = make_console()
     for line in last_metrics(run):
@@ -78,7 +76,7 @@ def print_stopped(run: Run | None) -> None:
     if run is None or run.document.get("finished"):
         return
     saved = max(run.checkpoints.steps(), default=0)
-    click.echo(
+    print_line(
         f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
         err=True,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gtk.core.values.errors import GtkError, UserError
 from gtk.core.values.output import write_file
+from gtk.core.values.text import visible
 
 #: The package that the file offers; the file also holds what this imports of gtk.
 START = "gtk.exports.runtime"
@@ -91,7 +92,7 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"{path} exists: give another name, or remove it first")
         write_file(path, single_file().encode())
     except GtkError as error:
-        sys.stderr.write(f"gtk: error: {error}\n")
+        sys.stderr.write(f"gtk: error: {visible(error)}\n")
         return error.exit_code
     return 0
 

@@ -59,4 +59,4 @@ def names_above(names: Sequence[str], pitch: int, across: int, width: int) -> Te
     for index, name in enumerate(shown):
         left = int(column * (index + 0.5) - cell_len(name) / 2)
         line += " " * max(0, left - cell_len(line)) + name
-    return Text(line + "\n")
+    return Text(visible(line)).append("\n")

@@ -10,6 +10,7 @@ from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.text import visible
+from gtk.pictures.console import SafeConsole
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay
@@ -26,7 +27,7 @@ class ProgressDisplay:
     def __init__(
         self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console or Console(stderr=True, markup=False, highlight=False)
+        self._console = console or SafeConsole(stderr=True)
         # A console that cannot move its cursor or draw bars and arrows gets plain lines.
         terminal = (
             self._console.is_terminal
@@ -56,7 +57,7 @@ class ProgressDisplay:
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Start the display."""
         verb = "Resuming" if progress.step else "Training"
-        self._console.print(f"{verb}: {run.path}", soft_wrap=True)
+        self._console.print(visible(f"{verb}: {run.path}"), soft_wrap=True)
         self._display.start(run, progress)
 
     @hookimpl
@@ -74,4 +75,4 @@ class ProgressDisplay:
         """Leave the last state on the screen, and print the reason of an early stop."""
         self._display.end()
         if progress.stopped:
-            self._console.print(progress.stopped, soft_wrap=True)
+            self._console.print(visible(progress.stopped), soft_wrap=True)

@@ -98,7 +98,7 @@ class Screen:
         room = min(40, width - len(before) - len(after) - 2 * len(GAP))
         if room < BAR:
             return _flow([before, after.strip()], width)
-        return [Text(before + GAP).append_text(bar(room, share)).append(GAP + after)]
+        return [Text(visible(before + GAP)).append_text(bar(room, share)).append(GAP + after)]
 
     def _figures(self, progress: Progress) -> list[str]:
         figures = [f"{format_seconds(self._pace.elapsed)} spent"]
@@ -123,7 +123,7 @@ class Screen:
         lines = [_term(name, self._trends[name], column, room) for name in names]
         left_out = len(self._trends) - len(names)
         if left_out:
-            lines.append(Text(f"and {left_out} terms more"))
+            lines.append(Text(visible(f"and {left_out} terms more")))
         return lines
 
 
@@ -151,4 +151,4 @@ def _flow(parts: list[str], width: int) -> list[Text]:
             lines[-1] += GAP + part
         else:
             lines.append(part)
-    return [Text(line) for line in lines]
+    return [Text(visible(line)) for line in lines]

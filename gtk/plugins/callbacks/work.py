@@ -82,7 +82,7 @@ class WorkDisplay:
         width = self._console.width
         if width < cell_len(count + end) + NAME:
             count = ""
-        line = Text(what)
+        line = Text(visible(what))
         line.truncate(max(1, width - cell_len(count + end)), overflow="ellipsis")
         line.append(count)
         room = min(40, width - cell_len(line.plain + end) - 2)
