@@ -32,7 +32,7 @@ def read(path: Path) -> bytes:
         is_file, size = stat.S_ISREG(status.st_mode), status.st_size
         if is_file and size <= LARGEST_FILE:
             with path.open("rb") as file:
-                content = file.read(LARGEST_FILE)
+                content = file.read(size)  # a larger number would be set aside in memory
     except OSError as error:
         raise ExportFileError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
