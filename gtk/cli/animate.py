@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FRAMES, WALK_RATE, TRAINING_RATE = 60, 12, 4
 #: Points that a walk goes through; walks below each other, and side by side without a condition.
 POINTS, ROWS, UNCONDITIONAL_COLUMNS = 4, 2, 8
+#: The most of them: a file may claim millions of classes.
+MOST_COLUMNS = 1000
 #: How many times as long the last picture of a training stays.
 LAST = 6
 
@@ -159,6 +161,8 @@ def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
     """Yield every frame of a walk that ends where it began: a column for each class."""
     spec = source.condition
     names = [] if spec is None else spec.example_names()
+    if len(names) > MOST_COLUMNS:
+        raise InvalidValue(f"{len(names):,} columns are more than {MOST_COLUMNS:,}: use gtk sample")
     labels = None if spec is None else spec.cycle(ROWS * len(names))
     columns = len(names) or UNCONDITIONAL_COLUMNS
     # With a condition all columns of a row go the same way, so that classes compare.

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
+
+#: The most rows of the table.
+MOST_ROWS = 2_000
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,11 +86,14 @@ def _table(condition: ConditionSpec, train: Split, test: Split) -> "Table":
     for title in ("train", "test"):
         table.add_column(title, justify="right")
     figures = [_figures(condition, split) for split in (train, test)]
-    for index, (name, *cells) in enumerate(zip(condition.names, *figures, strict=True)):
+    rows = zip(condition.names, *figures, strict=True)
+    for index, (name, *cells) in enumerate(islice(rows, MOST_ROWS)):
         table.add_row(*([str(index)] if numbered else []), visible(name), *cells)
     if not numbered:
         shares = isinstance(condition, Attributes)
         table.caption = "share of the images that have it" if shares else "lowest .. highest (mean)"
+    elif condition.count > MOST_ROWS:
+        table.caption = f"and {condition.count - MOST_ROWS:,} more"
     return table
 
 

@@ -76,7 +76,7 @@ def _columns(
     """Return the condition of each image, and the names of the columns: a class or example each.
 
     Raises:
-        InvalidValue: options that contradict each other or the model.
+        InvalidValue: options that contradict each other or the model, or too many images.
     """
     if count is not None:
         if labels is not None or rows is not None:
@@ -89,6 +89,17 @@ def _columns(
     rows = rows or ROWS
     if labels in (None, "all"):
         names = spec.example_names()
+        check_count(rows * len(names))
         return spec.cycle(rows * len(names)), names
     wanted = [spec.encode(part.strip()) for part in str(labels).split(",")]
+    check_count(rows * len(wanted))
     return np.stack(wanted * rows), [spec.name(row) for row in wanted]
+
+
+def check_count(total: int) -> None:
+    """Refuse more images than `MOST`, before any is drawn: a file may claim millions of classes."""
+    if total > MOST:
+        raise InvalidValue(
+            f"{total:,} images are more than {MOST:,}: name some classes with --labels, or one "
+            "with --label, and give fewer --rows"
+        )

@@ -301,3 +301,13 @@ def test_mistakes(gtk_command: Command, arguments: list[str], message: str) -> N
     assert result.code == 2
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_of_thousands_of_classes_the_first_are_listed(
+    gtk_command: Command, brought: Callable[..., None]
+) -> None:
+    brought(ConditionSpec(tuple(f"class {index}" for index in range(3000))), [0, 2999])
+    result = gtk_command("data", "digits", "--no-preview")
+    assert result.code == 0
+    assert result.out.count("class ") == 2000 + 1
+    assert "and 1,000 more" in result.out
