@@ -59,6 +59,7 @@ def main() -> int:
 def _kinds(folder: Path) -> dict:
     """Return all kinds, after making the run and the exported file that some need."""
     import readers
+    from run_readers import run_kinds
 
     import gtk
 
@@ -66,7 +67,7 @@ def _kinds(folder: Path) -> dict:
         plugin="cvae", runs=folder, name="run", epochs=1, hidden_dims=8, latent_dim=2, quiet=True
     )
     exported = gtk.export(run, folder / "run.onnx").path
-    return readers.ALONE | readers.file_kinds(exported)
+    return readers.ALONE | readers.file_kinds(exported) | run_kinds(run.path)
 
 
 def _block(kind: "Kind", name: str, first: int, folder: Path, faults: list, end: float) -> int:
