@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gtk.core.values.errors import did_you_mean
+from gtk.core.registry.suggestion import COMMANDS, suggestion
 
 
 class LazyGroup(click.Group):
@@ -46,5 +46,6 @@ class LazyGroup(click.Group):
         """Find the command that is named; suggest the nearest for a misspelt one."""
         name = args[0]
         if name not in self._listed and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"No such command {name!r}.{did_you_mean(name, self._listed)}")
+            near = suggestion(name, self._listed, COMMANDS)
+            ctx.fail(f"No such command {name!r}.{near}")
         return super().resolve_command(ctx, args)

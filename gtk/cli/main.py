@@ -11,6 +11,7 @@ import click
 
 from gtk.cli.console import prepare_streams, print_line
 from gtk.cli.lazy_group import LazyGroup
+from gtk.core.registry.suggestion import OPTIONS, suggestion
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.values.interrupt import interrupt_code, interruptible
 from gtk.core.values.setting import settings_as_options
@@ -71,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except click.UsageError as error:
         hint = f" See: {error.ctx.command_path} --help" if error.ctx else ""
-        message = " ".join(error.format_message().split())
+        message = " ".join(_usage_message(error).split())
         stop = "." if hint and message[-1:].isalnum() else ""
         return _fail(f"{message}{stop}{hint}", EXIT_USAGE)
     except GtkError as error:
@@ -108,6 +109,19 @@ def _drop_output() -> None:
                 stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """Return the message; click would suggest any option with similar letters."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error.format_message()
+    parameters = error.ctx.command.get_params(error.ctx)
+    flags = [flag for item in parameters for flag in (*item.opts, *item.secondary_opts)]
+    options = [flag for flag in flags if flag.startswith("-")]
+    near = suggestion(error.option_name, options, OPTIONS)
+    if not near and "--plugin" in options and error.ctx.obj is None:
+        near = " Plugins have options of their own: name the model with --plugin NAME."
+    return f"{error.message}{near}"
 
 
 def _known_failure(error: BaseException) -> int | None:

@@ -14,9 +14,10 @@ from gtk.cli.options import json_option
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import DATASET, KINDS, Kind, installed
 from gtk.core.registry.options import Option, make_config, options_of
+from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.settings.image_source import find_dataset, split_reference
-from gtk.core.values.errors import InvalidValue, PluginError, WorkFailed, unknown_name
+from gtk.core.values.errors import InvalidValue, PluginError, WorkFailed
 from gtk.core.values.text import visible
 from gtk.defaults import DEFAULT_DATA
 
@@ -153,7 +154,7 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
         if not equals:
             raise InvalidValue(f"--option takes NAME=VALUE, not {text!r}")
         if field not in known:
-            raise unknown_name(f"option of {where}", key, known)
+            raise unknown_option(f"option of {where}", key, known)
         if field in values:
             raise InvalidValue(f"--option gives {field} twice")
         values[field] = _parse_value(known[field], value)

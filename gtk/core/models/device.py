@@ -25,6 +25,8 @@ def resolve_device(name: str) -> torch.device:
             torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+        if reason.startswith("Expected one of"):  # a list of 20 types, most of which nobody has
+            reason = "there is no such type; the usual are cpu, cuda, mps and xpu"
         raise InvalidValue(
             f"device {name!r} cannot be used here ({reason}). Use {setting('device', 'auto')} or "
             f"{setting('device', 'cpu')}."

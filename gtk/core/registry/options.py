@@ -5,7 +5,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
+from gtk.core.registry.suggestion import unknown_option
+from gtk.core.values.errors import InvalidValue, PluginError
 
 Default = TypeVar("Default")
 
@@ -112,7 +113,7 @@ def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # 
     known = [item.name for item in fields(config)]
     for name in values:
         if name not in known:
-            raise unknown_name(f"option of {where}", name, known)
+            raise unknown_option(f"option of {where}", name, known)
     converted = {name: _convert(hints[name], value, name) for name, value in values.items()}
     try:
         return config(**converted)

@@ -1,13 +1,18 @@
 """The error for an unknown plugin, with a hint from the metadata of installed packages."""
 
+import re
+import shlex
 from collections.abc import Collection
 from difflib import get_close_matches
 
 from gtk.core.registry.entry_points import PackageEntry, read_entry_points
-from gtk.core.values.errors import UnknownName, did_you_mean
+from gtk.core.registry.suggestion import example_package, plain, suggested_plugin
+from gtk.core.values.errors import UnknownName
 
 #: Changes to a package's pyproject.toml take effect when it is installed again.
 AGAIN = "install it again (pip install -e .)"
+#: How a name begins or ends that is a path.
+PATH = re.compile(r"[./~\\].*|[A-Za-z]:[\\/].*|.*(/|\\|\.(py|npz|toml|json|ipynb|zip))", re.DOTALL)
 
 
 def unknown_plugin(
@@ -22,18 +27,55 @@ def unknown_plugin(
         groups: the entry point groups that were searched.
     """
     begin = f"unknown {what.replace('dataset', 'data set')} '{name}'."
-    bare = name.rpartition("/")[2]
-    for entry in read_entry_points():
-        if entry.name == bare and entry.group.startswith("gtk") and entry.group not in groups:
-            return UnknownName(f"{begin} {_misplaced(entry, groups)}")
-    again = f"If '{name}' is your own, {AGAIN}."
-    near = did_you_mean(name, known)
-    if near:
-        return UnknownName(f"{begin}{near} {again}")
+    package, _, bare = name.rpartition("/")
     listing = (
         f"Known: {', '.join(sorted(known))}." if len(groups) == 1 else "gtk plugins lists all."
     )
+    if is_path(name):
+        return UnknownName(f"{begin} {_no_path(what)} {listing}")
+    for entry in read_entry_points():
+        if entry.name == bare and entry.group.startswith("gtk") and entry.group not in groups:
+            return UnknownName(f"{begin} {_misplaced(entry, groups)}")
+    missing = _missing_package(what, package, bare)
+    if missing:
+        return UnknownName(f"{begin} {missing}")
+    again = f"If '{name}' is your own, {AGAIN}."
+    near = suggested_plugin(what, bare, known)
+    if near:
+        return UnknownName(f"{begin}{near} {again}")
     return UnknownName(f"{begin} {again} {listing}")
+
+
+def is_path(name: str) -> bool:
+    """Say whether a name is written like a path, not like a plugin's name."""
+    return PATH.fullmatch(name) is not None
+
+
+def _no_path(what: str) -> str:
+    """Return what to do instead of giving a path."""
+    takes = "It takes the name of an installed plugin, not a path."
+    if what == "dataset":
+        return f"{takes} A folder of images is folder:PATH, a file of arrays npz:PATH."
+    kind = "KIND" if what == "plugin" else what
+    return f"{takes} To make a package of your own: gtk plugins new NAME --kind {kind}."
+
+
+def _missing_package(what: str, package: str, bare: str) -> str:
+    """Return which package to install, where that is known, else an empty string."""
+    installed = {plain(entry.package) for entry in read_entry_points()}
+    if package and plain(package) in installed:
+        return ""
+    has_examples = package or what in ("model", "loss", "plugin")
+    example = example_package(package or bare) if has_examples else None
+    if example is not None and plain(example) not in installed:
+        return (
+            f"It is a plugin of {example}, which is not installed: in the folder of gtk's "
+            f"repository, pip install ./examples/{example}"
+        )
+    if package:
+        command = f"pip install {shlex.quote(package)}"
+        return f"Package '{package}' is not installed here. Install it: {command}"
+    return ""
 
 
 def _misplaced(entry: PackageEntry, groups: Collection[str]) -> str:

@@ -11,7 +11,9 @@ from gtk.core.registry.discovery import Plugin
 from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, Kind
 from gtk.core.registry.options import Option, as_table, make_config, options_of
 from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
+from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_request import ARGUMENTS
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
 from gtk.core.settings.plugin_lookup import (
     default_dataset,
@@ -21,7 +23,7 @@ from gtk.core.settings.plugin_lookup import (
     recipe_name,
 )
 from gtk.core.settings.recipe import NO_RECIPE, Recipe, run_tables
-from gtk.core.values.errors import UnknownName, unknown_name
+from gtk.core.values.errors import UnknownName
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ class Choice:
         tables = {table: dict(values) for table, values in self.presets.items()}
         for name, value in values.items():
             if name not in options:
-                raise unknown_name("option", name, options)
+                known = [*options, *(item.name for item in ARGUMENTS)]
+                raise unknown_option("option", name, known)
             tables[options[name].table][options[name].field] = value
         return self.settle_tables(tables, data_root)
 

@@ -1,12 +1,14 @@
 """The source of the images: a data set and its path, as the user writes them, and loading it."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtk.core.registry.discovery import Plugin, find
 from gtk.core.registry.installed import DATASET
 from gtk.core.registry.spec import DatasetSpec
+from gtk.core.registry.unknown_plugin import is_path
 from gtk.core.values.errors import InvalidValue, PluginError, UnknownName
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
@@ -25,6 +27,8 @@ def split_reference(reference: str | None) -> tuple[str | None, Path | None]:
     Raises:
         InvalidValue: nothing follows the colon.
     """
+    if reference is not None and re.match(r"[A-Za-z]:[\\/]", reference):  # a drive of Windows
+        return reference, None
     name, colon, path = (reference or "").partition(":")
     if colon and not path:
         raise InvalidValue(f"{reference!r} has no path. Write {name}:PATH.")
@@ -41,14 +45,21 @@ def find_dataset(name: str) -> Plugin[DatasetSpec]:
     try:
         return find(DATASET, name)
     except UnknownName as error:
-        path = user_path(name)
+        path, shown = user_path(name), visible(name)
         kind = "folder" if path.is_dir() else "npz" if path.suffix == ".npz" else None
-        if kind is None or not path.exists():
+        if kind is not None and path.exists():
+            remedy = (
+                f"To read the images there, use {kind}:{shown}. That is "
+                f"{setting('data', kind)} {setting('data_root', name)}."
+            )
+        elif is_path(name) and not path.exists():
+            remedy = (
+                f"{shown} does not exist. A folder of images is given as folder:PATH, a file of "
+                "arrays as npz:PATH."
+            )
+        else:
             raise
-        raise UnknownName(
-            f"unknown data set '{visible(name)}'. To read the images there, use "
-            f"{kind}:{visible(name)}."
-        ) from error
+        raise UnknownName(f"unknown data set '{shown}'. {remedy}") from error
 
 
 def find_root(spec: DatasetSpec, given: Path | None, path: Path | None) -> Path | None:

@@ -177,6 +177,11 @@ def _find(reference: str | Path, runs: Path | str, *, undo: bool) -> Run:
     names = [run.name for run in list_runs(runs)]
     listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."
     near = did_you_mean(str(reference), names)
+    if (path.suffix and not near) or len(path.parts) > 1:
+        raise UnknownName(
+            f"{path} does not exist: give the folder or the name of a run, or the .onnx file that "
+            f"gtk export wrote.{near or listing} List runs with: gtk runs"
+        )
     raise UnknownName(f"unknown run '{reference}'.{near or listing} List them with: gtk runs")
 
 

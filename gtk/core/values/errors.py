@@ -56,9 +56,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], remedy: str = "") -> UnknownName:
-    """Return the error for an unknown name; it shows the nearest known name, or else all."""
+def unknown_name(
+    what: str, name: str, known: Iterable[str], remedy: str = "", *, near: str | None = None
+) -> UnknownName:
+    """Return the error for an unknown name; it shows the nearest known name, or else all.
+
+    A suggestion that is already made is given as `near`.
+    """
     known = sorted(known)
-    near = did_you_mean(name, known)
+    near = did_you_mean(name, known) if near is None else near
     listing = f" Known: {', '.join(known)}." if known and not near else ""
     return UnknownName(f"unknown {what} '{name}'.{near}{listing}{' ' + remedy if remedy else ''}")

@@ -42,7 +42,10 @@ def check_output_file(path: Path, suffix: str, *, overwrite: bool) -> None:
 def check_writable_folder(path: Path, folder: Path) -> None:
     """Raise UserError for a `path` in a folder that does not exist or cannot be written."""
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        raise UserError(f"{path} cannot be written: {folder} is not a folder you can write to")
+        absent = "" if folder.exists() else ", since it does not exist. Make it first"
+        raise UserError(
+            f"{path} cannot be written: {folder} is not a folder you can write to{absent}"
+        )
 
 
 def write_file(path: Path, content: bytes, *, follow: bool = True, synced: bool = False) -> None:

@@ -1,0 +1,256 @@
+"""Suggestions for names that gtk does not know: what other programs call things, and misspellings.
+
+A table maps an answer to the words for which it is given. The answer is one of gtk's names
+("data"), an option with its value ("device cuda"), or a sentence, for what gtk lacks or has in
+another form.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from gtk.core.values.errors import UnknownName, unknown_name
+from gtk.core.values.setting import setting
+
+Table = Mapping[str, str]
+
+#: How similar a misspelt word is to the right one: 'cvea' is just similar enough to 'cvae'. Words
+#: of a table must be more similar, as there are many.
+SIMILAR, MORE_SIMILAR = 0.75, 0.85
+
+OPTIONS: Table = {
+    # Training.
+    "learning_rate": "lr eta step_size learning_rate_init base_lr",
+    "batch_size": "bs batch mini_batch minibatch_size batch_sz train_batch_size",
+    "epochs": "n_epochs num_epochs max_epochs nb_epochs train_epochs",
+    "adam_beta1": "beta1 b1 betas adam_betas",
+    "adam_beta2": "beta2 b2",
+    "warmup_steps": "warmup warm_up lr_warmup warmup_iters num_warmup_steps",
+    "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy",
+    "clip_norm": "grad_clip clip gradient_clip clip_grad clip_grad_norm max_grad_norm grad_norm "
+    "gradient_clipping gradient_clip_val max_norm",
+    "average_decay": "ema ema_decay ema_rate ema_beta",
+    "flip": "hflip horizontal_flip random_flip mirror",
+    "shift": "translate random_shift",
+    "condition_dropout": "label_dropout class_dropout cond_drop_prob p_uncond",
+    "seed": "random_seed manual_seed rng_seed random_state",
+    "threads": "num_threads n_threads cpus cores cpu_threads",
+    "validation": "val val_split valid validation_split val_size holdout val_fraction",
+    "patience": "early_stopping early_stop",
+    "checkpoint_every": "save_every save_interval save_freq save_steps checkpoint_interval "
+    "ckpt_every checkpoint_freq",
+    "sample_every": "sample_interval sample_freq",
+    "log_every": "log_interval log_freq print_every log_steps logging_steps print_freq",
+    "keep_checkpoints": "save_total_limit max_checkpoints max_to_keep save_top_k",
+    "resume": "continue restart resume_from resume_from_checkpoint ckpt checkpoint ckpt_path",
+    "recipe": "config cfg config_file yaml preset",
+    "callback tensorboard": "tensorboard tb use_tensorboard",
+    # Plugins and their options.
+    "plugin": "model arch architecture model_name model_type",
+    "data": "dataset ds dataset_name train_data training_data",
+    "data_root": "root data_dir data_path data_folder dataset_root dataset_path dataset_dir "
+    "image_dir",
+    "conditioner": "conditioning cond condition_type",
+    "loss": "criterion objective loss_fn loss_function loss_type",
+    "latent_dim": "latent_size latent latents z_dim z_size z nz n_latent num_latents latent_dims "
+    "code_size code_dim bottleneck",
+    "hidden_dims": "hidden_dim hidden_size hidden_sizes hidden hidden_units n_hidden "
+    "hidden_layer_sizes units",
+    "channels": "filters n_filters num_filters feature_maps",
+    "image_size": "img_size im_size size resolution input_size",
+    "normalization": "norm batch_norm bn",
+    "beta": "kl_weight kld_weight beta_kl kl_beta kl_coeff",
+    "penalty": "gp_weight gradient_penalty lambda_gp gp_lambda",
+    "critic_steps": "n_critic critic_iters",
+    # Every command.
+    "checkpoint": "ckpt step checkpoint_step",
+    "name": "run_name exp_name experiment experiment_name",
+    "out": "output o out_file output_file outfile save save_path save_to destination",
+    "runs": "output_dir out_dir outdir output out save_dir log_dir logdir run_dir results_dir "
+    "checkpoint_dir save_path",
+    "overwrite": "force replace exist_ok",
+    "quiet": "silent no_progress",
+    "device cuda": "gpu cuda use_gpu use_cuda gpu_id",
+    "device cpu": "cpu no_cuda no_gpu use_cpu",
+    "device mps": "mps use_mps",
+    "n": "num count number samples n_samples num_samples num_images n_images images",
+    "label": "class cls category digit class_label labels",
+    "labels": "classes class_labels",
+    "steps": "n_steps num_steps",
+    "scale": "zoom upscale",
+    "opset": "opset_version",
+    "atol": "tolerance tol",
+    "precision fp16": "fp16 half float16",
+    "part": "component network submodel",
+    # What gtk lacks.
+    "gtk has no weight decay.": "weight_decay wd l2 l2_reg l2_regularization regularization",
+    "gtk has no workers: images are decoded once and kept in one array.": "workers num_workers "
+    "n_workers dataloader_workers jobs n_jobs prefetch pin_memory",
+    "gtk has no choice of optimizer: it trains with Adam.": "optimizer optim opt optimiser solver "
+    "adam adamw sgd rmsprop",
+    "gtk has no momentum: it trains with Adam.": "momentum nesterov",
+    "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
+    "gtk has no mixed precision in training.": "amp fp16 half bf16 precision mixed_precision "
+    "autocast float16 use_amp dtype",
+    "gtk has no compiled models.": "compile torch_compile jit",
+    "gtk has no accumulation of gradients.": "grad_accum gradient_accumulation "
+    "accumulate_grad_batches gradient_accumulation_steps accum_iter",
+    "gtk has no length in steps: it is given in epochs.": "steps step max_steps num_steps "
+    "iterations iters max_iters n_iter niter num_iterations training_steps train_steps",
+    "gtk has no dropout in its networks.": "dropout drop_rate drop dropout_rate",
+    "gtk has no training on several devices.": "distributed ddp world_size local_rank num_nodes "
+    "multi_gpu num_gpus n_gpus gpus nproc data_parallel strategy accelerator",
+    "gtk has no logging to Weights & Biases.": "wandb use_wandb wandb_project",
+    "gtk has no verbose mode: it shows its progress unless it is quiet.": "verbose debug",
+    "gtk has no temperature or truncation.": "temperature truncation truncation_psi psi",
+    "gtk has no guidance.": "guidance guidance_scale cfg_scale",
+    "gtk has no pretrained weights.": "pretrained init_weights init_from finetune",
+    "gtk has no such option: data that are absent are downloaded.": "download",
+    "gtk has no such option: each epoch has an order of its own.": "shuffle",
+    "gtk has no such option: its augmentations are flip and shift.": "augment augmentation aug "
+    "rotate rotation random_crop color_jitter",
+}
+
+#: By the name of the kind.
+PLUGINS: Mapping[str, Table] = {
+    "model": {
+        "vae": "variational_autoencoder vanilla_vae",
+        "cvae": "conditional_vae cond_vae",
+        "gan": "generative_adversarial_network vanilla_gan",
+        "cgan": "conditional_gan cond_gan",
+        "It is a gan with --network conv.": "dcgan",
+        "It is a gan with --loss wasserstein-gp.": "wgan_gp wgan",
+        "It is a gan with --loss least-squares.": "lsgan",
+        "It is a vae with --beta.": "beta_vae",
+        "It is a vae with --loss iwae.": "iwae",
+        "gtk has no diffusion models.": "diffusion ddpm ddim edm stable_diffusion ldm dit "
+        "latent_diffusion score_based",
+        "gtk has no plain autoencoder, only vae.": "autoencoder ae",
+        "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
+        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan",
+    },
+    "conditioner": {
+        "onehot": "concat concatenate concatenation one_hot_encoding",
+        "embedding": "embed label_embedding",
+        "conditional-norm": "conditional_batch_norm cbn conditional_normalization",
+        "projection": "projection_discriminator proj",
+        "unconditional": "none unconditioned",
+        "gtk has no such conditioner.": "attention cross_attention adain",
+    },
+    "loss": {
+        "elbo": "kl kld variational negative_elbo nelbo",
+        "iwae": "iwelbo importance_weighted",
+        "minimax": "non_saturating ns_gan vanilla_gan",
+        "least-squares": "lsgan ls",
+        "wasserstein-gp": "wgan_gp wgan wasserstein gradient_penalty",
+        "hinge": "hinge_gan hinge_loss",
+        "It is elbo with --beta.": "beta_vae",
+        "For a GAN it is minimax; for a VAE it is an option, --likelihood bernoulli.": "bce "
+        "cross_entropy binary_cross_entropy bce_loss bce_with_logits bernoulli",
+        "For a GAN it is least-squares; for a VAE it is an option, --likelihood gaussian.": "mse "
+        "l2 mse_loss gaussian",
+        "It is an option of the losses of GANs, --r1.": "r1",
+        "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim relativistic",
+    },
+    "dataset": {
+        "fashion-mnist": "fashion fmnist f_mnist",
+        "kmnist": "kuzushiji kuzushiji_mnist",
+        "emnist": "emnist_letters emnist_balanced emnist_digits emnist_byclass",
+        "cifar10": "cifar",
+        "svhn": "street_view_house_numbers",
+        "celeba": "celeb_faces",
+        "digits": "sklearn_digits optdigits load_digits",
+        "folder": "image_folder images files photos directory",
+        "npz": "numpy npy array arrays",
+        "gtk has no such data set; a folder of images is --data folder:PATH.": "imagenet lsun ffhq "
+        "tiny_imagenet afhq stl10 usps qmnist notmnist medmnist mnist_m mnist_1d omniglot coco "
+        "places celeba_hq flowers lfw cub shapes dsprites",
+    },
+    "callback": {
+        "tensorboard": "tb tensorboard_logger",
+        "gtk has no such callback.": "wandb mlflow comet neptune csv",
+        "It is an option, --patience.": "early_stopping early_stop",
+        "Every training saves checkpoints.": "checkpoint model_checkpoint",
+    },
+}
+
+COMMANDS: Table = {
+    "train": "fit resume learn",
+    "sample": "generate draw gen",
+    "reconstruct": "recon reconstruction",
+    "interpolate": "interp interpolation morph",
+    "traverse": "traversal manifold",
+    "export": "onnx convert",
+    "inspect": "show info summary describe",
+    "bench": "benchmark profile",
+    "runs": "list ls",
+    "plugins": "models losses conditioners",
+    "data": "datasets dataset",
+    "recipes": "configs presets",
+    "compare": "diff",
+    "animate": "gif video animation",
+    "A training ends with the figures on the test images.": "test eval evaluate validate",
+    "It is an option, --help.": "help",
+    "It is an option, --version.": "version",
+}
+
+#: The packages under examples/ in gtk's repository, and words for the plugins in them.
+EXAMPLES: Table = {
+    "gtk-plugin-flow": "flow flow_matching rectified_flow cfm",
+    "gtk-plugin-vqvae": "vqvae vq_vae vqvae2 vq",
+}
+
+
+def unknown_option(what: str, name: str, known: Iterable[str]) -> UnknownName:
+    """Return the error for an unknown option, with a suggestion or else all known ones."""
+    known = list(known)
+    return unknown_name(what, name, known, near=suggestion(name, known, OPTIONS))
+
+
+def suggested_plugin(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the suggestion for an unknown plugin of a kind; the kind "plugin" means any."""
+    tables = [PLUGINS[kind]] if kind in PLUGINS else PLUGINS.values()
+    return suggestion(name, known, {answer: table[answer] for table in tables for answer in table})
+
+
+def example_package(name: str) -> str | None:
+    """Return the package under examples/ that is called so or has a plugin that is, if any."""
+    wanted = plain(name)
+    return next((it for it in EXAMPLES if wanted in {plain(it), *_words(EXAMPLES[it])}), None)
+
+
+def suggestion(name: str, known: Iterable[str], table: Table) -> str:
+    """Return " Did you mean 'x'?", the sentence of a table, or an empty string.
+
+    Args:
+        name: what the user wrote.
+        known: the names that exist, as the user would write them: "--data" or "data".
+        table: other words for them; its answers that do not exist here are passed over.
+    """
+    written = {plain(it): it for it in known}
+    answers = {word: f" Did you mean {it!r}?" for word, it in written.items()}
+    for answer, words in table.items():
+        bare, _, value = answer.partition(" ")
+        if answer.endswith("."):
+            said = f" {answer}"
+        elif plain(bare) in written:
+            meant = setting(bare, value) if value else written[plain(bare)]
+            said = f" Did you mean {meant!r}?"
+        else:
+            continue
+        for word in _words(words):
+            answers.setdefault(word, said)
+    if plain(name) in answers:
+        return answers[plain(name)]
+    near = get_close_matches(plain(name), answers, 1, MORE_SIMILAR)
+    near = near or get_close_matches(plain(name), written, 1, SIMILAR)
+    return answers[near[0]] if near else ""
+
+
+def plain(name: str) -> str:
+    """Return a name without what people write differently: case, hyphens, underscores, dots."""
+    return re.sub(r"[-_. ]", "", name).lower()
+
+
+def _words(text: str) -> set[str]:
+    return {plain(word) for word in text.split()}
