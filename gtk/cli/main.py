@@ -11,9 +11,11 @@ import click
 
 from gtk.cli.console import prepare_streams, print_line
 from gtk.cli.lazy_group import LazyGroup
+from gtk.cli.memory_advice import memory_advice
 from gtk.core.registry.suggestion import OPTIONS, suggestion
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.values.interrupt import interrupt_code, interruptible
+from gtk.core.values.memory import within_memory
 from gtk.core.values.setting import settings_as_options
 from gtk.core.values.text import visible
 
@@ -67,7 +69,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        with interruptible(at_once=True):
+        name = next(iter(arguments), None)
+        memory = within_memory(f"running gtk {name}", memory_advice(name))
+        with interruptible(at_once=True), memory:
             result = gtk.main(list(arguments) or ["--help"], prog_name="gtk", standalone_mode=False)
             sys.stdout.flush()
     except click.UsageError as error:

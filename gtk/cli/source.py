@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.cli.memory_advice import memory_advice
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue, UserError
 
@@ -97,7 +99,12 @@ class RunSource(Source):
         from gtk.core.models.sampling import generate
 
         device = next(self.model.parameters()).device
-        return generate(self.model, noise, labels=labels, batch_size=self.batch_size, device=device)
+        command = click.get_current_context(silent=True)
+        remedy = memory_advice(command.info_name if command else None)
+        with self.run.drawing(self.batch_size, remedy):
+            return generate(
+                self.model, noise, labels=labels, batch_size=self.batch_size, device=device
+            )
 
     def blend(
         self, noise: NDArray[np.float32], classes: NDArray[Any], shares: NDArray[np.float64]

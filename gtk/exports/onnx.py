@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.errors import GtkError, PluginError, WorkFailed
+from gtk.core.values.memory import within_memory
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
 from gtk.core.values.user_path import user_path
@@ -68,6 +69,7 @@ class Exported:
     written: bool
 
 
+@within_memory("exporting the model", "Use a machine with more memory")
 def export(
     run: Run | str | Path,
     out: str | Path | None = None,

@@ -14,6 +14,7 @@ from gtk.core.registry.spec import LossSpec, ModelSpec
 from gtk.core.settings.choice import Settings
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.memory import as_text, shortage
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
@@ -58,6 +59,12 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
             model = model_class(settings.configs["model"], data_spec, record)
         except (ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
             reason = (str(error) or type(error).__name__).partition("\n")[0]
+            asked = shortage(error)
+            if asked or "verflow" in reason:  # from a width that fits no memory, or no 64 bits
+                size = (
+                    f"asks for {as_text(asked)}" if asked else "has more numbers than 64 bits count"
+                )
+                reason = f"a layer {size}. Use smaller widths"
             raise InvalidValue(
                 f"model {name!r} cannot be built for {data_spec.name}: {reason}"
             ) from error

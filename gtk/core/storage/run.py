@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from gtk.core.storage.run_folder import (
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import GtkError, InvalidValue, UserError
+from gtk.core.values.memory import within_memory
 from gtk.core.values.output import failure, refuse_link, sync, unwritable
 from gtk.core.values.request import choose_labels
 from gtk.core.values.temporary import beside
@@ -244,6 +245,7 @@ class Run:
         """
         return self.metrics_file.overview()
 
+    @within_memory("loading the model", "Use a machine or a GPU with more memory")
     def load_model(self, checkpoint: str | int | None = None) -> "Model":
         """Rebuild the model from this folder alone, in eval mode on the CPU.
 
@@ -302,11 +304,12 @@ class Run:
         from gtk.core.models.sampling import sample
 
         rows, total = choose_labels(self.condition, labels, count)
-        place = resolve_device(device)
-        model = self.load_model(checkpoint).to(place)
-        return sample(
-            model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
-        )
+        with self.drawing(batch_size):
+            place = resolve_device(device)
+            model = self.load_model(checkpoint).to(place)
+            return sample(
+                model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
+            )
 
     def generate(
         self,
@@ -329,9 +332,18 @@ class Run:
         from gtk.core.models.sampling import generate
 
         rows, _ = choose_labels(self.condition, labels, len(noise))
-        place = resolve_device(device)
-        model = self.load_model(checkpoint).to(place)
-        return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
+        with self.drawing(batch_size):
+            place = resolve_device(device)
+            model = self.load_model(checkpoint).to(place)
+            return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
+
+    def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:
+        """Report a lack of memory inside as one of drawing so many images at a time."""
+        _, height, width = self.data_spec.image_shape
+        return within_memory(
+            f"drawing {batch_size} images of {height}x{width} pixels at a time",
+            remedy or f"Use a smaller {setting('batch_size')}, or draw fewer images",
+        )
 
     @property
     def condition(self) -> ConditionSpec | None:

@@ -2,7 +2,9 @@
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.memory import within_memory
 from gtk.core.values.output import check_writable_folder
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
@@ -37,6 +40,8 @@ logger = logging.getLogger("gtk")
 
 #: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
 SHORT, ENOUGH = 1_000, 3_000
+#: What to do where the images alone need too much memory.
+SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
 
 
 class Training:
@@ -59,14 +64,15 @@ class Training:
         place = resolve_device(device)
         self.settings = settings
         self._events = Events(callbacks)
-        with heard_by(self._events.work):
+        with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
         for note in self.dataset.notes:
             self._events.note(note)
-        self.model, self.loss = build(settings, self.dataset.spec)
-        self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
-        self.run: Run | None = None
         self._device = place.type
+        with self._within_memory():
+            self.model, self.loss = build(settings, self.dataset.spec)
+            self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
+        self.run: Run | None = None
 
     def start(self, place: RunPlace) -> Run:
         """Train from the first step, in a new run folder.
@@ -96,7 +102,7 @@ class Training:
             UserError: another process trains this run, or one of its files is a link.
         """
         self.run, threads = run, torch.get_num_threads()
-        with run.locked():
+        with run.locked(), self._within_memory():
             run.check_links()
             remove_temporary_files(run.path)
             try:
@@ -108,6 +114,23 @@ class Training:
             finally:
                 torch.set_num_threads(threads)
         return run
+
+    def _within_memory(self) -> AbstractContextManager[None]:
+        """Report a lack of memory with what a step takes, and with the options that reduce it."""
+        settings, (_, height, width) = self.settings, self.dataset.spec.image_shape
+        options = {option.name: option for option in settings.choice.options}
+        widths = [
+            setting(name)
+            for name, option in options.items()
+            if option.table == "model" and re.search("channels|dims", option.field)
+        ]
+        networks = f"smaller networks{' (' + ', '.join(widths) + ')' if widths else ''}"
+        images = f" or smaller images ({setting('image_size')})" if "image_size" in options else ""
+        size = setting("batch_size", settings.train.batch_size)
+        return within_memory(
+            f"training on images of {height}x{width} pixels with {size} on {self._device}",
+            f"Train with a smaller {setting('batch_size')}, {networks}{images}",
+        )
 
     def note_changed_files(self, run: Run) -> None:
         """Tell the callbacks if the files of the data have changed since the run began.

@@ -19,6 +19,10 @@ class WorkFailed(GtkError):
     """The request was valid, but the work failed (exit code 1)."""
 
 
+class OutOfMemory(WorkFailed):
+    """The work needs more memory than there is, of the machine or of a GPU."""
+
+
 class NonFiniteLoss(WorkFailed):
     """A loss became infinite or NaN."""
 
