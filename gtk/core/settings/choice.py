@@ -154,7 +154,8 @@ class Choice:
                 known = [*options, *(item.name for item in ARGUMENTS)]
                 raise unknown_option("option", name, known)
             tables[options[name].table][options[name].field] = value
-        return self.settle_tables(tables, data_root)
+        chosen = "batch_size" in {**self.recipe.options("train"), **values}
+        return replace(self.settle_tables(tables, data_root), batch_may_shrink=not chosen)
 
     def settle_tables(
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
@@ -186,6 +187,7 @@ class Settings:
         configs: the config objects of data set, model, conditioner and loss, by table.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.
+        batch_may_shrink: whether few images may make the batch smaller, as nobody chose its size.
     """
 
     choice: Choice
@@ -193,6 +195,7 @@ class Settings:
     configs: Mapping[str, Any]
     data_root: Path | None
     recipe: str | None = None
+    batch_may_shrink: bool = False
 
     @property
     def data_name(self) -> str:

@@ -71,6 +71,7 @@ class Training:
         self._device = place.type
         with self._within_memory():
             self.model, self.loss = build(settings, self.dataset.spec)
+            self.settings = settings = self._with_fitting_batch(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self.run: Run | None = None
 
@@ -114,6 +115,19 @@ class Training:
             finally:
                 torch.set_num_threads(threads)
         return run
+
+    def _with_fitting_batch(self, batches: int) -> Settings:
+        """Return the settings with a batch that the images fill, where nobody chose its size."""
+        settings, train = self.settings, self.settings.train
+        images = len(self.dataset.train) - train.validation
+        fitting = images // batches
+        if not settings.batch_may_shrink or not 1 <= fitting < train.batch_size:
+            return settings
+        self._events.note(
+            f"{images} training images are fewer than a step usually takes: its batch is "
+            f"{fitting} images, not {train.batch_size}"
+        )
+        return replace(settings, train=replace(train, batch_size=fitting))
 
     def _within_memory(self) -> AbstractContextManager[None]:
         """Report a lack of memory with what a step takes, and with the options that reduce it."""

@@ -1,0 +1,65 @@
+"""Fewer images than a batch usually has: the batch fits where nobody chose its size."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gtk
+from gtk.core.values.errors import InvalidValue
+
+CONFIG: dict[str, Any] = {"hidden_dims": (8,), "latent_dim": 2, "epochs": 4}
+
+
+@pytest.fixture
+def few(workplace: Path, no_pictures: None) -> str:
+    """A data set of 7 training images and 2 test images."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{name}images": rng.integers(0, 256, (count, 8, 8), np.uint8)
+        for name, count in (("", 7), ("test_", 2))
+    }
+    np.savez(workplace / "few.npz", **arrays)
+    return "npz:few.npz"
+
+
+def used(run: gtk.Run) -> int:
+    return int(json.loads((run.path / "run.json").read_text())["train"]["batch_size"])
+
+
+def test_the_batch_fits_and_is_recorded(few: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = gtk.train("vae", few, name="a", **CONFIG)
+    assert (used(run), run.checkpoints.steps()) == (7, [4])
+    note = "7 training images are fewer than a step usually takes: its batch is 7 images, not 32"
+    assert capsys.readouterr().err.count(note) == 1
+
+
+def test_validation_and_the_batches_of_a_step_count(few: str) -> None:
+    assert used(gtk.train("vae", few, name="a", validation=3, quiet=True, **CONFIG)) == 4
+    wasserstein = {"loss": "wasserstein-gp", "critic_steps": 3, "network": "mlp"}
+    assert used(gtk.train("gan", few, name="b", quiet=True, **wasserstein, **CONFIG)) == 2
+
+
+def test_resuming_and_repeating_give_the_same_bits(few: str) -> None:
+    whole = gtk.train("vae", few, name="whole", quiet=True, **CONFIG)
+    repeated = gtk.train(recipe=whole.path / "run.json", name="repeated", quiet=True)
+    part = gtk.train("vae", few, name="part", quiet=True, **CONFIG | {"epochs": 2})
+    resumed = gtk.train(resume=part.path, epochs=4, quiet=True)
+    for name in ("model", "training"):
+        files = [
+            run.path / "checkpoints" / "000000004" / f"{name}.safetensors"
+            for run in (whole, repeated, resumed)
+        ]
+        assert len({file.read_bytes() for file in files}) == 1
+
+
+def test_a_batch_that_somebody_chose_stays(few: str, workplace: Path) -> None:
+    fault = "batch_size=8 is more than the 7 training images of few. Use 7 or less"
+    with pytest.raises(InvalidValue, match=fault):
+        gtk.train("vae", few, batch_size=8, quiet=True, **CONFIG)
+    (workplace / "mine.toml").write_text("[train]\nbatch_size = 8\n")
+    with pytest.raises(InvalidValue, match=fault):
+        gtk.train("vae", few, recipe="mine.toml", quiet=True, **CONFIG)
+    assert not (workplace / "runs").exists()
