@@ -1,6 +1,8 @@
 """The command `gtk`: imports a command when it is named, and reports every failure in one line."""
 
+import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,6 +30,12 @@ HEAVY = {
     "filelock", "jinja2", "msgspec", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "platformdirs",
     "safetensors", "sklearn", "torch", "torchvision",
 }  # fmt: skip
+
+#: A word that a message shortens, such as a number of 5,000 digits.
+LONG = re.compile(r"\S{300,}")
+
+#: What click says of a number of thousands of digits, which Python refuses to read.
+DIGITS = re.compile(r"(?<=\d{100}') is not a valid integer( range)?")
 
 #: What each command is for; its module is imported when it is named.
 COMMANDS = {
@@ -118,7 +126,7 @@ def _drop_output() -> None:
 def _usage_message(error: click.UsageError) -> str:
     """Return the message; click would suggest any option with similar letters."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
-        return error.format_message()
+        return DIGITS.sub(" has too many digits", error.format_message())
     parameters = error.ctx.command.get_params(error.ctx)
     flags = [flag for item in parameters for flag in (*item.opts, *item.secondary_opts)]
     options = [flag for flag in flags if flag.startswith("-")]
@@ -147,14 +155,18 @@ def _known_failure(error: BaseException) -> int | None:
         failure = plugin_failure(error)
         if failure is not None:
             return _fail(str(failure), failure.exit_code)
-    # The disk is full, a file vanished, ...
-    return _fail(str(error), EXIT_FAILED) if isinstance(error, OSError) else None
+    if not isinstance(error, OSError):
+        return None
+    if error.errno == errno.ENAMETOOLONG:
+        return _fail(f"{error.filename}: a name is too long for a file", EXIT_USAGE)
+    return _fail(str(error), EXIT_FAILED)  # the disk is full, a file vanished, ...
 
 
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    shown = visible(" ".join(message.split()))
+    text = LONG.sub(lambda word: f"{word[0][:100]}...{word[0][-60:]}", " ".join(message.split()))
+    shown = visible(text)
     if len(shown) > LONGEST_MESSAGE:  # it quotes a name from a file, which may have any length
         shown = f"{shown[: LONGEST_MESSAGE // 2]} [...] {shown[-LONGEST_MESSAGE // 2 :]}"
     with suppress(OSError):  # nobody can be told where the disk of standard error is full

@@ -48,10 +48,10 @@ def sample(
 
     gtk sample digits.onnx --label 7 -n 16 --out seven.png
     """
+    origin = picture.open(source)
     picture.check(".png")
     if label is not None and labels is not None:
         raise InvalidValue("give --label or --labels, not both")
-    origin = picture.open(source)
     origin.batch_size = batch_size
     names: list[str] = []
     encoded = wanted_condition(origin.condition, label, conditions)

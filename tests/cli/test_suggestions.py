@@ -101,6 +101,7 @@ PATHS = [
 RUNS = [
     ("inspect x.txt", "x.txt does not exist: give the folder or the name of a run, or the .onnx"),
     ("sample models/decoder.bin --out a.png", "models/decoder.bin does not exist: give the folder"),
+    ("sample models/decoder.bin", "models/decoder.bin does not exist: give the folder"),
     ("bench x.bin", "x.bin does not exist"),
     ("export runs/none", "runs/none does not exist"),
     ("train --resume x.pt", "x.pt does not exist"),

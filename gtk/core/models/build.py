@@ -60,11 +60,9 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         except (ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
             reason = (str(error) or type(error).__name__).partition("\n")[0]
             asked = shortage(error)
-            if asked or "verflow" in reason:  # from a width that fits no memory, or no 64 bits
-                size = (
-                    f"asks for {as_text(asked)}" if asked else "has more numbers than 64 bits count"
-                )
-                reason = f"a layer {size}. Use smaller widths"
+            if asked or "verflow" in reason:
+                size = f" of {as_text(asked)}" if asked else ""
+                reason = f"a layer{size} is too large. Use smaller widths"
             raise InvalidValue(
                 f"model {name!r} cannot be built for {data_spec.name}: {reason}"
             ) from error

@@ -7,6 +7,14 @@ from typing import Literal
 from gtk.core.registry.options import option
 from gtk.core.values.setting import setting
 
+#: OpenMP ends the process where it cannot start its threads: no machine wants as many as these.
+MOST_THREADS = 1024
+#: What counts something, so that 64 bits must do.
+COUNTS = (
+    "epochs", "batch_size", "warmup_steps", "shift", "validation", "patience", "checkpoint_every",
+    "keep_checkpoints", "sample_every", "log_every",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -85,6 +93,10 @@ class TrainConfig:
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        limits = {"threads": MOST_THREADS, **dict.fromkeys(COUNTS, 2**63 - 1)}
+        for name, most in limits.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be {most} or less, not {getattr(self, name)}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate must be more than 0, not {self.learning_rate}")
         if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):

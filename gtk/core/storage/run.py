@@ -32,6 +32,7 @@ from gtk.core.values.errors import GtkError, InvalidValue, UserError
 from gtk.core.values.memory import within_memory
 from gtk.core.values.output import failure, refuse_link, sync, unwritable
 from gtk.core.values.request import choose_labels
+from gtk.core.values.setting import setting
 from gtk.core.values.temporary import beside
 from gtk.core.values.user_path import user_path
 

@@ -12,7 +12,8 @@ ABSURD = 2**40
 #: What torch and onnxruntime say, whose errors are RuntimeError or have no type of their own.
 TEXT = re.compile(
     r"out of memory|not enough memory|(can't|cannot|failed to|unable to) allocate|bad.?alloc"
-    r"|ALLOC_FAILED|can't start new thread",
+    r"|ALLOC_FAILED|can't start new thread|storage size calculation overflowed"
+    r"|overflow when unpacking",
     re.IGNORECASE,
 )
 #: How much was asked for: "tried to allocate 80 bytes", "Unable to allocate 2.00 GiB for an array".
@@ -45,7 +46,7 @@ def within_memory(doing: str, remedy: str) -> Iterator[None]:
 
 
 def shortage(error: BaseException) -> float | None:
-    """Return how many bytes could not be had, 0 if unknown; None if that is not the error's cause.
+    """Return how many bytes could not be had, 0 if unknown; None if nothing lacked memory.
 
     Args:
         error: it, or an error that it was raised from, is looked at.
@@ -56,7 +57,9 @@ def shortage(error: BaseException) -> float | None:
     if seen is None:
         return None
     match = ASKED.search(str(seen))
-    return float(match[1]) * 1024.0 ** UNITS.index(match[2]) if match else 0
+    if match:
+        return float(match[1]) * 1024.0 ** UNITS.index(match[2])
+    return 2.0**63 if "verflow" in str(seen) else 0
 
 
 def as_text(size: float) -> str:
@@ -70,7 +73,6 @@ def as_text(size: float) -> str:
 def _is_shortage(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    theirs = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    return isinstance(error, MemoryError) or (
-        theirs and not isinstance(error, GtkError) and TEXT.search(str(error)) is not None
-    )
+    theirs = isinstance(error, RuntimeError | TypeError) and not isinstance(error, GtkError)
+    theirs = theirs or type(error).__module__.startswith("onnxruntime")
+    return isinstance(error, MemoryError) or (theirs and TEXT.search(str(error)) is not None)
