@@ -53,6 +53,8 @@ OPTIONS = [
     ("export x --tolerance 1", "Did you mean '--atol'?"),
     ("generate", "Did you mean 'sample'?"),
     ("trian", "Did you mean 'train'?"),
+    ("plugins nwe", "Did you mean 'new'?"),
+    ("train --recipe CVAE-MLP", "Did you mean 'cvae-mlp'?"),
     ("eval", "A training ends with the figures on the test images."),
 ]
 PLUGINS = [
@@ -99,6 +101,7 @@ PATHS = [
     ("--plugin cvae --data notes.py", "takes the name of an installed plugin, not a path. A fold"),
 ]
 RUNS = [
+    ("inspect RUN --part Decoder", "Did you mean 'decoder'?"),
     ("inspect x.txt", "x.txt does not exist: give the folder or the name of a run, or the .onnx"),
     ("sample models/decoder.bin --out a.png", "models/decoder.bin does not exist: give the folder"),
     ("sample models/decoder.bin", "models/decoder.bin does not exist: give the folder"),
@@ -118,11 +121,11 @@ RUNS = [
     [*OPTIONS, *((f"train {line}", said) for line, said in [*PLUGINS, *PATHS]), *RUNS],
 )
 def test_one_line_has_the_right_name_or_what_to_do(
-    gtk_command: Command, workplace: Path, line: str, message: str
+    gtk_command: Command, small_run: gtk.Run, workplace: Path, line: str, message: str
 ) -> None:
     (workplace / "flat").mkdir()
     (workplace / "notes.py").touch()
-    result = gtk_command(*line.split())
+    result = gtk_command(*line.replace("RUN", str(small_run.path)).split())
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert message in result.err
 
@@ -140,6 +143,11 @@ PYTHON: list[tuple[dict[str, Any], str]] = [
 def test_python_has_the_same_suggestions(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UnknownName, match=re.escape(message)):
         gtk.train("cvae", **options)
+
+
+def test_python_takes_no_model() -> None:
+    with pytest.raises(UnknownName, match=r"unknown option 'model'\. Did you mean 'plugin'\?"):
+        gtk.train(model="cvae")
 
 
 def test_a_recipe_has_the_same_suggestions(gtk_command: Command, workplace: Path) -> None:

@@ -244,6 +244,7 @@ def suggestion(name: str, known: Iterable[str], table: Table) -> str:
         return answers[plain(name)]
     near = get_close_matches(plain(name), answers, 1, MORE_SIMILAR)
     near = near or get_close_matches(plain(name), written, 1, SIMILAR)
+    near = near or [it for it in written if sorted(it) == sorted(plain(name))]  # 'nwe' for 'new'
     return answers[near[0]] if near else ""
 
 

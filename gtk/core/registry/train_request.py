@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.registry.options import option
+from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
@@ -22,6 +23,7 @@ class TrainRequest:
     `gtk.train` documents each. Paths may begin with ~.
 
     Raises:
+        UnknownName: an option that no plugin can have, such as "model".
         InvalidValue: it changes settings of a run that it resumes.
     """
 
@@ -69,6 +71,8 @@ class TrainRequest:
             given["data_root"] = user_path(self.data_root)
         for name, value in given.items():
             object.__setattr__(self, name, value)  # as the __init__ of a frozen dataclass does
+        for name in self.options.keys() & _OTHERS:
+            raise unknown_option("option", name, [item.name for item in ARGUMENTS])
         self._check_resumed()
 
     def _check_resumed(self) -> None:

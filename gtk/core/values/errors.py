@@ -54,10 +54,11 @@ class PluginError(UserError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
+    """Return " Did you mean 'x'?" for the nearest of `known` in any case, or an empty string."""
+    folded = {item.casefold(): item for item in known}
     # Comparing takes time quadratic in the length: nobody mistypes a name that is longer.
-    near = get_close_matches(name[:LONGEST_NAME], list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = get_close_matches(name[:LONGEST_NAME].casefold(), folded, n=1)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def unknown_name(
