@@ -114,7 +114,7 @@ def test_a_recipe_says_where_and_how_and_a_flag_beats_it(
         ("--data a.npz", "To read the images there, use npz:a.npz."),
         ("cvae --quiet", "unexpected extra argument (cvae). Did you mean --plugin cvae? See: "),
         ("--side 3", "No such option '--side'"),
-        ("--recipe bad.toml", "bad.toml, line 6: [data] side: data set 'squares': side must be"),
+        ("--recipe bad.toml", "bad.toml, line 6: [data] side: must be"),
     ],
 )
 def test_a_mistake_is_one_line(

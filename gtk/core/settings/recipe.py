@@ -84,6 +84,8 @@ class Recipe:
         line, what = find(self.text, (table,)), f"[{table}]"
         if key is not None:
             line, what = find(self.text, (table, key)) or line, f"[{table}] {key}"
+            # The messages of options begin with what they belong to, which is named already.
+            message = re.sub(rf"^([a-z ]+( '[^']*')?: )?{re.escape(key)} ", "", message)
         return _one_line(f"{_place(self.path, line)}: {what}: {message}")
 
 
