@@ -25,6 +25,7 @@ def place(small_run: gtk.Run, workplace: Path) -> Path:
     (workplace / "fake.onnx").write_text("not ONNX")
     (workplace / "taken.png").write_text("a picture")
     (workplace / "folder").mkdir()
+    (workplace / "folder" / "thesis.txt").write_text("years of work")  # a kill leaves empty ones
     return workplace
 
 

@@ -29,10 +29,11 @@ def check_run_folder(path: Path, *, overwrite: bool) -> None:
         exists = path.exists() or path.is_symlink()
     except OSError as error:
         raise failure(f"{path} cannot be made: {error.strerror}", error) from error
-    if exists and not overwrite and not is_left_over(path):
+    if exists and not overwrite:
+        begun = (path / DOCUMENT).is_file()  # else there is nothing to go on with
         raise UserError(
             f"{path} exists. Choose another {setting('name')}, add {setting('overwrite', True)} to "
-            f"replace it, or go on with it: gtk train --resume {path}"
+            f"replace it{f', or go on with it: gtk train --resume {path}' if begun else ''}"
         )
     if exists and not (path / DOCUMENT).is_file() and not is_left_over(path):
         raise UserError(

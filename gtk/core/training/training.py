@@ -89,9 +89,10 @@ class Training:
         with place.made(self.settings, document) as run:
             try:
                 return self.go_on(run)
-            except BaseException:
-                # Nothing worth keeping, or less than the run that it was to replace.
-                early = not self.trainer.step or is_run(waiting(run.path))
+            except BaseException as error:
+                # Nothing was done that could go on, or less than the replaced run has.
+                failed_at_once = isinstance(error, Exception) and not self.trainer.step
+                early = failed_at_once or is_run(waiting(run.path))
                 if early and not has_checkpoint(run.path) and take_back(run.path):
                     self.run = None
                 raise

@@ -11,6 +11,7 @@ import torch
 from kills import killed_everywhere
 
 import gtk
+from gtk.cli import main
 from gtk.core.settings.choice import Choice
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
@@ -93,6 +94,15 @@ def test_what_is_to_replace_a_run_can_go_on_after_a_kill(tmp_path: Path) -> None
     assert find_resumable("x", tmp_path / "runs").checkpoints.steps() == []
     assert find_run("latest", tmp_path / "runs").checkpoints.steps() == [7]
     assert find_resumable("x", tmp_path / "runs").checkpoints.steps() == [7]
+
+
+def test_the_list_of_runs_brings_the_older_run_back(capsys: pytest.CaptureFixture[str]) -> None:
+    with_an_older_run(Path())
+    document = Path("runs/x/run.json")
+    document.write_text(document.read_text().replace('"epochs": 1,', '"epochs": 77,'))
+    begin_and_die(Path())
+    assert main.run(["runs"]) == 0
+    assert "0/77" in capsys.readouterr().out
 
 
 def test_a_new_run_that_goes_on_replaces_the_older_one() -> None:

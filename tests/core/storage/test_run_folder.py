@@ -123,8 +123,10 @@ def test_a_folder_that_a_kill_left_without_run_json_is_taken(tmp_path: Path) -> 
         (tmp_path / "runs" / name).mkdir(parents=True)
     left(tmp_path / "runs" / "begun" / "run.json", "partial").write_text("{")
     assert list_runs(tmp_path / "runs") == []
-    for name, overwrite in (("empty", False), ("begun", True)):
-        run = gtk.train(plugin="vae", name=name, epochs=1, quiet=True, overwrite=overwrite)
+    for name in ("empty", "begun"):
+        with pytest.raises(UserError, match=r"add overwrite=True to replace it$"):
+            gtk.train(plugin="vae", name=name, epochs=1, quiet=True)
+        run = gtk.train(plugin="vae", name=name, epochs=1, quiet=True, overwrite=True)
         assert not list(run.path.glob(".*.partial"))
 
 

@@ -29,6 +29,7 @@ class FakeRun:
     """Keeps what a run would write."""
 
     def __init__(self, tmp_path: Any) -> None:
+        self.path = tmp_path
         self.metrics_file = self
         self.lines: list[dict[str, Any]] = []
         self.saved: list[Checkpoint] = []
