@@ -8,13 +8,12 @@ from msgspec import Meta
 FORMAT = 1
 #: The largest run.json in bytes; names of classes take most of one.
 LARGEST_RUN = 16 * 2**20
-#: The most values of one image, as in an exported file.
-MOST_VALUES = 1 << 24
+#: The most values of one image: a gigabyte as float32.
+MOST_VALUES = 1 << 28
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Size = Annotated[int, Meta(ge=1, le=MOST_VALUES)]
-Text = Annotated[str, Meta(max_length=10_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
 
@@ -88,8 +87,8 @@ class RunFile(TypedDict):
     """run.json: what describes a run, enough to rebuild its model without the data."""
 
     format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)]
-    created: NotRequired[Text]
-    recipe: NotRequired[Text | None]
+    created: NotRequired[str]
+    recipe: NotRequired[str | None]
     train: TrainTable
     data: DataTable
     model: PluginTable
@@ -97,12 +96,12 @@ class RunFile(TypedDict):
     loss: PluginTable
     packages: Packages
     device: Name
-    threads: Annotated[int, Meta(ge=1, le=4096)]
+    threads: Annotated[int, Meta(ge=1, le=1024)]
     data_spec: DataSpecTable
     images: NotRequired[ImageCounts]
-    content: NotRequired[Text]
+    content: NotRequired[str]
     notes: NotRequired[list[str]]
-    versions: NotRequired[dict[str, Text]]
+    versions: NotRequired[dict[str, str]]
     folders: NotRequired[list[Name]]
     networks: NotRequired[dict[str, Count]]
     finished: NotRequired[bool]
