@@ -62,10 +62,10 @@ def test_every_print_is_one_that_escapes() -> None:
 
 
 def test_every_text_of_rich_is_escaped() -> None:
-    """A `Text` is printed as it is, unlike a string: it is made of what `visible` returns."""
+    """It is printed as it is, unlike a string, and so is a `Segment`."""
     for path in ROOT.rglob("*.py"):
         for call in calls(path):
-            if ast.unparse(call.func).split(".")[-1] == "Text" and call.args:
+            if ast.unparse(call.func).split(".")[-1] in ("Text", "Segment") and call.args:
                 assert ast.unparse(call.args[0]).startswith("visible("), f"{path}:{call.lineno}"
 
 

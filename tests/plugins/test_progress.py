@@ -227,6 +227,15 @@ def test_the_newest_samples_are_the_thumbnail(tmp_path: Path) -> None:
     assert colours == [[0] * 8] * 4 + [[255] * 8] * 4, "the lower half is white"
 
 
+def test_a_stranger_s_picture_can_do_no_harm(tmp_path: Path) -> None:
+    world = World(tmp_path, 80, 40)
+    write_png(np.zeros((16, 32), np.uint8), tmp_path / "samples-1\x1b[2J.png")
+    caption, *_ = Thumbnail(world.run).lines(world.console, 80, 9)
+    assert caption[0].text == r"samples of epoch 1\x1b[2J"
+    write_png(np.zeros((9000, 9000), np.uint8), tmp_path / "samples-99999999.png")
+    assert Thumbnail(world.run).lines(world.console, 80, 9) == []
+
+
 @pytest.mark.parametrize(
     "how", [{"no_color": True}, {"color_system": None}, {"_environ": {"NO_COLOR": "1"}}]
 )

@@ -1,5 +1,6 @@
 """The newest samples of a run, small enough for the terminal."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ from rich.console import Console
 from rich.segment import Segment
 
 from gtk.core.storage.run import Run
+from gtk.core.values.text import visible
+from gtk.pictures.embedded import Picture
 from gtk.pictures.preview import half_blocks
 
 #: A picture in fewer lines is unreadable.
@@ -42,11 +45,14 @@ class Thumbnail:
 def _draw(path: Path, console: Console, width: int, height: int) -> list[list[Segment]]:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    read = Picture.read(path)
+    if read is None:  # damaged, or large: a resumed run may be a stranger's
+        return []
+    with Image.open(BytesIO(read.content)) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     text = half_blocks(pixels, width, height - 1)
     text.rstrip()
     epoch = path.stem.removeprefix("samples-").lstrip("0")
     options = console.options.update(width=width, height=None)
     drawn = console.render_lines(text, options, pad=False)
-    return [[Segment(f"samples of epoch {epoch}")], *drawn]
+    return [[Segment(visible(f"samples of epoch {epoch}"))], *drawn]
