@@ -332,3 +332,18 @@ def test_a_file_that_is_none() -> None:
 def test_it_is_read_again_when_it_changes() -> None:
     assert load(images=IMAGES).spec.width == 5
     assert load(images=IMAGES[:, :, :3]).spec.width == 3
+
+
+def test_a_file_of_very_many_entries_is_refused_before_they_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with zipfile.ZipFile(PATH, "w") as archive:
+        for number in range(25_000):
+            archive.writestr(zipfile.ZipInfo(str(number)), b"")
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(InvalidValue, match=r"things.npz has too many entries: save a few arrays"):
+        npz.load(NoConfig(), PATH)
+    record = b"PK\6\6" + bytes(36) + (1 << 40).to_bytes(8, "little") + bytes(8)
+    PATH.write_bytes(record + b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18))
+    with pytest.raises(InvalidValue, match="has too many entries"):
+        npz.load(NoConfig(), PATH)

@@ -1,6 +1,7 @@
 """An array of an .npz file, read in blocks of rows."""
 
 import math
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ from gtk.core.values.text import visible
 #: The largest array that is read at once, such as labels.
 MOST_BYTES = 2**30
 BLOCK_BYTES = 2**24
+#: The largest directory of a zip file: for each entry, of about 50 bytes, Python makes an object.
+MOST_DIRECTORY = 2**20
+#: Sizes of a zip file's end: record and longest comment; 64-bit record, which a locator follows.
+END, COMMENT, END_64, LOCATOR_64 = 22, 2**16, 56, 20
 #: More than any header that numpy accepts.
 HEADER_BYTES = 2**14
 
@@ -92,18 +97,34 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """
     try:
         exists = path.exists()
-        archive = zipfile.ZipFile(path) if path.is_file() else None
+        crowded = path.is_file() and _directory_bytes(path) > MOST_DIRECTORY
+        archive = zipfile.ZipFile(path) if path.is_file() and not crowded else None
     except OSError as error:
         raise InvalidValue(f"{visible(path)} cannot be read: {error.strerror}") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise InvalidValue(
             f"{visible(path)} is not an .npz file, or is damaged: write it with numpy.savez"
         ) from error
+    if crowded:
+        raise InvalidValue(f"{visible(path)} has too many entries: save a few arrays")
     if archive is None:
         what = "is not a file" if exists else "does not exist"
         raise InvalidValue(f"{visible(path)} {what}: give an .npz file")
     with archive:
         yield archive
+
+
+def _directory_bytes(path: Path) -> int:
+    """Return the size of a zip file's directory, as its end claims it (APPNOTE 4.3.14, 4.3.16)."""
+    with path.open("rb") as file:
+        start = file.seek(0, os.SEEK_END) - END - COMMENT - END_64 - LOCATOR_64
+        file.seek(max(0, start))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if tail[max(0, end - LOCATOR_64) : end].startswith(b"PK\x06\x07"):
+        place = end - LOCATOR_64 - END_64 + 40
+        return int.from_bytes(tail[max(0, place) : place + 8], "little")
+    return int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
 
 
 def find_array(archive: zipfile.ZipFile, name: str) -> NpzArray | None:
