@@ -9,6 +9,7 @@ import msgspec
 from gtk.core.settings.run_file import RunFile
 from gtk.core.storage.cache import EntryFile
 from gtk.core.storage.metrics_file import MetricsLine
+from gtk.core.storage.stored_checkpoint import Digest, State
 from gtk.pictures.latent_map import LatentMap
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -18,6 +19,8 @@ KINDS: dict[str, Any] = {
     "metrics": MetricsLine,
     "latents": LatentMap,
     "entry": EntryFile,
+    "state": State,
+    "digests": dict[str, Digest],
 }
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
 from gtk.cli.picture import Layout, percentages
 from gtk.cli.source import RunSource
-from gtk.core.values.classes import LONGEST_NUMBER
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.interpolation import straight
@@ -72,13 +71,13 @@ def _read(
     Raises:
         InvalidValue: there is no such test image, or a condition is given without a file.
     """
-    numbered = [_is_number(end) for end in ends]
+    numbered = [end.isdecimal() for end in ends]
     if all(numbered) and (label is not None or conditions):
         raise InvalidValue("--label and --condition are for files: leave them out, or name files")
     split = load_test_images(source) if any(numbered) else None
     found = []
     for end in ends:
-        if split is None or not _is_number(end):
+        if split is None or not end.isdecimal():
             found.append(read_files(source, [Path(end)], label, conditions))
         elif len(end) < 20 and int(end) < len(split):  # Python refuses thousands of digits
             found.append(take_test_images(source, split, np.array([int(end)])))
@@ -88,8 +87,3 @@ def _read(
                 "of that name"
             )
     return found
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is the number of an image, rather than a file."""
-    return text.isdecimal() and len(text) <= LONGEST_NUMBER

@@ -216,7 +216,9 @@ def test_a_run_of_another_kind_or_step_is_not_taken_for_the_files(
     assert why.startswith("shorter/small cannot be used: shorter/small has no checkpoint '440'")
     (workplace / "broken" / "small").mkdir(parents=True)
     (workplace / "broken" / "small" / "run.json").write_text("{}")
-    assert "broken/small is not a run" in alone(gtk_command, exported, "--runs", "broken")
+    assert "broken/small/run.json is damaged: Object missing required field `format`" in alone(
+        gtk_command, exported, "--runs", "broken"
+    )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{MODEL}{'a.' * 400_000}a = 1", "line 3: a name has more than 20 dots"),
     (f"{MODEL}x = {{{' a .' * 100_000} a = 1}}", "line 3: a name has more than 20 dots"),
     (f"{MODEL}[{'a.' * 400_000}a]", "line 3: a name has more than 20 dots"),
-    (f"{MODEL}[train]\n{LINES}epochs = 0", "line 50004: [train] epochs: training: epochs must be"),
+    (f"{MODEL}[train]\n{LINES}epochs = 0", "line 50004: [train] epochs: must be at least 1"),
     (f'{MODEL}x = """\n{LINES}"""\n', "line 3: [model] x: unknown option"),
 ]  # fmt: skip
 

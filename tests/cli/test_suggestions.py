@@ -10,7 +10,7 @@ import pytest
 
 import gtk
 from gtk.core.registry import suggestion
-from gtk.core.registry.discovery import KINDS, installed
+from gtk.core.registry.installed import KINDS, installed
 from gtk.core.registry.options import options_of
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import UnknownName

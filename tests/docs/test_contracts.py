@@ -47,7 +47,7 @@ INTERNAL = {
     "Spec": {"resolve"},
     "Run": {
         "create", "check_removable", "check_links", "locked", "metrics_file", "checkpoints",
-        "replace_settings",
+        "replace_settings", "drawing",
     },
 }  # fmt: skip
 

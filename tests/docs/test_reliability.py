@@ -55,6 +55,7 @@ def place(small_run: gtk.Run, workplace: Path) -> Path:
     for name in ("notes.txt", "fake.onnx", "taken.png"):
         (workplace / name).write_text("text")
     (workplace / "folder").mkdir()
+    (workplace / "folder" / "mine.txt").touch()
     return workplace
 
 

@@ -55,7 +55,7 @@ def test_only_an_ordinary_file_of_limited_size_is_read(tmp_path: Path) -> None:
         (file, 10, "it is larger than 10 bytes"),
         (link, 1_000, "it is a link"),
         (pipe, 1_000, "it is not an ordinary file"),
-        (tmp_path, 1_000, "Is a directory"),
+        (tmp_path, 1_000, "it is not an ordinary file"),
     ):
         with pytest.raises(InvalidValue) as caught:
             read_json(path, Entry, limit)

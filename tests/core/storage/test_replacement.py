@@ -19,7 +19,7 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.run_document import new_document
 from gtk.core.storage.runs import RunPlace, find_resumable, find_run, list_runs
 from gtk.core.training.training import load_dataset
-from gtk.core.values.errors import GtkError, NonFiniteLoss, UserError
+from gtk.core.values.errors import GtkError, NonFiniteLoss, OutOfMemory, UserError
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -148,7 +148,7 @@ def test_a_training_that_fails_in_its_first_step_leaves_no_run(
 ) -> None:
     failure = MemoryError("of a machine that is too small")
     monkeypatch.setattr("gtk.core.training.learner.Learner.learn", Fails(failure))
-    with pytest.raises(MemoryError):
+    with pytest.raises(OutOfMemory):
         gtk.train(plugin="cvae", epochs=1, quiet=True)
     assert list((tmp_path / "runs").iterdir()) == []
 

@@ -522,7 +522,7 @@ def test_a_run_of_an_older_version_is_finished_with_its_test_line(tested: bool) 
         with pytest.raises(InvalidValue, match="is complete"):
             gtk.train(resume="done", quiet=True)
     else:
-        run.metrics_file.truncate(run.checkpoints.state(22)["metrics_bytes"])
+        run.metrics_file.cut_back(run.checkpoints.state(22)["metrics_bytes"], 22)
         gtk.train(resume="done", quiet=True)
         assert gtk.load("done").document["finished"] is True
     assert run.metrics_file.path.read_bytes() == whole

@@ -31,7 +31,7 @@ class FakeRun:
     def __init__(self, tmp_path: Any) -> None:
         self.path = tmp_path
         self.metrics_file = self
-        self.lines: list[dict[str, Any]] = []
+        self.written: list[dict[str, Any]] = []
         self.saved: list[Checkpoint] = []
         self.checkpoints = self
 
@@ -39,7 +39,7 @@ class FakeRun:
         return 0
 
     def append(self, record: dict[str, Any]) -> None:
-        self.lines.append(record)
+        self.written.append(record)
 
     def save(self, checkpoint: Checkpoint) -> None:
         self.saved.append(checkpoint)
@@ -50,8 +50,8 @@ class FakeRun:
     def steps(self) -> list[int]:
         return [item.step for item in self.saved]
 
-    def metrics(self) -> list[dict[str, Any]]:
-        return self.lines
+    def lines(self) -> list[dict[str, Any]]:
+        return self.written
 
     def choose(self, which: None) -> int:
         measured = [item for item in self.saved if item.state["validation"] is not None]
@@ -273,21 +273,21 @@ def test_fit_reports_means_validation_and_test(tmp_path: Any) -> None:
 
     trainer.learner.pending.note = note  # type: ignore[method-assign]
     trainer.fit(run, Events([]))  # type: ignore[arg-type]
-    train = [line for line in run.lines if line["split"] == "train"]
+    train = [line for line in run.written if line["split"] == "train"]
     assert [line["step"] for line in train] == [3, 6, 9]
     assert train[0]["terms"].keys() == {"first_loss", "score", "second_loss"}
     assert train[1]["terms"]["score"] == pytest.approx(sum(seen[3:6]) / 3)
     assert train[1]["images"] == 30
     assert train[1]["unit"] == "points"
     assert train[1]["learning_rate"] == 1e-3
-    validation = [line for line in run.lines if line["split"] == "validation"]
+    validation = [line for line in run.written if line["split"] == "validation"]
     assert [line["step"] for line in validation] == [4, 8, 9]
     assert [line["images"] for line in validation] == [8, 8, 8]
     assert [item.state["validation"] for item in run.saved] == [
         line["terms"]["loss"] for line in validation
     ]
-    assert run.lines[-1]["split"] == "test"
-    assert run.lines[-1]["images"] == 6
+    assert run.written[-1]["split"] == "test"
+    assert run.written[-1]["images"] == 6
 
 
 def test_fit_gives_the_global_generator_back(tmp_path: Any) -> None:
@@ -329,7 +329,7 @@ def test_a_loss_that_is_not_finite_is_named_and_nothing_is_saved(
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 1
     assert [item.step for item in run.saved] == [4]
-    assert all(math.isfinite(value) for line in run.lines for value in line["terms"].values())
+    assert all(math.isfinite(value) for line in run.written for value in line["terms"].values())
 
 
 def test_a_step_before_the_first_checkpoint_that_is_not_finite_has_other_advice(
@@ -344,7 +344,7 @@ def test_a_step_before_the_first_checkpoint_that_is_not_finite_has_other_advice(
         "with a lower learning_rate or a lower clip_norm."
     )
     assert not run.saved
-    assert not run.lines
+    assert not run.written
 
 
 def test_the_step_is_right_after_going_on_between_two_reports(tmp_path: Any) -> None:
@@ -496,7 +496,7 @@ class Scripted(toys.Game):
 
 
 def validations(run: FakeRun) -> list[dict[str, Any]]:
-    return [line for line in run.lines if line["split"] == "validation"]
+    return [line for line in run.written if line["split"] == "validation"]
 
 
 @pytest.mark.parametrize(("monitor", "best"), [("", 8), ("loss", 8), ("kl", 4)])
@@ -506,8 +506,8 @@ def test_the_monitored_term_chooses_the_best(tmp_path: Any, monitor: str, best: 
     toys.trainer(loss, validation=8, checkpoint_every=4, monitor=monitor).fit(run, Events([]))  # type: ignore[arg-type]
     assert [line["step"] for line in validations(run)] == [4, 8, 9]
     assert {line["monitor"] for line in validations(run)} == {monitor or "loss"}
-    assert run.lines[-1]["split"] == "test"
-    assert run.lines[-1]["step"] == best
+    assert run.written[-1]["split"] == "test"
+    assert run.written[-1]["step"] == best
     assert run.choose(None) == best
 
 
@@ -519,7 +519,7 @@ def test_validating_on_test_images_says_so(tmp_path: Any) -> None:
     assert all(line["images"] == 6 for line in validations(run))
     assert all(line["images_from"] == "test" for line in validations(run))
     chosen = min(validations(run), key=lambda line: line["terms"]["loss"])
-    assert run.lines[-1] == {
+    assert run.written[-1] == {
         **{name: chosen[name] for name in ("step", "epoch", "images", "unit", "terms")},
         "split": "test",
         "weights_chosen_on": "test",
@@ -529,7 +529,7 @@ def test_validating_on_test_images_says_so(tmp_path: Any) -> None:
 def test_a_validation_of_held_out_images_chooses_without_the_test_images(tmp_path: Any) -> None:
     run = FakeRun(tmp_path)
     toys.trainer(validation=8).fit(run, Events([]))  # type: ignore[arg-type]
-    assert not any("images_from" in line or "weights_chosen_on" in line for line in run.lines)
+    assert not any("images_from" in line or "weights_chosen_on" in line for line in run.written)
 
 
 def test_validating_on_test_images_needs_some() -> None:
@@ -560,9 +560,9 @@ def test_patience_ends_a_training_that_gets_no_better(tmp_path: Any) -> None:
     trainer = toys.trainer(loss, epochs=9, validation=8, checkpoint_every=4, patience=2)
     trainer.fit(run, Events([watch]))  # type: ignore[arg-type]
     assert [item.step for item in run.saved] == [4, 8, 12, 16]
-    assert [line["split"] for line in run.lines[-3:]] == ["validation", "train", "test"]
-    assert [line["step"] for line in run.lines[-3:]] == [16, 16, 8], "the best is tested"
-    assert run.lines[-2]["images"] == 10, "one step was left to report"
+    assert [line["split"] for line in run.written[-3:]] == ["validation", "train", "test"]
+    assert [line["step"] for line in run.written[-3:]] == [16, 16, 8], "the best is tested"
+    assert run.written[-2]["images"] == 10, "one step was left to report"
     assert watch.steps == [3, 6, 9, 12, 15, 16]
     assert watch.end is not None
     assert watch.end.stopped == (
@@ -604,7 +604,7 @@ def test_a_step_of_several_batches_gathers_and_counts_them(tmp_path: Any) -> Non
     trainer.fit(run, Events([]))  # type: ignore[arg-type]
     assert trainer.schedule.total_steps == 6
     assert Five.sizes == [10] * 12
-    assert [line["images"] for line in run.lines] == [20] * 6 + [6]
+    assert [line["images"] for line in run.written] == [20] * 6 + [6]
 
 
 def test_splitting_a_batch_keeps_images_and_labels_together() -> None:
