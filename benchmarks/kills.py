@@ -419,9 +419,7 @@ class Record:
         return [*rows, ["all", *(str(total[name]) for name in rows[0][1:])]]
 
 
-def kill_at_random(
-    kind: Kind, folder: Path, moments: random.Random, spare: bool, process: int
-) -> str | None:
+def kill_at_random(kind: Kind, folder: Path, moments: random.Random, process: int) -> str | None:
     """Kill a process at a moment of its time, unless it ends before; return where that was."""
     if ended_within(process, moments.uniform(0, kind.seconds)):
         return None
@@ -430,14 +428,11 @@ def kill_at_random(
     if stopped is None or stopped.si_code != os.CLD_STOPPED:  # it ended just before
         return None
     place = kind.place(folder)
-    if spare and place == FINISHING:
-        os.kill(process, signal.SIGCONT)
-        return None
     os.kill(process, signal.SIGKILL)
     return place
 
 
-def at_random(kinds: list[Kind], record: Record, seed: int, kills: int, spare: bool) -> None:
+def at_random(kinds: list[Kind], record: Record, seed: int, kills: int) -> None:
     """Train one of each kind after the other until there were so many kills or a few more."""
     for number in count():
         if record.kills() >= kills:
@@ -447,7 +442,7 @@ def at_random(kinds: list[Kind], record: Record, seed: int, kills: int, spare: b
                 continue
             moments = random.Random(f"{seed} {kind.name} {number}")  # noqa: S311 - not a secret
             folder = kind.new_folder(f"{number:04d}")
-            kill = partial(kill_at_random, kind, folder, moments, spare)
+            kill = partial(kill_at_random, kind, folder, moments)
             record.add("random", kind, number, kind.carry_on(folder, kill))
 
 
@@ -495,7 +490,6 @@ def main() -> int:
     parser.add_argument("--operations", action="store_true")
     parser.add_argument("--overwriting", action="store_true")
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--spare-finishing", action="store_true")
     wanted = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: threads do not survive a fork
     for module in PRELOADED:
@@ -512,7 +506,7 @@ def main() -> int:
     elif wanted.operations:
         at_operations(kinds, record, wanted.every)
     else:
-        at_random(kinds, record, wanted.seed, wanted.kills, wanted.spare_finishing)
+        at_random(kinds, record, wanted.seed, wanted.kills)
     table = record.table(mode)
     for row in [table[0], ["---"] * len(table[0]), *table[1:]]:
         print(f"| {' | '.join(row)} |")
