@@ -76,7 +76,10 @@ def settle(runs: Path, *, undo: bool = True) -> None:
         undo: whether a new run without a checkpoint is removed; not where it is to go on.
     """
     for place in runs.glob(f".*{REPLACED}"):
-        path = place.with_name(place.name[1 : -len(REPLACED)])
+        name = place.name[1 : -len(REPLACED)]
+        if not name.strip("."):  # a stranger's: it would mean the folder itself, or one above
+            continue
+        path = place.with_name(name)
         # A living process holds the lock; a folder that cannot be written is left as it is.
         with suppress(OSError, UserError):
             if is_run(place):

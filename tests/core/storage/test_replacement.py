@@ -185,6 +185,15 @@ def test_somebody_else_s_folder_of_that_name_stays(tmp_path: Path) -> None:
     assert other.is_symlink()
 
 
+@pytest.mark.parametrize("name", ["..replaced", "...replaced", "....replaced"])
+def test_a_hidden_folder_that_waits_for_no_run_is_left_alone(tmp_path: Path, name: str) -> None:
+    with_an_older_run(tmp_path)
+    (tmp_path / "runs" / "x").rename(tmp_path / "runs" / name)
+    with pytest.raises(UserError, match="unknown run 'x'"):
+        find_run("x", tmp_path / "runs")
+    assert (tmp_path / "runs" / name / "run.json").is_file()
+
+
 def test_a_run_replaced_in_the_meantime_is_not_trained(tmp_path: Path) -> None:
     with_an_older_run(tmp_path)
     run = find_run("x", tmp_path / "runs")
