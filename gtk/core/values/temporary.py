@@ -67,8 +67,9 @@ def _lives(process: int) -> bool:
     What has the number of this process was left by an earlier one: in a container, each begins
     with the same number.
     """
-    # Signal 0 asks on POSIX. On Windows it would interrupt, and a file in use cannot be removed.
-    if process == os.getpid() or os.name == "nt":
+    # Signal 0 asks on POSIX, and 0 means the own group there. On Windows it would interrupt, and a
+    # file in use cannot be removed.
+    if process in (0, os.getpid()) or os.name == "nt":
         return False
     try:
         os.kill(process, 0)

@@ -12,7 +12,7 @@ from gtk.cli import main
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import list_runs
 from gtk.core.values.errors import UserError
-from gtk.core.values.temporary import beside, is_temporary
+from gtk.core.values.temporary import beside, is_temporary, owner
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -167,3 +167,9 @@ def test_an_older_removed_folder_with_other_files_stays(tmp_path: Path) -> None:
 def _contents(path: Path) -> dict[str, bytes]:
     files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
     return {str(item): item.read_bytes() for item in files}
+
+
+def test_a_temporary_name_with_process_0_belongs_to_no_process() -> None:
+    start = f".run.json.{zlib.crc32(b'run.json'):08x}"
+    assert owner(f"{start}.0.partial") is None
+    assert owner(f"{start}.{os.getppid()}.partial") == os.getppid()
