@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
+from gtk.core.storage.run_folder import has_checkpoint
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import UserError
 
@@ -13,7 +14,7 @@ def next_commands(run: Run) -> list[str]:
     """Return the commands that the run is ready for: to sample, to export, to train on."""
     reference = command_reference(run)
     commands = []
-    if any((run.path / "checkpoints").glob("[0-9]*/state.json")):
+    if has_checkpoint(run.path):
         commands.append(f"gtk sample {reference}{sample_condition(run)} -n 16 --out samples.png")
         commands.append(f"gtk export {reference}")
     longer = train_on(run)
