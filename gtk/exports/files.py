@@ -40,11 +40,12 @@ def check_files(path: Path, *, overwrite: bool, follow: bool = True) -> None:
         UserError: see `check_output_file`; or other JSON lies where the manifest belongs, which is
             never replaced.
     """
-    beside = contract_path(path)
     if not follow:
         refuse_link(path)
-        refuse_link(beside)
     check_output_file(path, ".onnx", overwrite=overwrite)
+    beside = contract_path(path)
+    if not follow:
+        refuse_link(beside)
     if beside.is_file() and _read_manifest(beside) is None:
         raise UserError(
             f"{beside} exists and is not the manifest of {path}: choose another {setting('out')}"

@@ -221,6 +221,7 @@ MISTAKES = [
     ("export folder", "folder is not a run"),
     ("export small --out notes.txt", "give a name that ends in .onnx"),
     ("export small --out fake.onnx", "fake.onnx exists. Add --overwrite"),
+    ("export small --out .", ". is a folder: give the name of a file in it"),
     ("export small --out none/a.onnx", "none is not a folder you can write to"),
     ("export small --atol -1", "the tolerance must be a number of at least 0, not -1.0"),
     ("export small --checkpoint 5", "has no checkpoint '5'"),

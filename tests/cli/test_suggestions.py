@@ -90,6 +90,8 @@ PLUGINS = [
 PATHS = [
     ("--plugin ./my_model.py", "takes the name of an installed plugin, not a path."),
     ("--plugin my_model.py", "gtk plugins new NAME --kind model"),
+    ("--plugin folders/flat", "takes the name of an installed plugin, not a path."),
+    ("--plugin notes.txt", "takes the name of an installed plugin, not a path."),
     ("--plugin ./folder", "takes the name of an installed plugin, not a path."),
     ("--plugin cvae --loss ./loss.py", "gtk plugins new NAME --kind loss"),
     ("--plugin cvae --conditioner ~/c.py", "gtk plugins new NAME --kind conditioner"),
@@ -124,7 +126,9 @@ def test_one_line_has_the_right_name_or_what_to_do(
     gtk_command: Command, small_run: gtk.Run, workplace: Path, line: str, message: str
 ) -> None:
     (workplace / "flat").mkdir()
+    (workplace / "folders" / "flat").mkdir(parents=True)
     (workplace / "notes.py").touch()
+    (workplace / "notes.txt").touch()
     result = gtk_command(*line.replace("RUN", str(small_run.path)).split())
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert message in result.err

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Collection
 from difflib import get_close_matches
+from pathlib import Path
 
 from gtk.core.registry.entry_points import PackageEntry, read_entry_points
 from gtk.core.registry.suggestion import example_package, plain, suggested_plugin
@@ -31,7 +32,7 @@ def unknown_plugin(
     listing = (
         f"Known: {', '.join(sorted(known))}." if len(groups) == 1 else "gtk plugins lists all."
     )
-    if is_path(name):
+    if is_path(name) or _exists(name):
         return UnknownName(f"{begin} {_no_path(what)} {listing}")
     for entry in read_entry_points():
         if entry.name == bare and entry.group.startswith("gtk") and entry.group not in groups:
@@ -49,6 +50,14 @@ def unknown_plugin(
 def is_path(name: str) -> bool:
     """Say whether a name is written like a path, not like a plugin's name."""
     return PATH.fullmatch(name) is not None
+
+
+def _exists(name: str) -> bool:
+    """Say whether a name that may be a path, runs/mine or mine.onnx, is one of something there."""
+    try:
+        return not {"/", "."}.isdisjoint(name) and Path(name).exists()
+    except OSError:  # it is too long, or may not be looked at
+        return False
 
 
 def _no_path(what: str) -> str:

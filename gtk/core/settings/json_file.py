@@ -78,7 +78,8 @@ def decode_json(content: bytes, kind: type[T]) -> T:
 
 def damaged(path: Path, error: Exception) -> InvalidValue:
     """Return the error for a file that does not fit its schema."""
-    return InvalidValue(f"{path} is damaged: {error}")
+    reason = str(error).rstrip(".")
+    return InvalidValue(f"{path} is damaged: {reason}. Restore it from a copy, or train anew.")
 
 
 def _content(path: Path, limit: int) -> bytes:

@@ -45,15 +45,15 @@ class Compared:
     damage: str = ""
 
     @property
-    def unfinished(self) -> str:
+    def caveat(self) -> str:
         """Why its metrics are not those of a whole training; empty if they are."""
         planned = self.run.document["train"]["epochs"]
         reached = self.reports[-1]["epoch"] if self.reports else 0
         if self.damage:
-            return self.damage
+            return f"cannot be compared: {self.damage}"
         if any(line["split"] == "test" for line in self.reports) or reached >= planned:
             return ""
-        return f"unfinished: {reached} of {planned} epochs"
+        return f"is unfinished: {reached} of {planned} epochs"
 
 
 def compared(runs: Sequence[Run]) -> list[Compared]:
@@ -151,7 +151,7 @@ def caveats(items: Sequence[Compared]) -> list[str]:
         reasons.append(f"The loss does not compare, only its terms: {', '.join(options)} differs.")
     if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
         reasons.append("Some weights were chosen on the test images: those are not independent.")
-    return reasons + [f"{item.name} is {item.unfinished}" for item in items if item.unfinished]
+    return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, str]:

@@ -112,6 +112,7 @@ def test_damaged_and_unfinished_runs_say_so(make: Any) -> None:
     (unfinished.path / "metrics.jsonl").write_text("".join(lines[:3]))
     (empty.path / "metrics.jsonl").unlink()
     reasons = caveats(compared([damaged, unfinished, empty]))
+    assert reasons[0].startswith("damaged cannot be compared: line ")
     assert "metrics.jsonl is damaged" in reasons[0]
     assert reasons[1] == "unfinished is unfinished: 7 of 20 epochs"
     assert reasons[2] == "empty is unfinished: 0 of 20 epochs"

@@ -203,7 +203,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "future" / "run.json").write_text('{"format": 2}')
     for name, message in (
         ("empty", "is not a run: .* does not exist"),
-        ("broken", "run.json is damaged: Input data was truncated"),
+        ("broken", "run.json is damaged: Input data was truncated. Restore it from a copy, or tr"),
         ("future", "has format 2, this gtk reads 1. Use the gtk that made it"),
     ):
         with pytest.raises(UserError, match=message):
