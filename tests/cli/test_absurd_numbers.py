@@ -26,6 +26,9 @@ LINES = [
         "train --plugin cvae --hidden-dims 1" + 30 * "0",
         "'cvae' cannot be built for digits: a",
     ),
+    ("train --plugin cvae --free-bits 1e308", "free_bits is too large for float32: 1e+308"),
+    ("train --plugin cvae --beta 4e38", "beta is too large for float32: 4e+38"),
+    ("train --plugin cvae --learning-rate 1e308", "learning_rate is too large for float32: 1e+308"),
     ("train --plugin cvae --keep-checkpoints 1" + 30 * "0", "keep_checkpoints must be 9223372036"),
     ("train --plugin cvae --batch-size 1" + 18 * "0", "is more than the 1440 training images"),
     *(

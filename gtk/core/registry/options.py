@@ -1,5 +1,6 @@
 """A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Integral, Real
@@ -9,6 +10,9 @@ from gtk.core.registry.suggestion import unknown_option
 from gtk.core.values.errors import InvalidValue, PluginError
 
 Default = TypeVar("Default")
+
+#: The largest finite number of float32.
+LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
 
 
 def option(default: Default, text: str, **metadata: Any) -> Default:  # noqa: ANN401 - any of a field's
@@ -163,7 +167,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
             return int(value)
         if kind is float and isinstance(value, Real):
             try:
-                return float(value)
+                return _single(name, float(value))
             except OverflowError as error:
                 raise InvalidValue(f"{name} is too large for a float") from error
     if type(value) is not kind:
@@ -174,4 +178,11 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
             str: "a string",
         }
         raise InvalidValue(f"{name} takes {expected[kind]}, not {value!r}")
+    return value
+
+
+def _single(name: str, value: float) -> float:
+    """Return a number that float32 can have: torch raises an error of its own at a larger one."""
+    if LARGEST_SINGLE < abs(value) < math.inf:
+        raise InvalidValue(f"{name} is too large for float32: {value}")
     return value
