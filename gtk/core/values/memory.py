@@ -13,7 +13,7 @@ ABSURD = 2**40
 TEXT = re.compile(
     r"out of memory|not enough memory|(can't|cannot|failed to|unable to) allocate|bad.?alloc"
     r"|ALLOC_FAILED|can't start new thread|storage size calculation overflowed"
-    r"|overflow when unpacking",
+    r"|overflow when unpacking|failed to map segment",
     re.IGNORECASE,
 )
 #: How much was asked for: "tried to allocate 80 bytes", "Unable to allocate 2.00 GiB for an array".
@@ -73,6 +73,8 @@ def as_text(size: float) -> str:
 def _is_shortage(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    theirs = isinstance(error, RuntimeError | TypeError) and not isinstance(error, GtkError)
+    theirs = isinstance(error, RuntimeError | TypeError | ImportError) and not isinstance(
+        error, GtkError
+    )
     theirs = theirs or type(error).__module__.startswith("onnxruntime")
     return isinstance(error, MemoryError) or (theirs and TEXT.search(str(error)) is not None)

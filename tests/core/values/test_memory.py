@@ -33,6 +33,7 @@ def test_the_errors_of_the_libraries_are_recognized() -> None:
         (RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB, other ...)"), 0),
         (RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"), 0),
         (RuntimeError("can't start new thread"), 0),
+        (ImportError("libtorch.so: failed to map segment from shared object"), 0),
         (OSError(12, "Cannot allocate memory"), 0),
         (OSError(28, "No space left on device"), None),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
