@@ -188,7 +188,8 @@ class CheckpointFolder:
                     shutil.rmtree(item)
 
     def prune(self, keep: int) -> None:
-        """Remove all checkpoints but the newest `keep` and the best."""
+        """Remove all checkpoints but the newest `keep` and the best, and what a kill has left."""
+        self._remove_left_overs()
         steps = self.steps()
         kept = {*steps[-keep:], self.best()}
         for step in steps:

@@ -135,6 +135,15 @@ def test_only_what_gtk_made_is_removed(folder: CheckpointFolder, tmp_path: Path)
     assert (tmp_path / "home" / "key").read_text() == "secret"
 
 
+def test_what_a_killed_removal_has_left_goes_without_another_checkpoint(
+    folder: CheckpointFolder,
+) -> None:
+    folder.save(checkpoint(10))
+    (folder.path / ".000000005.removed").mkdir()
+    folder.prune(1)
+    assert [item.name for item in folder.path.iterdir()] == ["000000010"]
+
+
 @pytest.mark.parametrize("name", ["checkpoints", "checkpoints/.000000020.partial"])
 def test_no_checkpoint_is_written_through_a_link(
     folder: CheckpointFolder, tmp_path: Path, name: str
