@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +24,17 @@ def killed_everywhere(
     Args:
         folder: where the folders are made; it is empty.
         prepare: called with each folder, which does not exist yet.
-        work: called with each folder, in a process of its own. It and `prepare` are functions of a
-            module.
+        work: called with each folder, in a process of its own. It and `prepare` are functions of
+            one file.
         error: what the operation raises, for a failure instead of a kill.
 
     Returns:
         The folders where the work was killed, and last the one where it was done.
     """
-    process = FORKS.Process(target=_in_turn, args=(folder, prepare, work, error, list(sys.path)))
+    # By name, since the other process knows no module of pytest's.
+    file, names = prepare.__code__.co_filename, (prepare.__name__, work.__name__)
+    given = (folder, file, names, error, list(sys.path))
+    process = FORKS.Process(target=_in_turn, args=given)
     process.start()
     process.join()
     assert process.exitcode == 0
@@ -39,12 +43,14 @@ def killed_everywhere(
 
 def _in_turn(
     folder: Path,
-    prepare: Callable[[Path], None],
-    work: Callable[[Path], None],
+    file: str,
+    names: tuple[str, str],
     error: BaseException | None,
     path: list[str],
 ) -> None:
     sys.path[:] = path
+    functions = runpy.run_path(file)
+    prepare, work = (functions[name] for name in names)
     for point in itertools.count(1):
         place = folder / f"{point:03d}"
         prepare(place)
