@@ -461,7 +461,7 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
 BLOCKED = """
 import sys
 for name in ("torch", "torchvision", "sklearn", "scipy", "jinja2", "onnx", "onnxscript", "pluggy",
-             "safetensors", "platformdirs"):
+             "safetensors", "platformdirs", "msgspec", "filelock"):
     sys.modules[name] = None  # importing it now fails
 from gtk.cli.main import run
 sys.exit(run(sys.argv[1:]))
@@ -475,6 +475,12 @@ def test_sampling_from_a_file_needs_no_torch(exported: Path, tmp_path: Path) -> 
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert result.stdout == "seven.png: 16 images, seed 0\n"
     assert (tmp_path / "seven.png").stat().st_size > 500
+
+
+def test_listing_recipes_needs_no_torch() -> None:
+    subprocess.run(
+        [sys.executable, "-c", BLOCKED, "recipes"], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself

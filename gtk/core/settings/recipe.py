@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.settings.line_number import line_in_json, line_in_toml
-from gtk.core.settings.run_file import FORMAT
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, unknown_name
 from gtk.core.values.text import visible
 from gtk.core.values.user_path import user_path
@@ -173,6 +172,9 @@ def _integers(value: Any) -> Iterator[int]:  # noqa: ANN401 - whatever TOML hold
 
 def _from_run(path: Path, text: str) -> Recipe:
     """Return the recipe that repeats a run, on its device and with its number of threads."""
+    # It imports msgspec, which an environment for exported files lacks.
+    from gtk.core.settings.run_file import FORMAT
+
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
