@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from gtk.core.registry.suggestion import COMMANDS, suggestion
-
 
 class LazyGroup(click.Group):
     """A group whose commands have a module each.
@@ -46,6 +44,8 @@ class LazyGroup(click.Group):
         """Find the command that is named; suggest the nearest for a misspelt one."""
         name = args[0]
         if name not in self._listed and not name.startswith("-") and not ctx.resilient_parsing:
+            from gtk.core.registry.suggestion import COMMANDS, suggestion  # only errors need it
+
             near = suggestion(name, self._listed, COMMANDS)
             ctx.fail(f"No such command {name!r}.{near}")
         return super().resolve_command(ctx, args)

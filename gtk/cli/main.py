@@ -14,7 +14,6 @@ import click
 from gtk.cli.console import prepare_streams, print_line
 from gtk.cli.lazy_group import LazyGroup
 from gtk.cli.memory_advice import memory_advice
-from gtk.core.registry.suggestion import OPTIONS, suggestion
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.values.interrupt import interrupt_code, interruptible
 from gtk.core.values.memory import within_memory
@@ -109,7 +108,7 @@ def _interrupted(error: BaseException) -> int | None:
     """Return the exit code of an error that is an interrupt or came from one, else None."""
     code = interrupt_code(error)
     if code is not None:
-        _drop_output()  # the terminal may be gone
+        _drop_output()  # the terminal may be closed
     return code
 
 
@@ -127,6 +126,8 @@ def _usage_message(error: click.UsageError) -> str:
     """Return the message; click would suggest any option with similar letters."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return DIGITS.sub(" has too many digits", error.format_message())
+    from gtk.core.registry.suggestion import OPTIONS, suggestion  # only errors need the table
+
     parameters = error.ctx.command.get_params(error.ctx)
     flags = [flag for item in parameters for flag in (*item.opts, *item.secondary_opts)]
     options = [flag for flag in flags if flag.startswith("-")]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -122,3 +122,8 @@ def _children(value: Any) -> Iterable[Any]:  # noqa: ANN401 - whatever JSON hold
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """Return the content of a JSON file."""
+    return (json.dumps(document, indent=2) + "\n").encode()

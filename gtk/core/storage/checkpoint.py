@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gtk.core.settings.json_file import as_json
 from gtk.core.storage.stored_checkpoint import (
     MODEL,
     STATE,
@@ -17,7 +18,6 @@ from gtk.core.storage.stored_checkpoint import (
     Damage,
     State,
     StoredCheckpoint,
-    as_json,
     write_stored,
 )
 from gtk.core.storage.tensor_file import encode_tensors
@@ -285,7 +285,7 @@ class CheckpointFolder:
             folder.unlink()
         elif folder.exists():
             shutil.rmtree(removed, ignore_errors=True)  # of a killed process
-            folder.rename(removed)  # gone at once, also if the rest is interrupted
+            folder.rename(removed)  # in one step, even if the rest is interrupted
             shutil.rmtree(removed)
 
     def _warn(self, text: str) -> None:

@@ -1,6 +1,5 @@
 """run.json: what describes a run, enough to rebuild its model without the data."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.settings.choice import Settings
-from gtk.core.settings.json_file import read_document, read_json
+from gtk.core.settings.json_file import as_json, read_document, read_json
 from gtk.core.settings.run_file import FORMAT, LARGEST_RUN, MOST_VALUES, RunFile, RunFormat
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
@@ -72,5 +71,4 @@ def check_image_size(spec: DataSpec) -> None:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file by rename: it is whole or absent, also after a power cut, and no link."""
-    content = (json.dumps(document, indent=2) + "\n").encode()
-    write_file(path, content, follow=False, synced=True)
+    write_file(path, as_json(document), follow=False, synced=True)

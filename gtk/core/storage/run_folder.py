@@ -96,7 +96,7 @@ def refuse_links(path: Path, folders: Iterable[str]) -> None:
 
 
 def remove(folder: Path, path: Path) -> None:
-    """Remove a folder that `check_own` has checked: it is gone at once, or not at all.
+    """Remove a folder that `check_own` has checked: in one step, or not at all.
 
     Args:
         folder: of a run, perhaps a hidden one.

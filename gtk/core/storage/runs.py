@@ -131,7 +131,7 @@ def open_runs(runs: Path) -> tuple[list[Run], dict[str, str]]:
 
 
 def last_written(run: Run) -> float:
-    """Return when a run was last written to, in seconds since 1970; 0 if it is gone by now."""
+    """Return when a run was last written to, in seconds since 1970; 0 if it was removed."""
     times = [0.0]
     for name in ("metrics.jsonl", "run.json"):
         with suppress(OSError):

@@ -1,16 +1,15 @@
 """One checkpoint on the disk: its files, and the digests that say whether they are whole."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from msgspec import Meta
 from torch import Tensor
 
-from gtk.core.settings.json_file import decode_json
+from gtk.core.settings.json_file import as_json, decode_json
 from gtk.core.storage.tensor_file import decode_tensors
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.ordinary_file import read_ordinary
@@ -157,11 +156,6 @@ def write_stored(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:
         digests[name] = _digest(content)
     _write(folder / DIGESTS, as_json(digests))
     sync(folder)
-
-
-def as_json(document: Mapping[str, Any]) -> bytes:
-    """Return the content of a JSON file."""
-    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -70,7 +70,7 @@ def _torch_is_being_imported() -> bool:
 def interrupt_code(error: BaseException | None) -> int | None:
     """Return the exit code of the interrupt that an error is or came from, None without one.
 
-    Libraries raise errors of their own from an interrupt, and a terminal that is gone cannot be
+    Libraries raise errors of their own from an interrupt, and a terminal that was closed cannot be
     told of one: writing to it raises.
     """
     seen: set[int] = set()
