@@ -159,8 +159,6 @@ def test_commands_write_below_the_user_s_home(home: Path, small_run: gtk.Run, li
 #: Names that the core's hints suggest: the conditioner without a condition, and the data sets for a
 #: path that was given instead of a name.
 HINTS = {"unconditional", "folder", "npz"}
-#: What other programs call gtk's own plugins: a table of words for messages, tested elsewhere.
-SYNONYMS = ROOT / "core" / "registry" / "suggestion.py"
 
 
 def test_core_names_no_plugin_that_comes_with_gtk() -> None:
@@ -168,7 +166,7 @@ def test_core_names_no_plugin_that_comes_with_gtk() -> None:
     names = (own | set(built_in_names())) - HINTS
     #: Those that are no words of English, or of the field, besides.
     words = {"cvae", "cgan", "vae", "mnist", "elbo", "iwae", "onehot"}
-    for path in set((ROOT / "core").rglob("*.py")) - {SYNONYMS}:
+    for path in (ROOT / "core").rglob("*.py"):
         for text in texts(ast.parse(path.read_text())):
             assert text not in names, f"{path} names {text}"
             assert not words & set(re.findall(r"\w+", text)), f"{path}: {text}"

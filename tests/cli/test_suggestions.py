@@ -10,10 +10,13 @@ import pytest
 
 import gtk
 from gtk.core.registry import suggestion
+from gtk.core.registry.entry_points import PackageEntry
 from gtk.core.registry.installed import KINDS, installed
 from gtk.core.registry.options import options_of
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.values.errors import UnknownName
+from gtk.plugins.other_names import OTHER_NAMES
 
 Command = Callable[..., Any]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -178,9 +181,10 @@ def test_a_run_names_the_package_to_install(
 
 def test_names_that_are_suggested_exist() -> None:
     tables = {kind.name: kind for kind in KINDS}
-    for kind, table in suggestion.PLUGINS.items():
+    for kind, table in OTHER_NAMES.items():
         names = {item.name for item in installed(tables[kind])}
-        assert {answer for answer in table if " " not in answer} <= names
+        examples = {"flow", "vqvae"} if kind == "model" else set()
+        assert {answer for answer in table if " " not in answer} <= names | examples
     configs = {"train": TrainConfig}
     known = {option.name for option in options_of(configs)}
     for name in known:
@@ -189,12 +193,31 @@ def test_names_that_are_suggested_exist() -> None:
 
 
 def test_the_examples_are_those_in_the_repository() -> None:
-    found = {}
+    found = dict[str, list[str]]()
     for file in EXAMPLES.glob("*/pyproject.toml"):
         project = tomllib.loads(file.read_text())["project"]
         points = project["entry-points"].values()
-        found[project["name"]] = {name for names in points for name in names}
+        found[project["name"]] = sorted({name for names in points for name in names})
         assert file.parent.name == project["name"]
-    assert found.keys() == suggestion.EXAMPLES.keys()
-    for package, names in found.items():
-        assert names <= set(suggestion.EXAMPLES[package].split())
+    names = [it for package in found for it in (*found[package], f"{package}/{found[package][0]}")]
+    answers = [str(unknown_plugin("model", name, ["vae"], ["gtk.models"])) for name in names]
+    for package in found:
+        assert sum(f"pip install ./examples/{package}." in said for said in answers) == 2
+
+
+def test_a_package_says_what_else_its_plugins_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_names.py").write_text(
+        'OTHER_NAMES = {"model": {"unet": "u_net"}, "loss": {"It is an option.": "tv"}}\n'
+    )
+    (tmp_path / "their_broken.py").write_text("raise RuntimeError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entries = [
+        PackageEntry(suggestion.OTHER_NAMES, "theirs", "theirs", "1", module)
+        for module in ("their_broken", "their_names")
+    ]
+    monkeypatch.setattr(suggestion, "read_entry_points", lambda _: entries)
+    assert suggestion.suggested_plugin("model", "U-Net", ["unet"]) == " Did you mean 'unet'?"
+    assert suggestion.suggested_plugin("model", "U-Net", []) == "", "it is not installed"
+    assert suggestion.suggested_plugin("plugin", "TV", []) == " It is an option."

@@ -31,6 +31,7 @@ class Option:
         type: int, float, bool, str, a Literal of strings, or tuple[int, ...].
         default: its default value.
         help: a sentence for the user.
+        memory: whether smaller values take less memory.
     """
 
     table: str
@@ -39,6 +40,7 @@ class Option:
     type: Any
     default: Any
     help: str
+    memory: bool = False
 
     @property
     def flag(self) -> str:
@@ -90,7 +92,8 @@ def options_of(tables: Mapping[str, type], reserved: Collection[str] = ()) -> li
             unique = names.count(item.name) == 1 and item.name not in reserved
             name = item.name if unique or table == "train" else f"{table}_{item.name}"
             text, kind = item.metadata.get("help", ""), hints[item.name]
-            options.append(Option(table, item.name, name, kind, item.default, text))
+            memory = bool(item.metadata.get("memory", False))
+            options.append(Option(table, item.name, name, kind, item.default, text, memory))
             for one in (name, f"no_{name}") if kind is bool else (name,):
                 if one in taken:
                     raise PluginError(

@@ -6,10 +6,13 @@ another form.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 
-from gtk.core.values.errors import UnknownName, unknown_name
+from gtk.core.registry.entry_points import read_entry_points
+from gtk.core.registry.importing import import_plugin
+from gtk.core.values.errors import PluginError, UnknownName, unknown_name
 from gtk.core.values.setting import setting
 
 Table = Mapping[str, str]
@@ -17,6 +20,9 @@ Table = Mapping[str, str]
 #: How similar a misspelt word is to the right one: 'cvea' is just similar enough to 'cvae'. Words
 #: of a table must be more similar, as there are many.
 SIMILAR, MORE_SIMILAR = 0.75, 0.85
+
+#: The entry point group of modules with tables of plugins' other names, by kind: `OTHER_NAMES`.
+OTHER_NAMES = "gtk.other_names"
 
 OPTIONS: Table = {
     # Training.
@@ -111,69 +117,6 @@ OPTIONS: Table = {
     "rotate rotation random_crop color_jitter",
 }
 
-#: By the name of the kind.
-PLUGINS: Mapping[str, Table] = {
-    "model": {
-        "vae": "variational_autoencoder vanilla_vae",
-        "cvae": "conditional_vae cond_vae",
-        "gan": "generative_adversarial_network vanilla_gan",
-        "cgan": "conditional_gan cond_gan",
-        "It is a gan with --network conv.": "dcgan",
-        "It is a gan with --loss wasserstein-gp.": "wgan_gp wgan",
-        "It is a gan with --loss least-squares.": "lsgan",
-        "It is a vae with --beta.": "beta_vae",
-        "It is a vae with --loss iwae.": "iwae",
-        "gtk has no diffusion models.": "diffusion ddpm ddim edm stable_diffusion ldm dit "
-        "latent_diffusion score_based",
-        "gtk has no plain autoencoder, only vae.": "autoencoder ae",
-        "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
-        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan",
-    },
-    "conditioner": {
-        "onehot": "concat concatenate concatenation one_hot_encoding",
-        "embedding": "embed label_embedding",
-        "conditional-norm": "conditional_batch_norm cbn conditional_normalization",
-        "projection": "projection_discriminator proj",
-        "unconditional": "none unconditioned",
-        "gtk has no such conditioner.": "attention cross_attention adain",
-    },
-    "loss": {
-        "elbo": "kl kld variational negative_elbo nelbo",
-        "iwae": "iwelbo importance_weighted",
-        "minimax": "non_saturating ns_gan vanilla_gan",
-        "least-squares": "lsgan ls",
-        "wasserstein-gp": "wgan_gp wgan wasserstein gradient_penalty",
-        "hinge": "hinge_gan hinge_loss",
-        "It is elbo with --beta.": "beta_vae",
-        "For a GAN it is minimax; for a VAE it is an option, --likelihood bernoulli.": "bce "
-        "cross_entropy binary_cross_entropy bce_loss bce_with_logits bernoulli",
-        "For a GAN it is least-squares; for a VAE it is an option, --likelihood gaussian.": "mse "
-        "l2 mse_loss gaussian",
-        "It is an option of the losses of GANs, --r1.": "r1",
-        "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim relativistic",
-    },
-    "dataset": {
-        "fashion-mnist": "fashion fmnist f_mnist",
-        "kmnist": "kuzushiji kuzushiji_mnist",
-        "emnist": "emnist_letters emnist_balanced emnist_digits emnist_byclass",
-        "cifar10": "cifar",
-        "svhn": "street_view_house_numbers",
-        "celeba": "celeb_faces",
-        "digits": "sklearn_digits optdigits load_digits",
-        "folder": "image_folder images files photos directory",
-        "npz": "numpy npy array arrays",
-        "gtk has no such data set; a folder of images is --data folder:PATH.": "imagenet lsun ffhq "
-        "tiny_imagenet afhq stl10 usps qmnist notmnist medmnist mnist_m mnist_1d omniglot coco "
-        "places celeba_hq flowers lfw cub shapes dsprites",
-    },
-    "callback": {
-        "tensorboard": "tb tensorboard_logger",
-        "gtk has no such callback.": "wandb mlflow comet neptune csv",
-        "It is an option, --patience.": "early_stopping early_stop",
-        "Every training saves checkpoints.": "checkpoint model_checkpoint",
-    },
-}
-
 COMMANDS: Table = {
     "train": "fit resume learn",
     "sample": "generate draw gen",
@@ -194,12 +137,6 @@ COMMANDS: Table = {
     "It is an option, --version.": "version",
 }
 
-#: The packages under examples/ in gtk's repository, and words for the plugins in them.
-EXAMPLES: Table = {
-    "gtk-plugin-flow": "flow flow_matching rectified_flow cfm",
-    "gtk-plugin-vqvae": "vqvae vq_vae vqvae2 vq",
-}
-
 
 def unknown_option(what: str, name: str, known: Iterable[str]) -> UnknownName:
     """Return the error for an unknown option, with a suggestion or else all known ones."""
@@ -209,14 +146,18 @@ def unknown_option(what: str, name: str, known: Iterable[str]) -> UnknownName:
 
 def suggested_plugin(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the suggestion for an unknown plugin of a kind; the kind "plugin" means any."""
-    tables = [PLUGINS[kind]] if kind in PLUGINS else PLUGINS.values()
-    return suggestion(name, known, {answer: table[answer] for table in tables for answer in table})
+    table: dict[str, str] = {}
+    for other_names in _other_names():
+        for its_kind in other_names if kind == "plugin" else {kind} & other_names.keys():
+            table |= other_names[its_kind]
+    return suggestion(name, known, table)
 
 
-def example_package(name: str) -> str | None:
-    """Return the package under examples/ that is called so or has a plugin that is, if any."""
-    wanted = plain(name)
-    return next((it for it in EXAMPLES if wanted in {plain(it), *_words(EXAMPLES[it])}), None)
+def _other_names() -> Iterator[Mapping[str, Table]]:
+    """Yield the tables of plugins' other names, by kind, of the packages that have them."""
+    for entry in read_entry_points([OTHER_NAMES]):
+        with suppress(PluginError):  # it would hide the error that asks for the suggestion
+            yield getattr(import_plugin(entry.module), "OTHER_NAMES", {})
 
 
 def suggestion(name: str, known: Iterable[str], table: Table) -> str:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from gtk.core.registry.entry_points import PackageEntry, read_entry_points
-from gtk.core.registry.suggestion import example_package, plain, suggested_plugin
+from gtk.core.registry.suggestion import plain, suggested_plugin
 from gtk.core.values.errors import UnknownName
 
 #: Changes to a package's pyproject.toml take effect when it is installed again.
@@ -37,7 +37,7 @@ def unknown_plugin(
     for entry in read_entry_points():
         if entry.name == bare and entry.group.startswith("gtk") and entry.group not in groups:
             return UnknownName(f"{begin} {_misplaced(entry, groups)}")
-    missing = _missing_package(what, package, bare)
+    missing = _missing_package(what, package)
     if missing:
         return UnknownName(f"{begin} {missing}")
     again = f"If '{name}' is your own, {AGAIN}."
@@ -69,22 +69,14 @@ def _no_path(what: str) -> str:
     return f"{takes} To make a package of your own: gtk plugins new NAME --kind {kind}."
 
 
-def _missing_package(what: str, package: str, bare: str) -> str:
-    """Return which package to install, where that is known, else an empty string."""
-    installed = {plain(entry.package) for entry in read_entry_points()}
-    if package and plain(package) in installed:
+def _missing_package(what: str, package: str) -> str:
+    """Return how to install the package that was named, if it is not; else an empty string."""
+    if not package or plain(package) in {plain(entry.package) for entry in read_entry_points()}:
         return ""
-    has_examples = package or what in ("model", "loss", "plugin")
-    example = example_package(package or bare) if has_examples else None
-    if example is not None and plain(example) not in installed:
-        return (
-            f"It is a plugin of {example}, which is not installed: in the folder of gtk's "
-            f"repository, pip install ./examples/{example}"
-        )
-    if package:
-        command = f"pip install {shlex.quote(package)}"
-        return f"Package '{package}' is not installed here. Install it: {command}"
-    return ""
+    command = f"pip install {shlex.quote(package)}"
+    return suggested_plugin(what, package, ()).strip() or (
+        f"Package '{package}' is not installed here. Install it: {command}"
+    )
 
 
 def _misplaced(entry: PackageEntry, groups: Collection[str]) -> str:

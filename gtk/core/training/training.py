@@ -2,7 +2,6 @@
 
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -133,14 +132,11 @@ class Training:
     def _within_memory(self) -> AbstractContextManager[None]:
         """Report a lack of memory with what a step takes, and with the options that reduce it."""
         settings, (_, height, width) = self.settings, self.dataset.spec.image_shape
-        options = {option.name: option for option in settings.choice.options}
-        widths = [
-            setting(name)
-            for name, option in options.items()
-            if option.table == "model" and re.search("channels|dims", option.field)
-        ]
+        smaller = [option for option in settings.choice.options if option.memory]
+        widths = [setting(option.name) for option in smaller if option.table == "model"]
+        sizes = [setting(option.name) for option in smaller if option.table == "data"]
         networks = f"smaller networks{' (' + ', '.join(widths) + ')' if widths else ''}"
-        images = f" or smaller images ({setting('image_size')})" if "image_size" in options else ""
+        images = f" or smaller images ({', '.join(sizes)})" if sizes else ""
         size = setting("batch_size", settings.train.batch_size)
         return within_memory(
             f"training on images of {height}x{width} pixels with {size} on {self._device}",

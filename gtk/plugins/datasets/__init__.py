@@ -37,7 +37,9 @@ class CelebAConfig:
         ValueError: a size below 1, or larger than what is cut out of the images.
     """
 
-    image_size: int = option(64, "Width and height of the images, from 1 to 148 pixels.")
+    image_size: int = option(
+        64, "Width and height of the images, from 1 to 148 pixels.", memory=True
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.image_size <= CELEBA_CROP:
@@ -58,6 +60,7 @@ class FolderConfig:
         (),
         "Pixels of each side, or height,width. Unless given: as the images are, if all have one "
         f"size of at most {LARGEST_KEPT}, else {USUAL_SIDE}.",
+        memory=True,
     )
     color: Literal["auto", "grey", "rgb"] = option("auto", "auto: grey if every image is.")
     fit: Fit = option("crop", "How other shapes are fitted: cut, on a black border, or distorted.")

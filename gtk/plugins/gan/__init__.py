@@ -23,15 +23,20 @@ class GANConfig:
     network: Literal["conv", "mlp"] = option("conv", "Convolutional or fully connected layers.")
     latent_dim: int = option(100, "Width of the generator's noise z.")
     hidden_dims: tuple[int, ...] = option(
-        (512, 256), "mlp: widths of the layers, from the image inwards, in both networks."
+        (512, 256),
+        "mlp: widths of the layers, from the image inwards, in both networks.",
+        memory=True,
     )
     channels: tuple[int, ...] = option(
-        (64, 128, 256), "conv: channels of the discriminator's layers, from the image inwards."
+        (64, 128, 256),
+        "conv: channels of the discriminator's layers, from the image inwards.",
+        memory=True,
     )
     generator_channels: tuple[int, ...] = option(
         (),
         "conv: channels of the generator's layers, from the noise outwards, as many; by default "
         "the discriminator's, reversed.",
+        memory=True,
     )
     kernels: tuple[int, ...] = option(
         (4,), "conv: width of each of these layers' kernels; one number for all."

@@ -24,14 +24,18 @@ class VAEConfig:
         (256,),
         "Widths of the fully connected layers, from the image inwards: 512,256. With conv, of the "
         "decoder's, which has one more to make its first maps.",
+        memory=True,
     )
     channels: tuple[int, ...] = option(
-        (32, 64, 128), "conv: channels of the encoder's layers, each of which halves the image."
+        (32, 64, 128),
+        "conv: channels of the encoder's layers, each of which halves the image.",
+        memory=True,
     )
     decoder_channels: tuple[int, ...] = option(
         (),
         "conv: channels of the decoder's stages, each of which doubles the image; by default the "
         "encoder's, reversed.",
+        memory=True,
     )
     normalization: Literal["none", "batch", "group"] = option(
         "none", "After the activations of both networks."

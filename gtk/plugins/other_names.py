@@ -1,0 +1,78 @@
+"""What other programs call gtk's own plugins, for the errors about unknown names."""
+
+from collections.abc import Mapping
+
+EXAMPLE = (
+    "It is a plugin of {0}, which is not installed: in the folder of gtk's repository, "
+    "pip install ./examples/{0}."
+)
+FLOW, VQVAE = EXAMPLE.format("gtk-plugin-flow"), EXAMPLE.format("gtk-plugin-vqvae")
+
+#: By the kind of plugin: a name or a sentence, and the words for which it is suggested.
+OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
+    "model": {
+        "vae": "variational_autoencoder vanilla_vae",
+        "cvae": "conditional_vae cond_vae",
+        "gan": "generative_adversarial_network vanilla_gan",
+        "cgan": "conditional_gan cond_gan",
+        "It is a gan with --network conv.": "dcgan",
+        "It is a gan with --loss wasserstein-gp.": "wgan_gp wgan",
+        "It is a gan with --loss least-squares.": "lsgan",
+        "It is a vae with --beta.": "beta_vae",
+        "It is a vae with --loss iwae.": "iwae",
+        "flow": "flow_matching rectified_flow cfm",
+        FLOW: "flow flow_matching rectified_flow cfm gtk_plugin_flow",
+        "vqvae": "vq_vae vqvae2 vq",
+        VQVAE: "vqvae vq_vae vqvae2 vq gtk_plugin_vqvae",
+        "gtk has no diffusion models.": "diffusion ddpm ddim edm stable_diffusion ldm dit "
+        "latent_diffusion score_based",
+        "gtk has no plain autoencoder, only vae.": "autoencoder ae",
+        "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
+        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan",
+    },
+    "conditioner": {
+        "onehot": "concat concatenate concatenation one_hot_encoding",
+        "embedding": "embed label_embedding",
+        "conditional-norm": "conditional_batch_norm cbn conditional_normalization",
+        "projection": "projection_discriminator proj",
+        "unconditional": "none unconditioned",
+        "gtk has no such conditioner.": "attention cross_attention adain",
+    },
+    "loss": {
+        FLOW: "flow gtk_plugin_flow",
+        VQVAE: "vqvae gtk_plugin_vqvae",
+        "elbo": "kl kld variational negative_elbo nelbo",
+        "iwae": "iwelbo importance_weighted",
+        "minimax": "non_saturating ns_gan vanilla_gan",
+        "least-squares": "lsgan ls",
+        "wasserstein-gp": "wgan_gp wgan wasserstein gradient_penalty",
+        "hinge": "hinge_gan hinge_loss",
+        "It is elbo with --beta.": "beta_vae",
+        "For a GAN it is minimax; for a VAE it is an option, --likelihood bernoulli.": "bce "
+        "cross_entropy binary_cross_entropy bce_loss bce_with_logits bernoulli",
+        "For a GAN it is least-squares; for a VAE it is an option, --likelihood gaussian.": "mse "
+        "l2 mse_loss gaussian",
+        "It is an option of the losses of GANs, --r1.": "r1",
+        "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim relativistic",
+    },
+    "dataset": {
+        "fashion-mnist": "fashion fmnist f_mnist",
+        "kmnist": "kuzushiji kuzushiji_mnist",
+        "emnist": "emnist_letters emnist_balanced emnist_digits emnist_byclass",
+        "cifar10": "cifar",
+        "svhn": "street_view_house_numbers",
+        "celeba": "celeb_faces",
+        "digits": "sklearn_digits optdigits load_digits",
+        "folder": "image_folder images files photos directory",
+        "npz": "numpy npy array arrays",
+        "gtk has no such data set; a folder of images is --data folder:PATH.": "imagenet lsun ffhq "
+        "tiny_imagenet afhq stl10 usps qmnist notmnist medmnist mnist_m mnist_1d omniglot coco "
+        "places celeba_hq flowers lfw cub shapes dsprites",
+    },
+    "callback": {
+        "tensorboard": "tb tensorboard_logger",
+        "gtk has no such callback.": "wandb mlflow comet neptune csv",
+        "It is an option, --patience.": "early_stopping early_stop",
+        "Every training saves checkpoints.": "checkpoint model_checkpoint",
+    },
+}
