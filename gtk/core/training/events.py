@@ -1,4 +1,4 @@
-"""The events of a training; a callback may end it in order, and does not by failing."""
+"""The events of a training; a callback may end it in order, and only a full disk by failing."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,8 @@ from gtk.core.registry.installed import describe
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import PluginError, StopTraining
+from gtk.core.values.errors import PluginError, StopTraining, WorkFailed
+from gtk.core.values.output import disk_failure
 from gtk.core.values.text import visible
 
 logger = logging.getLogger("gtk")
@@ -140,7 +141,12 @@ class Events:
         A callback that raises or exits is reported and left out from then on, unless it raises
         StopTraining, of which the first counts. Pluggy's own call would stop at the first one that
         raises, before the others.
+
+        Raises:
+            WorkFailed: the disk is full or fails, so that a callback could not write a file. When
+                the training resumes, it calls this event again.
         """
+        failures: list[WorkFailed] = []
         for implementation in list(hook.get_hookimpls()):
             arguments = {name: given[name] for name in implementation.argnames}
             try:
@@ -148,12 +154,18 @@ class Events:
             except StopTraining as stop:
                 self.stopped = self.stopped or _stopped(implementation.plugin, stop)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a failing callback must not stop training
+                full = disk_failure(error)
+                if full is not None:
+                    failures.append(full)
+                    continue
                 self._manager.unregister(implementation.plugin)
                 reason = _one_line(f"{type(error).__name__}: {error}")
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s",
                     describe(implementation.plugin), hook.name, reason,
                 )  # fmt: skip
+        if failures:
+            raise failures[0]
 
 
 def _one_line(text: str) -> str:

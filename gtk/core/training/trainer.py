@@ -1,6 +1,7 @@
 """The one trainer: takes whatever updates a loss yields, and knows no model."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import WorkFailed
 from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
 
 
@@ -69,16 +71,20 @@ class Trainer:
         Raises:
             KeyboardInterrupt: Ctrl-C or a signal asked to end; the last step is saved.
             NonFiniteLoss: a loss or a weight is not finite; the last checkpoint is good.
+            WorkFailed: the disk is full or fails; a resumed training writes what is missing.
             UserError: a line of metrics.jsonl is damaged, which the early stop reads.
         """
         self._held_out.take_up(run)
         with fork_random_state(self._device), interruptible() as interrupt:
-            events.train_start(run, self._progress())
             try:
+                events.train_start(run, self._progress())
                 self._take_steps(run, events, interrupt)
                 self._finish(run, events)
-            finally:
-                self._call_with_model(events.train_end, run)
+            except BaseException:
+                with suppress(WorkFailed):  # the error before it is the one to report
+                    self._call_with_model(events.train_end, run)
+                raise
+            self._call_with_model(events.train_end, run)
 
     def _take_steps(self, run: Run, events: Events, interrupt: Interrupt) -> None:
         """Take the steps that are left, up to an early stop, a callback's stop, or a signal."""

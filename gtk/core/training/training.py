@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
+from gtk.core.storage.command import command_reference
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.replacement import take_back, waiting
 from gtk.core.storage.run import Run, misfit
@@ -28,9 +29,9 @@ from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import InvalidValue
+from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.memory import within_memory
-from gtk.core.values.output import check_writable_folder
+from gtk.core.values.output import check_writable_folder, disk_failure
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import heard_by
@@ -101,9 +102,11 @@ class Training:
 
         Raises:
             UserError: another process trains this run, or one of its files is a link.
+            WorkFailed: the disk is full or fails; what could not be written is written when the
+                run is resumed.
         """
         self.run, threads = run, torch.get_num_threads()
-        with run.locked(), self._within_memory():
+        with run.locked(), self._within_memory(), _disk_failure_with_remedy(run):
             run.check_links()
             remove_temporary_files(run.path)
             try:
@@ -182,6 +185,21 @@ class Training:
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
+
+
+@contextmanager
+def _disk_failure_with_remedy(run: Run) -> Iterator[None]:
+    """Add to the error of a full disk the command that completes the run."""
+    try:
+        yield
+    except WorkFailed as error:
+        named = "--resume" in str(error)  # by the error of a checkpoint
+        if named or disk_failure(error) is None or not has_checkpoint(run.path):
+            raise
+        raise WorkFailed(
+            f"{error}. Make room, and complete the run with: "
+            f"gtk train --resume {command_reference(run)}"
+        ) from error.__cause__
 
 
 def resumed_training(

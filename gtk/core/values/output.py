@@ -175,6 +175,20 @@ def unwritable(path: Path, error: OSError) -> GtkError:
     return failure(f"{path} cannot be written: {error.strerror or error}", error)
 
 
+def disk_failure(error: BaseException) -> WorkFailed | None:
+    """Return the error of a file that a full or failing disk refuses, None for any other error.
+
+    An OSError without a file's name is another one: standard output may have raised it.
+    """
+    if isinstance(error, WorkFailed) and isinstance(error.__cause__, OSError):
+        return error if error.__cause__.errno in DISK else None
+    if isinstance(error, OSError) and error.errno in DISK and isinstance(error.filename, str):
+        failed = WorkFailed(f"{error.filename} cannot be written: {error.strerror}")
+        failed.__cause__ = error
+        return failed
+    return None
+
+
 def failure(message: str, error: OSError) -> GtkError:
     """Return WorkFailed where the disk is full or fails, else UserError."""
     return (WorkFailed if error.errno in DISK else UserError)(message)
