@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,9 @@ class CheckpointFolder:
         if self._at(step).complete():  # a step of a run has one outcome
             return folder
         partial = self.path / f".{folder.name}.partial"
-        try:
+        with self._removing():
             self._remove_left_overs()
+        try:
             partial.mkdir(parents=True)
             write_stored(partial, _contents(checkpoint))
             self._remove(step)  # a part of one, which a failing disk or a copy has left
@@ -188,19 +190,40 @@ class CheckpointFolder:
                     shutil.rmtree(item)
 
     def prune(self, keep: int) -> None:
-        """Remove all checkpoints but the newest `keep` and the best, and what a kill has left."""
-        self._remove_left_overs()
+        """Remove all checkpoints but the newest `keep` and the best, and what a kill has left.
+
+        Of what cannot be removed it warns.
+        """
+        with self._removing():
+            self._remove_left_overs()
         steps = self.steps()
         kept = {*steps[-keep:], self.best()}
         for step in steps:
             if step not in kept:
-                self._remove(step)
+                with self._removing():
+                    self._remove(step)
 
     def remove_after(self, step: int) -> None:
-        """Remove later checkpoints: damaged ones, so that the training saves these steps again."""
+        """Remove later checkpoints: damaged ones, so that the training saves these steps again.
+
+        Raises:
+            UserError: one cannot be removed, so that its step could not be saved again.
+        """
         for later in self._steps():
             if later > step:
-                self._remove(later)
+                try:
+                    self._remove(later)
+                except OSError as error:
+                    what = f"{self.folder(later)} is damaged and cannot be removed"
+                    raise failure(f"{what}: {error.strerror}", error) from error
+
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
+        """Warn of what cannot be removed; nothing is lost by it."""
+        try:
+            yield
+        except OSError as error:
+            self._warn(f"{error.filename or self.path} cannot be removed: {error.strerror}")
 
     def load_model(self, step: int) -> dict[str, Tensor]:
         """Read the weights that sampling and export use.

@@ -4,6 +4,7 @@ Until then the older run waits beside it, hidden under `waiting`, with its lock 
 nobody holds it, and `settle` brings the older run back, or removes it.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import check_own, has_checkpoint, is_run, remove
 from gtk.core.values.errors import UserError
 from gtk.core.values.temporary import REPLACED
+from gtk.core.values.text import visible
+
+logger = logging.getLogger("gtk")
 
 
 def waiting(path: Path) -> Path:
@@ -62,10 +66,23 @@ def take_back(path: Path) -> bool:
             run.check_removable()
             remove(path, path)
         if is_run(waiting(path)):
-            waiting(path).rename(path)
+            _bring_back(path)
     except (OSError, UserError):
         return False
     return True
+
+
+def _bring_back(path: Path) -> None:
+    """Give the run that was to be replaced its name again, and say so.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    waiting(path).rename(path)
+    logger.warning(
+        "%s is the older run again: the one that was to replace it ended before its first "
+        "checkpoint", visible(str(path)),
+    )  # fmt: skip
 
 
 def settle(runs: Path, *, undo: bool = True) -> None:
@@ -89,7 +106,7 @@ def settle(runs: Path, *, undo: bool = True) -> None:
 
 def _settle(path: Path, *, undo: bool) -> None:
     if not is_run(path):
-        waiting(path).rename(path)
+        _bring_back(path)
     elif undo and take_back(path):
         return
     elif has_checkpoint(path):

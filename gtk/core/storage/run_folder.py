@@ -66,7 +66,10 @@ def check_own(path: Path, name: str, folders: Iterable[str]) -> None:
             f"{path} is being written to by process {writers[0]}. Wait for it, or stop it."
         )
     if strangers or path.is_symlink():
-        what = f"holds {strangers[0]}, which is not gtk's" if strangers else "is a link"
+        what = "is a link"
+        if strangers:
+            which = "a link" if (path / strangers[0]).is_symlink() else "not gtk's"
+            what = f"holds {strangers[0]}, which is {which}"
         raise UserError(f"{path} {what}, so it is not replaced. Use another {setting('name')}.")
 
 

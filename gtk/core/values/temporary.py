@@ -9,9 +9,11 @@ import zlib
 from pathlib import Path
 
 #: A file or folder beside the one it becomes or was: the start of that name, its checksum, and the
-#: process that made it. File names have a maximal length: long ones are cut.
+#: process that made it, with the time when that started, since another may get its number. File
+#: names have a maximal length: long ones are cut.
 _BESIDE = re.compile(
-    r"\.(.{1,50})\.([0-9a-f]{8})\.([0-9]{1,10})\.(partial|previous|removed)", re.DOTALL
+    r"\.(.{1,50})\.([0-9a-f]{8})\.([0-9]{1,10})(?:-([0-9]{1,20}))?\.(partial|previous|removed)",
+    re.DOTALL,
 )
 _START = 50
 #: A checkpoint on its way into or out of the folder of checkpoints.
@@ -23,7 +25,9 @@ REPLACED = ".replaced"
 def beside(path: Path, kind: str) -> Path:
     """Return this process's temporary name beside `path`: a "partial", "previous" or "removed"."""
     start = path.name[:_START]
-    return path.with_name(f".{start}.{_checksum(path.name)}.{os.getpid()}.{kind}")
+    process, begun = os.getpid(), _begun(os.getpid())
+    maker = f"{process}-{begun}" if begun else str(process)
+    return path.with_name(f".{start}.{_checksum(path.name)}.{maker}.{kind}")
 
 
 def left_overs(path: Path, *kinds: str) -> list[Path]:
@@ -41,7 +45,7 @@ def temporaries(path: Path, *kinds: str) -> list[Path]:
     return [
         path.with_name(match[0])
         for match in matches
-        if match and match.groups()[:2] == sign and match[4] in kinds
+        if match and match.groups()[:2] == sign and match[5] in kinds
     ]
 
 
@@ -54,7 +58,11 @@ def is_temporary(name: str) -> bool:
 def owner(name: str) -> int | None:
     """Return the living process that uses a temporary name, None where there is none."""
     match = _BESIDE.fullmatch(name)
-    return int(match[3]) if match and _lives(int(match[3])) else None
+    if match is None or not _lives(int(match[3])):
+        return None
+    process, begun = int(match[3]), _begun(int(match[3]))
+    # Older versions, and systems that do not tell, leave the time out.
+    return process if begun is None or match[4] in (None, begun) else None
 
 
 def _checksum(name: str) -> str:
@@ -78,3 +86,12 @@ def _lives(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     return True
+
+
+def _begun(process: int) -> str | None:
+    """Return when a process started, in ticks of the system; None where only Linux would tell."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123 - often, and Path is slow
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return None

@@ -318,6 +318,40 @@ def test_later_ones_are_removed(two: CheckpointFolder) -> None:
     assert [item.name for item in two.path.iterdir()] == ["000000010"]
 
 
+def refused(*_: object, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "of the folder")
+
+
+@pytest.mark.parametrize("name", ["rename", "rmtree"])
+def test_an_old_checkpoint_that_cannot_be_removed_ends_no_training(
+    two: CheckpointFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if name == "rename" else shutil, name, refused)
+        two.prune(1)
+        two.prune(1)
+        if name == "rmtree":
+            two.save(checkpoint(30))  # it finds what is left of the other
+    assert [record.getMessage() for record in caplog.records] == [
+        "of the folder cannot be removed: Permission denied"
+    ]
+    two.prune(1)
+    assert len(list(two.path.iterdir())) == 1
+
+
+def test_a_damaged_checkpoint_that_cannot_be_removed_is_one_line(
+    two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would pass for one that is saved when its step is trained again."""
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(UserError, match="0020 is damaged and cannot be removed: Permission denied"):
+        two.remove_after(10)
+
+
 def test_files_are_read_once(two: CheckpointFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 

@@ -96,13 +96,23 @@ def test_what_is_to_replace_a_run_can_go_on_after_a_kill(tmp_path: Path) -> None
     assert find_resumable("x", tmp_path / "runs").checkpoints.steps() == [7]
 
 
-def test_the_list_of_runs_brings_the_older_run_back(capsys: pytest.CaptureFixture[str]) -> None:
+BACK = (
+    "runs/x is the older run again: the one that was to replace it ended before its first "
+    "checkpoint"
+)
+
+
+def test_the_list_of_runs_brings_the_older_run_back(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     with_an_older_run(Path())
     document = Path("runs/x/run.json")
     document.write_text(document.read_text().replace('"epochs": 1,', '"epochs": 77,'))
     begin_and_die(Path())
-    assert main.run(["runs"]) == 0
-    assert "0/77" in capsys.readouterr().out
+    for _ in range(2):
+        assert main.run(["runs"]) == 0
+        assert "0/77" in capsys.readouterr().out
+    assert [record.getMessage() for record in caplog.records] == [BACK]
 
 
 def test_a_new_run_that_goes_on_replaces_the_older_one() -> None:
@@ -132,7 +142,10 @@ class Fails:
     ],
 )
 def test_a_training_that_fails_before_its_first_checkpoint_brings_the_older_run_back(
-    where: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+    where: str,
+    error: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     old = gtk.train(plugin="cvae", name="x", epochs=1, quiet=True)
     monkeypatch.setattr(where, Fails(error))
@@ -141,6 +154,8 @@ def test_a_training_that_fails_before_its_first_checkpoint_brings_the_older_run_
     assert [item.name for item in old.path.parent.iterdir()] == ["x"]
     assert gtk.load("x").document == old.document
     assert gtk.load("x").checkpoints.steps() == [22]
+    made = not where.endswith("write_json")
+    assert [record.getMessage() for record in caplog.records] == ([BACK] if made else [])
 
 
 def test_a_training_that_fails_in_its_first_step_leaves_no_run(

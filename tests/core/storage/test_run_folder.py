@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 DEAD = 2**31 - 1
 
 
-def left(path: Path, kind: str, process: int = DEAD) -> Path:
+def left(path: Path, kind: str, process: int | str = DEAD) -> Path:
     """Return the name that gtk gives to a temporary file or folder of another process."""
     number = zlib.crc32(path.name.encode())
     return path.with_name(f".{path.name[:50]}.{number:08x}.{process}.{kind}")
@@ -98,7 +98,7 @@ def test_other_people_s_links_are_left_alone(run: Run, tmp_path: Path) -> None:
 def test_a_run_with_a_link_is_not_removed(run: Run, tmp_path: Path) -> None:
     shutil.rmtree(run.pictures)
     run.pictures.symlink_to(tmp_path)
-    with pytest.raises(UserError, match="mine holds pictures, which is not gtk's"):
+    with pytest.raises(UserError, match="mine holds pictures, which is a link, so it is not"):
         gtk.train(plugin="vae", name="mine", epochs=1, quiet=True, overwrite=True)
 
 
@@ -173,3 +173,21 @@ def test_a_temporary_name_with_process_0_belongs_to_no_process() -> None:
     start = f".run.json.{zlib.crc32(b'run.json'):08x}"
     assert owner(f"{start}.0.partial") is None
     assert owner(f"{start}.{os.getppid()}.partial") == os.getppid()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_process_that_got_the_number_of_a_killed_one_owns_nothing(run: Run) -> None:
+    """As after a restart, or in a container, where few numbers are in use."""
+    partial = left(run.path / "report.html", "partial", f"{os.getppid()}-7")
+    partial.write_text("half")
+    assert owner(partial.name) is None
+    run.check_removable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_temporary_name_has_the_process_and_its_start(tmp_path: Path) -> None:
+    number, name = os.getppid(), beside(tmp_path / "run.json", "partial").name
+    begun = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
+    mine = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert f".{os.getpid()}-{mine}." in name
+    assert owner(name.replace(f".{os.getpid()}-{mine}.", f".{number}-{begun}.")) == number
