@@ -17,6 +17,7 @@ from gtk.cli.memory_advice import memory_advice
 from gtk.core.values.errors import TRACEBACK_VARIABLE, GtkError
 from gtk.core.values.interrupt import interrupt_code, interruptible
 from gtk.core.values.memory import within_memory
+from gtk.core.values.output import DISK
 from gtk.core.values.setting import settings_as_options
 from gtk.core.values.text import visible
 
@@ -160,6 +161,8 @@ def _known_failure(error: BaseException) -> int | None:
         return None
     if error.errno == errno.ENAMETOOLONG:
         return _fail(f"{error.filename}: a name is too long for a file", EXIT_USAGE)
+    if error.filename is None and error.errno in DISK:  # whatever writes a file names it
+        return _fail(f"standard output cannot be written: {error.strerror}", EXIT_FAILED)
     return _fail(str(error), EXIT_FAILED)  # the disk is full, a file vanished, ...
 
 

@@ -219,6 +219,14 @@ def test_closed_and_full_streams_do_no_harm(workplace: Path, command: str, code:
     assert result.stderr.count("\n") <= 1
 
 
+@pytest.mark.parametrize("command", ["runs", "recipes", "plugins", "--help", "recipes cvae-mlp"])
+def test_a_full_standard_output_is_named(workplace: Path, command: str) -> None:
+    line = f"'{sys.executable}' -m gtk {command} >/dev/full"
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    message = "gtk: error: standard output cannot be written: No space left on device\n"
+    assert (result.returncode, result.stderr) == (1, message)
+
+
 def test_a_file_does_not_take_the_place_of_a_closed_stream(workplace: Path) -> None:
     """What a library prints to a closed standard output must not go into the next file."""
     code = """

@@ -18,7 +18,7 @@ from gtk.core.values.user_path import user_path
 TABLES = ("train", "data", "model", "conditioner", "loss")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
-#: The largest recipe in bytes. A recipe is a page of text, so a larger file is a mistake.
+#: The largest TOML file in bytes. A recipe is a page of text, so a larger file is a mistake.
 LARGEST = 1_000_000
 #: The most dots in a key, and the end of a message in which a key is looked for. tomllib takes time
 #: quadratic in the dots; a recipe needs one.
@@ -122,14 +122,19 @@ def run_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _read_text(path: Path) -> str:
+    largest = LARGEST
+    if path.suffix == ".json":
+        from gtk.core.settings.run_file import LARGEST_RUN  # as in _from_run
+
+        largest = LARGEST_RUN
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(largest + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"recipe {path} cannot be read: {reason}") from error
-    if len(content) > LARGEST:
-        raise UserError(f"{path} is larger than {LARGEST:,} bytes, too large for a recipe")
+    if len(content) > largest:
+        raise UserError(f"{path} is larger than {largest:,} bytes, too large for a recipe")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

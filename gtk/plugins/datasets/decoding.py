@@ -1,6 +1,7 @@
 """Image files decoded to pixels by the rules of docs/data.md."""
 
 import logging
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,14 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 ORIENTATION = 0x0112
+#: What a path leads to that is not a file. A pipe would never end, a device may act on being read.
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -138,6 +147,8 @@ def decode(path: Path, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image and read only its header."""
+    if not path.is_file() and path.exists():
+        raise BadImage(path, f"is {kind_of(path)} instead of a file")
     try:
         image = Image.open(path, formats=readable_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -152,6 +163,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with image:
         _check(path, image)
         yield image
+
+
+def kind_of(path: Path) -> str:
+    """Return the type of a path that is not a file."""
+    return KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
 
 
 def _check(path: Path, image: Image.Image) -> None:

@@ -2,23 +2,16 @@
 
 import errno
 import os
-import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
-from gtk.plugins.datasets.decoding import image_suffixes
+from gtk.plugins.datasets.decoding import image_suffixes, kind_of
 
 METADATA = "metadata.csv"
 #: Files of operating systems, besides all names that start with a dot.
 SYSTEM_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-KINDS = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFBLK: "a device",
-    stat.S_IFCHR: "a device",
-}
 
 
 @dataclass
@@ -100,7 +93,7 @@ def list_folder(root: Path) -> Listing:
             elif not is_image:
                 listing.others += 1
             elif not entry.is_file():
-                listing.bad[name] = f"is {_kind(root / name)} instead of a file"
+                listing.bad[name] = f"is {kind_of(root / name)} instead of a file"
             else:
                 listing.images.append(name)
     listing.images.sort()
@@ -137,8 +130,3 @@ def _misled(link: Path, inside: str, is_image: bool) -> str:
     if os.path.isdir(target):  # noqa: PTH112 - a text
         return "is a link to a folder, which is not followed"
     return ""
-
-
-def _kind(path: Path) -> str:
-    """Return the type of a path that is neither file nor folder."""
-    return KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")

@@ -223,6 +223,16 @@ def test_a_run_is_repeated_on_its_device_with_its_threads(
         gtk.train(recipe=tmp_path / "copy.json", quiet=True)
 
 
+def test_a_run_json_may_be_as_large_as_a_run_s(small_run: Run, tmp_path: Path) -> None:
+    """Names of thousands of classes make it larger than a TOML file may be."""
+    document = json.loads((small_run.path / "run.json").read_text())
+    write_json(tmp_path / "large.json", {**document, "notes": ["n" * 2**20] * 15})
+    assert find_recipe(tmp_path / "large.json").plugin("model") == "generative-toolkit/cvae"
+    write_json(tmp_path / "large.json", {**document, "notes": ["n" * 2**20] * 16})
+    with pytest.raises(UserError, match="large.json is larger than 16,777,216 bytes"):
+        find_recipe(tmp_path / "large.json")
+
+
 def test_a_run_from_before_there_were_recipes_opens(small_run: Run, tmp_path: Path) -> None:
     path = shutil.copytree(small_run.path, tmp_path / "old")
     document = json.loads((path / "run.json").read_text())
