@@ -34,7 +34,7 @@ def find_recipe(reference: str | Path) -> Recipe:
         UnknownName: no recipe has that name; the message has the nearest.
         UserError: the file cannot be read, or is not a recipe.
     """
-    path = user_path(reference)
+    path = user_path(reference, "recipe")
     if str(reference).endswith((".toml", ".json")):
         return read_recipe(path)
     if str(reference) in built_in_names():

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from gtk.cli.options import Decorator
 from gtk.core.values.condition import NONE, Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import as_utf8
 
 
 def condition_options(label_help: str) -> Decorator:
     """Return a decorator that adds --label and --condition, as `label` and `conditions`."""
-    label = click.option("--label", metavar="CLASS", help=label_help)
+    label = click.option("--label", type=as_utf8, metavar="CLASS", help=label_help)
     condition = click.option(
         "--condition",
         "conditions",
+        type=as_utf8,
         multiple=True,
         metavar="NAME=VALUE",
         help="An attribute (0 or 1) or a number; can be repeated.",

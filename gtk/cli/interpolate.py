@@ -13,6 +13,7 @@ from gtk.cli.source import RunSource, Source
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.interpolation import spherical
+from gtk.core.values.text import as_utf8
 
 ROWS, MOST_EXAMPLES = 5, 10
 
@@ -22,10 +23,13 @@ ROWS, MOST_EXAMPLES = 5, 10
 @click.option(
     "--from",
     "start",
+    type=as_utf8,
     metavar="CONDITION",
     help="A class, or NAME=VALUE with commas; with --to, each row keeps one z.",
 )
-@click.option("--to", "end", metavar="CONDITION", help="The condition at the other end.")
+@click.option(
+    "--to", "end", type=as_utf8, metavar="CONDITION", help="The condition at the other end."
+)
 @click.option(
     "--images",
     "ends",

@@ -19,20 +19,15 @@ from gtk.core.values.interrupt import interrupt_code, interruptible
 from gtk.core.values.memory import within_memory
 from gtk.core.values.output import DISK
 from gtk.core.values.setting import settings_as_options
-from gtk.core.values.text import visible
+from gtk.core.values.text import one_line
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
-#: The most characters of a message; of a longer one the middle is left out.
-LONGEST_MESSAGE = 4000
 
 #: Packages that an environment which only draws from exported files may lack.
 HEAVY = {
     "filelock", "jinja2", "msgspec", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "platformdirs",
     "safetensors", "sklearn", "torch", "torchvision",
 }  # fmt: skip
-
-#: A word that a message shortens, such as a number of 5,000 digits.
-LONG = re.compile(r"\S{300,}")
 
 #: What click says of a number of thousands of digits, which Python refuses to read.
 DIGITS = re.compile(r"(?<=\d{100}') is not a valid integer( range)?")
@@ -169,10 +164,6 @@ def _known_failure(error: BaseException) -> int | None:
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exc()
-    text = LONG.sub(lambda word: f"{word[0][:100]}...{word[0][-60:]}", " ".join(message.split()))
-    shown = visible(text)
-    if len(shown) > LONGEST_MESSAGE:  # it quotes a name from a file, which may have any length
-        shown = f"{shown[: LONGEST_MESSAGE // 2]} [...] {shown[-LONGEST_MESSAGE // 2 :]}"
     with suppress(OSError):  # nobody can be told where the disk of standard error is full
-        print_line(f"gtk: error: {shown}", err=True)
+        print_line(f"gtk: error: {one_line(message)}", err=True)
     return code

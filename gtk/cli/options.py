@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.core.registry.options import parse_integers
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:
@@ -26,20 +27,29 @@ def integers(text: str) -> tuple[int, ...]:
         ) from error
 
 
-def run_reference(text: str) -> str:
-    """Read a run's folder, its name or "latest", or an exported file; replace a leading ~."""
-    return str(user_path(text)) if text.startswith("~") else text
-
-
 class UserPath(click.Path):
     """A path; a leading ~ is the user's home, even where no shell has replaced it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's signature
-        """Return it as a `Path`."""
-        return super().convert(user_path(value), param, ctx)
+        """Return it as a `Path`; click names the option or argument where it cannot be one."""
+        try:
+            path = user_path(value)
+        except InvalidValue as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(path, param, ctx)
+
+
+class RunReference(UserPath):
+    """A run's folder, its name or "latest", or an exported file; a leading ~ is replaced."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as above
+        """Return it as a string."""
+        path = super().convert(value, param, ctx)
+        return str(path) if value.startswith("~") else value
 
 
 USER_PATH = UserPath(path_type=Path)
+RUN_REFERENCE = RunReference()
 
 
 def completer(names: Callable[[click.Context], Iterable[str]], *, files: bool = False) -> Completer:
@@ -86,7 +96,7 @@ complete_run = completer(_run_names, files=True)
 def run_argument(name: str = "run", metavar: str = "RUN", nargs: int = 1) -> Decorator:
     """Add an argument that names a run."""
     return click.argument(
-        name, metavar=metavar, nargs=nargs, required=True, type=run_reference,
+        name, metavar=metavar, nargs=nargs, required=True, type=RUN_REFERENCE,
         shell_complete=complete_run,
     )  # fmt: skip
 

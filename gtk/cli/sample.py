@@ -12,6 +12,7 @@ from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import as_utf8
 
 #: A picture with more images than this is too large to look at.
 MOST = 10_000
@@ -23,7 +24,10 @@ COUNT = 16
 @source_argument
 @condition_options("A class, by number or name, for every image.")
 @click.option(
-    "--labels", metavar="CLASSES", help="'all', or classes with commas: a column for each."
+    "--labels",
+    type=as_utf8,
+    metavar="CLASSES",
+    help="'all', or classes with commas: a column for each.",
 )
 @number_option("-n", "count", text="Images to draw.", high=MOST)
 @number_option("--rows", text=f"Images of each class.  [default: {ROWS}]", high=MOST)

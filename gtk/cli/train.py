@@ -8,12 +8,12 @@ import click
 from gtk.cli.config_options import HeadedCommand, click_option, probe
 from gtk.cli.json_lines import JsonLines
 from gtk.cli.options import (
+    RUN_REFERENCE,
     USER_PATH,
     complete_run,
     completer,
     plugin_completer,
     recipe_names,
-    run_reference,
 )
 from gtk.cli.train_summary import print_finished, print_networks, print_stopped
 from gtk.core.registry.installed import MODEL, installed
@@ -101,7 +101,7 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
 
 
 #: How the command line reads what is neither text nor a flag, and how a shell completes it.
-TYPES: dict[str, Any] = {"data_root": USER_PATH, "runs": USER_PATH, "resume": run_reference}
+TYPES: dict[str, Any] = {"data_root": USER_PATH, "runs": USER_PATH, "resume": RUN_REFERENCE}
 COMPLETERS = {
     "plugin": plugin_completer("model"),
     "recipe": completer(recipe_names, files=True),

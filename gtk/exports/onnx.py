@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
+from gtk.core.values.argument import typed
 from gtk.core.values.errors import GtkError, PluginError, WorkFailed
 from gtk.core.values.memory import within_memory
 from gtk.core.values.setting import setting
@@ -69,6 +70,7 @@ class Exported:
     written: bool
 
 
+@typed
 @within_memory("exporting the model", "Use a machine with more memory")
 def export(
     run: Run | str | Path,
@@ -104,15 +106,16 @@ def export(
         WorkFailed: the part cannot be written as ONNX, or the disk is full.
     """
     chosen = ExportOptions(**options)
-    run = run if isinstance(run, Run) else find_run(run)
+    run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
     # The checkpoint is chosen once: a run that trains on may choose another later.
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subject = loaded.part(part)
-    path = user_path(out) if out is not None else default_path(run.path, run, subject.name)
+    path = user_path(out, "out") if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite, follow=out is not None)
     return _finish({path: prepare(loaded, subject, chosen)}, dry_run=dry_run)[0]
 
 
+@typed
 def export_all(
     run: Run | str | Path,
     folder: str | Path | None = None,
@@ -139,8 +142,8 @@ def export_all(
         WorkFailed: likewise.
     """
     chosen = ExportOptions(**options)
-    run = run if isinstance(run, Run) else find_run(run)
-    place = run.path if folder is None else user_path(folder)
+    run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
+    place = run.path if folder is None else user_path(folder, "folder")
     check_folder(place)
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}

@@ -5,6 +5,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, get_args
 
+from gtk.core.values.argument import shown
 from gtk.core.values.errors import InvalidValue
 
 Precision = Literal["fp32", "fp16"]
@@ -65,22 +66,21 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if not _within(self.opset, LEAST_OPSET, OPSETS[-1]):
-            raise InvalidValue(f"opset {self.opset!r} cannot be written: {USE_OPSETS}")
+            raise InvalidValue(f"opset {shown(self.opset)} cannot be written: {USE_OPSETS}")
         for name, kind in (("precision", Precision), ("image", Pixels), ("layout", Layout)):
-            if getattr(self, name) not in get_args(kind):
-                raise InvalidValue(
-                    f"{name} is {' or '.join(get_args(kind))}, not {getattr(self, name)!r}"
-                )
+            value = getattr(self, name)
+            if not (isinstance(value, str) and value in get_args(kind)):
+                raise InvalidValue(f"{name} is {' or '.join(get_args(kind))}, not {shown(value)}")
         if self.batch_size is not None and not _within(self.batch_size, 1, LARGEST_BATCH):
             raise InvalidValue(
                 f"a fixed batch size is a whole number in 1..{LARGEST_BATCH}, not "
-                f"{self.batch_size!r}; without one the file takes any"
+                f"{shown(self.batch_size)}; without one the file takes any"
             )
         tolerance: Any = self.tolerance
         is_number = isinstance(tolerance, float | int) and 0 <= tolerance < math.inf
         if tolerance is not None and not is_number:
             raise InvalidValue(
-                f"the tolerance must be a number of at least 0, not {self.tolerance!r}"
+                f"the tolerance must be a number of at least 0, not {shown(self.tolerance)}"
             )
 
     @property

@@ -1,6 +1,7 @@
 """A user's folder of images: what is taken for what, and what is refused."""
 
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -479,6 +480,39 @@ def test_a_name_that_is_not_utf8_is_bad(root: Path) -> None:
         "PETS/cat/\\udcff.png has a name that is not valid UTF-8: rename it: "
     )
     assert len(load_folder(root, bad_images="skip").train) == 17
+
+
+def test_names_are_utf8_in_any_locale(root: Path) -> None:
+    write_images(
+        root, [f"{kind}/画{number}.png" for kind in ("猫 😺", "犬") for number in range(4)]
+    )
+    (root / "metadata.csv").write_text(
+        "file_name,label\n"
+        + "".join(
+            f"{kind}/画{number}.png,{kind}\n" for kind in ("猫 😺", "犬") for number in range(4)
+        ),
+        encoding="utf-8",
+    )
+    code = (
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from gtk.core.values.text import as_utf8\n"
+        "from gtk.plugins.datasets import FolderConfig\n"
+        "from gtk.plugins.datasets.folder import load\n"
+        "found = load(FolderConfig(), Path(sys.argv[1]))\n"
+        "names = [*found.spec.condition.names, as_utf8(sys.argv[2])]\n"
+        "print(json.dumps([names, found.train.labels.tolist()]))"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    for table in (True, False):
+        if not table:
+            (root / "metadata.csv").unlink()
+        here = load_folder(root)
+        names = getattr(here.spec.condition, "names", None)
+        assert names == ("犬", "猫 😺")
+        line = [sys.executable, "-c", code, root, "猫"]
+        there = subprocess.run(line, env=os.environ | ascii_only, capture_output=True, check=True)
+        assert json.loads(there.stdout) == [[*names, "猫"], here.train.labels.tolist()]
 
 
 def test_what_cannot_be_read_is_bad(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

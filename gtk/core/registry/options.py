@@ -3,10 +3,11 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from gtk.core.registry.suggestion import unknown_option
+from gtk.core.values.argument import is_whole, shown
 from gtk.core.values.errors import InvalidValue, PluginError
 
 Default = TypeVar("Default")
@@ -158,29 +159,31 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
             except ValueError:
                 pass
         parts = value if isinstance(value, list | tuple) else [value]
-        if all(isinstance(part, Integral) and not isinstance(part, bool) for part in parts):
+        if all(map(is_whole, parts)):
             return tuple(int(part) for part in parts)
-        raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {value!r}")
+        raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {shown(value)}")
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise InvalidValue(f"{name} must be one of {', '.join(get_args(kind))}, not {value!r}")
+        if not (isinstance(value, str) and value in get_args(kind)):
+            raise InvalidValue(
+                f"{name} must be one of {', '.join(get_args(kind))}, not {shown(value)}"
+            )
         return value
     if not isinstance(value, bool):  # numpy's numbers, too, are numbers
-        if kind is int and isinstance(value, Integral):
+        if kind is int and is_whole(value):
             return int(value)
         if kind is float and isinstance(value, Real):
             try:
                 return _single(name, float(value))
             except OverflowError as error:
                 raise InvalidValue(f"{name} is too large for a float") from error
-    if type(value) is not kind:
+    if kind is int or type(value) is not kind:
         expected = {
             int: "a whole number",
             float: "a number",
             bool: "true or false",
             str: "a string",
         }
-        raise InvalidValue(f"{name} takes {expected[kind]}, not {value!r}")
+        raise InvalidValue(f"{name} takes {expected[kind]}, not {shown(value)}")
     return value
 
 

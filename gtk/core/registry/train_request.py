@@ -11,6 +11,7 @@ from typing import Any
 from gtk.core.registry.options import option
 from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.values.argument import check_type
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.user_path import user_path
@@ -24,7 +25,8 @@ class TrainRequest:
 
     Raises:
         UnknownName: an option that no plugin can have, such as "model".
-        InvalidValue: it changes settings of a run that it resumes.
+        InvalidValue: an argument of another type, or a path that no file can have; or it changes
+            settings of a run that it resumes.
     """
 
     plugin: str | None = option(None, "The model to train.")
@@ -66,11 +68,14 @@ class TrainRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        given = {"callbacks": tuple(self.callbacks), "runs": user_path(self.runs)}
-        if self.data_root is not None:
-            given["data_root"] = user_path(self.data_root)
-        for name, value in given.items():
-            object.__setattr__(self, name, value)  # as the __init__ of a frozen dataclass does
+        for item in ARGUMENTS:
+            check_type(item.name, getattr(self, item.name), item.type)
+        names = ("recipe", "data_root", "runs", "resume")
+        paths = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        paths = {name: user_path(path, name) for name, path in paths.items()}
+        for name in paths.keys() & {"data_root", "runs"}:  # the others may be names
+            object.__setattr__(self, name, paths[name])  # as the __init__ of a frozen class does
+        object.__setattr__(self, "callbacks", tuple(self.callbacks))
         for name in self.options.keys() & _OTHERS:
             raise unknown_option("option", name, [item.name for item in ARGUMENTS])
         self._check_resumed()

@@ -25,14 +25,14 @@ def split_reference(reference: str | None) -> tuple[str | None, Path | None]:
     """Split a data set given as NAME or NAME:PATH into name and path; both None for None.
 
     Raises:
-        InvalidValue: nothing follows the colon.
+        InvalidValue: nothing follows the colon, or what follows cannot be a path.
     """
     if reference is not None and re.match(r"[A-Za-z]:[\\/]", reference):  # a drive of Windows
         return reference, None
     name, colon, path = (reference or "").partition(":")
     if colon and not path:
         raise InvalidValue(f"{reference!r} has no path. Write {name}:PATH.")
-    return (name if colon else reference), (user_path(path) if colon else None)
+    return (name if colon else reference), (user_path(path, "data") if colon else None)
 
 
 def find_dataset(name: str) -> Plugin[DatasetSpec]:
@@ -45,7 +45,7 @@ def find_dataset(name: str) -> Plugin[DatasetSpec]:
     try:
         return find(DATASET, name)
     except UnknownName as error:
-        path, shown = user_path(name), visible(name)
+        path, shown = user_path(name, "data"), visible(name)
         kind = "folder" if path.is_dir() else "npz" if path.suffix == ".npz" else None
         if kind is not None and path.exists():
             remedy = (

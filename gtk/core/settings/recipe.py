@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.settings.line_number import line_in_json, line_in_toml
+from gtk.core.values.argument import LONGEST_INTEGER
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, unknown_name
-from gtk.core.values.text import visible
+from gtk.core.values.text import one_line
 from gtk.core.values.user_path import user_path
 
 #: The tables of a recipe: the trainer's settings, then a plugin and its options in each.
@@ -23,8 +24,6 @@ LARGEST = 1_000_000
 #: The most dots in a key, and the end of a message in which a key is looked for. tomllib takes time
 #: quadratic in the dots; a recipe needs one.
 MOST_DOTS, LONGEST_MESSAGE = 20, 2000
-#: The most bits of an integer that a message can show.
-LONGEST_INTEGER = 10_000
 DOT = re.compile(r"[^.\s]\s*\.")
 
 
@@ -74,8 +73,9 @@ class Recipe:
         try:
             yield
         except UserError as error:
-            key = key or _first_mentioned(self.options(table), str(error))
-            raise type(error)(self.located(str(error), table, key)) from error
+            message = str(error.args[0])  # str(error) escapes what a key may have
+            key = key or _first_mentioned(self.options(table), message)
+            raise type(error)(self.located(message, table, key)) from error
 
     def located(self, message: str, table: str, key: str | None = None) -> str:
         """Return a message with the file, the line and the key before it, in one line."""
@@ -85,7 +85,7 @@ class Recipe:
             line, what = find(self.text, (table, key)) or line, f"[{table}] {key}"
             # The messages of options begin with what they belong to, which is named already.
             message = re.sub(rf"^([a-z ]+( '[^']*')?: )?{re.escape(key)} ", "", message)
-        return _one_line(f"{_place(self.path, line)}: {what}: {message}")
+        return one_line(f"{_place(self.path, line)}: {what}: {message}")
 
 
 #: The recipe of a training without one.
@@ -216,7 +216,7 @@ def _checked(recipe: Recipe) -> Recipe:
             what = "table" if isinstance(values, dict) else "top-level key"
             line = line_in_toml(recipe.text, (table,))
             error = unknown_name(what, table, ("summary", *TABLES))
-            raise UnknownName(_one_line(f"{_place(recipe.path, line)}: {error}"))
+            raise UnknownName(one_line(f"{_place(recipe.path, line)}: {error}"))
         if not isinstance(values, dict):
             message = "must be a table. Write its values below it."
             raise InvalidValue(recipe.located(message, table))
@@ -242,11 +242,6 @@ def _first_mentioned(keys: Mapping[str, Any], message: str) -> str | None:
         if key in message and (match := re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", message))
     }
     return places[min(places)] if places else None
-
-
-def _one_line(message: str) -> str:
-    """Return a message in one line, with the control characters of a quoted key escaped."""
-    return visible(" ".join(message.split()))
 
 
 def _place(path: Path, line: int | None) -> str:

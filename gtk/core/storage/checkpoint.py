@@ -22,6 +22,7 @@ from gtk.core.storage.stored_checkpoint import (
     write_stored,
 )
 from gtk.core.storage.tensor_file import encode_tensors
+from gtk.core.values.argument import shown
 from gtk.core.values.errors import GtkError, InvalidValue, UnknownName, UserError
 from gtk.core.values.output import failure, refuse_link, sync
 from gtk.core.values.setting import setting
@@ -133,8 +134,9 @@ class CheckpointFolder:
                 f"{setting('validation')}. Use latest or a step."
             )
         # Python refuses to read thousands of digits, and no step has as many as these.
-        if str(which).isdecimal() and len(str(which)) < 20 and int(which or 0) in steps:
-            return int(which or 0)
+        which = which if isinstance(which, str) else shown(which)
+        if which.isdecimal() and len(which) < 20 and int(which) in steps:
+            return int(which)
         raise UnknownName(
             f"{self.path.parent} has no checkpoint '{which}'. It has: "
             f"{', '.join(map(str, steps))}, latest{', best' if best is not None else ''}."

@@ -26,12 +26,13 @@ from gtk.core.storage.run_folder import (
     refuse_links,
     remove_left_overs,
 )
+from gtk.core.values.argument import shown, typed
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import GtkError, InvalidValue, UserError
 from gtk.core.values.memory import within_memory
 from gtk.core.values.output import failure, refuse_link, sync, unwritable
-from gtk.core.values.request import choose_labels
+from gtk.core.values.request import check_at_least, choose_labels, is_list
 from gtk.core.values.setting import setting
 from gtk.core.values.temporary import beside
 from gtk.core.values.user_path import user_path
@@ -158,6 +159,7 @@ class Run:
         """The report, one HTML file; written at the end of a training."""
         return self.path / REPORT
 
+    @typed
     def folder(self, name: str) -> Path:
         """Return a folder in the run for a callback's own files, made on the first call.
 
@@ -170,10 +172,10 @@ class Run:
             InvalidValue: the name is not valid, or is that of one of gtk's own files.
             UserError: such a folder exists, and gtk did not make it.
         """
-        if name in ENTRIES or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if name in ENTRIES or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name):
             raise InvalidValue(
-                f"{name!r} cannot be a callback's folder in a run. Use letters, digits, '_' and "
-                f"'-', and none of {', '.join(sorted(ENTRIES))}."
+                f"{name!r} cannot be a callback's folder in a run. Use up to 100 letters, digits, "
+                f"'_' and '-', and none of {', '.join(sorted(ENTRIES))}."
             )
         path = self.path / name
         refuse_link(path)
@@ -246,6 +248,7 @@ class Run:
         """
         return self.metrics_file.overview()
 
+    @typed
     @within_memory("loading the model", "Use a machine or a GPU with more memory")
     def load_model(self, checkpoint: str | int | None = None) -> "Model":
         """Rebuild the model from this folder alone, in eval mode on the CPU.
@@ -275,6 +278,7 @@ class Run:
             raise misfit(self, what, error) from error
         return model.eval()
 
+    @typed
     def sample(
         self,
         labels: Sequence[Any] | None = None,
@@ -312,6 +316,7 @@ class Run:
                 model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
             )
 
+    @typed
     def generate(
         self,
         noise: "NDArray[np.float32]",
@@ -332,6 +337,10 @@ class Run:
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import generate
 
+        if not is_list(noise):
+            raise InvalidValue(
+                f"noise must be an array with a row for each image, not {shown(noise)}"
+            )
         rows, _ = choose_labels(self.condition, labels, len(noise))
         with self.drawing(batch_size):
             place = resolve_device(device)
@@ -340,6 +349,7 @@ class Run:
 
     def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:
         """Report a lack of memory inside as one of drawing so many images at a time."""
+        check_at_least("batch_size", batch_size, 1)
         _, height, width = self.data_spec.image_shape
         return within_memory(
             f"drawing {batch_size} images of {height}x{width} pixels at a time",

@@ -12,6 +12,7 @@ from gtk.core.settings.choice import Settings
 from gtk.core.storage.replacement import put_aside, settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import DOCUMENT, is_left_over, is_run
+from gtk.core.values.argument import typed
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
 from gtk.core.values.output import check_writable_folder, failure
 from gtk.core.values.setting import setting
@@ -139,12 +140,14 @@ def last_written(run: Run) -> float:
     return max(times)
 
 
+@typed
 def find_run(reference: str | Path, runs: Path | str = "runs") -> Run:
     """Open a run, given as a folder, a run's name or "latest".
 
     Raises:
         UnknownName: there is no such run; the message has the nearest name.
         UserError: the folder is not a run.
+        InvalidValue: an argument that cannot be a path.
     """
     return _find(reference, runs, undo=True)
 
@@ -155,7 +158,7 @@ def find_resumable(reference: str | Path, runs: Path | str = "runs") -> Run:
 
 
 def _find(reference: str | Path, runs: Path | str, *, undo: bool) -> Run:
-    runs, path = user_path(runs), user_path(reference)
+    runs, path = user_path(runs, "runs"), user_path(reference, "reference")
     for folder in {runs, path.parent}:
         settle(folder, undo=undo)
     if os.path.lexists(runs / path / DOCUMENT):

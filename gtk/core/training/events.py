@@ -13,7 +13,7 @@ from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import PluginError, StopTraining, WorkFailed
 from gtk.core.values.output import disk_failure
-from gtk.core.values.text import visible
+from gtk.core.values.text import one_line
 
 logger = logging.getLogger("gtk")
 
@@ -92,6 +92,8 @@ class Events:
                 self._manager.check_pending()
             except pluggy.PluginValidationError as error:
                 raise _refused(callback, misfit(error, EventHooks)) from error
+            except ValueError as error:  # pluggy's, or of objects that cannot be compared
+                raise _refused(callback, "it is given twice, or has no hooks.") from error
             self._check(callback)
 
     def _check(self, callback: object) -> None:
@@ -159,7 +161,7 @@ class Events:
                     failures.append(full)
                     continue
                 self._manager.unregister(implementation.plugin)
-                reason = _one_line(f"{type(error).__name__}: {error}")
+                reason = one_line(f"{type(error).__name__}: {error}")
                 logger.warning(
                     "callback %s failed in %s and is left out from here on: %s",
                     describe(implementation.plugin), hook.name, reason,
@@ -168,13 +170,8 @@ class Events:
             raise failures[0]
 
 
-def _one_line(text: str) -> str:
-    """Return a text that may quote control characters, from file names for instance."""
-    return visible(" ".join(text.split()))
-
-
 def _stopped(callback: object, stop: StopTraining) -> str:
-    reason = _one_line(str(stop))
+    reason = one_line(stop)
     return f"stopped by {describe(callback)}{': ' if reason else ''}{reason}"
 
 

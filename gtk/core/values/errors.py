@@ -3,13 +3,23 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from gtk.core.values.text import visible
+
 #: The environment variable that makes the command line show tracebacks.
 TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
 #: The most characters of a name for which a similar one is looked for.
 LONGEST_NAME = 200
 
 
-class GtkError(Exception):
+class OneLine(Exception):
+    """An error whose message is one printable line, whatever names it quotes."""
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return visible(super().__str__())
+
+
+class GtkError(OneLine):
     """Root of everything gtk raises on purpose; `exit_code` is the command line's."""
 
     exit_code = 1
@@ -57,7 +67,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `known` in any case, or an empty string."""
     folded = {item.casefold(): item for item in known}
     # Comparing takes time quadratic in the length: nobody mistypes a name that is longer.
-    near = get_close_matches(name[:LONGEST_NAME].casefold(), folded, n=1)
+    near = get_close_matches(str(name)[:LONGEST_NAME].casefold(), folded, n=1)
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 

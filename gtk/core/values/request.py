@@ -1,14 +1,17 @@
 """A request for images: their number and their condition."""
 
-import operator
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.argument import is_whole, shown
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+
+#: The most images in one call.
+MOST_IMAGES = 1 << 31
 
 
 def choose_labels(
@@ -31,9 +34,11 @@ def choose_labels(
         InvalidValue: labels for an unconditional model, out of range, or not `count` of them.
     """
     if count is not None:
-        check_at_least("count", count, 1)
-    if labels is not None and not _is_list(labels):
-        raise InvalidValue(f"labels must be a list with a label for each image, not {labels!r}")
+        check_count(count)
+    if labels is not None and not is_list(labels):
+        raise InvalidValue(
+            f"labels must be a list with a label for each image, not {shown(labels)}"
+        )
     if condition is None:
         if labels is not None:
             raise InvalidValue("this model takes no label: it was trained without a condition")
@@ -46,17 +51,20 @@ def choose_labels(
     return np.stack([condition.encode(label) for label in labels]), len(labels)
 
 
+def check_count(count: int) -> None:
+    """Raise InvalidValue for a number of images that is not in 1..`MOST_IMAGES`."""
+    check_at_least("count", count, 1)
+    if count > MOST_IMAGES:
+        raise InvalidValue(f"count must be at most {MOST_IMAGES}")
+
+
 def check_at_least(name: str, value: int, least: int) -> None:
     """Raise InvalidValue for an argument that is not a whole number of at least `least`."""
-    try:
-        fits = not isinstance(value, bool) and operator.index(value) >= least
-    except TypeError:
-        fits = False
-    if not fits:
-        raise InvalidValue(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if not (is_whole(value) and value >= least):
+        raise InvalidValue(f"{name} must be a whole number of at least {least}, not {shown(value)}")
 
 
-def _is_list(value: object) -> bool:
+def is_list(value: object) -> bool:
     """Return whether a value is a list or an array; strings, mappings and numbers are not."""
     scalar = getattr(value, "shape", None) == ()
     other = isinstance(value, str | bytes | bytearray | Mapping | Set)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from gtk.core.values.argument import typed
+
 Item = TypeVar("Item")
 
 #: Called with the name of the work, the items done, and their total.
@@ -23,6 +25,7 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+@typed
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
     """Yield the items, and tell the listener, if there is one, how many are done.
 

@@ -5,6 +5,7 @@ torch. A program without gtk copies the whole package as one file: see `gtk.expo
 Files are not trusted: their bytes and manifest are checked before onnxruntime reads them.
 """
 
+from gtk.core.values.request import MOST_IMAGES
 from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestError
 from gtk.exports.runtime.generator import Generator, load
 from gtk.exports.runtime.graph_file import (
@@ -17,7 +18,7 @@ from gtk.exports.runtime.graph_file import (
     scan,
 )
 from gtk.exports.runtime.manifest_checks import LARGEST_BATCH, METADATA_KEY, MOST_VALUES, SCHEMA
-from gtk.exports.runtime.part import MOST_IMAGES, Part, load_part
+from gtk.exports.runtime.part import Part, load_part
 from gtk.exports.runtime.session import MOST_THREADS, SPINNING, open_session
 
 __all__ = [

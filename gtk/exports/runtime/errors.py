@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gtk.core.values.errors import UserError
+from gtk.core.values.errors import OneLine, UserError
 
 
-class ExportFileError(ValueError):
+class ExportFileError(OneLine, ValueError):
     """A file that cannot be read, is not an ONNX file, or holds what gtk never writes."""
 
 
-class RequestError(ValueError):
+class RequestError(OneLine, ValueError):
     """A request that does not fit the file's model: a label out of range, a count below 1."""
 
 
-class DeviceError(RuntimeError):
+class DeviceError(OneLine, RuntimeError):
     """A device that was asked for and does not run."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.noise import NoiseSpec
-from gtk.core.values.request import check_at_least
+from gtk.core.values.request import check_at_least, check_count
 from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
 from gtk.exports.runtime.manifest_checks import makes_images
 from gtk.exports.runtime.part import Part
@@ -74,7 +74,8 @@ class Generator(Part):
 
         Raises:
             RequestError: a label, count, seed or batch size out of range, or labels for a model
-                without a condition; or the file takes codes of a learned distribution.
+                without a condition; or the file takes codes of a learned
+                distribution.
         """
         chosen, total = self._labels(labels, count)
         with requested():
@@ -107,7 +108,8 @@ class Generator(Part):
         """Draw standard normal noise for `count` images: (count, *noise_shape).
 
         Raises:
-            RequestError: a seed below 0, or the file takes codes of a learned distribution.
+            RequestError: a count or seed out of range, or the file takes codes of a learned
+                distribution.
         """
         if self.contract["latent"]["prior"] == "learned":
             raise RequestError(
@@ -116,6 +118,7 @@ class Generator(Part):
                 "--part sampler), or give codes to generate"
             )
         with requested():
+            check_count(count)
             check_at_least("seed", seed, 0)
         return NoiseSpec(self.noise_shape).draw(count, seed)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gtk.exports.runtime.errors import ExportFileError
+from gtk.core.values.argument import check_type
+from gtk.exports.runtime.errors import ExportFileError, requested
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
@@ -73,7 +74,10 @@ def scan(content: bytes) -> GraphFacts:
         ExportFileError: the bytes are not an ONNX file, or hold external data, subgraphs,
             functions, operators of other domains or random ones, or tensors whose data do not fit
             their shape.
+        RequestError: the content is not bytes.
     """
+    with requested():
+        check_type("content", content, bytes)
     return walk(content, "the file").facts()
 
 

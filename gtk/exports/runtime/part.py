@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.argument import check_type
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import unknown_name
 from gtk.core.values.request import check_at_least, choose_labels
@@ -20,9 +21,6 @@ from gtk.exports.runtime.manifest_checks import (
     read_value,
 )
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
-
-#: The most images in one call.
-MOST_IMAGES = 1 << 31
 
 
 def load_part(path: str | Path, device: str = "auto") -> "Part":
@@ -62,6 +60,8 @@ class Part:
     """
 
     def __init__(self, path: str | Path, device: str = "auto") -> None:
+        with requested():
+            check_type("path", path, Path)
         self.path = Path(path)
         check_device(device)
         content = read(self.path)
@@ -133,6 +133,7 @@ class Part:
     def _feeds(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """Return inputs as the graph takes them, checked."""
         with requested():
+            check_type("inputs", inputs, Mapping)
             for name in inputs:
                 if name not in self.values:
                     raise unknown_name("input", name, self.values)
@@ -203,8 +204,4 @@ class Part:
     ) -> tuple[NDArray[Any] | None, int]:
         """Return a condition for every image as the graph takes it, and the number of images."""
         with requested():
-            if count is not None:
-                check_at_least("count", count, 1)
-                if count > MOST_IMAGES:
-                    raise RequestError(f"count must be at most {MOST_IMAGES}")
             return choose_labels(self.condition, labels, count)

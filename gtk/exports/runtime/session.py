@@ -13,7 +13,8 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from gtk.exports.runtime.errors import DeviceError, RequestError
+from gtk.core.values.argument import check_type, shown
+from gtk.exports.runtime.errors import DeviceError, RequestError, requested
 
 #: The most threads that a small model gains from.
 MOST_THREADS = 8
@@ -42,8 +43,10 @@ def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: AN
 
     Raises:
         DeviceError: CUDA was asked for and does not run.
-        RequestError: an unknown kind of device.
+        RequestError: an unknown kind of device, or content that is not bytes.
     """
+    with requested():
+        check_type("content", content, bytes)
     check_device(device)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
@@ -74,7 +77,7 @@ def check_device(device: str) -> None:
         RequestError: the message lists the names.
     """
     if not (isinstance(device, str) and re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", device)):
-        raise RequestError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:1")
+        raise RequestError(f"unknown device {shown(device)}: use auto, cpu, cuda or cuda:1")
 
 
 def gpu(device: str) -> int:

@@ -21,7 +21,7 @@ from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.listing import METADATA, Listing, list_folder
+from gtk.plugins.datasets.listing import METADATA, Listing, list_folder, on_disk
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
@@ -47,8 +47,8 @@ def load(config: FolderConfig, root: Path) -> Dataset:
             f"(other files: {listing.others}): give a folder with images"
         )
     try:
-        tables = [root / folder / METADATA for folder in listing.tables]
-        content = fingerprint(root, [*tables, *(root / name for name in listing.images)])
+        tables = [on_disk(root, folder) / METADATA for folder in listing.tables]
+        content = fingerprint(root, [*tables, *(on_disk(root, name) for name in listing.images)])
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
     # Files that are not images belong to the key, too: the stored notes mention them.
@@ -91,7 +91,7 @@ def _each(
 
     def attempt(entry: Entry) -> Result | BadImage:
         try:
-            return function(root / entry.name)
+            return function(on_disk(root, entry.name))
         except BadImage as error:
             return error
 

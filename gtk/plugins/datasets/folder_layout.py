@@ -9,7 +9,7 @@ from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import Value
-from gtk.plugins.datasets.listing import METADATA, Listing
+from gtk.plugins.datasets.listing import METADATA, Listing, on_disk
 from gtk.plugins.datasets.metadata import Row, Table, kind_of, read_table
 from gtk.plugins.datasets.splitting import choose_tested
 
@@ -153,7 +153,7 @@ def _from_tables(
     result: FolderLayout, root: Path, listing: Listing, folders: Sequence[str]
 ) -> None:
     """Fill the layout with the values in metadata.csv; folders have no meaning."""
-    tables = [read_table(root / folder / METADATA) for folder in folders]
+    tables = [read_table(on_disk(root, folder) / METADATA) for folder in folders]
     result.kind, result.columns = kind_of(tables), tables[0].columns
     images = set(listing.images)
     values: dict[str, Value] = {}
@@ -187,6 +187,6 @@ def _from_tables(
 def _absence(root: Path, name: str, table: Table, row: Row) -> str:
     """Return why a line's file is not among the images."""
     where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
-    if os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
+    if os.path.isfile(on_disk(root, name)):  # noqa: PTH113 - Path.is_file raises where a name is too long
         return f"{where}, and its name does not end as that of an image"
     return f"{where}, but not in the folder"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.text import visible
+from gtk.core.values.text import as_utf8, visible
 from gtk.plugins.datasets.decoding import image_suffixes, kind_of
 
 METADATA = "metadata.csv"
@@ -17,6 +17,8 @@ SYSTEM_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 @dataclass
 class Listing:
     """The content of a folder; names are relative to it, with "/", in alphabetical order.
+
+    They are UTF-8 whatever the locale; `on_disk` returns their paths.
 
     Attributes:
         images: files with the suffix of an image.
@@ -75,31 +77,37 @@ def list_folder(root: Path) -> Listing:
         except OSError as error:
             if not folder:
                 raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
-            listing.bad[folder] = f"cannot be read ({error.strerror})"
+            listing.bad[as_utf8(folder)] = f"cannot be read ({error.strerror})"
             continue
         for entry in found:
-            name = f"{folder}/{entry.name}" if folder else entry.name
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            name = as_utf8(path)
             is_image = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - one of many
-            if not _decodable(entry.name) and (is_image or entry.is_dir(follow_symlinks=False)):
+            if not _decodable(name) and (is_image or entry.is_dir(follow_symlinks=False)):
                 listing.bad[name] = "has a name that is not valid UTF-8: rename it"
-            elif entry.is_symlink() and (reason := _misled(root / name, inside, is_image)):
+            elif entry.is_symlink() and (reason := _misled(root / path, inside, is_image)):
                 listing.bad[name] = reason
             elif entry.is_dir():
-                pending.append(name)
+                pending.append(path)
                 if not folder:
                     listing.folders.append(name)
             elif entry.name == METADATA:
-                listing.tables.append(folder)
+                listing.tables.append(as_utf8(folder))
             elif not is_image:
                 listing.others += 1
             elif not entry.is_file():
-                listing.bad[name] = f"is {kind_of(root / name)} instead of a file"
+                listing.bad[name] = f"is {kind_of(root / path)} instead of a file"
             else:
                 listing.images.append(name)
     listing.images.sort()
     listing.folders.sort()
     listing.tables.sort()
     return listing
+
+
+def on_disk(root: Path, name: str) -> Path:
+    """Return the path of a name in a `Listing`, as Python spells it in this locale."""
+    return root / os.fsdecode(name.encode(errors="surrogateescape"))
 
 
 def _hidden(name: str) -> bool:
