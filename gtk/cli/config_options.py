@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from gtk.cli.console import visible_lines
-from gtk.cli.options import integers
+from gtk.cli.options import integers, numbers
 from gtk.core.registry.options import Option
 from gtk.core.values.errors import UserError
 
@@ -72,6 +72,8 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
         kind = click.Choice(get_args(kind))
     elif kind == tuple[int, ...]:
         kind = integers
+    elif kind == tuple[float, ...]:
+        kind = numbers
     shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     text = f"{option.help}  [default: {shown}]" if shown else option.help
     made = HeadedOption([flag, option.name], type=kind, default=None, help=text)

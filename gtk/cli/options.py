@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.core.registry.options import parse_integers
+from gtk.core.registry.options import parse_integers, parse_numbers
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.user_path import user_path
 
@@ -24,6 +24,16 @@ def integers(text: str) -> tuple[int, ...]:
     except ValueError as error:
         raise click.BadParameter(
             f"{text!r} must be whole numbers separated by commas, such as 256,128"
+        ) from error
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers separated by commas."""
+    try:
+        return parse_numbers(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be numbers separated by commas, such as 0,4095"
         ) from error
 
 

@@ -14,7 +14,7 @@ from gtk.core.storage.cache import CACHE_VARIABLE
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
-from gtk.plugins.datasets import npz, npz_array
+from gtk.plugins.datasets import NpzConfig, npz, npz_array
 
 COUNT = 30
 #: Each image has one level, which says which it is.
@@ -137,6 +137,94 @@ def test_a_split_of_ones_own() -> None:
     assert data.spec.condition == ConditionSpec(("value",), "continuous", ((0.0, 29.0),))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int64])
+@pytest.mark.parametrize("other", [np.uint8, np.uint32, np.uint64])
+def test_whole_numbers_of_two_types_stay_classes(dtype: type, other: type) -> None:
+    first, second = np.arange(20).astype(dtype) % 3 - 1, np.arange(20, 30).astype(other) % 3
+    if other is np.uint64:
+        second[0] = 2**64 - 1  # which neither int64 nor float64 has
+    data = load(images=IMAGES[:20], labels=first, test_images=IMAGES[20:], test_labels=second)
+    names = ("-1", "0", "1", "2", *([str(2**64 - 1)] if other is np.uint64 else []))
+    assert data.spec.condition == ConditionSpec(names)
+    assert [int(names[label]) for label in values(data)] == [*first.tolist(), *second.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        (np.arange(COUNT) % 3 * 1.0, "stored as float64 (30,), and were taken for one number"),
+        (
+            np.arange(COUNT, dtype=np.float32)[:, None],
+            "float32 (30, 1), and were taken for one number",
+        ),
+        (np.arange(COUNT)[:, None] % 2, "int64 (30, 1), and were taken for one attribute"),
+        (np.eye(3, dtype=int)[np.arange(COUNT) % 3], "were taken for 3 attributes: for 3 classes"),
+        (
+            np.eye(3)[np.arange(COUNT) % 3],
+            "were taken for 3 numbers: for 3 classes save labels.arg",
+        ),
+    ],
+)
+def test_labels_that_look_like_classes_are_noted(labels: Any, what: str) -> None:
+    (note,) = load(images=IMAGES, labels=labels).notes
+    assert what in note
+
+
+@pytest.mark.parametrize(
+    ("shape", "what"),
+    [
+        ((COUNT, 4, 3), "was taken for 30 grey images of 3x4 pixels: if it is one image"),
+        ((COUNT, 3, 4, 1), "whose last axis was taken for the channels: if it is the second"),
+    ],
+)
+def test_a_shape_that_may_mean_two_things_is_noted(shape: tuple[int, ...], what: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    (note,) = load(images=images).notes
+    assert what in note
+
+
+def levels_in(low: float, high: float, dtype: type) -> Dataset:
+    numbers = np.linspace(low, high, 256)
+    numbers = np.rint(numbers) if np.issubdtype(dtype, np.integer) else numbers
+    images = numbers.astype(dtype)[:, None, None].repeat(2, 1)
+    np.savez(PATH, images=images)
+    return npz.load(NpzConfig(range=(low, high)), PATH)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [(0, 1, np.float32), (-1, 1, np.float64), (0, 255, np.float32), (0, 65535, np.uint16),
+     (-1000, 3096, np.int16)],
+)  # fmt: skip
+def test_a_range_makes_levels_of_any_numbers(low: float, high: float, dtype: type) -> None:
+    data = levels_in(low, high, dtype)
+    found = np.concatenate([data.train.images, data.test.images])[:, 0, 0, 0]
+    assert sorted(found.tolist()) == list(range(256))
+    assert not data.notes
+
+
+def test_values_beyond_a_range_are_counted() -> None:
+    images = np.array([0, 1, 2, -1, 0.5] * 2, np.float32)[:, None, None]
+    np.savez(PATH, images=images, test_images=images)
+    data = npz.load(NpzConfig(range=(0, 1)), PATH)
+    assert data.train.images[:, 0, 0, 0].tolist() == [0, 255, 255, 0, 128] * 2
+    assert data.notes == ("images with values beyond range='0,1', which became black or white: 8",)
+    np.savez(PATH, images=np.where(images > 1, np.nan, images))
+    with pytest.raises(InvalidValue, match="images has a value that is not a number"):
+        npz.load(NpzConfig(range=(0, 1)), PATH)
+
+
+def test_images_of_0_and_1_are_noted() -> None:
+    data = load(images=IMAGES % 2)
+    assert data.notes[0].startswith("images is uint8 with no value but 0 and 1, which are both")
+
+
+@pytest.mark.parametrize("limits", [(1,), (1, 1), (2, 1), (0, float("nan")), (0, 1, 2)])
+def test_a_range_is_two_numbers(limits: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidValue, match="range must be two numbers"):
+        NpzConfig(range=limits)
+
+
 def test_one_class_is_none() -> None:
     data = load(images=IMAGES, labels=np.full(COUNT, 7))
     assert data.spec.condition is None
@@ -151,6 +239,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         ("images is float64 instead of uint8: save levels 0..255, (images * 255).round().astype("
         "'uint8')"),
     ),
+    "types": (
+        {"images": IMAGES, "test_images": IMAGES.astype(np.uint16)},
+        "test_images is uint16 instead of uint8: save levels 0..255, ",
+    ),
+    "16-bits": ({"images": IMAGES.astype(np.uint16)}, "images is uint16 instead of uint8: save"),
+    "complex-images": ({"images": IMAGES * 1j}, "images is complex128 instead of uint8"),
     "objects": ({"images": np.array([{}, 1], dtype=object)}, "images has Python objects, which"),
     "object-labels": (
         {"images": IMAGES, "labels": np.array(["a", None] * 15, dtype=object)},
@@ -204,7 +298,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "other-test-labels": (
         {"images": IMAGES, "labels": np.arange(COUNT), "test_images": IMAGES,
          "test_labels": np.arange(30.0)},
-        "labels and test_labels differ in type or shape",
+        (
+            "labels and test_labels differ in type or shape: labels is int64 (30,), test_labels is "
+            "float64 (30,): save both alike"
+        ),
+    ),
+    "bool-and-whole-labels": (
+        {"images": IMAGES, "labels": np.arange(COUNT) > 3, "test_images": IMAGES,
+         "test_labels": np.arange(COUNT)},
+        "labels and test_labels differ in type or shape: labels is bool (30,), test_labels is in",
     ),
     "test-labels-alone": (
         {"images": IMAGES, "labels": np.arange(COUNT), "test_labels": np.arange(3)},

@@ -29,7 +29,7 @@ class Option:
         table: the table it belongs to: "train", "model", "conditioner" or "loss".
         field: the field's name in the config dataclass.
         name: the bare field name if it is unique, else `table_field`.
-        type: int, float, bool, str, a Literal of strings, or tuple[int, ...].
+        type: int, float, bool, str, a Literal of strings, tuple[int, ...] or tuple[float, ...].
         default: its default value.
         help: a sentence for the user.
         memory: whether smaller values take less memory.
@@ -67,8 +67,8 @@ def check_config(config: type) -> None:
         if not _usable(kind):
             written = kind.__name__ if type(kind) is type else kind
             raise PluginError(
-                f"{name} has type {written}. Use int, float, bool, str, a Literal of strings or "
-                "tuple[int, ...]"
+                f"{name} has type {written}. Use int, float, bool, str, a Literal of strings, "
+                "tuple[int, ...] or tuple[float, ...]"
             )
         if item.default is MISSING:
             what = "no default" if item.default_factory is MISSING else "a default_factory"
@@ -144,10 +144,19 @@ def parse_integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(",")) if text.strip() else ()
 
 
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Read numbers separated by commas: "0,4095".
+
+    Raises:
+        ValueError: something else is between the commas.
+    """
+    return tuple(float(part) for part in text.split(",")) if text.strip() else ()
+
+
 def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything
     if get_origin(kind) is Literal:
         return all(isinstance(choice, str) for choice in get_args(kind))
-    return kind in (int, float, bool, str) or kind == tuple[int, ...]
+    return kind in (int, float, bool, str, tuple[int, ...], tuple[float, ...])
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
@@ -162,6 +171,14 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         if all(map(is_whole, parts)):
             return tuple(int(part) for part in parts)
         raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {shown(value)}")
+    if kind == tuple[float, ...]:
+        try:
+            parts = parse_numbers(value) if isinstance(value, str) else value
+            if not isinstance(value, bytes | bytearray):
+                return tuple(_convert(float, part, name) for part in parts)
+        except (TypeError, ValueError):
+            pass
+        raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
     if get_origin(kind) is Literal:
         if not (isinstance(value, str) and value in get_args(kind)):
             raise InvalidValue(

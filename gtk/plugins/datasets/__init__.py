@@ -7,15 +7,14 @@ from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.preprocessing import Fit, check_range
+
+__all__ = ["Fit"]
 
 #: Width and height of the centre that is cut out of CelebA's images.
 CELEBA_CROP = 148
 #: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
 LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
-
-#: How an image of another shape is fitted. "crop": scaled to cover the new size, whose centre is
-#: cut out. "pad": scaled to fit inside, on black. "stretch": both sides scaled apart.
-Fit = Literal["crop", "pad", "stretch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,26 @@ class CelebAConfig:
             raise ValueError(
                 f"image_size must be in 1..{CELEBA_CROP}, the crop's size, not {self.image_size}"
             )
+
+
+RANGE_HELP = (
+    "LOW,HIGH: the stored values that become black and white, as in 0,4095 for scans of 12 bits. "
+    "Unless given: those of the type or format."
+)
+
+
+@dataclass(frozen=True)
+class NpzConfig:
+    """Options of `npz`.
+
+    Raises:
+        InvalidValue: a range that is not two numbers, the lower one first.
+    """
+
+    range: tuple[float, ...] = option((), RANGE_HELP)
+
+    def __post_init__(self) -> None:
+        check_range(self.range)
 
 
 @dataclass(frozen=True)
@@ -150,6 +169,7 @@ def gtk_datasets() -> list[DatasetSpec]:
             name="npz",
             summary="Your own arrays: an .npz file with images and labels.",
             target="gtk.plugins.datasets.npz:load",
+            config=NpzConfig,
             root="required",
             defaults=OWN,
         ),

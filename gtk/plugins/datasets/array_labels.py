@@ -1,5 +1,6 @@
 """The labels in an .npz file; the array's type and shape decide the kind of condition."""
 
+from collections.abc import Sequence
 from typing import Any
 from zipfile import ZipFile
 
@@ -11,8 +12,8 @@ from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.npz_array import find_array, wrong
 
-#: `dtype.kind` of whole numbers and of strings.
-WHOLE, TEXT = "iu", "US"
+#: `dtype.kind` of whole numbers and of strings; objects are whole numbers beyond any 64 bits.
+WHOLE, TEXT = "iuO", "US"
 
 
 def read_labels(
@@ -41,14 +42,55 @@ def read_labels(
         raise wrong(archive, "labels or test_labels is missing: give both, or neither")
     kinds = {(array.dtype.kind.replace("u", "i"), array.shape[1:]) for array in found}
     if len(kinds) > 1:
-        raise wrong(archive, "labels and test_labels differ in type or shape: save both alike")
-    labels = np.concatenate(found)
+        first, second = (f"{array.dtype} {array.shape}" for array in found)
+        raise wrong(
+            archive,
+            f"labels and test_labels differ in type or shape: labels is {first}, test_labels is "
+            f"{second}: save both alike",
+        )
+    labels = _joined(found)
+    notes = _doubts(labels)
     if labels.ndim == 1 and labels.dtype.kind in WHOLE + TEXT:
         condition, labels = _classes(archive, labels, names)
         same = "all labels are the same, so the images are used without classes"
         return condition, labels, () if condition else (same,)
     condition, labels = _numbers(archive, labels[:, None] if labels.ndim == 1 else labels, names)
-    return condition, labels, ()
+    return condition, labels, notes
+
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the rows of all arrays; whole numbers of any types stay whole."""
+    whole = all(array.dtype.kind in WHOLE for array in arrays)
+    # numpy makes float64 of int64 and uint64, and so one number of classes.
+    if whole and np.result_type(*arrays).kind == "f":
+        return np.concatenate([array.astype(object) for array in arrays])
+    return np.concatenate(arrays)
+
+
+def _doubts(labels: NDArray[Any]) -> tuple[str, ...]:
+    """Return a note where labels that are not classes look like classes."""
+    columns = labels.shape[1] if labels.ndim == 2 else 1
+    if labels.dtype.kind not in "biuf" or not columns:
+        return ()
+    table = labels.reshape(len(labels), columns)
+    binary = bool(np.isin(table, (0, 1)).all())
+    if columns > 1 and binary and (table.sum(axis=1) == 1).all():
+        what = "numbers" if labels.dtype.kind == "f" else "attributes"
+        note = (
+            f"each row of labels has a single 1, and they were taken for {columns} {what}: for "
+            f"{columns} classes save labels.argmax(axis=1)"
+        )
+        return (note,)
+    integers = labels.ndim == 2 and labels.dtype.kind in "iu"
+    floats = labels.dtype.kind == "f" and bool((table == np.rint(table)).all())
+    if columns > 1 or not (integers or floats):
+        return ()
+    what = "one number" if floats else "one attribute"
+    note = (
+        f"labels are whole numbers, stored as {labels.dtype} {labels.shape}, and were taken for "
+        f"{what}: for classes save labels.reshape(-1).astype('int64')"
+    )
+    return (note,)
 
 
 def _array(archive: ZipFile, name: str, count: int) -> NDArray[Any] | None:

@@ -1,7 +1,11 @@
 """The data set 'npz': a user's own arrays of images and labels in an .npz file."""
 
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -11,17 +15,19 @@ from gtk.core.registry.spec import NoConfig
 from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
-from gtk.plugins.datasets import LONGEST_SIDE
+from gtk.plugins.datasets import LONGEST_SIDE, NpzConfig
 from gtk.plugins.datasets.array_labels import read_labels
+from gtk.plugins.datasets.levels import beyond_note, in_range
 from gtk.plugins.datasets.npz_array import NpzArray, find_array, open_archive, wrong
 from gtk.plugins.datasets.splitting import choose_tested
 
 CHANNELS = (1, 3)
 
 
-def load(_config: NoConfig, root: Path) -> Dataset:
+def load(config: NpzConfig | NoConfig, root: Path) -> Dataset:
     """Return the images of an .npz file, read once and then mapped from the cache.
 
     docs/data.md lists its arrays. Pickled objects are refused. Images are read in blocks, so the
@@ -33,19 +39,21 @@ def load(_config: NoConfig, root: Path) -> Dataset:
     """
     with open_archive(root) as archive:
         return cached_dataset(
-            {"data": "npz", "root": str(root.resolve())},
+            {"data": "npz", "root": str(root.resolve()), **asdict(config)},
             fingerprint(root.parent, [root]),
             None,
-            partial(_decode_archive, archive, root),
+            partial(_decode_archive, archive, root, getattr(config, "range", ())),
         )
 
 
-def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decoded:
+def _decode_archive(
+    archive: ZipFile, root: Path, limits: tuple[float, ...], writer: ImageWriter
+) -> Decoded:
     """Write all images, training images first."""
-    images = _images(archive, "images")
+    images = _images(archive, "images", limits)
     if images is None:
         raise wrong(archive, "the array 'images' is missing: save uint8 (N, H, W) or (N, H, W, C)")
-    held_out = _images(archive, "test_images")
+    held_out = _images(archive, "test_images", limits)
     counts = [len(images), 0 if held_out is None else len(held_out)]
     condition, labels, notes = read_labels(archive, counts[0], counts[1])
     if held_out is None:
@@ -54,28 +62,38 @@ def _decode_archive(archive: ZipFile, root: Path, writer: ImageWriter) -> Decode
     else:
         if _shape(held_out) != _shape(images):
             raise wrong(archive, "images and test_images differ in shape: save both alike")
+        if held_out.dtype != images.dtype:
+            both = f"images is {images.dtype}, test_images is {held_out.dtype}"
+            raise wrong(archive, f"{both}: save both alike")
         tested = np.repeat([False, True], counts)
     if tested.all() or not tested.any():
         what = "testing" if tested.all() else "training"
         raise wrong(
             archive, f"all images would be for {what}: give two or more of at least one class"
         )
-    _write(writer, images, ~tested[: counts[0]])
-    _write(writer, *((images, tested) if held_out is None else (held_out, tested[counts[0] :])))
+    arrays = [images] if held_out is None else [images, held_out]
+    levels = Levels(limits)
+    _write(writer, images, ~tested[: counts[0]], levels)
+    _write(writer, arrays[-1], tested[-len(arrays[-1]) :], levels)
     spec = DataSpec(visible(root.resolve().stem) or "npz", *_shape(images), condition)
     order = np.argsort(tested, kind="stable")
+    notes = (*notes, *_doubts(images), *levels.notes())
     return Decoded(spec, int((~tested).sum()), labels[order], notes)
 
 
-def _images(archive: ZipFile, name: str) -> NpzArray | None:
+def _images(archive: ZipFile, name: str, limits: tuple[float, ...]) -> NpzArray | None:
     """Return an array of images, None if the file lacks it; refuse other types and shapes."""
     array = find_array(archive, name)
     if array is None:
         return None
-    if array.dtype != np.uint8:
+    if array.dtype != np.uint8 and not (limits and array.dtype.kind in "biuf"):
         example = "(images * 255).round().astype('uint8') if they are in 0..1"
+        remedy = f", or give the values of black and white with {setting('range', example='0,1')}"
+        if array.dtype.kind not in "biuf":
+            remedy = ""
         raise wrong(
-            archive, f"{name} is {array.dtype} instead of uint8: save levels 0..255, {example}"
+            archive,
+            f"{name} is {array.dtype} instead of uint8: save levels 0..255, {example}{remedy}",
         )
     if len(array.shape) not in (3, 4) or _shape(array)[0] not in CHANNELS:
         raise wrong(
@@ -101,11 +119,64 @@ def _shape(array: NpzArray) -> tuple[int, int, int]:
     return (last[0], first, second) if last[0] in CHANNELS else (first, second, last[0])
 
 
-def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_]) -> None:
+def _doubts(images: NpzArray) -> Iterator[str]:
+    """Yield a note where the array's shape may mean something else."""
+    shape, last = images.shape, images.shape[-1]
+    if len(shape) == 3 and last in CHANNELS and min(shape[:2]) > max(CHANNELS):
+        yield (
+            f"images has shape {shape} and was taken for {len(images)} grey images of "
+            f"{last}x{shape[1]} pixels: if it is one image, save images[None]"
+        )
+    if len(shape) == 4 and shape[1] in CHANNELS and last in CHANNELS:
+        yield (
+            f"images has shape {shape}, whose last axis was taken for the channels: if it is the "
+            "second, save images.transpose(0, 2, 3, 1)"
+        )
+
+
+class Levels:
+    """Stored values made into levels 0..255, and what the user should know about them.
+
+    Args:
+        limits: the values that become black and white; empty for uint8, whose levels are kept.
+    """
+
+    def __init__(self, limits: tuple[float, ...]) -> None:
+        self._limits = limits
+        self._largest, self._beyond = -math.inf, 0
+
+    def of(self, block: NDArray[Any], name: str, archive: ZipFile) -> NDArray[np.uint8]:
+        """Return the levels of a block of images, (n, ...).
+
+        Raises:
+            InvalidValue: a value is not a number.
+        """
+        if not self._limits:
+            self._largest = max(self._largest, block.max(initial=0))
+            levels: NDArray[np.uint8] = block
+            return levels
+        levels, beyond = in_range(block, self._limits)
+        if np.isnan(block).any():
+            raise wrong(archive, f"{name} has a value that is not a number: save finite values")
+        self._beyond += int(beyond.reshape(len(block), -1).any(axis=1).sum())
+        return levels
+
+    def notes(self) -> Iterator[str]:
+        """Yield a note about images that are nearly black, or values out of range."""
+        if self._beyond:
+            yield beyond_note(self._beyond, self._limits)
+        if not self._limits and self._largest == 1:
+            yield (
+                "images is uint8 with no value but 0 and 1, which are both nearly black: "
+                f"{setting('range', '0,1')} makes them black and white"
+            )
+
+
+def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_], levels: Levels) -> None:
     """Write the wanted images, in order."""
     start = 0
     for block in track(array.blocks(), f"reading {array.name}", array.block_count):
-        images = block[wanted[start : start + len(block)]]
+        images = levels.of(block[wanted[start : start + len(block)]], array.name, array.archive)
         start += len(block)
         if images.ndim == 4 and images.shape[3] in CHANNELS:
             images = images.transpose(0, 3, 1, 2)
