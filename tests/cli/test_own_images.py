@@ -65,9 +65,8 @@ def test_callbacks_hear_what_there_is_to_know_before_the_training() -> None:
             plugin="cvae", data="folder:pets", epochs=1, batch_size=8, callbacks=[Hearing()],
             quiet=True,
         )  # fmt: skip
-    assert (
-        heard == ["files skipped because their names do not end as those of images: 1", "start"] * 2
-    )
+    skipped = "files skipped because their names do not end as those of images: 1 (1 .txt)"
+    assert heard == [skipped, "start"] * 2
 
 
 def test_a_run_that_goes_on_with_changed_files_says_so(gtk_command: Command) -> None:

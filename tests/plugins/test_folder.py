@@ -185,7 +185,9 @@ def test_what_is_no_image_by_its_name_is_passed_over_and_counted(root: Path) -> 
         (root / name).write_text("no image")
     data = load_folder(root)
     assert len(data.train) + len(data.test) == 20
-    assert data.notes == ("files skipped because their names do not end as those of images: 3",)
+    (note,) = data.notes
+    skipped = "files skipped because their names do not end as those of images"
+    assert note == f"{skipped}: 3 (1 .eps, 1 .md, 1 .txt)"
 
 
 def test_any_format_and_any_case_of_its_ending(root: Path) -> None:

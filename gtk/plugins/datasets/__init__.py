@@ -72,7 +72,8 @@ class FolderConfig:
     """Options of `folder`.
 
     Raises:
-        InvalidValue: more than two sides, or one that is too small or too large.
+        InvalidValue: more than two sides, or one that is too small or too large; or a range that is
+            not two numbers, the lower one first.
     """
 
     image_size: tuple[int, ...] = option(
@@ -86,8 +87,16 @@ class FolderConfig:
     bad_images: Literal["skip", "fail"] = option(
         "fail", "What is done about files that cannot be used."
     )
+    range: tuple[float, ...] = option((), RANGE_HELP)
+    pages: Literal["first", "all"] = option(
+        "first", "What is read of a file of several pages or frames; all: an image each."
+    )
+    follow_links: bool = option(
+        False, "Follow links to folders, and to files outside of the folder."
+    )
 
     def __post_init__(self) -> None:
+        check_range(self.range)
         sides = self.image_size
         if len(sides) > 2 or any(not 1 <= side <= LONGEST_SIDE for side in sides):
             raise InvalidValue(

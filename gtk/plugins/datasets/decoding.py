@@ -4,20 +4,23 @@ import logging
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from gtk.core.values.dataset import DataSpec
-from gtk.core.values.errors import InvalidValue
-from gtk.core.values.text import visible
-from gtk.plugins.datasets import Fit
+from gtk.core.values.preprocessing import Fit
+from gtk.core.values.setting import setting
+from gtk.plugins.datasets import dicom
 from gtk.plugins.datasets.fitting import fit_image
+from gtk.plugins.datasets.levels import in_range
+from gtk.plugins.datasets.page import DARK, BadImage, Header, Page, reason_of
 
 #: The formats that Pillow decodes by itself. Left out: EPS, which starts Ghostscript; BUFR, GRIB,
 #: HDF5 and WMF, which need a handler of the program; MPEG, which is only recognized; IPTC, which
@@ -25,8 +28,13 @@ from gtk.plugins.datasets.fitting import fit_image
 FORMATS = (
     "PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "BLP", "CUR", "DCX", "DDS", "DIB", "FLI",
     "FTEX", "GBR", "ICNS", "ICO", "IM", "IMT", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR",
-    "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "XBM", "XPM", "XVTHUMB", "TGA",
+    "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "XBM", "XPM", "XVTHUMB", "TGA", "HEIF",
 )  # fmt: skip
+#: Suffixes of HEIF, which Pillow reads where pillow-heif is installed.
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
+#: Formats whose further frames are images: not those of PSD, which are layers, nor of ICO and MPO,
+#: which are the same image in other sizes or from another place.
+PAGED = ("TIFF", "GIF", "PNG", "WEBP", "AVIF", "DCX", "FLI", "HEIF", "IM", "SPIDER")
 
 #: Pillow's own limit: a small file with more pixels may fill the memory.
 MOST_PIXELS = 89_478_485
@@ -50,53 +58,75 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
 }
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
+GREY_MODES = ("1", "L", "LA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 # Pillow also logs some damage; without a handler, logging would print it to the terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-class BadImage(InvalidValue):
-    """An image file that cannot be used; `reason` is the message without the file's name."""
-
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{visible(str(path))} {reason}")
-        self.reason = reason
-
-
 @dataclass(frozen=True)
-class Header:
-    """The size of the upright image, and its colour, from a file's header."""
+class DecodedFile:
+    """The images of a file.
 
-    height: int
-    width: int
-    grey: bool
+    Attributes:
+        images: (n, C, H, W), uint8: one, or one for each page.
+        left_out: the number of further pages.
+        largest: as in `Page`, of all pages.
+        beyond: as in `Page`, of any page.
+    """
+
+    images: NDArray[np.uint8]
+    left_out: int = 0
+    largest: float | None = None
+    beyond: bool = False
 
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Return those of `FORMATS` that the installed Pillow has."""
+    """Return those of `FORMATS` that the installed Pillow has, and pillow-heif's."""
     Image.init()
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """Return the suffixes of image files, in lower case, with the dot."""
+    """Return the suffixes of image files, in lower case, with the dot.
+
+    HEIF and DICOM are among them without their packages: a file that cannot be read is not skipped.
+    """
     # Pillow's JPEG reader also reads MPO, several JPEGs in one file.
     known, formats = Image.registered_extensions().items(), {*readable_formats(), "MPO"}
-    return frozenset(suffix.lower() for suffix, name in known if name in formats)
+    readable = frozenset(suffix.lower() for suffix, name in known if name in formats)
+    return readable | HEIF_SUFFIXES | dicom.SUFFIXES
 
 
-def decode_image(path: Path, spec: DataSpec, fit: Fit = "crop") -> NDArray[np.uint8]:
+def missing_reader(suffix: str) -> str:
+    """Return the reason why files of a suffix cannot be read, "" if their package is installed."""
+    heif = suffix.lower() in HEIF_SUFFIXES and "HEIF" not in readable_formats()
+    if heif:
+        return "is HEIC, which pillow-heif reads: pip install 'generative-toolkit[heic]'"
+    return dicom.MISSING if suffix.lower() in dicom.SUFFIXES and not dicom.installed() else ""
+
+
+def decode_image(
+    path: Path, spec: DataSpec, fit: Fit = "crop", limits: tuple[float, ...] = ()
+) -> NDArray[np.uint8]:
     """Return the image of a file in any of `FORMATS` as (C, H, W), uint8, of the shape of `spec`.
+
+    It is the first, if the file has several. `limits` are the stored values that become black and
+    white.
 
     Raises:
         BadImage: the file cannot be read, is not an image, is damaged, or is too large.
     """
     with quiet_pillow():
-        return decode(path, spec.image_shape, fit)
+        images = decode(path, spec.image_shape, fit, limits).images
+    return np.asarray(images[0])
 
 
 @contextmanager
@@ -110,13 +140,17 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def inspect(path: Path) -> Header:
+def inspect(path: Path, limits: tuple[float, ...] = ()) -> Header:
     """Read size and colour of an image without decoding it.
 
     Raises:
         BadImage: the file cannot be read, is not an image, or is too large.
     """
-    with _opened(path) as image:
+    if dicom.is_dicom(path):
+        header = dicom.read_header(path)
+        _check_size(path, header.width, header.height)
+        return header
+    with _opened(path, limits) as image:
         width, height = image.size
         # Orientations from 5 on swap the sides. Pillow already swaps the size of a TIFF.
         if image.format != "TIFF" and _orientation(image) >= 5:
@@ -124,28 +158,115 @@ def inspect(path: Path) -> Header:
         return Header(height, width, image.mode in GREY_MODES)
 
 
-def decode(path: Path, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint8]:
-    """Return a file's image as (C, H, W), uint8; see `decode_image`."""
+def decode(
+    path: Path,
+    shape: tuple[int, int, int],
+    fit: Fit,
+    limits: tuple[float, ...] = (),
+    *,
+    all_pages: bool = False,
+) -> DecodedFile:
+    """Return a file's image, or one for each page, of the shape (C, H, W); see `decode_image`."""
+    if dicom.is_dicom(path):
+        inspect(path)
+        pages, count = dicom.read_pages(path, limits, all_pages=all_pages)
+        found = [_fitted(page, shape, fit) for page in pages]
+    else:
+        with _opened(path, limits) as image:
+            try:
+                pages = [_read_page(path, image, limits)]
+                found = [_fitted(pages[0], shape, fit)]
+                count = _page_count(image)
+                for index in range(1, count if all_pages else 1):
+                    image.seek(index)
+                    pages.append(_read_page(path, image, limits))
+                    found.append(_fitted(pages[-1], shape, fit))
+            except BadImage:
+                raise
+            except Exception as error:  # Pillow's decoders raise errors of many types
+                raise BadImage(path, f"is damaged ({reason_of(error)})") from error
+    return DecodedFile(
+        np.stack(found),
+        count - len(found),
+        max((page.largest for page in pages if page.largest is not None), default=None),
+        any(page.beyond for page in pages),
+    )
+
+
+def _fitted(page: Page, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint8]:
+    """Return a page as (C, H, W)."""
     channels, height, width = shape
-    with _opened(path) as image:
-        try:
-            image.load()
-            _check(path, image)  # again: an icon's header may differ from the image inside
-            upright = UPRIGHT.get(_orientation(image))
-            plain = _plain(image if upright is None else image.transpose(upright))
-            plain = plain.convert("L" if channels == 1 else "RGB")
-            pixels = np.asarray(fit_image(plain, (width, height), fit))
-        except BadImage:
-            raise
-        except Exception as error:  # Pillow's decoders raise errors of many types
-            raise BadImage(path, f"is damaged ({_reason(error)})") from error
+    plain = page.image.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(fit_image(plain, (width, height), fit))
     if channels == 1:
         return pixels[None]
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def _page_count(image: Image.Image) -> int:
+    """Return how many images a file has, 1 where its later ones are damaged."""
+    try:
+        return int(getattr(image, "n_frames", 1)) if image.format in PAGED else 1
+    except Exception:  # noqa: BLE001 - as in decode
+        return 1
+
+
+def _read_page(path: Path, image: Image.Image, limits: tuple[float, ...]) -> Page:
+    """Decode the page that an open image is at."""
+    deep = ";16" in str(
+        getattr(image, "tile", "")
+    )  # Pillow keeps only the high byte of colour of 16 bits
+    image.load()
+    _check(path, image, limits)  # again: an icon's header may differ from the image inside
+    upright = UPRIGHT.get(_orientation(image))
+    page = image if upright is None else image.transpose(upright)
+    if limits:
+        ranged, beyond = _ranged(path, page, limits, deep=deep)
+        return Page(_plain(ranged), None, beyond)
+    return Page(_plain(page), _largest(page, deep=deep))
+
+
+def _largest(image: Image.Image, *, deep: bool) -> float | None:
+    """Return the largest value of an image of 16 bits that is nearly black, None for others."""
+    if image.mode.startswith("I"):
+        largest = float(np.asarray(image).max())
+    elif deep and len(image.getbands()) > 1:
+        ends: Any = zip(image.getbands(), image.getextrema(), strict=True)
+        largest = max(257.0 * high for band, (_, high) in ends if band != "A")
+    else:
+        return None
+    return largest if largest < DARK * 65535 else None
+
+
+def _ranged(
+    path: Path, image: Image.Image, limits: tuple[float, ...], *, deep: bool
+) -> tuple[Image.Image, bool]:
+    """Return an image whose stored values are made levels, and whether one is beyond the limits.
+
+    One bit, palettes and colours other than RGB are left alone: they do not hold measured values.
+    """
+    if image.mode[0] in "IF":
+        values = np.asarray(image)
+        if np.isnan(values).any():
+            raise BadImage(path, "has a value that is not a number")
+        levels, beyond = in_range(values, limits)
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            levels[values == transparent] = 255
+        return Image.fromarray(levels), bool(beyond.any())
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        return image, False
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    colours = len(image.getbands()) - (image.mode == "RGBA")
+    table, outside = in_range(np.arange(256) * (257 if deep else 1), limits)
+    counts = np.array(image.histogram()).reshape(-1, 256)[:colours]
+    kept = [*range(256)] if image.mode == "RGBA" else []
+    return image.point(table.tolist() * colours + kept), bool(counts[:, outside].any())
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, limits: tuple[float, ...]) -> Iterator[Image.Image]:
     """Open an image and read only its header."""
     if not path.is_file() and path.exists():
         raise BadImage(path, f"is {kind_of(path)} instead of a file")
@@ -156,12 +277,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         unknown = path.stat().st_size > 0
         reason = "is not an image that gtk can read" if unknown else "is empty"
-        raise BadImage(path, reason) from error
+        raise BadImage(path, missing_reader(path.suffix) or reason) from error
     except Exception as error:  # as in decode
         what = "cannot be read" if isinstance(error, OSError) and error.errno else "is damaged"
-        raise BadImage(path, f"{what} ({_reason(error)})") from error
+        raise BadImage(path, f"{what} ({reason_of(error)})") from error
     with image:
-        _check(path, image)
+        _check(path, image, limits)
         yield image
 
 
@@ -170,18 +291,27 @@ def kind_of(path: Path) -> str:
     return KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
 
 
-def _check(path: Path, image: Image.Image) -> None:
-    """Refuse an image that is too large, or whose levels have an unknown range."""
+def _check_size(path: Path, width: int, height: int) -> None:
     # Pillow only warns, up to twice this limit.
-    if image.width * image.height > MOST_PIXELS:
+    if width * height > MOST_PIXELS:
         raise BadImage(
-            path,
-            f"has {image.width}x{image.height} pixels, more than {MOST_PIXELS:,}: scale it down",
+            path, f"has {width}x{height} pixels, more than {MOST_PIXELS:,}: scale it down"
         )
+
+
+def _check(path: Path, image: Image.Image, limits: tuple[float, ...]) -> None:
+    """Refuse an image that is too large, or whose levels have an unknown range."""
+    _check_size(path, image.width, image.height)
+    if limits:
+        return
     # Mode I is also 16-bit grey in a PGM, and in a PNG before Pillow 11.3.
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PPM", "PNG")):
         what = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
-        raise BadImage(path, f"has {what} for pixels: save it with 8 or 16 bits")
+        raise BadImage(
+            path,
+            f"has {what} for pixels: save it with 8 or 16 bits, or give the values of black and "
+            f"white with {setting('range', example='LOW,HIGH')}",
+        )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -215,9 +345,3 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     if isinstance(transparent, int):
         levels[values == transparent] = 255
     return Image.fromarray(levels)
-
-
-def _reason(error: Exception) -> str:
-    """Return the reason of an error, without its type."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return visible(" ".join(text.split())) or type(error).__name__

@@ -18,10 +18,19 @@ from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
-from gtk.plugins.datasets.decoding import BadImage, Header, decode, inspect, quiet_pillow
+from gtk.plugins.datasets.decoding import decode, inspect, quiet_pillow
+from gtk.plugins.datasets.file_facts import FileFacts
 from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.listing import METADATA, Listing, list_folder, on_disk
+from gtk.plugins.datasets.listing import (
+    FOLLOWABLE,
+    METADATA,
+    Listing,
+    count_by_suffix,
+    list_folder,
+    on_disk,
+)
+from gtk.plugins.datasets.page import BadImage, Header
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
@@ -40,11 +49,12 @@ def load(config: FolderConfig, root: Path) -> Dataset:
         InvalidValue: the folder or a file in it is wrong.
         UserError: the cache cannot be written.
     """
-    listing = list_folder(root)
+    listing = list_folder(root, follow_links=config.follow_links)
     if not listing.images and not listing.bad:
+        kinds = f" but {count_by_suffix(listing.others)}" if listing.others else ""
         raise InvalidValue(
-            f"{visible(root)} has no images, with names such as 'x.png' or 'x.jpg' "
-            f"(other files: {listing.others}): give a folder with images"
+            f"{visible(root)} has no images{kinds}, with names such as 'x.png' or 'x.jpg' "
+            f"(other files: {listing.others.total()}): give a folder with images"
         )
     try:
         tables = [on_disk(root, folder) / METADATA for folder in listing.tables]
@@ -52,7 +62,9 @@ def load(config: FolderConfig, root: Path) -> Dataset:
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
     # Files that are not images belong to the key, too: the stored notes mention them.
-    rest = json.dumps([listing.bad, listing.folders, listing.others], sort_keys=True)
+    rest = json.dumps(
+        [listing.bad, listing.folders, listing.others, listing.repeated], sort_keys=True
+    )
     return cached_dataset(
         {"data": "folder", "root": str(root.resolve()), **asdict(config)},
         f"{content}-{sha256(rest.encode()).hexdigest()}",
@@ -71,16 +83,29 @@ def _decode_folder(
     with quiet_pillow():
         shape = _shape(config, root, layout)
         _refuse_bad(config, root, layout)
-        work = partial(decode, shape=shape, fit=config.fit)
-        for image in _each(work, root, layout, "decoding images"):
-            writer.add(image[None])
+        work = partial(
+            decode,
+            shape=shape,
+            fit=config.fit,
+            limits=config.range,
+            all_pages=config.pages == "all",
+        )
+        facts, pages = FileFacts(config.range), list[int]()
+        for file in _each(work, root, layout, "decoding images"):
+            writer.add(file.images)
+            facts.add(file)
+            pages.append(len(file.images))
     _refuse_bad(config, root, layout)
+    # All pages of a file have its value, and are on the same side of the split.
+    layout.entries = [
+        entry for entry, count in zip(layout.entries, pages, strict=True) for _ in range(count)
+    ]
     spec, labels = _label(layout, root)
     return Decoded(
         DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
         sum(not entry.testing for entry in layout.entries),
         labels,
-        (*layout.notes, *_skipped(layout)),
+        (*layout.notes, *_repeated(listing), *facts.notes(), *_skipped(layout)),
     )
 
 
@@ -111,7 +136,8 @@ def _shape(config: FolderConfig, root: Path, layout: FolderLayout) -> tuple[int,
     if config.image_size and config.color != "auto":
         headers: list[Header] = []
     else:
-        headers = list(_each(inspect, root, layout, "reading headers"))
+        work = partial(inspect, limits=config.range)
+        headers = list(_each(work, root, layout, "reading headers"))
     grey = config.color == "grey" or (
         config.color == "auto" and all(header.grey for header in headers)
     )
@@ -138,6 +164,8 @@ def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
             if left
             else "add images to the folder"
         )
+        if bad[name].startswith(FOLLOWABLE):
+            remedy += f". {setting('follow_links', value=True)} follows such links"
         raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
     if len(left) < 2:
         what = "testing" if left == {False} else "training"
@@ -150,6 +178,16 @@ def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
 def _label(layout: FolderLayout, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
     values = [entry.value for entry in layout.entries]
     return make_labels(layout.kind, layout.columns, values, visible(root))
+
+
+def _repeated(listing: Listing) -> list[str]:
+    """Return a note about links to folders that were not followed again, if there are any."""
+    found = listing.repeated
+    if not found:
+        return []
+    named = ", ".join(visible(name) for name in found[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return [f"links to folders that are read already, or that lead back: {named}{more}"]
 
 
 def _skipped(layout: FolderLayout) -> list[str]:

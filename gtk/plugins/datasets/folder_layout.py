@@ -9,7 +9,7 @@ from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import Value
-from gtk.plugins.datasets.listing import METADATA, Listing, on_disk
+from gtk.plugins.datasets.listing import METADATA, Listing, count_by_suffix, on_disk
 from gtk.plugins.datasets.metadata import Row, Table, kind_of, read_table
 from gtk.plugins.datasets.splitting import choose_tested
 
@@ -80,7 +80,8 @@ def read_layout(root: Path, listing: Listing) -> FolderLayout:
         )
     if listing.others:
         result.notes.append(
-            f"files skipped because their names do not end as those of images: {listing.others}"
+            "files skipped because their names do not end as those of images: "
+            f"{listing.others.total()} ({count_by_suffix(listing.others)})"
         )
     result.entries.sort(key=lambda entry: entry.testing)
     return result

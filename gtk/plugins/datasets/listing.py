@@ -2,16 +2,23 @@
 
 import errno
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8, visible
-from gtk.plugins.datasets.decoding import image_suffixes, kind_of
+from gtk.plugins.datasets.decoding import image_suffixes, kind_of, missing_reader
 
 METADATA = "metadata.csv"
 #: Files of operating systems, besides all names that start with a dot.
 SYSTEM_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+#: Suffixes of other files that a note names.
+MOST_SUFFIXES = 10
+#: Reasons of links that are followed if the user asks for it.
+OUTSIDE = "is a link that leads out of the folder"
+TO_FOLDER = "is a link to a folder, which is not followed"
+FOLLOWABLE = (OUTSIDE, TO_FOLDER)
 
 
 @dataclass
@@ -24,14 +31,16 @@ class Listing:
         images: files with the suffix of an image.
         folders: the folders directly in it, with or without images.
         bad: reasons by name of an image or folder that is not opened.
-        others: the number of other files.
+        others: the number of other files by their suffix, "" for those without one.
+        repeated: links to folders that are read already, or that lead back.
         tables: names of the folders with a metadata.csv, "" for the folder itself.
     """
 
     images: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
-    others: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+    repeated: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
 
     @property
@@ -51,8 +60,11 @@ class Listing:
         )
 
 
-def list_folder(root: Path) -> Listing:
-    """List a folder and all folders in it. Links to folders are not followed.
+def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
+    """List a folder and all folders in it.
+
+    Links to folders and out of the folder are followed only with `follow_links`; then each folder
+    is read once, by its own name rather than by a link to it.
 
     Raises:
         InvalidValue: it is missing, is not a folder, or cannot be read.
@@ -65,9 +77,16 @@ def list_folder(root: Path) -> Listing:
         raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
     listing, suffixes = Listing(), image_suffixes()
     inside = os.path.realpath(root)
-    pending = [""]
-    while pending:
-        folder = pending.pop()
+    pending, links, seen = [""], list[str](), set[str]()
+    while pending or links:
+        links.sort(reverse=True)  # after all folders, and in alphabetical order
+        folder = pending.pop() if pending else links.pop()
+        if follow_links:
+            real = os.path.realpath(root / folder)
+            if real in seen or (folder and _inside(inside, real)):
+                listing.repeated.append(as_utf8(folder))
+                continue
+            seen.add(real)
         try:
             with os.scandir(root / folder) as entries:
                 found = [entry for entry in entries if not _hidden(entry.name)]
@@ -85,29 +104,42 @@ def list_folder(root: Path) -> Listing:
             is_image = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - one of many
             if not _decodable(name) and (is_image or entry.is_dir(follow_symlinks=False)):
                 listing.bad[name] = "has a name that is not valid UTF-8: rename it"
-            elif entry.is_symlink() and (reason := _misled(root / path, inside, is_image)):
+            elif entry.is_symlink() and (
+                reason := _misled(root / path, inside, is_image, follow_links=follow_links)
+            ):
                 listing.bad[name] = reason
             elif entry.is_dir():
-                pending.append(path)
+                (links if entry.is_symlink() else pending).append(path)
                 if not folder:
                     listing.folders.append(name)
             elif entry.name == METADATA:
                 listing.tables.append(as_utf8(folder))
             elif not is_image:
-                listing.others += 1
+                listing.others[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122 - one of many
             elif not entry.is_file():
                 listing.bad[name] = f"is {kind_of(root / path)} instead of a file"
+            elif reason := missing_reader(os.path.splitext(entry.name)[1]):  # noqa: PTH122
+                listing.bad[name] = reason  # before images are chosen for testing
             else:
                 listing.images.append(name)
     listing.images.sort()
     listing.folders.sort()
     listing.tables.sort()
+    listing.repeated.sort()
     return listing
 
 
 def on_disk(root: Path, name: str) -> Path:
     """Return the path of a name in a `Listing`, as Python spells it in this locale."""
     return root / os.fsdecode(name.encode(errors="surrogateescape"))
+
+
+def count_by_suffix(others: Counter[str]) -> str:
+    """Return numbers of files by suffix in words, the most frequent first: "3 .txt, 1 .csv"."""
+    ordered = sorted(others.items(), key=lambda item: (-item[1], not item[0], item[0]))
+    named = [f"{count} {visible(suffix) or 'without suffix'}" for suffix, count in ordered]
+    more = [f"{len(named) - MOST_SUFFIXES} other kinds"] if len(named) > MOST_SUFFIXES else []
+    return ", ".join([*named[:MOST_SUFFIXES], *more])
 
 
 def _hidden(name: str) -> bool:
@@ -122,7 +154,12 @@ def _decodable(name: str) -> bool:
     return True
 
 
-def _misled(link: Path, inside: str, is_image: bool) -> str:
+def _inside(path: str, folder: str) -> bool:
+    """Return whether an absolute path is a folder or in it."""
+    return (path + os.sep).startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _misled(link: Path, inside: str, is_image: bool, *, follow_links: bool) -> str:
     """Return why a link must not be followed, "" if it may: a link to a file inside may.
 
     A link to a file outside without an image's suffix counts as another file.
@@ -132,9 +169,11 @@ def _misled(link: Path, inside: str, is_image: bool) -> str:
     except OSError as error:
         circle = error.errno == errno.ELOOP
         return "is a link to itself" if circle else "is a link to a missing file"
-    if not (target + os.sep).startswith(inside.rstrip(os.sep) + os.sep):
+    if follow_links:
+        return ""
+    if not _inside(target, inside):
         relevant = is_image or link.name == METADATA or os.path.isdir(target)  # noqa: PTH112 - a text
-        return "is a link that leads out of the folder" if relevant else ""
+        return OUTSIDE if relevant else ""
     if os.path.isdir(target):  # noqa: PTH112 - a text
-        return "is a link to a folder, which is not followed"
+        return TO_FOLDER
     return ""

@@ -1,0 +1,46 @@
+"""What the user should know about decoded files: what was left out, or looks wrong."""
+
+from collections.abc import Iterator
+
+from gtk.core.values.setting import setting
+from gtk.plugins.datasets.decoding import DecodedFile
+from gtk.plugins.datasets.levels import beyond_note
+
+
+class FileFacts:
+    """Counts of what was found while files were decoded.
+
+    Args:
+        limits: the stored values that become black and white; empty without a range of the user's.
+    """
+
+    def __init__(self, limits: tuple[float, ...]) -> None:
+        self._limits = limits
+        self._stacks = self._pages = self._dark = self._beyond = 0
+        self._largest = 0.0
+
+    def add(self, file: DecodedFile) -> None:
+        """Count a file."""
+        self._stacks += file.left_out > 0
+        self._pages += file.left_out
+        self._beyond += file.beyond
+        if file.largest is not None:
+            self._dark += 1
+            self._largest = max(self._largest, file.largest)
+
+    def notes(self) -> Iterator[str]:
+        """Yield a note for each kind that was found."""
+        if self._pages:
+            yield (
+                f"files of several pages or frames: {self._stacks}, of which {self._pages} pages "
+                f"after the first were not read: {setting('pages', 'all')} makes each an image"
+            )
+        if self._dark:
+            top = f"{self._largest:.15g}"
+            yield (
+                f"images of more than 8 bits that use less than a quarter of their range, and so "
+                f"are nearly black: {self._dark}, with values up to {top}: "
+                f"{setting('range', f'0,{top}')} makes that white"
+            )
+        if self._beyond:
+            yield beyond_note(self._beyond, self._limits)
