@@ -1,7 +1,9 @@
 """The adversarial losses: their formulas, their penalties, and the order of their updates."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -251,21 +253,53 @@ def test_the_generator_is_judged_on_the_images_that_the_discriminator_saw() -> N
     assert torch.equal(real, images * 2 - 1), "real images come in the networks' range"
 
 
-def test_conditions_of_generated_images() -> None:
-    labels = torch.zeros(9000, dtype=torch.int64)
-    batch = Batch(torch.zeros(9000, 1, 1, 1), labels)
-    model, _ = built(settle("cgan", **SMALL), data_spec("classes"))
-    drawn = other_condition(model, batch, context().noise)
-    assert drawn is not None
-    assert drawn.bincount().tolist() == pytest.approx([3000] * 3, abs=250), "equally likely"
-    model, _ = built(settle("cgan", "film", **SMALL), data_spec("continuous"))
-    values = torch.rand(50, 2)
-    drawn = other_condition(model, Batch(torch.zeros(50, 1, 1, 1), values), context().noise)
-    assert drawn is not None
-    assert not torch.equal(drawn, values)
-    assert torch.equal(drawn.sort(0).values, values.sort(0).values), "the batch's own, in disorder"
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        ("classes", torch.tensor([0] * 19 + [2])),
+        ("attributes", torch.rand(20, 2).round()),
+        ("continuous", torch.rand(20, 2)),
+    ],
+)
+def test_conditions_of_generated_images_are_the_batchs_own(kind: str, rows: Tensor) -> None:
+    model, _ = built(settle("cgan", "film", **SMALL), data_spec(kind))
+    drawn = [
+        other_condition(model, Batch(torch.zeros(20, 1, 1, 1), rows), context(seed).noise)
+        for seed in range(3)
+    ]
+    for some in drawn:
+        assert some is not None
+        assert some.unique(dim=0, return_counts=True)[1].tolist() == (
+            rows.unique(dim=0, return_counts=True)[1].tolist()
+        ), "each as often"
+    assert not all(torch.equal(some, rows) for some in drawn if some is not None), "disordered"
+
+
+def test_generated_images_have_no_condition_where_none_acts() -> None:
     model, _ = built(settle("gan", **SMALL), data_spec("classes"))
+    batch = Batch(torch.zeros(20, 1, 1, 1), torch.zeros(20, dtype=torch.int64))
     assert other_condition(model, batch, context().noise) is None
+
+
+@pytest.mark.parametrize("loss", ["minimax", "wasserstein-gp"])
+def test_the_generator_is_asked_for_classes_as_often_as_the_data_have_them(loss: str) -> None:
+    data = dataset("classes", 160)
+    labels = np.where(np.arange(160) % 20, 0, 2)  # 95% and 5%
+    data = replace(data, train=replace(data.train, labels=labels))
+    settings = settle("cgan", "onehot", loss, **SMALL)
+    model, game = built(settings, data.spec)
+    asked: list[Tensor] = []
+    model.generator.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
+    trainer = Trainer(model, game, data, settings.train, torch.device("cpu"))
+    real = []
+    for _, rows in zip(range(4), trainer.schedule.batches(0), strict=False):
+        trainer.train_step(rows)
+        real.append(torch.from_numpy(labels)[rows])
+    counts = torch.cat(asked).bincount(minlength=3)
+    if loss == "minimax":
+        assert counts.tolist() == torch.cat(real).bincount(minlength=3).tolist()
+    assert counts[1] == 0
+    assert counts[2] < 0.2 * len(torch.cat(asked))
 
 
 def test_no_term_of_a_game_says_which_weights_are_better() -> None:

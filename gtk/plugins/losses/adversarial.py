@@ -9,11 +9,9 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from gtk.core.contracts.batch import Batch
-from gtk.core.contracts.embedding import absent_rows
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
-from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.plugins.families.adversarial import AdversarialModel
@@ -24,8 +22,8 @@ from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
 class AdversarialLoss(Loss[AdversarialModel]):
     """One update of the discriminator, then one of the generator on the same generated images.
 
-    A subclass maps scores to losses. Conditions of generated images are classes, all equally
-    likely, or the batch's own attributes or numbers in another order.
+    A subclass maps scores to losses. Conditions of generated images are the batch's own in another
+    order.
 
     Args:
         config: with `r1`, the weight of the penalty at real images: Mescheder, Geiger and Nowozin
@@ -163,18 +161,14 @@ def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None)
 
 
 def other_condition(model: AdversarialModel, batch: Batch, noise: Noise) -> Tensor | None:
-    """Return conditions for generated images: (B,), (B, n), or None where none acts.
+    """Return the batch's conditions in another order: (B,), (B, n), or None where none acts.
 
-    As many are absent as in the batch.
+    Generated images have the conditions of real ones, each as often. A discriminator with batch
+    normalization would tell any other mix of classes from the real one, whatever the images show.
     """
     condition = cast("Model", model).condition
     if condition is None or batch.condition is None:
         return None
-    if isinstance(condition, Classes):
-        labels = noise.labels(len(batch), condition.count)
-        if not condition.nullable:
-            return labels
-        return torch.where(absent_rows(condition, batch.condition), batch.condition, labels)
     return batch.condition[noise.permutation(len(batch))]
 
 
