@@ -1,5 +1,6 @@
 """One update of a loss, taken as the trainer takes it, with its faults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from gtk.core.contracts.loss import Update
 from gtk.core.contracts.model import Model
 from gtk.core.training.optimizer import Optimizers
+from gtk.core.training.pending_terms import as_scalar, terms_fault
 from gtk.core.values.errors import PluginError
 from gtk.testing.weights import listed
 
@@ -62,7 +64,7 @@ def take(
             f"model's parts are {', '.join(map(repr, parts))}: write gtk.Update(loss, part=...)"
         )
         return ReplayedUpdate(number, leak, fault)
-    fault = _loss_fault(update) or _terms_fault(update)
+    fault = _loss_fault(update) or _terms_fault(update, parts)
     value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
     fault = fault or _step_fault(update, part, model, optimizers)
     unreached = "" if fault else _unreached(part, model)
@@ -85,14 +87,15 @@ def _loss_fault(update: Update) -> str:
     return ""
 
 
-def _terms_fault(update: Update) -> str:
+def _terms_fault(update: Update, parts: Sequence[str]) -> str:
+    fault = terms_fault(update.terms, parts)
+    if fault:
+        return fault
     value: Any
     for name, value in update.terms.items():
-        if not isinstance(value, Tensor) or value.shape:
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            return f"its term {name!r} is {given}: make it a scalar tensor, as a mean is"
-        if not value.isfinite():
-            return f"its term {name!r} is {value.item()} with untrained weights: look for log(0)"
+        number = as_scalar(value, torch.device("cpu"))
+        if not number.isfinite():
+            return f"its term {name!r} is {number.item()} with untrained weights: look for log(0)"
     for name, value in update.statistics.items():
         if not isinstance(value, Tensor):
             return f"its statistic {name!r} is of type {type(value).__name__}: make it a tensor"
@@ -110,9 +113,8 @@ def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         return f"its gradient cannot be computed: {reason}"
-    if update.statistics:
-        with torch.no_grad():
-            model.after_update(part, update.statistics)
+    with torch.no_grad():
+        model.after_update(part, update.statistics)
     return ""
 
 

@@ -75,8 +75,9 @@ class VQVAE(gtk.Model):
         return {"autoencoder": autoencoder, "prior": self.prior}
 
     def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
-        """Have the codebook follow the features of a batch."""
-        self.codebook.learn(statistics)
+        """Have the codebook follow the features that the autoencoder was trained on."""
+        if part == "autoencoder":
+            self.codebook.learn(statistics)
 
     def autoencode(self, images: Tensor) -> Quantized:
         """Send images (B, C, H, W) in 0..1 through codes and back."""

@@ -36,14 +36,15 @@ class Update:
 
     Attributes:
         loss: a scalar with a gradient.
-        terms: named scalars to report beside it.
+        terms: named scalars to report beside it: tensors of one number, or Python's or numpy's
+            numbers. Names of losses, "loss" and PART_loss, are taken.
         part: which of the model's parts to train; None if it has only one.
         statistics: of the batch, detached, for what the model learns without gradients;
-            `Model.after_update` is called with them after the step.
+            `Model.after_update` is called with them after the step, also if there are none.
     """
 
     loss: Tensor
-    terms: Mapping[str, Tensor] = field(default_factory=dict)
+    terms: Mapping[str, Tensor | float] = field(default_factory=dict)
     part: str | None = None
     statistics: Mapping[str, Tensor] = field(default_factory=dict)
 

@@ -91,15 +91,18 @@ class Model(nn.Module, ABC):
     def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
         """Update buffers that are learned without gradients, such as codebook averages.
 
-        Called without gradients after each optimizer step whose `Update` has statistics.
+        Called without gradients after the optimizer step of every `Update`; by default it does
+        nothing.
 
         Args:
             part: the part that was trained.
-            statistics: of the update.
+            statistics: of the update, which may be empty.
 
         Raises:
             PluginError: the model does not override this, although its loss has statistics.
         """
+        if not statistics:
+            return
         raise PluginError(
             f"the loss has statistics ({', '.join(statistics)}) for {type(self).__name__}, which "
             "has no after_update() to take them."

@@ -18,7 +18,7 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.optimizer import Optimizers
-from gtk.core.training.pending_terms import PendingTerms
+from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
 
@@ -81,28 +81,33 @@ class Learner:
         self._check_trainable(update)
         part = self._part(update)
         self._optimizers.step(part, update.loss)
-        if update.statistics:
-            with torch.no_grad():
-                self.model.after_update(part, update.statistics)
+        with torch.no_grad():
+            self.model.after_update(part, update.statistics)
         name = "loss" if update.part is None else f"{part}_loss"
-        self.pending.note(name, update.loss, update.part)
-        for name, value in update.terms.items():
-            self.pending.note(name, value, update.part)
+        for term, value in {name: update.loss, **update.terms}.items():
+            self.pending.note(term, as_scalar(value, self.device), update.part)
 
     def _check_trainable(self, update: object) -> None:
-        """Check that an update has a scalar with a gradient; torch would not name the loss."""
+        """Check an update's loss and its terms; torch would not name the loss."""
+        fault = self._update_fault(update)
+        if fault:
+            raise PluginError(f"{describe(self.loss)} yields {fault}.")
+
+    def _update_fault(self, update: object) -> str:
         if not isinstance(update, Update):
-            fault = f"{type(update).__name__}: yield gtk.Update(loss)."
-        elif update.loss.numel() != 1:
-            fault = f"a loss of shape {tuple(update.loss.shape)}: yield its mean, a scalar."
-        elif not update.loss.requires_grad:
-            fault = (
+            return f"{type(update).__name__}: yield gtk.Update(loss)"
+        loss: object = update.loss
+        if not isinstance(loss, Tensor):
+            return f"a loss of type {type(loss).__name__}: yield a tensor with a gradient"
+        if loss.numel() != 1:
+            return f"a loss of shape {tuple(loss.shape)}: yield its mean, a scalar"
+        if not loss.requires_grad:
+            return (
                 "a loss without a gradient: compute it from the model's parameters, outside "
-                "torch.no_grad() and without detach() or item()."
+                "torch.no_grad() and without detach() or item()"
             )
-        else:
-            return
-        raise PluginError(f"{describe(self.loss)} yields {fault}")
+        fault = terms_fault(update.terms, self._optimizers.parts)
+        return f"an update, and {fault}" if fault else ""
 
     def _part(self, update: Update) -> str:
         """Return the name of the part that an update trains, if it names one of the model's."""

@@ -1,9 +1,11 @@
 """Terms of a loss between two reports, kept as tensors, since reading one waits for the device."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ class PendingTerms:
         self._noted: dict[str, list[tuple[int, str | None, Tensor]]] = {}
 
     def note(self, name: str, value: Tensor, part: str | None = None) -> None:
-        """Keep a scalar of the update of a part."""
+        """Keep a scalar, without dimensions, of the update of a part."""
         self._noted.setdefault(name, []).append((self.steps, part, value.detach()))
 
     def means(self) -> dict[str, float]:
@@ -83,3 +85,43 @@ class PendingTerms:
             name: [(0, None, value) for value in tensors[name].to(device).unbind()]
             for name in document["terms"]
         }
+
+
+def is_scalar(value: object) -> bool:
+    """Return whether a term is one real number: a tensor's, numpy's or Python's."""
+    if isinstance(value, np.ndarray):
+        return not value.ndim and is_scalar(value[()])
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and not value.is_complex()
+    return isinstance(value, Real | np.bool_)
+
+
+def as_scalar(value: Any, device: torch.device) -> Tensor:  # noqa: ANN401 - what `is_scalar` takes
+    """Return one real number as a tensor without dimensions, of floating point."""
+    if not isinstance(value, Tensor):
+        try:
+            value = torch.tensor(float(value), device=device)
+        except OverflowError:  # of Python's whole numbers
+            value = torch.tensor(math.inf, device=device)
+    number: Tensor = value.detach().reshape(()).to(device)
+    return number if number.is_floating_point() else number.to(torch.float32)
+
+
+def terms_fault(terms: object, parts: Iterable[str]) -> str:
+    """Return what is wrong with the terms of an update, "" if nothing is.
+
+    Losses are reported as "loss" and PART_loss, so a term of such a name would be averaged into
+    them.
+    """
+    if not isinstance(terms, Mapping):
+        return f"its terms are {type(terms).__name__}: make them a dict of numbers by name"
+    taken = {"loss", *(f"{part}_loss" for part in parts)}
+    for name, value in terms.items():
+        if not isinstance(name, str):
+            return f"its term {name!r:.40} is named by {type(name).__name__}: name it by a string"
+        if name in taken:
+            return f"its term {name!r} is named as a loss itself is: choose another name"
+        if not is_scalar(value):
+            given = tuple(value.shape) if hasattr(value, "shape") else type(value).__name__
+            return f"its term {name!r} is {given}: make it a scalar tensor, as a mean is"
+    return ""

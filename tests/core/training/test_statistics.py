@@ -26,7 +26,8 @@ class Counting(toys.TwoParts):
     def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
         weight = self.first.weight[0, 0].item()
         self.heard.append((part, torch.is_grad_enabled(), weight))
-        self.brightness.lerp_(statistics["brightness"], 0.5)
+        if statistics:
+            self.brightness.lerp_(statistics["brightness"], 0.5)
 
 
 class Bright(toys.Game):
@@ -45,8 +46,9 @@ def test_statistics_go_to_the_model_after_its_step_without_gradients() -> None:
     trainer = toys.trainer(Bright(), model)
     rows = next(iter(trainer.schedule.batches(0)))
     trainer.train_step(rows)
-    ((part, gradients, weight),) = model.heard  # the second update has none, and is not told of
+    (part, gradients, weight), second = model.heard  # the second update has none
     assert (part, gradients) == ("first", False)
+    assert second[:2] == ("second", False)
     assert weight != before
     expected = trainer._images._store.batch(rows).images.mean() / 2
     assert torch.equal(model.brightness, expected)
