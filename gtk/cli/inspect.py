@@ -107,8 +107,15 @@ def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: 
 def _lines(part: "InspectedPart", origin: str) -> list[tuple[str, str]]:
     """Describe a part in lines of a title and a text each."""
     operators = sorted(part.facts.operators.items(), key=lambda item: (-item[1], item[0]))
+    described = manifest_lines(part.as_it_is(), origin)
+    if part.proven is False:
+        from gtk.exports.runtime import changed
+
+        # The figures are of another graph.
+        described = [line for line in described if line[0] != "parity"]
+        described.append(("parity", f"none: {changed(origin)}"))
     return [
-        *manifest_lines(part.manifest, origin),
+        *described,
         ("operators", ", ".join(f"{count} {name}" for name, count in operators)),
         ("size", f"{part.size:,} bytes, {part.facts.parameter_bytes:,} of them weights"),
         ("sha256", part.sha256),

@@ -160,7 +160,8 @@ def open_file(path: Path, device: str, runs: Path) -> Measurable:
         why = f"{(error.name or 'torch').partition('.')[0]} is not installed here"
     except UserError as error:
         why = str(error)
-    return Measurable(part.contract, part.session, part.device, eager, why)
+    form = {} if part.proven else {"precision": part.facts.precision}
+    return Measurable({**part.contract, **form}, part.session, part.device, eager, why)
 
 
 def open_run(run: "Run", part: str | None, device: str) -> Measurable:

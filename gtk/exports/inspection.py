@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gtk.core.values.errors import UserError, WorkFailed
 from gtk.core.values.ordinary_file import read_ordinary
 from gtk.exports.files import LARGEST_MANIFEST, digest_of, find_manifest
-from gtk.exports.runtime import ExportFileError, GraphFacts, load_part, scan
+from gtk.exports.runtime import ExportFileError, GraphFacts, Part, scan
 
 if TYPE_CHECKING:
     from gtk.exports.loaded_part import LoadedModel
@@ -16,17 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InspectedPart:
-    """A part as an ONNX file: its manifest, bytes, SHA-256 in hexadecimal, and graph."""
+    """A part as an ONNX file: its manifest, bytes, SHA-256 in hexadecimal, and graph.
+
+    `proven` says whether the graph is the one that was proven, as `Part.proven` does.
+    """
 
     manifest: dict[str, Any]
     size: int
     sha256: str
     facts: GraphFacts
+    proven: bool | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON can hold it."""
-        sizes = {"size": self.size, "sha256": self.sha256}
-        return {"contract": self.manifest, **sizes, **asdict(self.facts)}
+        record = {"size": self.size, "sha256": self.sha256, "proven": self.proven}
+        return {"contract": self.manifest, **record, **asdict(self.facts)}
+
+    def as_it_is(self) -> dict[str, Any]:
+        """Return the manifest with the graph's own opset and precision."""
+        if self.proven:
+            return self.manifest
+        form = {"opset": self.facts.opsets[""], "precision": self.facts.precision}
+        return {**self.manifest, **form}
 
 
 @dataclass(frozen=True)
@@ -57,13 +68,13 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
 
 def _inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
     try:
-        part = load_part(path, device="cpu")
+        part = Part(path, device="cpu")
         sha256 = digest_of(path)
     except ExportFileError as error:
         raise UserError(str(error)) from error
     except OSError as error:  # it vanished after it was opened
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    inspected = InspectedPart(part.contract, part.size, sha256, part.facts)
+    inspected = InspectedPart(part.contract, part.size, sha256, part.facts, part.proven)
     return inspected, _compare(path, inspected)
 
 
@@ -81,7 +92,7 @@ def inspect_part(loaded: "LoadedModel", name: str) -> InspectedPart:
         facts = scan(prepared.content)
     except ExportFileError as error:
         raise WorkFailed(str(error)) from error
-    return InspectedPart(prepared.manifest, len(prepared.content), prepared.sha256, facts)
+    return InspectedPart(prepared.manifest, len(prepared.content), prepared.sha256, facts, True)
 
 
 def _compare(path: Path, part: InspectedPart) -> Sidecar:

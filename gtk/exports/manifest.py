@@ -14,7 +14,8 @@ from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Parity
-from gtk.exports.runtime.manifest_checks import METADATA_KEY, SCHEMA
+from gtk.exports.runtime.graph_digest import graph_digest
+from gtk.exports.runtime.manifest_checks import DIGEST_KEY, METADATA_KEY, SCHEMA
 
 DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "float32",
@@ -29,10 +30,10 @@ def describe(
     subject: LoadedPart,
     options: ExportOptions,
     parity: Parity,
-    graph: onnx.GraphProto,
+    proto: onnx.ModelProto,
 ) -> dict[str, Any]:
     """Return the manifest of a file with this graph; docs/apps.md explains its entries."""
-    document, condition = run.document, subject.condition
+    document, condition, graph = run.document, subject.condition, proto.graph
     inputs = [
         _port(item, value, value.role)
         for item, value in zip(graph.input, subject.inputs.values(), strict=True)
@@ -55,6 +56,7 @@ def describe(
         "opset": options.opset,
         "precision": options.precision,
         "batch_size": options.batch_size,
+        DIGEST_KEY: graph_digest(proto.SerializeToString(deterministic=True)),
         "inputs": inputs,
         "outputs": outputs,
         "latent": None

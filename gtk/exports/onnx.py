@@ -188,7 +188,7 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     check_graph(proto, subject, options)
     candidate = open_candidate(subject, options, proto, graph)
     parity = compare(replace(subject, model=loaded.untouched), candidate, options)
-    manifest = describe(loaded.run, loaded.step, subject, options, parity, proto.graph)
+    manifest = describe(loaded.run, loaded.step, subject, options, parity, proto)
     content = attach(manifest, proto, subject)
     return Prepared(subject.name, content, manifest, parity, time.perf_counter() - start)
 

@@ -11,11 +11,13 @@ from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.request import check_at_least, check_count
 from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
 from gtk.exports.runtime.manifest_checks import makes_images
-from gtk.exports.runtime.part import Part
+from gtk.exports.runtime.part import Part, warn_if_changed
 
 
 def load(path: str | Path, device: str = "auto") -> "Generator":
     """Open an exported file that makes images from noise.
+
+    A file whose graph was changed since it was proven is opened, with a warning in the log "gtk".
 
     Args:
         path: the .onnx file.
@@ -28,7 +30,9 @@ def load(path: str | Path, device: str = "auto") -> "Generator":
         DeviceError: CUDA was asked for and does not run.
         RequestError: an unknown kind of device.
     """
-    return Generator(path, device)
+    generator = Generator(path, device)
+    warn_if_changed(generator)
+    return generator
 
 
 class Generator(Part):

@@ -57,11 +57,13 @@ class GraphFacts:
         operators: how many nodes there are of each type.
         opsets: the version of each domain's operators; "" is ONNX's own domain.
         parameter_bytes: of all constant tensors.
+        precision: "int8" with quantized operators, "fp16" with 16-bit floats, else "fp32".
     """
 
     operators: dict[str, int]
     opsets: dict[str, int]
     parameter_bytes: int
+    precision: str
 
 
 def scan(content: bytes) -> GraphFacts:
@@ -129,6 +131,13 @@ RANDOM = {
     "Bernoulli",
 }  # fmt: skip
 
+#: The operators of ONNX that compute with quantized numbers.
+QUANTIZED = {
+    "ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+}  # fmt: skip
+#: The data type of 16-bit floats.
+FLOAT16 = 10
+
 #: The fields of a message, by number: numbers where they are varints, else bytes.
 _Fields = dict[int, list[Any]]
 
@@ -149,11 +158,19 @@ class _Walk:
     opsets: dict[str, int] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     parameter_bytes: int = 0
+    halved: bool = False
     fields: int = 0
 
     def facts(self) -> GraphFacts:
         """Return what users see."""
-        return GraphFacts(dict(self.operators), self.opsets, self.parameter_bytes)
+        return GraphFacts(
+            dict(self.operators), self.opsets, self.parameter_bytes, self._precision()
+        )
+
+    def _precision(self) -> str:
+        if self.operators.keys() & QUANTIZED:
+            return "int8"
+        return "fp16" if self.halved else "fp32"
 
     def message(self, kind: str, data: memoryview) -> _Fields:
         """Walk through a message and all messages in it, and return its fields."""
@@ -233,6 +250,7 @@ class _Walk:
         if raw != size and _count(fields.get(typed, []), typed) != count:
             raise _Refused("a tensor with less or more data than its shape promises")
         self.parameter_bytes += size
+        self.halved |= _number(fields, 2) == FLOAT16
 
 
 def walk(content: bytes, path: str) -> _Walk:

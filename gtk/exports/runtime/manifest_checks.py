@@ -14,6 +14,8 @@ from gtk.exports.runtime.errors import ExportFileError
 
 #: The key of the manifest in the file's metadata, and the version of the manifest.
 METADATA_KEY, SCHEMA = "gtk", 2
+#: The manifest's entry with the digest of the graph that was proven.
+DIGEST_KEY = "graph_sha256"
 #: The most values of one image, code or other row.
 MOST_VALUES = 1 << 24
 #: The largest fixed batch size.
@@ -113,7 +115,10 @@ def _check_origin(manifest: dict[str, Any]) -> None:
         _demand(isinstance(manifest[name], dict), f"{name} is not a table of settings")
     for name in ("step", "opset"):
         _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is not a whole number")
-    _demand(manifest["precision"] in ("fp32", "fp16"), "the precision is neither fp32 nor fp16")
+    fits = _is_name(manifest.get(DIGEST_KEY, "none"))  # files of earlier versions have none
+    _demand(fits, f"{DIGEST_KEY} is not valid")
+    fits = manifest["precision"] in ("fp32", "fp16", "int8")
+    _demand(fits, "the precision is neither fp32, fp16 nor int8")
 
 
 def _check_parity(parity: dict[str, Any]) -> None:

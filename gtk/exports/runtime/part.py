@@ -1,5 +1,6 @@
 """An exported part of a model, ready to run."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from gtk.core.values.argument import check_type
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import unknown_name
 from gtk.core.values.request import check_at_least, choose_labels
+from gtk.core.values.text import visible
 from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestError, requested
+from gtk.exports.runtime.graph_digest import is_as_proven
 from gtk.exports.runtime.graph_file import read, walk
 from gtk.exports.runtime.manifest_checks import (
     DAMAGE,
@@ -22,9 +25,13 @@ from gtk.exports.runtime.manifest_checks import (
 )
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
 
+logger = logging.getLogger("gtk")
+
 
 def load_part(path: str | Path, device: str = "auto") -> "Part":
     """Open any exported file: an encoder, a discriminator, a plugin's own part.
+
+    A file whose graph was changed since it was proven is opened, with a warning in the log "gtk".
 
     Args:
         path: the .onnx file.
@@ -35,7 +42,24 @@ def load_part(path: str | Path, device: str = "auto") -> "Part":
         DeviceError: CUDA was asked for and does not run.
         RequestError: an unknown kind of device.
     """
-    return Part(path, device)
+    part = Part(path, device)
+    warn_if_changed(part)
+    return part
+
+
+def warn_if_changed(part: "Part") -> None:
+    """Log a warning where the file's graph is not the one that was proven."""
+    if part.proven is False:
+        logger.warning("%s", changed(part.path))
+
+
+def changed(path: Path | str) -> str:
+    """Return what to tell users of a file whose graph is not the one that was proven."""
+    name = visible(path)
+    return (
+        f"{name} was changed since it was proven equal to PyTorch, so the figures in its manifest "
+        f"are not its own. Prove it again: gtk export RUN --prove {name} --out NEW.onnx"
+    )
 
 
 class Part:
@@ -46,6 +70,8 @@ class Part:
         size: of the file, in bytes.
         contract: its manifest: part, inputs, outputs, condition, image, ...
         facts: what its graph consists of.
+        proven: whether its graph is the one that was proven equal to PyTorch; None for a file of
+            an earlier version of gtk, which does not say which one that was.
         session: onnxruntime's, for direct use; it does not check ranges.
         device: where it runs: "cpu", "cuda:0".
         values: the value of each input, by name.
@@ -69,6 +95,7 @@ class Part:
         found = walk(content, str(self.path))
         self.facts = found.facts()
         self.contract = read_manifest(found.metadata, self.path)
+        self.proven = is_as_proven(content, self.contract)
         session = open_session(content, device)
         if session is None:
             raise ExportFileError(
