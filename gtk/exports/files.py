@@ -17,7 +17,7 @@ from gtk.core.values.output import (
     write_files,
 )
 from gtk.core.values.setting import setting
-from gtk.core.values.temporary import temporaries
+from gtk.core.values.temporary import beside as temporary_name, owner, temporaries
 
 #: A manifest has a few kilobytes; a file much larger is something else, and is not read.
 LARGEST_MANIFEST = 16 * 2**20
@@ -107,14 +107,27 @@ def find_manifest(path: Path, sha256: str) -> dict[str, Any] | None:
     """Return what the JSON beside an exported file says, None where it describes no such file.
 
     An export replaces the file first, so for a moment, or after a kill, the JSON that describes it
-    still has a temporary name.
+    still has a temporary name. After a kill it gets its own.
     """
     beside = contract_path(path)
     for item in (beside, *temporaries(beside, "partial", "previous")):
         document = _read_manifest(item)
         if document is not None and document["file"].get("sha256") == sha256:
+            if item != beside:
+                _finish(item, beside)
             return document
     return None
+
+
+def _finish(item: Path, beside: Path) -> None:
+    """Give a manifest its name, as a killed export would have done next."""
+    ours = [temporary_name(beside, kind) for kind in ("partial", "previous")]
+    if item in ours or owner(item.name) is not None:  # another thread or process is about to
+        return
+    if item.is_symlink() or beside.is_symlink() or _read_manifest(beside) is None:
+        return
+    with suppress(OSError):  # in a folder that only others may write to
+        item.replace(beside)
 
 
 def digest_of(path: Path) -> str:

@@ -1,6 +1,8 @@
 """An exported file and the JSON beside it belong together, whenever a kill or a reader comes."""
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from kills import killed_everywhere
 
 import gtk
 from gtk.core.values.errors import UserError
+from gtk.core.values.temporary import beside
 from gtk.exports.bench import open_file
 from gtk.exports.files import check_pair, digest_of, find_manifest, sha256, write_exports
 
@@ -45,7 +48,38 @@ def found(place: Path, part: str) -> bytes:
     manifest = find_manifest(path, digest_of(path))
     assert manifest is not None
     assert manifest["of"] == digest_of(path)
+    visible = json.loads(path.with_suffix(".json").read_text())
+    assert visible == manifest, "what a kill has left is finished by the next reader"
     return path.read_bytes()
+
+
+def test_only_what_a_killed_export_has_left_is_finished(tmp_path: Path) -> None:
+    """Not what a living process is about to finish, and not through a link."""
+    write(tmp_path, OLD, "decoder")
+    path, old = tmp_path / "decoder.onnx", (tmp_path / "decoder.json").read_bytes()
+    write(tmp_path, NEW, "decoder")
+    new = (tmp_path / "decoder.json").read_bytes()
+
+    def left(process: int) -> Path:
+        name = beside(path.with_suffix(".json"), "partial").name
+        return tmp_path / re.sub(r"\.\d+(-\d+)?\.partial$", f".{process}.partial", name)
+
+    for item in (left(os.getppid()), beside(path.with_suffix(".json"), "partial")):
+        path.with_suffix(".json").write_bytes(old)
+        item.write_bytes(new)
+        check_pair(path)
+        assert path.with_suffix(".json").read_bytes() == old
+        item.unlink()
+    dead = left(2**31 - 1)
+    (tmp_path / "elsewhere").write_bytes(new)
+    dead.symlink_to(tmp_path / "elsewhere")
+    check_pair(path)
+    assert path.with_suffix(".json").read_bytes() == old
+    dead.unlink()
+    dead.write_bytes(new)
+    check_pair(path)
+    assert path.with_suffix(".json").read_bytes() == new
+    assert not dead.exists()
 
 
 def test_a_kill_anywhere_leaves_the_old_pair_or_the_new_one(tmp_path: Path) -> None:
