@@ -15,6 +15,7 @@ from gtk.core.settings.json_file import as_json
 from gtk.core.storage.stored_checkpoint import (
     MODEL,
     STATE,
+    STATE_FORMAT,
     TRAINING,
     Damage,
     State,
@@ -44,8 +45,9 @@ class Checkpoint:
         model: the weights that sampling and export use: the averaged ones if there are any.
         training: what only resuming needs, with flat names: optimizer state, weights behind an
             average, pending terms.
-        state: what JSON holds: "metrics_bytes", "pending", and "validation", the monitored term
-            on the validation images, None where it was not measured.
+        state: what JSON holds: "metrics_bytes" and "metrics_sha256", the size and digest of
+            metrics.jsonl, "pending", and "validation", the monitored term on the validation
+            images, None where it was not measured.
     """
 
     step: int
@@ -274,6 +276,14 @@ class CheckpointFolder:
             return step
         raise self._all_damaged(damages[0])
 
+    def _has_weights(self, step: int) -> bool:
+        """Return whether the weights of a step are whole, whatever else of it is damaged."""
+        try:
+            self._at(step).tensors(MODEL)
+        except Damage:
+            return False
+        return True
+
     def _ranked(self) -> list[int]:
         """Return all steps, from the one that stands for the run to the last resort.
 
@@ -331,6 +341,13 @@ class CheckpointFolder:
 
     def _all_damaged(self, damage: Damage) -> InvalidValue:
         """Return the error for a damaged checkpoint where no other is whole."""
+        drawn = next((step for step in reversed(self._steps()) if self._has_weights(step)), None)
+        if drawn is not None:
+            return InvalidValue(
+                f"{damage}, and there is no other checkpoint to train on from. The weights of step "
+                f"{drawn} are whole: sample and export them with {setting('checkpoint', drawn)}. "
+                f"Train anew with: gtk train --recipe {self.path.parent / 'run.json'}"
+            )
         return InvalidValue(
             f"{damage}. Remove {self.path}, which has no other checkpoint that is whole, and train "
             f"again from the first step: gtk train --resume {self.path.parent}"
@@ -351,4 +368,4 @@ def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of a checkpoint's files, each made when its turn comes."""
     yield MODEL, encode_tensors(checkpoint.model)
     yield TRAINING, encode_tensors(checkpoint.training)
-    yield STATE, as_json({"format": 1, "step": checkpoint.step, **checkpoint.state})
+    yield STATE, as_json({"format": STATE_FORMAT, "step": checkpoint.step, **checkpoint.state})

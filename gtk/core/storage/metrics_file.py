@@ -1,5 +1,6 @@
 """metrics.jsonl: the metrics of a run, a JSON object a line."""
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -40,6 +41,7 @@ class MetricsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._hash, self._hashed = hashlib.sha256(), 0  # of its first bytes
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line; JSON cannot hold numbers that are not finite, so they are a ValueError.
@@ -50,32 +52,51 @@ class MetricsFile:
         with self._writing() as file:
             file.write((json.dumps(line, allow_nan=False) + "\n").encode())
 
-    def size(self) -> int:
-        """Write the file to disk now, and return its size in bytes."""
-        if not self.path.exists():
-            return 0
-        with self._writing() as file:
-            os.fsync(file.fileno())
-        return self.path.stat().st_size
+    def digest(self) -> tuple[int, str]:
+        """Write the file to disk now, and return its size in bytes and its SHA-256.
 
-    def cut_back(self, size: int, step: int) -> str:
+        Only what was added since the last call is read.
+        """
+        if not self.path.exists():
+            return 0, hashlib.sha256().hexdigest()
+        with self._writing() as file, open_ordinary(self.path) as added:
+            os.fsync(file.fileno())
+            if file.tell() < self._hashed:  # another program has cut it
+                self._hash, self._hashed = hashlib.sha256(), 0
+            added.seek(self._hashed)
+            while part := added.read(2**20):
+                self._hash.update(part)
+                self._hashed += len(part)
+        return self._hashed, self._hash.hexdigest()
+
+    def cut_back(self, size: int, step: int, sha256: str | None = None) -> str:
         """Cut the file back to its size at a checkpoint, and mend what is damaged before.
 
         Args:
             size: in bytes.
             step: of the checkpoint.
+            sha256: of the file then; None for a checkpoint of an older version.
 
         Returns:
-            A sentence about lines that are lost, an empty string if none are.
+            A sentence about lines that are lost or were changed, an empty string if none are.
         """
         read, good = 0, True
+        self._hash, self._hashed = hashlib.sha256(), 0
         for text in self._texts(size):
             read += len(text)
             good = good and _is_whole(text, step)
+            self._hash.update(text)
         if good and read == size:
             with self._writing() as file:
                 file.truncate(size)
-            return ""
+            self._hashed = size
+            if sha256 in (None, self._hash.hexdigest()):
+                return ""
+            return (
+                f"{self.path} is not as it was at step {step}: some of its figures were changed, "
+                "and patience counts from these"
+            )
+        self._hash = hashlib.sha256()
         kept = [text for text in self._texts(size) if _is_whole(text, step)]
         # What was lost moved later lines here: the test's, which is written again.
         while kept and _decoded(kept[-1])["split"] == "test":

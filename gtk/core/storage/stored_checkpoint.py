@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 from torch import Tensor
@@ -22,6 +22,9 @@ DIGESTS = "digests.json"
 #: The largest size of a JSON file here, in bytes.
 JSON_LIMIT = 1 << 20
 
+#: The version of state.json: from 2 on the files of a checkpoint have digests.
+STATE_FORMAT = 2
+
 Count = Annotated[int, Meta(ge=0)]
 #: What changes when a file does: its number, time and size.
 Mark = tuple[int, int, int]
@@ -37,8 +40,10 @@ class PendingState(TypedDict, total=False):
 class State(TypedDict):
     """The content of a state.json, as `Checkpoint.state` describes it."""
 
+    format: Annotated[int, Meta(ge=1, le=STATE_FORMAT)]
     step: Count
     metrics_bytes: Count
+    metrics_sha256: NotRequired[str]
     validation: float | None
     pending: PendingState
 
@@ -59,8 +64,8 @@ class StoredCheckpoint:
 
     A file is read into memory as a whole, so that what was compared with its digest is what is
     used; decoding it takes twice its size for a moment. It is compared once, unless it has changed
-    since. Of a checkpoint without digests, as older versions wrote them, only the formats are
-    checked.
+    since. Of a checkpoint that an older version wrote without digests, as its state.json says, only
+    the formats are checked.
 
     Every method raises UserError for a file that the user may not read.
     """
@@ -139,9 +144,17 @@ class StoredCheckpoint:
         except InvalidValue as error:
             raise Damage(f"{file} is damaged") from error
         except Damage as damage:
-            if isinstance(damage.__cause__, FileNotFoundError):
+            if isinstance(damage.__cause__, FileNotFoundError) and self._is_of_before_digests():
                 return None
             raise
+
+    def _is_of_before_digests(self) -> bool:
+        """Return whether state.json says that an older version wrote this checkpoint."""
+        file = self.folder / STATE
+        try:
+            return decode_json(_read(file, JSON_LIMIT), State)["format"] < STATE_FORMAT
+        except InvalidValue as error:
+            raise Damage(f"{file} is damaged") from error
 
 
 def write_stored(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:

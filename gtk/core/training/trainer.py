@@ -172,8 +172,10 @@ class Trainer:
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:
         """Return everything that resuming from here needs."""
+        size, sha256 = run.metrics_file.digest()
         state = {
-            "metrics_bytes": run.metrics_file.size(),
+            "metrics_bytes": size,
+            "metrics_sha256": sha256,
             "validation": validation,
             "pending": self.learner.pending.as_json(),
         }

@@ -171,7 +171,7 @@ class Training:
 
     def _restore(self, run: Run) -> None:
         """Restore the trainer and the metrics from the last checkpoint, if there is one."""
-        step, metrics_bytes = run.checkpoints.latest(), 0
+        step, metrics_bytes, sha256 = run.checkpoints.latest(), 0, None
         if step is not None:
             checkpoint = run.checkpoints.load(step)
             try:
@@ -179,9 +179,10 @@ class Training:
             except (InvalidValue, RuntimeError, LookupError) as error:
                 raise misfit(run, f"{run.checkpoints.folder(step)} does", error) from error
             metrics_bytes = checkpoint.state["metrics_bytes"]
+            sha256 = checkpoint.state.get("metrics_sha256")
             run.checkpoints.remove_after(step)
         run.replace_settings(self.settings, finished=False)  # before its test line is cut off
-        lost = run.metrics_file.cut_back(metrics_bytes, step or 0)
+        lost = run.metrics_file.cut_back(metrics_bytes, step or 0, sha256)
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)

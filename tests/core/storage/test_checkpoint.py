@@ -103,7 +103,7 @@ def test_a_validation_that_is_damaged_is_named(folder: CheckpointFolder) -> None
     folder.save(checkpoint(10, 1.0))
     for content in ("{", "null", "{}"):
         (folder.folder(10) / "state.json").write_text(content)
-        with pytest.raises(InvalidValue, match=r"000000010/state.json is damaged\. Remove"):
+        with pytest.raises(InvalidValue, match=r"000000010/state.json is damaged, and "):
             folder.choose(None)
 
 
@@ -218,7 +218,7 @@ def test_no_damage_goes_unnoticed(
     assert again(two).latest() == 20
 
 
-@pytest.mark.parametrize("name", FILES[:3])
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_missing_is_damage(
     two: CheckpointFolder, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -245,10 +245,26 @@ def test_what_is_not_a_file_is_damage(
 def test_checkpoints_of_older_versions_have_no_digests(two: CheckpointFolder) -> None:
     for step in (10, 20):
         (two.folder(step) / "digests.json").unlink()
+        state = two.folder(step) / "state.json"
+        state.write_text(state.read_text().replace('"format": 2', '"format": 1'))
     assert two.load(20).step == two.choose(None) == two.latest() == 20
     weights = two.folder(20) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert [again(two).choose(None), again(two).latest()] == [10, 10]
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_a_checkpoint_without_its_digests_does_not_pass_for_an_older_one(
+    two: CheckpointFolder, name: str
+) -> None:
+    (two.folder(20) / "digests.json").unlink()
+    file, numbers = two.folder(20) / name, random.Random(7)  # noqa: S311 - draws damage
+    whole = file.read_bytes()
+    for _ in range(60):
+        file.write_bytes(flip(whole, numbers))
+        assert [again(two).steps(), again(two).choose(None), again(two).latest()] == [[10], 10, 10]
+        with pytest.raises(InvalidValue, match=r"(digests|state).json is (missing|damaged)"):
+            again(two).load(20)
 
 
 def test_the_next_best_is_used_for_a_best_one_that_is_damaged(
@@ -274,9 +290,26 @@ def test_all_damaged_is_one_line_with_what_is_possible(two: CheckpointFolder) ->
     for step in (10, 20):
         (two.folder(step) / "training.safetensors").write_bytes(b"")
     assert two.choose(None) == 20, "whose weights are whole"
-    with pytest.raises(InvalidValue, match=r"20/training.safetensors is damaged\. Remove") as error:
+    with pytest.raises(InvalidValue, match="20/training.safetensors is damaged, and ") as error:
+        two.latest()
+    assert str(error.value).endswith(
+        "there is no other checkpoint to train on from. The weights of step 20 are whole: sample "
+        "and export them with checkpoint=20. Train anew with: gtk train --recipe "
+        f"{two.path.parent / 'run.json'}"
+    )
+    for step in (10, 20):
+        (two.folder(step) / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InvalidValue, match=r"20/model.safetensors is damaged\. Remove") as error:
         two.latest()
     assert str(error.value).endswith(f": gtk train --resume {two.path.parent}")
+
+
+def test_weights_are_drawn_though_no_state_is_whole(two: CheckpointFolder) -> None:
+    for step in (10, 20):
+        (two.folder(step) / "state.json").unlink()
+    with pytest.raises(InvalidValue, match="state.json is missing, and .* with checkpoint=20"):
+        two.choose(None)
+    assert two.load_model(two.choose(20))["weight"].all()
 
 
 @pytest.mark.parametrize("content", ["null", "[]", '{"step": 20}', '{"step": 1e400}', "[" * 99_999])

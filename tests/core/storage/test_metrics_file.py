@@ -1,5 +1,6 @@
 """metrics.jsonl is read line by line, and of a large one memory holds a part."""
 
+import hashlib
 import json
 import os
 from itertools import pairwise
@@ -36,6 +37,44 @@ def test_lines_are_those_in_the_first_bytes_that_are_whole(tmp_path: Path) -> No
     assert list(file.lines()) == lines
     assert list(MetricsFile(tmp_path / "absent").lines()) == []
     assert MetricsFile(tmp_path / "absent").overview() == []
+
+
+def test_the_digest_is_that_of_the_file_and_reads_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.hash = hashlib.new("sha256")
+            self.update = lambda part: (read.append(len(part)), self.hash.update(part))
+            self.hexdigest = self.hash.hexdigest
+
+    monkeypatch.setattr(hashlib, "sha256", Counting)
+    file = MetricsFile(tmp_path / "metrics.jsonl")
+
+    def check() -> None:
+        content = file.path.read_bytes() if file.path.exists() else b""
+        assert file.digest() == (len(content), hashlib.new("sha256", content).hexdigest())
+
+    check()
+    for step in range(1, 4):
+        file.append(line(step))
+        check()
+    assert sum(read) == (size := file.path.stat().st_size)
+    _, sha256 = file.digest()
+    file.append(line(4, split="test"))
+    assert file.cut_back(size, 3, sha256) == file.cut_back(size, 3) == ""
+    check()
+    changed = file.path.read_bytes().replace(b"0.25", b"0.35")
+    file.path.write_bytes(changed)
+    assert "is not as it was at step 3: some of its figures" in file.cut_back(size, 3, sha256)
+    assert file.path.read_bytes() == changed
+    check()
+    file.path.write_bytes(changed[:90])
+    check()
+    assert "has lost lines from before step 3" in file.cut_back(size, 3, sha256)
+    check()
 
 
 @pytest.mark.parametrize(

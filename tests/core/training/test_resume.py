@@ -1,6 +1,7 @@
 """A training that was stopped anywhere goes on, in a new process, to the same bits."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -162,6 +163,11 @@ def test_a_run_whose_last_checkpoint_is_damaged_is_completed_again(
 def test_where_all_are_damaged_one_line_says_what_is_possible(straight: Run, stopped: Run) -> None:
     for step in stopped.checkpoints.steps():
         flip(stopped.checkpoints.folder(step) / "training.safetensors")
+    with pytest.raises(InvalidValue, match="is damaged, .* sample and export them with checkpoin"):
+        gtk.train(resume="stopped", quiet=True)
+    assert stopped.sample(count=1, checkpoint=33).any()
+    for step in stopped.checkpoints.steps():
+        flip(stopped.checkpoints.folder(step) / "model.safetensors")
     with pytest.raises(InvalidValue, match="is damaged. Remove (.*), which has no other .* that"):
         gtk.train(resume="stopped", quiet=True)
     shutil.rmtree(stopped.path / "checkpoints")
@@ -215,6 +221,25 @@ def test_lost_metrics_are_mended_and_named(
     assert after.count(b"\n") == whole.count(b"\n") - len(before) + kept
     assert [line for line in stopped.metrics() if line not in straight.metrics()] == []
     assert f"has lost lines from before step 33: {kept} whole ones are left" in caplog.text
+
+
+def test_a_figure_that_was_changed_is_told_once(
+    straight: Run, stopped: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = stopped.metrics_file.path
+    changed = re.sub(rb'"loss": \d', b'"loss": 9', file.read_bytes(), count=1)
+    file.write_bytes(changed)
+    gtk.train(resume="stopped", quiet=True)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert told[0] == (
+        "runs/stopped/metrics.jsonl is not as it was at step 33: some of its figures were changed, "
+        "and patience counts from these"
+    )
+    assert file.stat().st_size == straight.metrics_file.path.stat().st_size
+    caplog.clear()
+    gtk.train(resume="stopped", quiet=True, epochs=4)
+    assert not caplog.records, "the next checkpoint knows the file as it is"
 
 
 def test_a_training_killed_before_its_first_checkpoint_begins_anew(straight: Run) -> None:
