@@ -58,10 +58,19 @@ def group_count(features: int) -> int:
     return groups
 
 
-def check_batch_size(model: nn.Module, batch_size: int) -> None:
-    """Raise InvalidValue for batches of one image with batch normalization: they lack variance."""
+def check_batch_size(model: nn.Module, batch_size: int, images: int, needed: int) -> None:
+    """Raise InvalidValue for batches of one image with batch normalization: they lack variance.
+
+    Args:
+        model: with or without batch normalization.
+        batch_size: of the training.
+        images: for training.
+        needed: how many of them batches of two images need.
+    """
     if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        batch = f"use a {setting('batch_size')} of 2 or more"
+        more = f"give at least {needed} training images instead of {images}"
         raise InvalidValue(
-            "batch normalization needs more than one image: use a "
-            f"{setting('batch_size')} of 2 or more, or another normalization"
+            "batch normalization needs more than one image: "
+            f"{batch if images >= needed else more}, or another normalization"
         )

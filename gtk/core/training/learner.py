@@ -11,7 +11,6 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
-from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import global_generators
 from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
@@ -41,7 +40,6 @@ class Learner:
     def __init__(
         self, model: Model, loss: Loss, config: TrainConfig, total_steps: int, device: torch.device
     ) -> None:
-        check_batch_size(model, config.batch_size)
         self.model = model.to(device).train()
         self.loss = loss
         self.device = device

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
+from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import fork_random_state
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
@@ -48,6 +49,8 @@ class Trainer:
         self._dataset, self._config, self._device = dataset, config, device
         schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches)
         loss.check(model, schedule.total_steps)
+        needed = 2 * loss.batches + config.validation
+        check_batch_size(model, config.batch_size, len(dataset.train), needed)
         self.learner = Learner(model, loss, config, schedule.total_steps, device)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)

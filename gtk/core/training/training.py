@@ -33,7 +33,7 @@ from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.memory import within_memory
 from gtk.core.values.output import check_writable_folder, disk_failure
 from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.core.values.tracking import heard_by
 
 logger = logging.getLogger("gtk")
@@ -127,8 +127,8 @@ class Training:
         if not settings.batch_may_shrink or not 1 <= fitting < train.batch_size:
             return settings
         self._events.note(
-            f"{images} training images are fewer than a step usually takes: its batch is "
-            f"{fitting} images, not {train.batch_size}"
+            f"{counted(images, 'training image')} {'is' if images == 1 else 'are'} fewer than a "
+            f"step usually takes: its batch is {counted(fitting, 'image')}, not {train.batch_size}"
         )
         return replace(settings, train=replace(train, batch_size=fitting))
 
@@ -164,9 +164,11 @@ class Training:
         usual = self.settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
         if epochs == usual and steps < SHORT:
             more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
+            images = len(self.dataset.train)
             self._events.note(
-                f"{len(self.dataset.train)} training images make {steps} steps in {epochs} epochs, "
-                f"which is a short training: {setting('epochs', more)} makes {ENOUGH} or more"
+                f"{counted(images, 'training image')} {'makes' if images == 1 else 'make'} "
+                f"{counted(steps, 'step')} in {epochs} epochs, which is a short training: "
+                f"{setting('epochs', more)} makes {ENOUGH} or more"
             )
 
     def _restore(self, run: Run) -> None:

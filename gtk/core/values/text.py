@@ -21,6 +21,11 @@ def shortened(text: str, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts: "1 image", "2 images"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def as_utf8(text: str) -> str:
     """Return a path or an argument as UTF-8; in the locale C, for one, Python reads ASCII alone."""
     return os.fsencode(text).decode(errors="surrogateescape")

@@ -36,6 +36,23 @@ def test_the_batch_fits_and_is_recorded(few: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.count(note) == 1
 
 
+@pytest.mark.parametrize(("validation", "needed"), [(0, 2), (4, 6)])
+def test_one_image_is_too_few_for_batch_normalization(
+    workplace: Path, capsys: pytest.CaptureFixture[str], validation: int, needed: int
+) -> None:
+    held_out = {"validation": validation, "monitor": "generator_loss" if validation else ""}
+    one = np.zeros((1 + validation, 8, 8), np.uint8)
+    np.savez(workplace / "one.npz", images=one, test_images=one)
+    message = (
+        "batch normalization needs more than one image: give at least "
+        f"{needed} training images instead of {len(one)}, or another normalization"
+    )
+    with pytest.raises(InvalidValue, match=message):
+        gtk.train("gan", "npz:one.npz", network="conv", **held_out)
+    note = "1 training image is fewer than a step usually takes: its batch is 1 image, not"
+    assert note in capsys.readouterr().err
+
+
 def test_validation_and_the_batches_of_a_step_count(few: str) -> None:
     assert used(gtk.train("vae", few, name="a", validation=3, quiet=True, **CONFIG)) == 4
     wasserstein = {"loss": "wasserstein-gp", "critic_steps": 3, "network": "mlp"}
