@@ -21,6 +21,7 @@ def between_images(
     label: str | None,
     conditions: Sequence[str],
     steps: int,
+    data_root: Path | None = None,
 ) -> Layout:
     """Go straight from one image's posterior mean to another's, and decode on the way.
 
@@ -34,7 +35,7 @@ def between_images(
     from gtk.plugins.families.reconstruction import LatentSpace
 
     latent = LatentSpace(source.model)
-    first, last = _read(source, ends, label, conditions)
+    first, last = _read(source, ends, label, conditions, data_root)
     codes = [latent.encode(item.images, item.labels)[0] for item in (first, last)]
     path = straight(codes[0], codes[1], np.linspace(0, 1, steps))
     rows, names = [], []
@@ -64,7 +65,11 @@ def _labels(
 
 
 def _read(
-    source: RunSource, ends: tuple[str, str], label: str | None, conditions: Sequence[str]
+    source: RunSource,
+    ends: tuple[str, str],
+    label: str | None,
+    conditions: Sequence[str],
+    data_root: Path | None,
 ) -> list[Inputs]:
     """Return the two images: a number names a test image, anything else a file.
 
@@ -72,13 +77,15 @@ def _read(
         InvalidValue: there is no such test image, or a condition is given without a file.
     """
     numbered = [end.isdecimal() for end in ends]
+    if data_root is not None and not any(numbered):
+        raise InvalidValue("--data-root is for test images: leave it out, or name one by number")
     if all(numbered) and (label is not None or conditions):
         raise InvalidValue("--label and --condition are for files: leave them out, or name files")
-    split = load_test_images(source) if any(numbered) else None
+    split = load_test_images(source, data_root) if any(numbered) else None
     found = []
     for end in ends:
         if split is None or not end.isdecimal():
-            found.append(read_files(source, [Path(end)], label, conditions))
+            found.append(read_files(source, [Path(end)], label, conditions, single=True))
         elif len(end) < 20 and int(end) < len(split):  # Python refuses thousands of digits
             found.append(take_test_images(source, split, np.array([int(end)])))
         else:

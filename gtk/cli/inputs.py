@@ -1,7 +1,8 @@
 """Images to encode: a data set's test images, or the user's own files."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ from numpy.typing import NDArray
 
 from gtk.cli.condition import wanted_condition
 from gtk.cli.source import RunSource
+from gtk.core.settings.image_source import find_root
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Split
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.preprocessing import Preprocessing
+from gtk.core.values.text import visible
+
+logger = logging.getLogger("gtk")
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,30 @@ class Inputs:
         return self.images[:, 0] if self.images.shape[1] == 1 else self.images.transpose(0, 2, 3, 1)
 
 
-def load_test_images(source: RunSource) -> Split:
+def load_test_images(source: RunSource, data_root: Path | None = None) -> Split:
     """Load the test images of the data that a run was trained on.
+
+    Args:
+        source: the run.
+        data_root: where the data are now; by default where they were.
 
     Raises:
         GtkError: the data cannot be read, have changed since, or have no test images.
     """
     from gtk.core.training.training import load_dataset
 
-    dataset = load_dataset(source.run.settings)
-    if dataset.spec != source.run.data_spec:
+    settings = source.run.settings
+    if data_root is not None:
+        root = find_root(settings.choice.dataset.spec, data_root, None)
+        settings = replace(settings, data_root=root)
+    elif settings.data_root is not None and not settings.data_root.exists():
+        raise InvalidValue(
+            f"the data of {source.run.path} are not in {visible(settings.data_root)} any more: if "
+            "they were moved, name their place with --data-root"
+        )
+    dataset = load_dataset(settings)
+    # The data are named after their folder, which may have been renamed.
+    if replace(dataset.spec, name=source.run.data_spec.name) != source.run.data_spec:
         raise InvalidValue(
             f"data set {dataset.spec.name!r} has other classes or another image size than when "
             f"{source.run.path} was trained on it. Restore the data, or give image files"
@@ -66,15 +86,22 @@ def take_test_images(source: RunSource, split: Split, rows: NDArray[np.int64]) -
 
 
 def read_files(
-    source: RunSource, files: Sequence[Path], label: str | None, conditions: Sequence[str]
+    source: RunSource,
+    files: Sequence[Path],
+    label: str | None,
+    conditions: Sequence[str],
+    *,
+    single: bool = False,
 ) -> Inputs:
-    """Read the user's own images, all of one condition.
+    """Read the user's own images, all of one condition, as the run's data were read.
+
+    With `single` that is one image for each file, also where the data's pages were images.
 
     Raises:
         InvalidValue: a file is not an image, or the model needs a condition that is not given, or
             takes none.
     """
-    from gtk.plugins.datasets.decoding import decode_image
+    from gtk.plugins.datasets.decoding import decode, quiet_pillow
 
     spec = source.condition
     wanted = wanted_condition(spec, label, conditions)
@@ -83,6 +110,19 @@ def read_files(
         raise InvalidValue(
             f"{source.reference} is conditional: give the condition of {files[0]} with {how}"
         )
-    images = np.stack([decode_image(file, source.run.data_spec) for file in files])
-    labels = None if wanted is None else wanted[None].repeat(len(files), axis=0)
-    return Inputs(images, labels, tuple(file.name for file in files))
+    config = source.run.settings.configs["data"]
+    reading = Preprocessing.of(config) or Preprocessing()
+    all_pages = not single and getattr(config, "pages", "first") == "all"
+    shape = source.run.data_spec.image_shape
+    found, names = [], list[str]()
+    for file in files:
+        with quiet_pillow():
+            decoded = decode(file, shape, reading.fit, reading.range, all_pages=all_pages)
+        if decoded.left_out:
+            total = len(decoded.images) + decoded.left_out
+            logger.warning("%s: the first of %d pages is used", visible(file), total)
+        found.append(decoded.images)
+        count = len(decoded.images)
+        names += [f"{file.name} {page}" if count > 1 else file.name for page in range(1, count + 1)]
+    labels = None if wanted is None else wanted[None].repeat(len(names), axis=0)
+    return Inputs(np.concatenate(found), labels, tuple(names))

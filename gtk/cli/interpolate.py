@@ -1,5 +1,6 @@
 """`gtk interpolate`: what lies between random points, between conditions, or between images."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.condition import condition_options, parse_numbers, wanted_condition
-from gtk.cli.options import number_option, source_argument
+from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
 from gtk.cli.source import RunSource, Source
 from gtk.core.values.condition import Classes, ConditionSpec
@@ -38,6 +39,7 @@ ROWS, MOST_EXAMPLES = 5, 10
     help="Two test images, by number from 0, or image files.",
 )
 @condition_options("The class of every image, or of the files of --images.")
+@data_root_option
 @number_option("--steps", text="Images from one end to the other.", low=2, high=100, default=10)
 @number_option(
     "--rows", text=f"Rows of images.  [default: one for each class, or {ROWS}]", high=100
@@ -51,6 +53,7 @@ def interpolate(
     ends: tuple[str, str] | None,
     label: str | None,
     conditions: tuple[str, ...],
+    data_root: Path | None,
     steps: int,
     rows: int | None,
     picture: PictureOptions,
@@ -74,9 +77,11 @@ def interpolate(
         from gtk.cli.between_images import between_images
 
         run = picture.open_run(source, "no encoder")
-        layout = between_images(run, ends, label, conditions, steps)
+        layout = between_images(run, ends, label, conditions, steps, data_root)
         picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}")
         return
+    if data_root is not None:
+        raise InvalidValue("--data-root goes with --images: leave it out")
     origin, seed = picture.open(source), picture.seed or 0
     if start is None or end is None:
         wanted = wanted_condition(origin.condition, label, conditions)

@@ -31,6 +31,7 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
             ("latent", _latent(manifest["latent"])),
             ("condition", _condition(manifest)),
             ("image", _image(manifest["image"])),
+            *_preprocessing(manifest),
             *(("input", _port(port, batch)) for port in inputs),
             *(("output", _port(port, batch)) for port in outputs),
             ("form", _form(manifest)),
@@ -92,6 +93,16 @@ def _image(image: Mapping[str, Any] | None) -> str:
         f"{image['width']}x{image['height']} pixels, {colour}, {image['layout']}, "
         f"{image['dtype']} in {low}..{high}"
     )
+
+
+def _preprocessing(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    table = manifest.get("preprocessing")
+    if table is None:
+        return []
+    limits = (
+        table["range"] and f", {table['range'][0]:.15g} black and {table['range'][1]:.15g} white"
+    )
+    return [("files", f"were read with fit {table['fit']}{limits or ''}")]
 
 
 def _port(port: Mapping[str, Any], batch_size: int | None) -> str:

@@ -62,6 +62,14 @@ USER_PATH = UserPath(path_type=Path)
 RUN_REFERENCE = RunReference()
 
 
+data_root_option = click.option(
+    "--data-root",
+    type=USER_PATH,
+    metavar="PATH",
+    help="Where the run's data are, if they were moved.",
+)
+
+
 def completer(names: Callable[[click.Context], Iterable[str]], *, files: bool = False) -> Completer:
     """Return what completes a word in a shell: to one of `names`, or else to a file."""
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from gtk.cli.condition import condition_options
 from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
-from gtk.cli.options import USER_PATH, number_option, run_argument
+from gtk.cli.options import USER_PATH, data_root_option, number_option, run_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import RunSource
 from gtk.core.values.dataset import spread
@@ -22,6 +22,7 @@ COUNT = 10
 @run_argument()
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=USER_PATH)
 @number_option("-n", "count", text=f"Test images.  [default: {COUNT}, or all]", high=MOST)
+@data_root_option
 @condition_options("The class of the files, by number or name.")
 @picture_options(
     seed=None,
@@ -32,6 +33,7 @@ def reconstruct(
     run: str,
     files: tuple[Path, ...],
     count: int | None,
+    data_root: Path | None,
     label: str | None,
     conditions: tuple[str, ...],
     picture: PictureOptions,
@@ -51,15 +53,19 @@ def reconstruct(
     source = picture.open_run(run, "no encoder")
     if files and (count is not None or picture.seed is not None):
         raise InvalidValue("-n and --seed choose test images: give them or files, not both")
+    if files and data_root is not None:
+        raise InvalidValue("--data-root is for test images: leave it out, or leave the files out")
     if len(files) > MOST:
         raise InvalidValue(f"{len(files)} files are too many for a picture: give up to {MOST}")
     reconstruction = Reconstruction(source.model)
     if files:
         inputs = read_files(source, files, label, conditions)
+        if len(inputs.images) > MOST:
+            raise InvalidValue(f"{len(inputs.images)} pages are too many for a picture")
     elif label is not None or conditions:
         raise InvalidValue("--label and --condition are for files: leave them out, or name files")
     else:
-        inputs = _test_images(source, count, picture.seed)
+        inputs = _test_images(source, count, picture.seed, data_root)
     images = inputs.images / 255
     expected = reconstruction(inputs.images, inputs.labels)
     error = float(np.mean((expected - images) ** 2))
@@ -79,9 +85,11 @@ def reconstruct(
     )
 
 
-def _test_images(source: RunSource, count: int | None, seed: int | None) -> Inputs:
+def _test_images(
+    source: RunSource, count: int | None, seed: int | None, data_root: Path | None
+) -> Inputs:
     """Return test images evenly chosen, or drawn with a seed without replacement."""
-    split = load_test_images(source)
+    split = load_test_images(source, data_root)
     count = count or min(COUNT, len(split))
     if count > len(split):
         raise InvalidValue(f"there are only {len(split)} test images: ask for fewer with -n")

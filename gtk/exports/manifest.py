@@ -10,6 +10,7 @@ import onnx
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
+from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
@@ -64,6 +65,7 @@ def describe(
         else {"input": latent["name"], "shape": latent["shape"], "prior": subject.part.prior},
         "condition": None if condition is None else condition.manifest(),
         "image": _image(subject, options),
+        **_preprocessing(run),
         "parity": {
             "tolerance": parity.tolerance,
             "margin": parity.margin,
@@ -117,6 +119,12 @@ def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any] | None
         "dtype": "uint8" if levels else "float32",
         "range": [0, 255] if levels else [0, 1],
     }
+
+
+def _preprocessing(run: Run) -> dict[str, Any]:
+    """Describe how the data set made images of files, where it says so."""
+    found = Preprocessing.of(run.settings.configs["data"])
+    return {} if found is None else {"preprocessing": found.manifest()}
 
 
 def _figures(found: Difference) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _python_input(port: dict[str, Any], manifest: Manifest) -> str:
     if port["kind"] == "condition":
         return f"{name}: {_python_condition(port, manifest)},"
     if port["kind"] == "image":
-        yours = f"# yours, {_range(manifest['image'])}"
+        yours = f"# yours, {_range(manifest['image'])}{_reading(manifest)}"
         return f"{name}: np.zeros({shape}, np.{port['dtype']}),  {yours}"
     if port["kind"] == "codes":
         return f"{name}: np.zeros({shape}, np.int64),  # yours, 0..{port['count'] - 1}"
@@ -142,7 +142,7 @@ def _javascript_input(port: dict[str, Any], manifest: Manifest, rows: int) -> st
         data = f"Float32Array.from({{ length: {size} }}, normal)"
     elif port["kind"] == "image":
         data = f"new {'Uint8' if port['dtype'] == 'uint8' else 'Float32'}Array({size})"
-        comment = f" // yours, {_range(manifest['image'])}"
+        comment = f" // yours, {_range(manifest['image'])}{_reading(manifest)}"
     elif port["kind"] == "codes":
         data, comment = f"new BigInt64Array({size})", f" // yours, 0..{port['count'] - 1}"
     elif port["kind"] == "condition":
@@ -171,6 +171,15 @@ def _javascript_condition(condition: ConditionSpec, rows: int) -> str:
 
 def _range(image: Mapping[str, Any]) -> str:
     return "{:g}..{:g}, {}".format(*image["range"], image["layout"])
+
+
+def _reading(manifest: Manifest) -> str:
+    """Return how image files have to be read, "" where the manifest does not say."""
+    table = manifest.get("preprocessing")
+    if table is None:
+        return ""
+    limits = f", range {table['range'][0]:g}..{table['range'][1]:g}" if table["range"] else ""
+    return f"; files with fit {table['fit']}{limits}"
 
 
 def _is_plain(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec, condition_from_manifest
 from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
 
@@ -103,6 +104,7 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
         _demand(names and len(set(names)) == len(names), f"the {side} need names that differ")
     _check_condition(manifest)
     _check_latent(manifest)
+    read_preprocessing(manifest)
 
 
 def _check_origin(manifest: dict[str, Any]) -> None:
@@ -237,6 +239,12 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
         return NoiseSpec(shape)
     limits = tuple(manifest["image"]["range"]) if port["kind"] == "image" else None
     return Array(shape, port["dtype"], limits)
+
+
+def read_preprocessing(manifest: dict[str, Any]) -> Preprocessing | None:
+    """Return how image files were read for the training, None where the manifest does not say."""
+    table = manifest.get("preprocessing")
+    return None if table is None else Preprocessing.from_manifest(table)
 
 
 def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types

@@ -21,6 +21,7 @@ from gtk.exports.runtime.manifest_checks import (
     check_ports,
     damaged,
     read_manifest,
+    read_preprocessing,
     read_value,
 )
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
@@ -79,6 +80,8 @@ class Part:
         classes: the names of the classes, None for any other condition.
         ranges: lowest and highest value of each attribute or number, None for classes.
         condition_input: the name of the condition's input, None for a part without one.
+        preprocessing: how image files were read for the training, `fit` and `range`; None where
+            the manifest does not say.
 
     Args:
         path: the .onnx file.
@@ -115,6 +118,7 @@ class Part:
         conditions = (item for item in self.values.values() if isinstance(item, ConditionSpec))
         self.condition: ConditionSpec | None = next(conditions, None)
         self.classes = self.condition.names if isinstance(self.condition, Classes) else None
+        self.preprocessing = read_preprocessing(self.contract)
         entry = self.contract["condition"] or {"input": None, "ranges": None}
         self.condition_input: str | None = entry["input"]
         self.ranges: dict[str, tuple[float, float]] | None = None
