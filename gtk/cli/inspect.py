@@ -109,7 +109,7 @@ def _lines(part: "InspectedPart", origin: str) -> list[tuple[str, str]]:
     operators = sorted(part.facts.operators.items(), key=lambda item: (-item[1], item[0]))
     described = manifest_lines(part.as_it_is(), origin)
     if part.proven is False:
-        from gtk.exports.runtime import changed
+        from gtk.exports.runtime.part import changed
 
         # The figures are of another graph.
         described = [line for line in described if line[0] != "parity"]

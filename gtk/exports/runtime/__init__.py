@@ -18,12 +18,12 @@ from gtk.exports.runtime.graph_file import (
     scan,
 )
 from gtk.exports.runtime.manifest_checks import LARGEST_BATCH, METADATA_KEY, MOST_VALUES, SCHEMA
-from gtk.exports.runtime.part import Part, changed, load_part
+from gtk.exports.runtime.part import Part, load_part
 from gtk.exports.runtime.session import MOST_THREADS, SPINNING, open_session
 
 __all__ = [
     "LARGEST_BATCH", "LARGEST_FILE", "LONGEST_CONTRACT", "METADATA_KEY", "MOST_DIMENSIONS",
     "MOST_FIELDS", "MOST_IMAGES", "MOST_NODES", "MOST_THREADS", "MOST_VALUES", "SCHEMA", "SPINNING",
-    "DeviceError", "ExportFileError", "Generator", "GraphFacts", "Part", "RequestError", "changed",
+    "DeviceError", "ExportFileError", "Generator", "GraphFacts", "Part", "RequestError",
     "load", "load_part", "open_session", "scan",
 ]  # fmt: skip
