@@ -106,7 +106,7 @@ class Training:
                 run is resumed.
         """
         self.run, threads = run, torch.get_num_threads()
-        with run.locked(), self._within_memory(), _disk_failure_with_remedy(run):
+        with run.locked(), self._within_memory(), self._disk_failure_with_remedy(run):
             run.check_links()
             remove_temporary_files(run.path)
             try:
@@ -145,6 +145,23 @@ class Training:
             f"training on images of {height}x{width} pixels with {size} on {self._device}",
             f"Train with a smaller {setting('batch_size')}, {networks}{images}",
         )
+
+    @contextmanager
+    def _disk_failure_with_remedy(self, run: Run) -> Iterator[None]:
+        """Add to the error of a full disk the command that completes the run, if that stays."""
+        try:
+            yield
+        except WorkFailed as error:
+            named = "--resume" in str(error)  # by the error of a checkpoint
+            stays = has_checkpoint(run.path) or (
+                self.trainer.step and not is_run(waiting(run.path))
+            )
+            if named or not stays or disk_failure(error) is None:
+                raise
+            raise WorkFailed(
+                f"{error}. Make room, and complete the run with: "
+                f"gtk train --resume {command_reference(run)}"
+            ) from error.__cause__
 
     def note_changed_files(self, run: Run) -> None:
         """Tell the callbacks if the files of the data have changed since the run began.
@@ -188,21 +205,6 @@ class Training:
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
-
-
-@contextmanager
-def _disk_failure_with_remedy(run: Run) -> Iterator[None]:
-    """Add to the error of a full disk the command that completes the run."""
-    try:
-        yield
-    except WorkFailed as error:
-        named = "--resume" in str(error)  # by the error of a checkpoint
-        if named or disk_failure(error) is None or not has_checkpoint(run.path):
-            raise
-        raise WorkFailed(
-            f"{error}. Make room, and complete the run with: "
-            f"gtk train --resume {command_reference(run)}"
-        ) from error.__cause__
 
 
 def resumed_training(

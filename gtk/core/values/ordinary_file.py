@@ -63,7 +63,8 @@ def _open(path: Path, flags: int, *, follow: bool) -> int:
             raise NotOrdinary(None, "it is a link")
         flags |= getattr(os, "O_NOFOLLOW", 0)
     try:
-        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        handle = os.open(path, flags, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link made just now, a pipe without reader
             raise NotOrdinary(None, "it is not an ordinary file") from error

@@ -42,7 +42,8 @@ def test_a_run_that_cannot_be_described_is_not_left() -> None:
 )
 def test_a_training_goes_on_once_there_is_room(size: int, every: int, file: str) -> None:
     failure = train(size, "--checkpoint-every", str(every))
-    assert failure == f"gtk: error: runs/full/{file} cannot be written: File too large"
+    remedy = "Make room, and complete the run with: gtk train --resume full"
+    assert failure == f"gtk: error: runs/full/{file} cannot be written: File too large. {remedy}"
     run = gtk.train(resume="full", quiet=True)
     assert run.checkpoints.latest() == 44
     assert [line["step"] for line in run.metrics() if line["split"] == "train"] == [*range(1, 45)]

@@ -60,6 +60,7 @@ def test_the_digest_is_that_of_the_file_and_reads_what_is_new(
     check()
     for step in range(1, 4):
         file.append(line(step))
+        assert not file.path.stat().st_mode & 0o111, "it is no program"
         check()
     assert sum(read) == (size := file.path.stat().st_size)
     _, sha256 = file.digest()
