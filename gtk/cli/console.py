@@ -1,6 +1,5 @@
 """What commands print, the only way to standard output: text from files and paths is escaped."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -76,6 +75,8 @@ def print_json(document: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     Raises:
         ValueError: it has a number that JSON cannot write.
     """
+    import json  # --help starts faster without
+
     _write(f"{json.dumps(document, allow_nan=False)}\n")
 
 

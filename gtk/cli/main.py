@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -163,6 +162,8 @@ def _known_failure(error: BaseException) -> int | None:
 
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
+        import traceback  # --help starts faster without
+
         traceback.print_exc()
     with suppress(OSError):  # nobody can be told where the disk of standard error is full
         print_line(f"gtk: error: {one_line(message)}", err=True)

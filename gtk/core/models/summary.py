@@ -38,15 +38,14 @@ def network_sizes(model: Model) -> dict[str, int]:
 
 def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
     """Take one step of the loss on blank images, two a batch, and list the layers that run."""
-    layers: list[Layer] = []
+    layers: dict[Layer, None] = {}  # in the order they run
 
     def note(
         module: nn.Module, _inputs: object, output: object, *, network: str, name: str
     ) -> None:
         shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
         layer = Layer(network, name, type(module).__name__, shape, parameter_count(module))
-        if layer not in layers:  # a network may run more than once in a step
-            layers.append(layer)
+        layers.setdefault(layer)  # a network may run more than once in a step
 
     device = next(model.parameters()).device
     count = 2 * loss.batches
@@ -67,4 +66,4 @@ def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
         for _ in loss.updates(model, batch, context):
             pass
     model.train(training)
-    return layers
+    return list(layers)

@@ -26,7 +26,7 @@ OTHER_NAMES = "gtk.other_names"
 
 OPTIONS: Table = {
     # Training.
-    "learning_rate": "lr eta step_size learning_rate_init base_lr",
+    "learning_rate": "lr learning_rate_init base_lr",
     "batch_size": "bs batch mini_batch minibatch_size batch_sz train_batch_size",
     "epochs": "n_epochs num_epochs max_epochs nb_epochs train_epochs",
     "adam_beta1": "beta1 b1 betas adam_betas",
@@ -35,7 +35,7 @@ OPTIONS: Table = {
     "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy",
     "clip_norm": "grad_clip clip gradient_clip clip_grad clip_grad_norm max_grad_norm grad_norm "
     "gradient_clipping gradient_clip_val max_norm",
-    "average_decay": "ema ema_decay ema_rate ema_beta",
+    "average_decay": "ema use_ema model_ema ema_decay ema_rate ema_beta ema_momentum",
     "flip": "hflip horizontal_flip random_flip mirror",
     "shift": "translate random_shift",
     "condition_dropout": "label_dropout class_dropout cond_drop_prob p_uncond",
@@ -94,6 +94,15 @@ OPTIONS: Table = {
     "n_workers dataloader_workers jobs n_jobs prefetch pin_memory",
     "gtk has no choice of optimizer: it trains with Adam.": "optimizer optim opt optimiser solver "
     "adam adamw sgd rmsprop",
+    "gtk has no attention.": "heads num_heads n_heads attention attention_heads",
+    "gtk has no such option: it mirrors images only from left to right.": "vflip vertical_flip "
+    "random_vertical_flip",
+    "gtk has no such option: size and channels of images follow from the data.": "in_channels "
+    "out_channels image_channels img_channels input_channels output_channels n_channels "
+    "num_channels input_dim output_dim in_dim out_dim",
+    "gtk has no least number of epochs.": "min_epochs",
+    "gtk has no steps or limits of the learning rate: it is constant or falls by decay.": "eta "
+    "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
     "gtk has no momentum: it trains with Adam.": "momentum nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
     "gtk has no mixed precision in training.": "amp fp16 half bf16 precision mixed_precision "

@@ -1,7 +1,6 @@
 """The errors a user sees: each is one line that says what is wrong, where, and what to do."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from gtk.core.values.text import visible
 
@@ -65,6 +64,8 @@ class PluginError(UserError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `known` in any case, or an empty string."""
+    from difflib import get_close_matches  # only errors need it
+
     folded = {item.casefold(): item for item in known}
     # Comparing takes time quadratic in the length: nobody mistypes a name that is longer.
     near = get_close_matches(str(name)[:LONGEST_NAME].casefold(), folded, n=1)
