@@ -18,6 +18,7 @@ from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
+from gtk.core.training.running_statistics import RunningStatistics
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
 
@@ -48,6 +49,7 @@ class Learner:
         self.pending = PendingTerms()
         self._seed = config.seed
         self._optimizers = Optimizers(model, config)
+        self._running = RunningStatistics(self.model.parts())
         self._averaged = averaged_model(model, config.average_decay)
         self._global_generators = global_generators(device)
 
@@ -69,6 +71,7 @@ class Learner:
         self.context.step.fill_(step)
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
+        self._running.begin_step()
         for update in self.loss.updates(self.model, batch, self.context):
             self._take(update)
         if self._averaged is not None:
@@ -79,8 +82,10 @@ class Learner:
         self._check_trainable(update)
         part = self._part(update)
         self._optimizers.step(part, update.loss)
+        self._running.assign(part)
         with torch.no_grad():
             self.model.after_update(part, update.statistics)
+        self._running.keep()
         name = "loss" if update.part is None else f"{part}_loss"
         for term, value in {name: update.loss, **update.terms}.items():
             self.pending.note(term, as_scalar(value, self.device), update.part)
