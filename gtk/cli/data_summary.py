@@ -11,6 +11,7 @@ import numpy as np
 from gtk.cli.console import make_console, print_titled
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.storage.cache import cache_folder
+from gtk.core.values.class_balance import imbalance
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.setting import setting
@@ -35,7 +36,7 @@ def print_summary(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> Non
         ("condition", "none" if condition is None else condition.summary),
         ("read from", _origin(spec, root)),
         ("decoded", f"{train.images.nbytes + test.images.nbytes:,} bytes {_place(train)}"),
-        *(("note", note) for note in dataset.notes),
+        *(("note", note) for note in (*dataset.notes, imbalance(dataset)) if note),
     ]
     console = make_console()
     print_titled(console, lines)

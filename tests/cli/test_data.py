@@ -51,6 +51,18 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return bring
 
 
+def test_classes_of_unequal_size_are_noted(
+    gtk_command: Command, brought: Callable[..., None]
+) -> None:
+    brought(ConditionSpec(("a", "b")), [0] * 11 + [1], ("first.",))
+    note = (
+        "class 'a' has 11 training images and class 'b' has 1, more than 10 to 1: --balance trains"
+    )
+    out = " ".join(gtk_command("data", "digits").out.split())
+    assert "note first." in out
+    assert note in out
+
+
 def test_digits(gtk_command: Command) -> None:
     result = gtk_command("data", "digits", "--out", "sheet.png")
     assert (result.code, result.err) == (0, "")

@@ -36,6 +36,8 @@ OPTIONS: Table = {
     "clip_norm": "grad_clip clip gradient_clip clip_grad clip_grad_norm max_grad_norm grad_norm "
     "gradient_clipping gradient_clip_val max_norm",
     "average_decay": "ema use_ema model_ema ema_decay ema_rate ema_beta ema_momentum",
+    "balance": "oversample oversampling class_weight class_weights balanced weighted_sampler "
+    "balanced_sampler",
     "flip": "hflip horizontal_flip random_flip mirror",
     "shift": "translate random_shift",
     "condition_dropout": "label_dropout class_dropout cond_drop_prob p_uncond",

@@ -38,6 +38,11 @@ class TrainConfig:
     clip_norm: float = option(
         0.0, "The longest gradient, by its L2 norm, of the part that steps; 0: any."
     )
+    balance: bool = option(
+        False,
+        "Draw training images so that all classes are equally frequent. An epoch stays as long: "
+        "rare images come several times, and some of the common ones not at all.",
+    )
     flip: bool = option(
         False, "Mirror half of a step's images, left to right, chosen anew each time."
     )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.balanced_order import balanced_order
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
@@ -17,6 +18,8 @@ CHECKPOINT_STEPS = 300
 
 class Schedule:
     """The steps of a training on `images` images, with those to hold out, of the data set `name`.
+
+    With `classes`, the class of each image, an epoch draws all classes equally often.
 
     Attributes:
         images_per_step: images in one step.
@@ -30,7 +33,14 @@ class Schedule:
             is longer than the training.
     """
 
-    def __init__(self, config: TrainConfig, images: int, name: str, batches: int = 1) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        images: int,
+        name: str,
+        batches: int = 1,
+        classes: Tensor | None = None,
+    ) -> None:
         remaining = images - config.validation
         if remaining < 1:
             raise InvalidValue(
@@ -60,6 +70,7 @@ class Schedule:
         order = self._permutation(images, "validation")
         self.held_out = order[: config.validation].sort().values
         self.kept = order[config.validation :].sort().values
+        self._classes = None if classes is None else classes[self.kept]
 
     def batches(self, step: int, device: torch.device | None = None) -> Iterator[Tensor]:
         """Yield the row numbers among `kept`, (images_per_step,), of each step after `step`.
@@ -68,7 +79,7 @@ class Schedule:
         """
         while step < self.total_steps:
             epoch, done = divmod(step, self.steps_per_epoch)
-            order = self._permutation(len(self.kept), "order", epoch).to(device)
+            order = self._order(epoch).to(device)
             batches = torch.split(order, self.images_per_step)[done : self.steps_per_epoch]
             yield from batches
             step += len(batches)
@@ -111,6 +122,14 @@ class Schedule:
         """Say whether anything but the next step follows `step` steps."""
         return self.log_due(step) or self.epoch_ends(step) or self.checkpoint_due(step)
 
+    def _order(self, epoch: int) -> Tensor:
+        """Return the rows of an epoch, counted from 0: all of them, or of all classes as many."""
+        if self._classes is None:
+            return self._permutation(len(self.kept), "order", epoch)
+        return balanced_order(self._classes, self._generator("order", epoch))
+
     def _permutation(self, count: int, purpose: str, *where: int) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))
-        return torch.randperm(count, generator=generator)
+        return torch.randperm(count, generator=self._generator(purpose, *where))
+
+    def _generator(self, purpose: str, *where: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))

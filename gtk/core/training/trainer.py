@@ -22,6 +22,7 @@ from gtk.core.training.progress import Progress
 from gtk.core.training.reporter import Reporter
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
+from gtk.core.values.class_balance import training_classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import WorkFailed
 from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
@@ -47,7 +48,8 @@ class Trainer:
         self, model: Model, loss: Loss, dataset: Dataset, config: TrainConfig, device: torch.device
     ) -> None:
         self._dataset, self._config, self._device = dataset, config, device
-        schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches)
+        classes = torch.from_numpy(training_classes(dataset)) if config.balance else None
+        schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches, classes)
         loss.check(model, schedule.total_steps)
         needed = 2 * loss.batches + config.validation
         check_batch_size(model, config.batch_size, len(dataset.train), needed)

@@ -28,6 +28,7 @@ from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
+from gtk.core.values.class_balance import imbalance
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.memory import within_memory
@@ -66,7 +67,8 @@ class Training:
         self._events = Events(callbacks)
         with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
-        for note in self.dataset.notes:
+        unequal = "" if settings.train.balance else imbalance(self.dataset)
+        for note in (*self.dataset.notes, *filter(None, [unequal])):
             self._events.note(note)
         self._device = place.type
         with self._within_memory():

@@ -34,6 +34,40 @@ def test_going_on_takes_the_batches_that_are_left(step: int) -> None:
     assert all(torch.equal(*pair) for pair in zip(rest, expected, strict=True))
 
 
+#: Classes of 103 images: 90, 10, none and 3.
+CLASSES = torch.tensor([0] * 90 + [1] * 10 + [3] * 3)[torch.randperm(103)]
+
+
+@pytest.mark.parametrize("validation", [0, 20])
+def test_balanced_classes_are_equally_frequent_and_an_epoch_stays_as_long(validation: int) -> None:
+    settings = TrainConfig(epochs=2, batch_size=1, validation=validation, balance=True)
+    made = Schedule(settings, 103, "toy", classes=CLASSES)
+    kept = 103 - validation
+    assert made.steps_per_epoch == kept
+    rows = torch.cat(list(made.batches(0)))
+    for epoch in rows.split(kept):
+        drawn = made.kept[epoch]
+        times = drawn.bincount(minlength=103)
+        counts = CLASSES[drawn].bincount()
+        present = counts[CLASSES[made.kept].unique()]
+        assert present.sum() == kept
+        assert present.max() - present.min() <= 1
+        for label in CLASSES[made.kept].unique():
+            own = times[made.kept][CLASSES[made.kept] == label]
+            assert own.max() - own.min() <= 1, "all are drawn before one is drawn again"
+    assert not torch.equal(rows[:kept], rows[kept:])
+
+
+@pytest.mark.parametrize("step", [0, 7, 10, 29, 30])
+def test_balanced_batches_are_the_same_after_resuming(step: int) -> None:
+    settings = TrainConfig(epochs=3, batch_size=10, balance=True)
+    whole, rest = (
+        list(Schedule(settings, 103, "toy", classes=CLASSES).batches(done)) for done in (0, step)
+    )
+    assert len(rest) == 30 - step
+    assert all(torch.equal(*pair) for pair in zip(rest, whole[step:], strict=True))
+
+
 def test_another_seed_gives_another_order() -> None:
     first, second = (next(schedule(seed=seed).batches(0)) for seed in (0, 1))
     assert not torch.equal(first, second)
