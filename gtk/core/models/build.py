@@ -1,6 +1,5 @@
 """Build the model, its conditioner and its loss that the settings of a training name."""
 
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from gtk.core.registry.discovery import Plugin
 from gtk.core.registry.spec import LossSpec, ModelSpec
 from gtk.core.settings.choice import Settings
 from gtk.core.values.dataset import DataSpec
-from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.errors import InvalidValue, PluginError, nearest
 from gtk.core.values.memory import as_text, shortage
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.seeding import derive_seed
@@ -126,8 +125,8 @@ def _misfit(
         *others, last = [f"{method}()" for method in missing]
         lacks = f": {name} lacks {', '.join(others)}{' and ' if others else ''}{last}"
         own = [item for item in vars(model_class) if item not in wanted and item[0] != "_"]
-        near = get_close_matches(missing[0], own, n=1)
-        lacks += f", and has {near[0]}()" if near else ""
+        near = nearest(missing[0], own)
+        lacks += f", and has {near}()" if near else ""
     remedy = f"Use {setting('loss', model.spec.loss)}."
     if own_loss:  # the model's own default, so the model is unfinished
         todo = f"Write what {name} lacks" if missing else f"Derive {name} from {requires.__name__}"

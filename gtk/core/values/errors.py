@@ -63,13 +63,19 @@ class PluginError(UserError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest of `known` in any case, or an empty string."""
+    """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
+    near = nearest(name, known)
+    return f" Did you mean {near!r}?" if near is not None else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the name that is similar, in any case, None if none is."""
     from difflib import get_close_matches  # only errors need it
 
     folded = {item.casefold(): item for item in known}
     # Comparing takes time quadratic in the length: nobody mistypes a name that is longer.
     near = get_close_matches(str(name)[:LONGEST_NAME].casefold(), folded, n=1)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
+    return folded[near[0]] if near else None
 
 
 def unknown_name(
