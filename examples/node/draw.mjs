@@ -231,7 +231,9 @@ async function main() {
   } else {
     throw new Mistake("this decoder's prior was learned: export --part sampler");
   }
-  const labels = values.label.split(",").map((label) => label.trim()).filter(Boolean);
+  const whole = contract.condition?.names.includes(values.label); // a name may have commas
+  const parts = whole ? [values.label] : values.label.split(",");
+  const labels = parts.map((label) => label.trim()).filter(Boolean);
   const condition = conditions(contract, labels, values.condition, noise.length);
   const images = await draw(session, contract, noise, condition);
   const columns = labels.length > 1 ? labels.length : Math.ceil(Math.sqrt(images.length));

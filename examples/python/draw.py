@@ -150,7 +150,9 @@ def main():
         parser.error("--count is at least 1, --seed at least 0")
 
     session, contract = open_file(arguments.file)
-    labels = [label.strip() for label in arguments.label.split(",") if label.strip()]
+    known = (contract["condition"] or {}).get("names", [])
+    parts = [arguments.label] if arguments.label in known else arguments.label.split(",")
+    labels = [label.strip() for label in parts if label.strip()]
     condition = conditions(contract, labels, arguments.condition, arguments.count)
     if contract["latent"]["prior"] != "normal":
         raise SystemExit("this decoder's prior was learned: export --part sampler")

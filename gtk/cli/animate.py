@@ -16,6 +16,7 @@ from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
 from gtk.pictures.embedded import Picture
+from gtk.pictures.grid import MOST_COLUMNS, most_columns
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 FRAMES, WALK_RATE, TRAINING_RATE = 60, 12, 4
 #: Points that a walk goes through; walks below each other, and side by side without a condition.
 POINTS, ROWS, UNCONDITIONAL_COLUMNS = 4, 2, 8
-#: The most of them: a file may claim millions of classes.
-MOST_COLUMNS = 1000
 #: How many times as long the last picture of a training stays.
 LAST = 6
 
@@ -59,13 +58,17 @@ def animate(
     if walk:
         count = frames or FRAMES
         drawn: list[NDArray[np.uint8]] = []
-        for layout in _walk(picture.open(source), count, picture.seed or 0):
+        origin = picture.open(source)
+        for layout in _walk(origin, count, picture.seed or 0, picture.scale):
             drawn.append(layout.draw(picture.scale, labels=not picture.no_labels))
             if len(drawn) == 1:
                 shown = layout
                 check_size(drawn[0], count)
         times = [round(1000 / (fps or WALK_RATE))] * len(drawn)
         summary = f"a closed walk, {len(drawn)} frames, seed {picture.seed or 0}"
+        if origin.condition is not None and len(origin.condition.examples()) > shown.columns:
+            every = f"{len(origin.condition.examples()):,} {origin.condition.nouns[1]}"
+            summary += f", the first {shown.columns} of {every}"
     else:
         _refuse_options_of_a_walk(picture, frames)
         run = picture.open_run(source, "no training to show without --walk").run
@@ -147,23 +150,29 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 def _columns(run: "Run", picture: NDArray[np.uint8]) -> tuple[list[str], tuple[int, int]]:
     """Return the names of the columns, if the picture has one for each, and its pitch."""
-    from gtk.pictures.grid import CELL_HEIGHT, GAP
+    from gtk.pictures.grid import GAP, usual_scale
 
     spec = run.data_spec
-    factor = max(1, round(CELL_HEIGHT / spec.height))
+    factor = usual_scale(spec.height)
     pitch = (spec.height + GAP) * factor, (spec.width + GAP) * factor
-    names = [] if run.condition is None else run.condition.example_names()
+    shown = (picture.shape[1] + GAP * factor) // pitch[1]
+    names = [] if run.condition is None else run.condition.example_names()[:shown]
     fits = picture.shape[1] == len(names) * pitch[1] - GAP * factor
     return (names if fits else []), pitch
 
 
-def _walk(source: Source, frames: int, seed: int) -> Iterator[Layout]:
-    """Yield every frame of a walk that ends where it began: a column for each class."""
-    spec = source.condition
-    names = [] if spec is None else spec.example_names()
-    if len(names) > MOST_COLUMNS:
-        raise InvalidValue(f"{len(names):,} columns are more than {MOST_COLUMNS:,}: use gtk sample")
-    labels = None if spec is None else spec.cycle(ROWS * len(names))
+def _walk(source: Source, frames: int, seed: int, scale: int | None) -> Iterator[Layout]:
+    """Yield every frame of a walk that ends where it began: a column for each class.
+
+    Of more than `MOST_COLUMNS` classes there are as many as fit.
+    """
+    spec, labels, names = source.condition, None, list[str]()
+    if spec is not None:
+        examples = spec.examples()
+        if len(examples) > MOST_COLUMNS:
+            examples = examples[: most_columns(source.image_size, ROWS * frames, scale)]
+        names = [spec.name(row) for row in examples]
+        labels = np.concatenate([examples] * ROWS)
     columns = len(names) or UNCONDITIONAL_COLUMNS
     # With a condition all columns of a row go the same way, so that classes compare.
     walks = ROWS if spec else ROWS * columns

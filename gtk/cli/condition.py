@@ -62,6 +62,33 @@ def check_classes(spec: ConditionSpec) -> None:
         raise InvalidValue(f"this model has no classes: give {names} with --condition NAME=VALUE")
 
 
+def split_names(text: str, names: Sequence[str]) -> list[str]:
+    """Split names at commas; a name that has commas itself is found as the longest that fits."""
+    parts, known = text.split(","), set(names)
+    longest = 1 + max(name.count(",") for name in names)
+    found: list[str] = []
+    while parts:
+        ends = range(min(longest, len(parts)), 0, -1)
+        joined = ((end, ",".join(parts[:end]).strip()) for end in ends)
+        end, name = next((pair for pair in joined if pair[1] in known), (1, parts[0].strip()))
+        found.append(name)
+        parts = parts[end:] if longest > 1 else parts[1:]
+    return found
+
+
+def split_numbers(text: str) -> list[str]:
+    """Split NAME=NUMBER texts at commas, of which a name may have some itself."""
+    found, before = list[str](), ""
+    for part in text.split(","):
+        before += part
+        if "=" in part:
+            found.append(before)
+            before = ""
+        else:
+            before += ","
+    return [*found, before.removesuffix(",")] if before else found
+
+
 def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
     """Read NAME=VALUE texts.
 
@@ -70,7 +97,8 @@ def parse_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
     """
     numbers: dict[str, float] = {}
     for text in texts:
-        name, _, value = text.partition("=")
+        name, equals, value = text.rpartition("=")  # a name may have one
+        name, value = (name, value) if equals else (text, "")
         if name in numbers:
             raise InvalidValue(f"{option} gives {name!r} twice")
         try:

@@ -7,7 +7,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.condition import condition_options, parse_numbers, wanted_condition
+from gtk.cli.condition import (
+    condition_options,
+    parse_numbers,
+    split_numbers,
+    wanted_condition,
+)
 from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
 from gtk.cli.source import RunSource, Source
@@ -152,7 +157,7 @@ def _between_numbers(
     """Go straight from some numbers to others, with the same noise all along each row."""
     fixed = parse_numbers(conditions, "--condition")
     start, end = (
-        parse_numbers(text.split(","), option)
+        parse_numbers(split_numbers(text), option)
         for text, option in zip(ends, ("--from", "--to"), strict=True)
     )
     if set(start) != set(end) or set(start) & set(fixed):

@@ -7,12 +7,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.condition import check_classes, condition_options, wanted_condition
+from gtk.cli.condition import check_classes, condition_options, split_names, wanted_condition
 from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8
+from gtk.pictures.grid import check_grid, enough_columns, most_columns
 
 #: A picture with more images than this is too large to look at.
 MOST = 10_000
@@ -57,7 +58,7 @@ def sample(
     if label is not None and labels is not None:
         raise InvalidValue("give --label or --labels, not both")
     origin.batch_size = batch_size
-    names: list[str] = []
+    names, shown = list[str](), ""
     encoded = wanted_condition(origin.condition, label, conditions)
     if origin.condition is None or encoded is not None:
         if labels is not None:
@@ -67,17 +68,27 @@ def sample(
         total = count or COUNT
         columns = math.ceil(math.sqrt(total))
     else:
-        encoded, names = _columns(origin.condition, labels, count, rows)
-        total, columns = len(encoded), len(names)
+        most = most_columns(origin.image_size, ROWS, picture.scale)
+        encoded, names, shown = _columns(origin.condition, labels, count, rows, most)
+        total = len(encoded)
+        columns = math.ceil(math.sqrt(total))
+        if names:
+            columns = enough_columns(total, len(names), origin.image_size, picture.scale)
+            names = names * (columns // len(names))
+    check_grid(total, columns, origin.image_size, picture.scale)
     seed = picture.seed or 0
     images = origin.generate(origin.draw_noise(total, seed), encoded)
-    picture.show(Layout(images, columns, column_names=names), f"{total} images, seed {seed}")
+    layout = Layout(images, columns, column_names=names)
+    picture.show(layout, f"{total} images, seed {seed}{shown}")
 
 
 def _columns(
-    spec: ConditionSpec, labels: str | None, count: int | None, rows: int | None
-) -> tuple[NDArray[Any], list[str]]:
-    """Return the condition of each image, and the names of the columns: a class or example each.
+    spec: ConditionSpec, labels: str | None, count: int | None, rows: int | None, most: int
+) -> tuple[NDArray[Any], list[str], str]:
+    """Return the condition of each image, the names of the columns, and which of all they are.
+
+    A column is a class or an example. Of all classes at most `most` are shown. With `count` all
+    have their turn, but the columns have names only where each fits one.
 
     Raises:
         InvalidValue: options that contradict each other or the model, or too many images.
@@ -87,17 +98,22 @@ def _columns(
             raise InvalidValue(
                 "-n goes with --label; with --labels give the number of rows: --rows N"
             )
-        return spec.cycle(count), spec.example_names()[:count]
+        examples = spec.examples()[:count]
+        fits = len(examples) <= most
+        return spec.cycle(count), [spec.name(row) for row in examples] if fits else [], ""
     if labels is not None:
         check_classes(spec)
     rows = rows or ROWS
     if labels in (None, "all"):
-        names = spec.example_names()
-        check_count(rows * len(names))
-        return spec.cycle(rows * len(names)), names
-    wanted = [spec.encode(part.strip()) for part in str(labels).split(",")]
-    check_count(rows * len(wanted))
-    return np.stack(wanted * rows), [spec.name(row) for row in wanted]
+        examples = spec.examples()
+        chosen = [*examples[:most]]
+        which = f", the first {most} of {len(examples):,} {spec.nouns[1]}: --labels names others"
+        shown = which if len(examples) > most else ""
+    else:
+        chosen = [spec.encode(part) for part in split_names(str(labels), spec.names)]
+        shown = ""
+    check_count(rows * len(chosen))
+    return np.stack(chosen * rows), [spec.name(row) for row in chosen], shown
 
 
 def check_count(total: int) -> None:

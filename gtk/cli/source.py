@@ -38,6 +38,11 @@ class Source(ABC):
     def noise_shape(self) -> tuple[int, ...]:
         """The shape of one image's noise."""
 
+    @property
+    @abstractmethod
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of an image."""
+
     @abstractmethod
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw the noise that `gtk sample` starts from with this seed: (count, *noise_shape)."""
@@ -83,6 +88,11 @@ class RunSource(Source):
 
         device = resolve_device(self._device)
         return self.run.load_model(self._checkpoint).to(device)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """As the run's data have it."""
+        return self.run.data_spec.height, self.run.data_spec.width
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -174,6 +184,12 @@ class FileSource(Source):
         self._generator = load(reference, device or "cpu")
         check_pair(Path(reference))
         self.condition = self._generator.condition
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """As the file's manifest says."""
+        image = self._generator.contract["image"]
+        return image["height"], image["width"]
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

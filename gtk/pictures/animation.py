@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import write_file
-from gtk.pictures.grid import MOST_PIXELS
+from gtk.pictures.grid import MOST_PIXELS, check_picture
 
 #: Suffixes of an animation's file.
 SUFFIXES = (".gif", ".png", ".apng")
@@ -18,7 +18,8 @@ GIF_TICK = 10
 
 
 def check_size(frame: NDArray[np.uint8], count: int) -> None:
-    """Raise `InvalidValue` if `count` such frames have more than a hundred million pixels."""
+    """Raise `InvalidValue` if such frames are too large, or `count` of them together."""
+    check_picture(*frame.shape[:2])
     pixels = frame.shape[0] * frame.shape[1] * count
     if pixels > MOST_PIXELS:
         remedy = "make fewer frames, or give a smaller scale"

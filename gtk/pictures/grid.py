@@ -13,6 +13,13 @@ from gtk.core.values.output import write_file
 CELL_HEIGHT = 64
 #: The most pixels of a picture; viewers do not open larger ones.
 MOST_PIXELS = 100_000_000
+#: The longest side of a picture; browsers and many viewers stop there, a GIF at twice as many.
+MOST_SIDE = 32_767
+#: The most columns where each is a class or another example of a condition: the first ones are
+#: shown, since a picture of a thousand columns shows nothing.
+MOST_COLUMNS = 100
+#: Pixels that names around a grid may take, and rounding.
+MARGIN = 700
 #: Pixels between two cells, before magnification, and their grey level.
 GAP, GAP_LEVEL = 1, 128
 
@@ -32,11 +39,11 @@ def image_grid(
         (height, width) or (height, width, 3).
 
     Raises:
-        InvalidValue: the picture would have more than a hundred million pixels.
+        InvalidValue: the picture would be larger than `check_picture` allows.
     """
+    factor = scale or usual_scale(images.shape[1])
+    check_grid(len(images), columns, images.shape[1:3], scale)
     grid = tiled(images, columns, GAP, GAP_LEVEL)
-    factor = scale or max(1, round(CELL_HEIGHT / images.shape[1]))
-    check_picture(*(length * factor for length in grid.shape[:2]))
     return grid.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -52,9 +59,45 @@ def tiled(images: NDArray[np.uint8], columns: int, gap: int, level: int) -> NDAr
     return grid
 
 
+def usual_scale(height: int) -> int:
+    """Return the magnification of images of this height."""
+    return max(1, round(CELL_HEIGHT / height))
+
+
+def most_columns(size: tuple[int, int], rows: int, scale: int | None = None) -> int:
+    """Return how many columns are shown where each is an example of a condition, at least 1.
+
+    Args:
+        size: height and width of an image.
+        rows: images in a column, and in all frames of an animation.
+        scale: as in `image_grid`.
+    """
+    down, across = ((side + GAP) * (scale or usual_scale(size[0])) for side in size)
+    most = min((MOST_SIDE - MARGIN) // across, (MOST_PIXELS - MARGIN**2) // (rows * down * across))
+    return max(1, min(MOST_COLUMNS, most))
+
+
+def enough_columns(
+    total: int, columns: int, size: tuple[int, int], scale: int | None = None
+) -> int:
+    """Return a multiple of the columns with which images that repeat fit below `MOST_SIDE`."""
+    rows = max(1, (MOST_SIDE - MARGIN) // ((size[0] + GAP) * (scale or usual_scale(size[0]))))
+    return columns * -(-total // (columns * rows))
+
+
+def check_grid(total: int, columns: int, size: tuple[int, int], scale: int | None = None) -> None:
+    """Raise `InvalidValue` where `image_grid` would, before the images of this size are drawn."""
+    factor = scale or usual_scale(size[0])
+    cells = -(-total // columns), columns
+    height, width = (
+        (count * (side + GAP) - GAP) * factor for count, side in zip(cells, size, strict=True)
+    )
+    check_picture(height, width)
+
+
 def check_picture(height: int, width: int) -> None:
-    """Raise `InvalidValue` for a picture of more than a hundred million pixels."""
-    if height * width > MOST_PIXELS:
+    """Raise `InvalidValue` for more than a hundred million pixels, or a side over `MOST_SIDE`."""
+    if height * width > MOST_PIXELS or max(height, width) > MOST_SIDE:
         raise InvalidValue(
             f"the picture would have {width:,}x{height:,} pixels: draw fewer images, or give a "
             "smaller scale"

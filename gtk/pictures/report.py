@@ -9,10 +9,12 @@ from gtk.core.storage.command import known_condition, next_commands
 from gtk.core.storage.comparison import units_of
 from gtk.core.storage.run import Run
 from gtk.core.values.condition import Numbers
+from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import write_file
 from gtk.pictures.chart import Reports, Source, term_charts, term_names
 from gtk.pictures.embedded import Frames, Picture, spread
+from gtk.pictures.grid import GAP, usual_scale
 from gtk.pictures.latent_map import LatentMap
 from gtk.pictures.page import PageGrid, page, page_with
 from gtk.pictures.setup import environment_tables, settings_tables
@@ -82,6 +84,7 @@ def _page(
 ) -> str:
     spec, condition = run.data_spec, known_condition(run)
     heads = [] if condition is None else condition.example_names()
+    columns = _columns(pictures.get("samples", {}), spec, len(heads))
     lasts = {line["split"]: line for line in reports}
     ends = {split: lasts[split] for split in SPLITS if split in lasts}
     return page(
@@ -102,13 +105,24 @@ def _page(
         figure_heads=[units_of(reports[:1]), *(SPLITS[split] for split in ends)],
         figure_rows=_figure_rows(ends),
         pictures=pictures,
-        samples=PageGrid(len(heads) or COLUMNS, spec.width, heads),
+        left_out=max(0, len(heads) - columns),
+        samples=PageGrid(columns, spec.width, heads[:columns]),
         reconstructions=PageGrid(COLUMNS, spec.width),
         latents=latents,
         commands=commands,
         settings=settings_tables(run),
         environment=environment_tables(run),
     )
+
+
+def _columns(frames: Frames, spec: DataSpec, examples: int) -> int:
+    """Return how many columns the pictures of samples have: not more than fit into one."""
+    if not examples:
+        return COLUMNS
+    widths = {picture.width for picture in frames.values()}
+    factor = usual_scale(spec.height)
+    shown = (max(widths, default=0) // factor + GAP) // (spec.width + GAP)
+    return min(examples, max(shown, 1)) if widths else examples
 
 
 def _labels(run: Run) -> str:

@@ -71,7 +71,7 @@ class TensorBoard:
     def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
         """Write samples if pictures are due."""
         if picture_due(run, progress):
-            picture = sample_grid(model)
+            picture = sample_grid(model, run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
             writer = self._writer(run, ROOT)
             writer.add_image("samples", picture, progress.step, dataformats=layout)
