@@ -11,7 +11,7 @@ from gtk.core.values.errors import UserError, WorkFailed
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import OPSETS, USE_OPSETS, ExportOptions
-from gtk.exports.runtime.session import open_session
+from gtk.exports.runtime.session import open_session, reading_error
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,17 @@ def open_candidate(
     gives_levels = options.image == "uint8" and "image" in subject.outputs
     sessions = []
     for graph in (proto, inside) if gives_levels else (proto,):
-        session = open_session(graph.SerializeToString())
+        content = graph.SerializeToString()
+        session = open_session(content)
         if session is None and options.opset > OPSETS[0]:
             raise UserError(
-                f"onnxruntime cannot read {subject} in opset {options.opset}: {USE_OPSETS}"
+                f"onnxruntime cannot read {subject} in opset {options.opset}, "
+                f"{reading_error(content)}: {USE_OPSETS}"
             )
         if session is None:
             raise WorkFailed(
-                f"onnxruntime cannot read the graph that torch.onnx wrote of {subject}"
+                f"onnxruntime cannot read the graph that torch.onnx wrote of {subject}: "
+                f"{reading_error(content)}"
             )
         sessions.append(session)
     return Candidate(*sessions)

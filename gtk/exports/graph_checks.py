@@ -4,9 +4,11 @@ import onnx
 from onnx import AttributeProto, TensorProto
 
 from gtk.core.values.errors import InvalidValue, WorkFailed
+from gtk.core.values.setting import setting
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import USE_OPSETS, ExportOptions
-from gtk.exports.runtime.graph_file import MOST_NODES, RANDOM
+from gtk.exports.runtime.graph_file import LARGEST_FILE, MOST_NODES, Malformed, parse
+from gtk.exports.runtime.operators import RANDOM, Refused
 
 #: The exporter removes a dropout layer, except where it drops.
 TRAINING = "Dropout"
@@ -39,8 +41,10 @@ def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOpti
         WorkFailed: any other fault.
     """
     check_opset(proto, options)
+    check_node_count(proto, subject)  # conversions add some
     _check_nodes(proto, subject)
     _check_ports(proto, subject, options)
+    _check_readable(proto, subject)
     try:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the checker's errors and those of shape inference have no root
@@ -54,13 +58,44 @@ def check_graph(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOpti
         ) from error
 
 
-def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
-    """Refuse random nodes, train mode, subgraphs, weights in a second file, and too many nodes."""
+def check_size(subject: LoadedPart, weights: int) -> None:
+    """Refuse weights, in bytes, that make a file larger than gtk's runtime reads.
+
+    Raises:
+        WorkFailed: there are too many of them.
+    """
+    if weights > LARGEST_FILE:
+        raise WorkFailed(
+            f"{subject} has {weights:,} bytes of weights, gtk's runtime reads files of no more "
+            f"than {LARGEST_FILE:,}: train a smaller model, or use {setting('precision', 'fp16')}"
+        )
+
+
+def check_node_count(proto: onnx.ModelProto, subject: LoadedPart) -> None:
+    """Refuse more nodes than gtk's runtime reads.
+
+    Raises:
+        WorkFailed: there are too many of them.
+    """
     if len(proto.graph.node) > MOST_NODES:
         raise WorkFailed(
             f"{subject} has {len(proto.graph.node):,} nodes, gtk's runtime reads no more than "
             f"{MOST_NODES:,}: what it does in a loop over positions should be done in fewer steps"
         )
+
+
+def _check_readable(proto: onnx.ModelProto, subject: LoadedPart) -> None:
+    """Refuse a graph that gtk's runtime would refuse to open, a rare operator for instance."""
+    try:
+        parse(proto.SerializeToString())
+    except (Malformed, Refused) as error:
+        raise WorkFailed(
+            f"{subject} cannot be a file that gtk's runtime reads: it holds {error}"
+        ) from error
+
+
+def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
+    """Refuse random nodes, train mode, subgraphs and weights in a second file."""
     for node in proto.graph.node:
         values = {item.name: item for item in node.attribute}
         if node.op_type in RANDOM:

@@ -4,18 +4,22 @@ import gc
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.metadata import version
+from typing import Any
 
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError, WorkFailed
-from gtk.exports.graph_checks import check_opset
+from gtk.exports.graph_checks import check_node_count, check_opset, check_size
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import ExportOptions
+from gtk.exports.runtime.graph_file import LARGEST_FILE
 
 #: The batch size of the exporter's example: not 1, which it may take for a constant.
 EXAMPLE_SIZE = 2
@@ -50,17 +54,40 @@ class CheckedChoices(nn.Module):
         return given
 
 
+class _Used(TorchFunctionMode):
+    """Counts the weights that a module uses: it may hold a whole model, and use a part of it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        weights = (*module.parameters(), *module.buffers())
+        self.unused = {item.untyped_storage().data_ptr(): item.nbytes for item in weights}
+        self.bytes = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 - torch's own signature
+        """Compute as always, and look at what is computed with."""
+        self._count([*args, *(kwargs or {}).values()])
+        return func(*args, **(kwargs or {}))
+
+    def _count(self, values: Sequence[Any]) -> None:
+        for value in values:
+            if isinstance(value, Tensor):
+                self.bytes += self.unused.pop(value.untyped_storage().data_ptr(), 0)
+            elif isinstance(value, list | tuple):
+                self._count(value)
+
+
 def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
     """Translate a part in float32, with a batch of any size and without paths of its source.
 
     Raises:
         PluginError: the module fails in PyTorch, or gives something else than its part promises.
         InvalidValue: the exporter cannot reach the opset.
-        WorkFailed: the exporter cannot translate the module.
+        WorkFailed: the exporter cannot translate the module, or gtk's runtime would not read it.
     """
     module = subject.part.module.eval()
     examples = [torch.from_numpy(value.cases(EXAMPLE_SIZE, 0)) for value in subject.inputs.values()]
     _check_module(subject, module, examples)
+    _check_weights(subject, module, examples, 2 if options.precision == "fp16" else 1)
     counts = [value.choices for value in subject.inputs.values()]
     module = CheckedChoices(module, {at: n for at, n in enumerate(counts) if n is not None}).eval()
     axes = tuple({0: "batch"} for _ in examples)
@@ -82,10 +109,26 @@ def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
             reason = one_line(error.__cause__ or error)
             raise WorkFailed(f"torch.onnx cannot translate {subject}: {reason}") from error
     check_opset(proto, options)
+    check_node_count(proto, subject)
     _strip(proto)
-    proto.producer_name = "gtk"
+    proto.producer_name, proto.producer_version = "gtk", version("generative-toolkit")
     proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def _check_weights(
+    subject: LoadedPart, module: nn.Module, examples: list[Tensor], divisor: int
+) -> None:
+    """Refuse more weights than a file may have; the exporter would take minutes for them.
+
+    Raises:
+        WorkFailed: there are too many of them.
+    """
+    used = _Used(module)
+    if sum(used.unused.values()) // divisor > LARGEST_FILE:
+        with used:
+            subject.compute("its module", module, *examples)
+        check_size(subject, used.bytes // divisor)
 
 
 def _check_module(subject: LoadedPart, module: nn.Module, examples: list[Tensor]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 import gtk
 from gtk.core.values.errors import ExportMismatch, GtkError, PluginError, UserError, WorkFailed
-from gtk.exports import onnx, runtime
+from gtk.exports import graph_checks, onnx, runtime, translate as translating
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.exports.options import ExportOptions
 
@@ -145,6 +146,16 @@ FAULTS: dict[str, tuple[Callable[..., Any], type[GtkError], str]] = {
         WorkFailed,
         "chooses at run time what it computes (If)",
     ),
+    "an operator that gtk does not read": (
+        lambda image, z, _: image + 0 * torch.unique(z.flatten()).sum(),
+        WorkFailed,
+        "cannot be a file that gtk's runtime reads: it holds the operator 'Unique'",
+    ),
+    "whole numbers divided by others": (
+        lambda image, _, label: image + 0 * (label // (label + 1)).sum(),
+        WorkFailed,
+        "of whole numbers whose divisor is not a constant, or is 0 or -1",
+    ),
     "an error": (boom, PluginError, "its module fails: RuntimeError: no paint left"),
     "two outputs": (
         lambda image, *_: (image, image),
@@ -180,6 +191,46 @@ def test_a_module_that_does_not_do_is_told_and_leaves_no_file(
     assert message in line
     if kind is not ExportMismatch:
         assert "part 'brush' of plugin 'painter'" in line
+
+
+def test_too_many_weights_are_told_before_they_are_translated(
+    exporting: Callable[..., str], painter: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translating, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(graph_checks, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("it was translated"))
+
+    def exports(model: Any) -> dict[str, gtk.ExportPart]:
+        module = Wrapped(
+            painter.Brush(model), lambda image, z, _: image + 0 * module.layer(z).sum()
+        )
+        module.layer, module.other = nn.Linear(3, 500), nn.Linear(1000, 1000)
+        return {"brush": gtk.ExportPart(module, ("z", "label"), ("image",))}
+
+    line = exporting(exports, WorkFailed)
+    weights = re.search(r"has ([0-9,]+) bytes of weights, gtk's runtime reads files of no m", line)
+    assert weights is not None, line
+    assert 8000 <= int(weights[1].replace(",", "")) < 12_000  # the other layer is not used
+
+
+def test_unused_weights_count_for_nothing(
+    painting: gtk.Run, monkeypatch: pytest.MonkeyPatch, painter: ModuleType
+) -> None:
+    monkeypatch.setattr(translating, "LARGEST_FILE", 100_000)
+    module = Wrapped(painter.Brush(painting.load_model()), lambda image, *_: image)
+    module.other = nn.Linear(1000, 1000)
+    exports = {"brush": gtk.ExportPart(module, ("z", "label"), ("image",))}
+    monkeypatch.setattr(painter.Painter, "exports", lambda _: exports)
+    assert gtk.export(painting, "brush.onnx", dry_run=True).size < 100_000
+
+
+def test_too_many_nodes_are_told_once_they_are_translated(
+    exporting: Callable[..., str], painter: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_checks, "MOST_NODES", 3)
+    monkeypatch.setattr(onnx, "halve", lambda *_: pytest.fail("it was converted"))
+    line = exporting(painter.Painter.exports, WorkFailed, precision="fp16")
+    assert re.search(r"has \d+ nodes, gtk's runtime reads no more than 3: what it does", line), line
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])

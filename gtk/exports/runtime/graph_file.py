@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtk.core.values.argument import check_type
+from gtk.exports.runtime.constants import MOST_READ, NUMPY, check_constants
 from gtk.exports.runtime.errors import ExportFileError, requested
+from gtk.exports.runtime.operators import Node, Refused, check_domain, check_node, domain_name
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
@@ -125,11 +128,8 @@ ELEMENTS = {
     1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
     10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
 }  # fmt: skip
-#: The operators of ONNX that draw random numbers.
-RANDOM = {
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
-    "Bernoulli",
-}  # fmt: skip
+#: By type of an attribute: the field that holds its value.
+VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 6: 7, 7: 8, 8: 9, 9: 10}
 
 #: The operators of ONNX that compute with quantized numbers.
 QUANTIZED = {
@@ -142,12 +142,8 @@ FLOAT16 = 10
 _Fields = dict[int, list[Any]]
 
 
-class _Malformed(Exception):
+class Malformed(Exception):
     """The bytes are not protobuf messages of ONNX."""
-
-
-class _Refused(Exception):
-    """The file holds what gtk never writes."""
 
 
 @dataclass
@@ -157,6 +153,13 @@ class _Walk:
     operators: Counter[str] = field(default_factory=Counter)
     opsets: dict[str, int] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    tensors: list[tuple[str, int, tuple[int, ...], NDArray[Any] | None]] = field(
+        default_factory=list
+    )
+    inputs: dict[str, int] = field(default_factory=dict)
+    most_folded: int = 0
+    ir_version: int = 0
     parameter_bytes: int = 0
     halved: bool = False
     fields: int = 0
@@ -177,29 +180,29 @@ class _Walk:
         fields: _Fields = {}
         for number, value in self._fields(data):
             if number not in MESSAGES[kind]:
-                raise _Malformed(f"an unknown field {number} of a {kind}")
+                raise Malformed(f"an unknown field {number} of a {kind}")
             if number in fields and number not in REPEATED[kind]:
-                raise _Malformed(f"two fields {number} of a {kind}")
+                raise Malformed(f"two fields {number} of a {kind}")
             rule = MESSAGES[kind][number]
             if rule is not None and rule not in MESSAGES:
-                raise _Refused(rule)
-            if rule is not None:
-                self.message(rule, _expect(memoryview, value))
-            fields.setdefault(number, []).append(value)
+                raise Refused(rule)
+            inner = value if rule is None else self.message(rule, _expect(memoryview, value))
+            fields.setdefault(number, []).append(inner)
         finish = {
             "node": self._node, "opset": self._opset, "entry": self._entry, "tensor": self._tensor,
+            "graph": self._graph,
         }.get(kind)  # fmt: skip
         if finish is not None:
             finish(fields)
         return fields
 
-    def _fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    def _fields(self, data: memoryview) -> Iterator[tuple[int, Any]]:
         """Yield number and value of each field: a varint as a number, any other field as bytes."""
         position = 0
         while position < len(data):
             self.fields += 1
             if self.fields > MOST_FIELDS:
-                raise _Malformed(f"more than {MOST_FIELDS} fields")
+                raise Malformed(f"more than {MOST_FIELDS} fields")
             key, position = varint(data, position)
             number, kind = key >> 3, key & 7
             if kind == 0:
@@ -211,46 +214,95 @@ class _Walk:
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
             else:
-                raise _Malformed("bytes that are not fields of ONNX")
+                raise Malformed("bytes that are not fields of ONNX")
             if size > len(data) - position:
-                raise _Malformed("it ends too early")
+                raise Malformed("it ends too early")
             yield number, data[position : position + size]
             position += size
 
     def _node(self, fields: _Fields) -> None:
-        name = _text(fields, 4)
-        _check_domain(_text(fields, 7))
-        if name in RANDOM:
-            raise _Refused(f"the random operator {name}")
-        self.operators[name] += 1
-        if self.operators.total() > MOST_NODES:
-            raise _Refused(f"more than {MOST_NODES} nodes")
+        attributes = [_attribute(item) for item in fields.get(5, [])]
+        node = Node(
+            _text(fields, 4), domain_name(_text(fields, 7)), _texts(fields, 1), _texts(fields, 2),
+            dict(attributes),
+        )  # fmt: skip
+        if len(node.attributes) < len(attributes):
+            raise Malformed("two attributes of one name")
+        self.nodes.append(node)
+        self.operators[node.operator] += 1
+        if len(self.nodes) > MOST_NODES:
+            raise Refused(f"more than {MOST_NODES} nodes")
+
+    def _graph(self, fields: _Fields) -> None:
+        self.tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
+        self.inputs = dict(self._port(data) for data in fields.get(11, []))
+
+    def check(self) -> None:
+        """Refuse what onnxruntime might compute for ever, or die of."""
+        for node in self.nodes:
+            check_node(node)
+            if node.domain not in self.opsets:
+                raise Refused(
+                    f"operators of the domain {node.domain!r}, whose version it does not name"
+                )
+        constants = check_constants(self.nodes, self.tensors, self.inputs)
+        self.most_folded = constants.most_folded
+
+    def _port(self, data: memoryview) -> tuple[str, int]:
+        """Return the name and data type of an input of the graph; 0 if it is not a tensor."""
+        port = self._read(data)
+        kind = self._read(_bytes(port, 2))
+        return _text(port, 1), _number(self._read(_bytes(kind, 1)), 1)
+
+    def _read(self, data: memoryview) -> _Fields:
+        """Return the fields of a message that is not walked into."""
+        fields: _Fields = {}
+        for number, value in self._fields(data):
+            fields.setdefault(number, []).append(value)
+        return fields
 
     def _opset(self, fields: _Fields) -> None:
-        _check_domain(_text(fields, 1))
-        if self.opsets:
-            raise _Malformed("two versions of the operators")
-        self.opsets[""] = _number(fields, 2)
+        domain = domain_name(_text(fields, 1))
+        check_domain(domain)
+        if domain in self.opsets:
+            raise Malformed("two versions of the operators")
+        self.opsets[domain] = _number(fields, 2)
 
     def _entry(self, fields: _Fields) -> None:
         key = _text(fields, 1)
         if key in self.metadata:
-            raise _Malformed(f"two entries {key[:100]!r}")
+            raise Malformed(f"two entries {key[:100]!r}")
         self.metadata[key] = _text(fields, 2)
 
     def _tensor(self, fields: _Fields) -> None:
         if _number(fields, 14) != 0:
-            raise _Refused(_EXTERNAL)
+            raise Refused(_EXTERNAL)
         count = math.prod(_dimensions(fields.get(1, [])))
         bits, typed = ELEMENTS.get(_number(fields, 2), (0, 0))
         if not bits:
-            raise _Refused(f"tensors of data type {_number(fields, 2)}")
+            raise Refused(f"tensors of data type {_number(fields, 2)}")
         size = count * bits // 8
         raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
         if raw != size and _count(fields.get(typed, []), typed) != count:
-            raise _Refused("a tensor with less or more data than its shape promises")
+            raise Refused("a tensor with less or more data than its shape promises")
         self.parameter_bytes += size
         self.halved |= _number(fields, 2) == FLOAT16
+
+
+def parse(content: bytes) -> _Walk:
+    """Walk through a file's bytes.
+
+    Raises:
+        Malformed: they are not an ONNX file.
+        Refused: they hold what gtk never writes.
+    """
+    found = _Walk()
+    fields = found.message("model", memoryview(content))
+    if 7 not in fields or "" not in found.opsets:
+        raise Malformed("it has no graph")
+    found.ir_version = _number(fields, 1)
+    found.check()
+    return found
 
 
 def walk(content: bytes, path: str) -> _Walk:
@@ -259,22 +311,16 @@ def walk(content: bytes, path: str) -> _Walk:
     Raises:
         ExportFileError: as in `scan`; the message names `path`.
     """
-    found = _Walk()
     try:
-        has_graph = 7 in found.message("model", memoryview(content))
-    except _Malformed as error:
+        return parse(content)
+    except Malformed as error:
         raise ExportFileError(
             f"{path} is not an ONNX file, or is damaged: {error}. Make one: gtk export RUN"
         ) from error
-    except _Refused as error:
+    except Refused as error:
         raise ExportFileError(
             f"{path} is refused: it holds {error}, which gtk never writes. Make one: gtk export RUN"
         ) from error
-    if not (has_graph and found.opsets):
-        raise ExportFileError(
-            f"{path} is not an ONNX file: it has no graph. Make one: gtk export RUN"
-        )
-    return found
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -282,18 +328,78 @@ def varint(data: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise _Malformed("it ends too early")
+            raise Malformed("it ends too early")
         byte = data[position]
         position += 1
         value |= (byte & 127) << shift
         if byte < 128:
             return value & (1 << 64) - 1, position
-    raise _Malformed("a number of more than 64 bits")
+    raise Malformed("a number of more than 64 bits")
 
 
-def _check_domain(domain: str) -> None:
-    if domain not in ("", "ai.onnx"):
-        raise _Refused(f"operators of the domain {domain[:100]!r}")
+def _attribute(fields: _Fields) -> tuple[str, Any]:
+    """Return an attribute's name and value.
+
+    A whole number or a list of them, of a tensor its data type, shape and values, else bytes.
+    """
+    kind = _number(fields, 20)
+    if kind not in VALUES:
+        raise Malformed("an attribute without a type")
+    values = fields.get(VALUES[kind], [])
+    if kind == 2:
+        return _text(fields, 1), _signed(_number(fields, 3))
+    if kind == 7:
+        return _text(fields, 1), _numbers(values)
+    if kind == 4:
+        return _text(fields, 1), _array(values[0] if values else {})
+    return _text(fields, 1), values[0] if kind in (1, 3) and values else values
+
+
+def _array(fields: _Fields) -> tuple[int, tuple[int, ...], NDArray[Any] | None]:
+    """Return a tensor's data type and shape, and the values of a small one."""
+    kind, shape = _number(fields, 2), tuple(_dimensions(fields.get(1, [])))
+    count = math.prod(shape)
+    if count > MOST_READ:
+        return kind, shape, None
+    if 9 in fields:
+        return kind, shape, np.frombuffer(fields[9][0], NUMPY[kind]).reshape(shape)
+    typed = ELEMENTS[kind][1]
+    values = fields.get(typed, [])
+    if typed in (4, 10):
+        array = np.frombuffer(b"".join(values), "<f4" if typed == 4 else "<f8")
+    else:
+        array = np.array(_numbers(values), np.int64)
+    return kind, shape, array.reshape(shape)
+
+
+def _numbers(values: list[Any]) -> list[int]:
+    """Return whole numbers with a sign, which are fields of their own or packed into one."""
+    found: list[int] = []
+    for value in values:
+        found += [_signed(value)] if isinstance(value, int) else _unpacked(value)
+    return found
+
+
+def _unpacked(data: memoryview) -> list[int]:
+    """Return the varints of a packed field with their sign; `varint` would take minutes."""
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw < 128)
+    if len(ends) > MOST_READ:
+        raise Malformed("a list of too many numbers")
+    if len(raw) == 0:
+        return []
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    lengths = ends - starts + 1
+    if len(ends) == 0 or ends[-1] != len(raw) - 1 or lengths.max() > 10:
+        raise Malformed("it ends too early")
+    shifts = 7 * (np.arange(len(raw)) - np.repeat(starts, lengths))
+    parts = (raw & 127).astype(np.uint64) << shifts.astype(np.uint64)
+    values: list[int] = np.add.reduceat(parts, starts).view(np.int64).tolist()
+    return values
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >> 63 else number
 
 
 def _dimensions(values: list[Any]) -> list[int]:
@@ -303,7 +409,7 @@ def _dimensions(values: list[Any]) -> list[int]:
         position, end = 0, 1 if isinstance(value, int) else len(value)
         while position < end:
             if len(numbers) == MOST_DIMENSIONS:
-                raise _Malformed("a tensor of too many dimensions")
+                raise Malformed("a tensor of too many dimensions")
             number, position = (value, 1) if isinstance(value, int) else varint(value, position)
             numbers.append(number)
     return numbers
@@ -312,7 +418,7 @@ def _dimensions(values: list[Any]) -> list[int]:
 def _count(values: list[Any], field_number: int) -> int:
     """Return the number of elements in a packed field of numbers."""
     if any(isinstance(value, int) for value in values):
-        raise _Malformed("numbers that are not packed")
+        raise Malformed("numbers that are not packed")
     if field_number in (4, 10):
         return sum(len(value) for value in values) // (4 if field_number == 4 else 8)
     return sum(int(np.count_nonzero(np.frombuffer(value, np.uint8) < 128)) for value in values)
@@ -320,7 +426,7 @@ def _count(values: list[Any], field_number: int) -> int:
 
 def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is given
     if not isinstance(value, kind):
-        raise _Malformed("a field of a wrong type")
+        raise Malformed("a field of a wrong type")
     return value
 
 
@@ -330,12 +436,26 @@ def _number(fields: _Fields, number: int) -> int:
     return found
 
 
+def _bytes(fields: _Fields, number: int) -> memoryview:
+    """Return a field's bytes, none where the field is absent."""
+    data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
+    return data
+
+
 def _text(fields: _Fields, number: int) -> str:
     """Return a field's text, empty where the field is absent."""
-    data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
+    return _decoded(_bytes(fields, number))
+
+
+def _texts(fields: _Fields, number: int) -> tuple[str, ...]:
+    """Return a repeated field's strings."""
+    return tuple(_decoded(_expect(memoryview, value)) for value in fields.get(number, []))
+
+
+def _decoded(data: memoryview) -> str:
     if len(data) > LONGEST_CONTRACT:
-        raise _Malformed("a string that is too long")
+        raise Malformed("a string that is too long")
     try:
         return bytes(data).decode()
     except UnicodeDecodeError as error:
-        raise _Malformed("a string that is not valid UTF-8") from error
+        raise Malformed("a string that is not valid UTF-8") from error

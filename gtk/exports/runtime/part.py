@@ -24,7 +24,7 @@ from gtk.exports.runtime.manifest_checks import (
     read_preprocessing,
     read_value,
 )
-from gtk.exports.runtime.session import check_device, first_line, gpu, open_session
+from gtk.exports.runtime.session import check_device, first_line, gpu, open_session, reading_error
 
 logger = logging.getLogger("gtk")
 
@@ -99,11 +99,15 @@ class Part:
         self.facts = found.facts()
         self.contract = read_manifest(found.metadata, self.path)
         self.proven = is_as_proven(content, self.contract)
-        session = open_session(content, device)
+        session = open_session(content, device, found.most_folded)
         if session is None:
+            reason = reading_error(content, found.most_folded)
+            newer = " reads " in reason
+            remedy = "Update onnxruntime, or export in a lower opset" if newer else "Make one"
             raise ExportFileError(
-                f"{self.path} is not an ONNX file that onnxruntime can read. Make one: "
-                "gtk export RUN"
+                f"{self.path} is not an ONNX file that onnxruntime can read: it has opset "
+                f"{self.facts.opsets['']} and IR version {found.ir_version}, {reason}. {remedy}: "
+                f"gtk export RUN{' --opset N' if newer else ''}"
             )
         self.session = session
         try:

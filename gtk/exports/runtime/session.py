@@ -22,6 +22,8 @@ MOST_THREADS = 8
 #: call, short enough to free the cores between the images of an app. onnxruntime's default keeps a
 #: core busy in an app that draws 60 images a second.
 SPINNING = 1000
+#: The setting for the largest tensor that onnxruntime computes while it opens a file, in bytes.
+FOLDING = "optimization.constant_folding_max_output_size_in_bytes"
 #: The command that installs all libraries of CUDA, and the libraries of driver and provider.
 _INSTALL = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 DRIVER, PROVIDER = (
@@ -31,7 +33,7 @@ DRIVER, PROVIDER = (
 )
 
 
-def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
+def open_session(content: bytes, device: str = "cpu", most_folded: int | None = None) -> Any | None:  # noqa: ANN401 - onnxruntime publishes no types
     """Return an onnxruntime session, None where onnxruntime cannot read the graph.
 
     Telemetry is switched off before the import: otherwise onnxruntime records each start in the
@@ -40,6 +42,8 @@ def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: AN
     Args:
         content: of an ONNX file that `scan` accepts.
         device: as in `load`.
+        most_folded: the most bytes of a tensor that onnxruntime may compute before the first run;
+            None for its own limit. It has none before 1.27.
 
     Raises:
         DeviceError: CUDA was asked for and does not run.
@@ -56,12 +60,12 @@ def open_session(content: bytes, device: str = "cpu") -> Any | None:  # noqa: AN
         missing = _preload(onnxruntime)
         reason = _trouble(onnxruntime, device)
         if not reason:
-            session, reason = _open_on_cuda(onnxruntime, content, gpu(device))
+            session, reason = _open_on_cuda(onnxruntime, content, gpu(device), most_folded)
             if session is not None:
                 return session
         absent = [f"{name} is missing" for name in missing if name not in reason]
         reason = "; ".join([*filter(None, [reason]), *absent])
-    session = _open_on_cpu(onnxruntime, content)
+    session = _open_on_cpu(onnxruntime, content, most_folded)
     if session is not None and device not in ("auto", "cpu"):
         raise DeviceError(
             f"{device} was asked for, onnxruntime {onnxruntime.__version__} loaded "
@@ -85,12 +89,14 @@ def gpu(device: str) -> int:
     return int(device.partition(":")[2] or 0)
 
 
-def _options(onnxruntime: Any) -> Any:  # noqa: ANN401 - as above
+def _options(onnxruntime: Any, most_folded: int | None = None) -> Any:  # noqa: ANN401 - as above
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPINNING))
+    if most_folded is not None:
+        options.add_session_config_entry(FOLDING, str(most_folded))
     return options
 
 
@@ -104,22 +110,52 @@ def threads() -> int:
     return max(1, min(cores, MOST_THREADS))
 
 
-def _open_on_cpu(onnxruntime: Any, content: bytes) -> Any | None:  # noqa: ANN401 - as above
+def _open_on_cpu(onnxruntime: Any, content: bytes, most_folded: int | None) -> Any | None:  # noqa: ANN401 - as above
     try:
-        return onnxruntime.InferenceSession(
-            content, _options(onnxruntime), providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        return _cpu_session(onnxruntime, content, most_folded)
     except Exception:  # noqa: BLE001 - onnxruntime's errors have no common root
         return None
 
 
-def _open_on_cuda(onnxruntime: Any, content: bytes, number: int) -> tuple[Any | None, str]:  # noqa: ANN401 - as above
+def _cpu_session(onnxruntime: Any, content: bytes, most_folded: int | None) -> Any:  # noqa: ANN401 - as above
+    options = _options(onnxruntime, most_folded)
+    return onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
+
+
+def reading_error(content: bytes, most_folded: int | None = None) -> str:
+    """Say why onnxruntime, which is named with its version, cannot read a graph."""
+    import onnxruntime
+
+    reason = "nothing"
+    try:
+        _cpu_session(onnxruntime, content, most_folded)
+    except Exception as error:  # noqa: BLE001 - as above
+        reason = str(error)
+    name = f"onnxruntime {onnxruntime.__version__}"
+    limit = re.search(r"till (opset) (\d+)|max supported (IR version): (\d+)", reason)
+    if limit is not None:
+        what, most = filter(None, limit.groups())
+        return f"{name} reads {what} up to {most}"
+    # It starts with a code and, for some errors, the place in onnxruntime's source.
+    reason = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", reason)
+    reason = re.sub(r"^\S*/\S+:\d+ .*?\) (?=[A-Z])", "", reason)
+    return f"{name} says: {first_line(RuntimeError(reason))[:200].rstrip('.')}"
+
+
+def _open_on_cuda(
+    onnxruntime: Any,  # noqa: ANN401 - as above
+    content: bytes,
+    number: int,
+    most_folded: int | None,
+) -> tuple[Any | None, str]:
     """Return a session whose layers run on a GPU, or None and the reason.
 
     onnxruntime falls back to the CPU silently in many ways, so its assignment is checked. Nodes
     that compute shapes belong on the CPU: `session.disable_cpu_ep_fallback` would refuse them.
     """
-    options = _options(onnxruntime)
+    options = _options(onnxruntime, most_folded)
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     settings = {
         "device_id": str(number),
