@@ -33,9 +33,12 @@ class ImageFormat:
         graph = made.graph
         if self._steps_in():
             for port in graph.input:
-                self._convert(graph, port, True)
-            for port in graph.output:
-                self._convert(graph, port, False)
+                self._convert(graph, port, self._steps_in(), takes=True)
+        clipped = any(node.op_type == "Clip" and "image" in node.output for node in graph.node)
+        for port in graph.output:
+            steps = self._steps_out(clipped=clipped)
+            if steps:
+                self._convert(graph, port, steps, takes=False)
         if self.options.batch_size is not None:
             for port in (*graph.input, *graph.output):
                 port.type.tensor_type.shape.dim[0].dim_value = self.options.batch_size
@@ -62,17 +65,21 @@ class ImageFormat:
             steps += [("Cast", (), {"to": TensorProto.FLOAT}), ("Div", (255,), {})]
         return steps
 
-    def _steps_out(self) -> list[Step]:
-        """Return the steps from the model's images to the file's."""
-        steps: list[Step] = []
-        if self.options.image == "uint8":
-            steps += [("Clip", (0, 1), {}), ("Mul", (255,), {}), ("Round", (), {})]
+    def _steps_out(self, *, clipped: bool) -> list[Step]:
+        """Return the steps from the model's images, which may be clipped, to the file's."""
+        levels = self.options.image == "uint8"
+        # onnxruntime's Tanh reaches -1.0000002, its Sigmoid 1.0000001: the file promises 0..1.
+        steps: list[Step] = [] if clipped and not levels else [("Clip", (0, 1), {})]
+        if levels:
+            steps += [("Mul", (255,), {}), ("Round", (), {})]
             steps += [("Cast", (), {"to": TensorProto.UINT8})]
         if self.options.layout == "nhwc":
             steps += [("Transpose", (), {"perm": LAST})]
         return steps
 
-    def _convert(self, graph: onnx.GraphProto, port: onnx.ValueInfoProto, takes: bool) -> None:
+    def _convert(
+        self, graph: onnx.GraphProto, port: onnx.ValueInfoProto, steps: list[Step], *, takes: bool
+    ) -> None:
         """Put nodes between a port's images and the model's."""
         if port.name != "image":
             return
@@ -80,10 +87,10 @@ class ImageFormat:
             for names in (node.input, node.output):
                 names[:] = [INSIDE if name == "image" else name for name in names]
         if takes:
-            for position, node in enumerate(_chain(graph, "image", self._steps_in(), INSIDE)):
+            for position, node in enumerate(_chain(graph, "image", steps, INSIDE)):
                 graph.node.insert(position, node)
         else:
-            graph.node.extend(_chain(graph, INSIDE, self._steps_out(), "image"))
+            graph.node.extend(_chain(graph, INSIDE, steps, "image"))
         self._describe(port)
 
     def _describe(self, port: onnx.ValueInfoProto) -> None:

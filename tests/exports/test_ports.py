@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 import gtk
@@ -15,8 +18,10 @@ from gtk.core.values.errors import PluginError
 from gtk.core.values.image import Image
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
+from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, load_parts
 from gtk.exports.onnx import Exported
+from gtk.exports.options import ExportOptions
 from gtk.exports.runtime import load_part
 from gtk.exports.snippet import javascript_snippet, python_snippet
 
@@ -107,3 +112,30 @@ def test_other_numbers_are_described(scorer: Exported, small_run: gtk.Run) -> No
     assert '"rows": np.zeros((3, 3), np.float32),  # yours' in text
     assert gtk_command(["inspect", "scorer.onnx"]) == 0
     assert gtk_command(["bench", str(small_run.path), "--batch-size", "1"]) == 0
+
+
+@pytest.mark.parametrize("operator", ["Tanh", "Sigmoid", "Identity", "Clip"])
+@pytest.mark.parametrize("options", [{}, {"layout": "nhwc"}, {"batch_size": 1000}], ids=str)
+def test_images_are_in_their_range_whatever_makes_them(
+    operator: str, options: dict[str, Any]
+) -> None:
+    """onnxruntime's Tanh reaches -1.0000002, its Sigmoid 1.0000001."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1, 4, 4])
+        for name in ("z", "image")
+    ]
+    one = numpy_helper.from_array(np.float32(1), "one")
+    limits = ["one", "one"] if operator == "Clip" else []
+    nodes = [
+        helper.make_node(operator, ["z", *limits], ["image" if operator != "Tanh" else "made"]),
+        *([helper.make_node("Mul", ["made", "one"], ["image"])] if operator == "Tanh" else ()),
+    ]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:], [one])
+    opsets = [helper.make_opsetid("", 18)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    made = ImageFormat(ExportOptions(**options)).add(proto)
+    assert (made == proto) == (operator == "Clip" and not options)
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    noise = np.linspace(-30, 30, 1000 * 16, dtype=np.float32).reshape(-1, 1, 4, 4)
+    (found,) = session.run(None, {"z": noise})
+    assert 0 <= found.min() <= found.max() <= 1
