@@ -1,6 +1,10 @@
 """What exported files, and the parts that a run can export, are made of. Files need no torch."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,10 +12,26 @@ from typing import TYPE_CHECKING, Any
 from gtk.core.values.errors import UserError, WorkFailed
 from gtk.core.values.ordinary_file import read_ordinary
 from gtk.exports.files import LARGEST_MANIFEST, digest_of, find_manifest
-from gtk.exports.runtime import ExportFileError, GraphFacts, Part, scan
+from gtk.exports.runtime import ExportFileError, GraphFacts, scan
+from gtk.exports.runtime.graph_digest import is_as_proven
+from gtk.exports.runtime.graph_file import read, walk
+from gtk.exports.runtime.manifest_checks import read_manifest
 
 if TYPE_CHECKING:
     from gtk.exports.loaded_part import LoadedModel
+
+
+#: What the process runs that opens a file, and its exit code where it cannot.
+REFUSED = 3
+OPENING = f"""
+import sys
+from gtk.exports.runtime import ExportFileError, load_part
+try:
+    load_part(sys.argv[1], device="cpu")
+except ExportFileError as error:
+    print(error)
+    sys.exit({REFUSED})
+"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,7 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
 
     Raises:
         UserError: the file cannot be read, is not an ONNX file, or was not exported by gtk.
+        WorkFailed: onnxruntime crashes, in a separate process.
     """
     found = _inspect_file(path)
     # An export may have replaced both between two looks.
@@ -68,14 +89,47 @@ def inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
 
 def _inspect_file(path: Path) -> tuple[InspectedPart, Sidecar]:
     try:
-        part = Part(path, device="cpu")
+        content = read(path)
+        found = walk(content, str(path))
+        manifest = read_manifest(found.metadata, path)
         sha256 = digest_of(path)
     except ExportFileError as error:
         raise UserError(str(error)) from error
     except OSError as error:  # it vanished after it was opened
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    inspected = InspectedPart(part.contract, part.size, sha256, part.facts, part.proven)
+    _open_apart(path)
+    proven = is_as_proven(content, manifest)
+    inspected = InspectedPart(manifest, len(content), sha256, found.facts(), proven)
     return inspected, _compare(path, inspected)
+
+
+def _open_apart(path: Path) -> None:
+    """Open a file in a separate process, which a malicious file may crash.
+
+    Raises:
+        UserError: onnxruntime cannot read the file, or its graph does not fit its manifest.
+        WorkFailed: the process crashed.
+    """
+    # -P: a module in the current folder is not imported.
+    result = subprocess.run(  # noqa: S603 - a file is an argument here, not a command
+        [sys.executable, "-P", "-c", OPENING, path],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
+    )
+    if result.returncode == REFUSED:
+        raise UserError(result.stdout.strip())
+    if result.returncode:
+        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        code = -result.returncode
+        cause = signal.Signals(code).name if code in [*signal.Signals] else said[-1]
+        raise WorkFailed(
+            f"onnxruntime crashed ({cause}) while it opened {path}, in a separate process: the "
+            "file is damaged or malicious"
+        )
 
 
 def inspect_part(loaded: "LoadedModel", name: str) -> InspectedPart:

@@ -16,7 +16,7 @@ from onnx import helper
 import gtk
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.core.values.errors import WorkFailed
-from gtk.exports import onnx as exporter
+from gtk.exports import inspection, onnx as exporter
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.plugins.vae.model import VariationalAutoencoder
 
@@ -123,6 +123,37 @@ def test_a_file_needs_neither_torch_nor_onnx(exported: Path) -> None:
     command = [sys.executable, "-c", code, "inspect", str(exported)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "decoder: z, label -> image" in result.stdout
+
+
+def test_a_file_that_kills_its_process_is_one_line(
+    exported: Path, gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = "import os; os.kill(os.getpid(), 8)"  # as a division by 0 does
+    monkeypatch.setattr(inspection, "OPENING", opening)
+    result = gtk_command("inspect", exported)
+    assert (result.code, result.out) == (1, "")
+    assert f"onnxruntime crashed (SIGFPE) while it opened {exported}, in a sep" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_no_file_is_opened_in_this_process(
+    exported: Path, gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("onnxruntime.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert gtk_command("inspect", exported).code == 0
+
+
+def test_what_onnxruntime_says_of_a_file_is_told(
+    exported: Path, gtk_command: Command, tmp_path: Path
+) -> None:
+    proto = onnx.load(exported)
+    proto.graph.node[0].input[0] = "nothing \u00e4"
+    onnx.save(proto, tmp_path / "bad.onnx")
+    result = gtk_command("inspect", tmp_path / "bad.onnx")
+    assert result.code == 2
+    assert "bad.onnx is not an ONNX file that onnxruntime can read: it has opset 18" in result.err
+    assert "nothing \u00e4" in result.err
 
 
 def test_a_file_alone_says_so(exported: Path, gtk_command: Command, tmp_path: Path) -> None:
