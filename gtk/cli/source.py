@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,8 +210,24 @@ class FileSource(Source):
 
 
 def is_exported(reference: str) -> bool:
-    """Say whether a reference names an exported file, not a run."""
-    return reference.lower().endswith(".onnx")
+    """Say whether a reference names an exported file, not a run.
+
+    Raises:
+        UserError: it can be neither: another file, or a run without torch to open it.
+    """
+    if reference.lower().endswith(".onnx"):
+        return True
+    if Path(reference).is_file():
+        raise UserError(
+            f"{reference} is a file and not a run. If it is an exported file, let its name end in "
+            ".onnx."
+        )
+    if find_spec("torch") is None:
+        raise UserError(
+            f"{reference} would be a run, which needs torch, which is not installed here; the name "
+            "of an exported file ends in .onnx"
+        )
+    return False
 
 
 def check_file_options(reference: str, **given: str | None) -> None:

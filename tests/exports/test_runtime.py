@@ -510,6 +510,28 @@ def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) 
     assert "which is not installed here" in result.stderr
 
 
+@pytest.mark.parametrize("each_form", ["package"], indirect=True)  # uses neither form itself
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits.bin", "digits.bin is a file and not a run. If it is an exported file, let its n"),
+        ("digits", "digits would be a run, which needs torch, which is not installed here; the n"),
+    ],
+)
+@pytest.mark.parametrize("command", ["sample NAME --out a.png", "inspect NAME", "bench NAME"])
+def test_a_file_without_its_ending_is_told_how_to_be_named(
+    exported: Path, name: str, message: str, command: str
+) -> None:
+    Path("digits.bin").write_bytes(exported.read_bytes())
+    result = subprocess.run(
+        [sys.executable, "-c", BLOCKED, *command.replace("NAME", name).split()],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"gtk: error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("labels", [b"12", {1, 2}, frozenset({1}), {"roof": 1}, "12", 3], ids=str)
 def test_labels_in_no_order_are_refused(exported: Path, labels: Any) -> None:
     with pytest.raises(RequestError, match="labels must be a list with a label for each image"):
