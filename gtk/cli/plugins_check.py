@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from gtk.cli.config_options import click_option
 from gtk.cli.console import make_console, print_json, print_line
 from gtk.cli.options import json_option
 from gtk.core.registry.discovery import find
-from gtk.core.registry.installed import DATASET, KINDS, Kind, installed
+from gtk.core.registry.installed import DATASET, KINDS, LOSS, Kind, installed
 from gtk.core.registry.options import Option, make_config, options_of
 from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.unknown_plugin import unknown_plugin
@@ -47,8 +48,8 @@ COLORS = {"passed": "green", "skipped": "yellow", "expected": "yellow", "failed"
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="One of the plugin's own options, where its default does not fit the images it is tried "
-    "with; can be repeated.",
+    help="One of the plugin's own options, or of the model that a loss is tried with, where its "
+    "default does not fit the images it is tried with; can be repeated.",
 )
 @json_option()
 def plugins_check(
@@ -134,7 +135,7 @@ def _origin(kind: Kind[Any], name: str) -> str:
 
 
 def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Read NAME=VALUE texts as values of the plugin's own options.
+    """Read NAME=VALUE texts as values of the plugin's options, or of the model that a loss is for.
 
     Raises:
         InvalidValue: a text is something else, a name is given twice, or a value is impossible.
@@ -143,8 +144,16 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
     """
     if not texts:
         return {}
-    config, where = find(kind, name).spec.config, f"{kind.name} {name!r}"
-    known = {option.field: option for option in options_of({kind.name: config})}
+    plugin, where = find(kind, name), f"{kind.name} {name!r}"
+    configs = {kind.name: plugin.spec.config}
+    if kind is LOSS:
+        from gtk.testing.loss_case import candidates  # which imports torch
+
+        for model in islice(candidates(plugin), 1):
+            configs["model"] = model.spec.config
+    options = {table: options_of({table: config}) for table, config in configs.items()}
+    # A name that both have means the loss's own option.
+    known = {option.field: option for table in reversed(options) for option in options[table]}
     if not known:
         raise InvalidValue(f"{where} has no options: leave --option out")
     values: dict[str, Any] = {}
@@ -158,7 +167,9 @@ def _parse_options(kind: Kind[Any], name: str, texts: Sequence[str]) -> dict[str
         if field in values:
             raise InvalidValue(f"--option gives {field} twice")
         values[field] = _parse_value(known[field], value)
-    make_config(config, values, where)  # to find a mistake before the checks
+    for table, config in configs.items():  # to find a mistake before the checks
+        own = {field: value for field, value in values.items() if known[field].table == table}
+        make_config(config, own, where if table == kind.name else f"the model of {where}")
     return values
 
 

@@ -1,16 +1,20 @@
 """A loss under test with a small model that it is for."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from gtk.core.models.build import build
-from gtk.core.registry.discovery import find
-from gtk.core.registry.installed import MODEL, Installed, installed
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import LOSS, MODEL, Installed, installed
+from gtk.core.registry.spec import LossSpec, ModelSpec
 from gtk.core.settings.choice import Choice, Settings
+from gtk.core.settings.plugin_lookup import model_default
 from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.errors import GtkError
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen
-from gtk.testing.replayed_step import ReplayedStep, step_batch
+from gtk.testing.replayed_step import TOTAL_STEPS, ReplayedStep, step_batch
 
 #: Options that keep gtk's own models small; other models keep their defaults.
 SMALL: dict[str, dict[str, Any]] = {
@@ -42,46 +46,78 @@ def new_replayed_step(specimen: Specimen) -> ReplayedStep:
 
 
 def loss_settings(specimen: Specimen) -> tuple[Settings, Dataset]:
-    """Return a training of a model that the loss is for, chosen once for all checks.
-
-    Models of the loss's own package come first, then those of gtk, then all others.
-    """
+    """Return a training of a model that the loss is for, chosen once for all checks."""
     return specimen.once("settings", lambda: _choose(specimen))
 
 
-def _choose(specimen: Specimen) -> tuple[Settings, Dataset]:
-    requires: Any = specimen.plugin.spec.resolve().requires
-    own = specimen.plugin.installed.package
-    # Conditional models (cvae, cgan) come first, since they test more.
-    models = sorted(
+def candidates(loss: Plugin[LossSpec]) -> Iterator[Plugin[ModelSpec]]:
+    """Yield the models that are tried with a loss, in this order.
+
+    They are those of the loss's own package whose specs name it. Without any, all installed ones:
+    of the own package, of gtk, then others, which are imported only if they are needed. Conditional
+    ones (cvae, cgan) come first, since they test more.
+    """
+    own = loss.installed.package
+    items = sorted(
         installed(MODEL),
         key=lambda item: (item.package != own, item.package != OURS, item.name[0] != "c"),
     )
-    for item in models:
+    models = _usable(item for item in items if item.package == own)
+    naming = [model for model in models if _names(model, loss)]
+    yield from naming or _usable(items)
+
+
+def _names(model: Plugin[ModelSpec], loss: Plugin[LossSpec]) -> bool:
+    """Return whether a model's spec names the loss."""
+    try:
+        return model_default(LOSS, model).installed == loss.installed
+    except GtkError:  # which the checks of that model report
+        return False
+
+
+def _usable(items: Iterable[Installed]) -> Iterator[Plugin[ModelSpec]]:
+    """Yield these models without broken ones, which may be of another package."""
+    for item in items:
+        with suppress(GtkError):
+            yield find(MODEL, f"{item.package}/{item.name}")
+
+
+def _choose(specimen: Specimen) -> tuple[Settings, Dataset]:
+    """Return a training of the first candidate that the loss takes: `Loss.check` may refuse it."""
+    requires: Any = specimen.plugin.spec.resolve().requires
+    refused = ""
+    for model in candidates(specimen.plugin):
         try:
-            target: Any = find(MODEL, f"{item.package}/{item.name}").spec.resolve()
-        except GtkError:  # a broken plugin of another package
-            continue
-        if not issubclass(target, requires):
-            continue
-        settings = settled(specimen, item)
-        dataset = load_dataset(settings)
-        try:
-            build(settings, dataset.spec)
-        except InvalidValue as error:
-            raise CheckFailed(f"gtk refuses it with model {item.name!r}: {error}") from error
-        return settings, dataset
+            target: Any = model.spec.resolve()
+            if not issubclass(target, requires):
+                continue
+            settings = settled(specimen, model.installed)
+            dataset = load_dataset(settings)
+            built, loss = build(settings, dataset.spec)
+            loss.check(built, TOTAL_STEPS)
+        except GtkError as error:
+            refused = refused or f"gtk refuses it with model {model.spec.name!r}: {error}"
+        else:
+            return settings, dataset
+    if refused:
+        raise CheckFailed(refused)
     remedy = "install one beside it, best in the same package"
     raise CheckSkipped(f"no installed model is a {requires.__name__}: {remedy}")
 
 
 def settled(specimen: Specimen, model: Installed, conditioner: str | None = None) -> Settings:
-    """Settle a training of a model with the loss, small where the model is gtk's own."""
+    """Settle a training of a model with the loss, small where the model is gtk's own.
+
+    Options of the specimen that the loss does not have are the model's.
+    """
     name = f"{model.package}/{model.name}"
     choice = Choice.by_name(name, specimen.data, conditioner, specimen.name)
     tables = {table: dict(values) for table, values in choice.presets.items()}
-    tables["loss"] |= specimen.options
     tables["train"] |= {"epochs": EPOCHS, "batch_size": 64}
     if model.package == OURS:
         tables["model"] |= SMALL[model.name]
+    fields = {(item.table, item.field) for item in choice.options}
+    for option, value in specimen.options.items():
+        loss_lacks_it = ("loss", option) not in fields and ("model", option) in fields
+        tables["model" if loss_lacks_it else "loss"][option] = value
     return choice.settle_tables(tables, None)

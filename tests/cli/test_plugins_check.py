@@ -111,6 +111,19 @@ def test_options_are_handed_on_as_values_of_their_types(
     assert seen == [{"latent_dim": 4, "hidden_dims": (32, 16), "network": "conv"}, {}]
 
 
+def test_options_of_a_loss_may_be_those_of_its_model(
+    gtk_command: Command, checks: list[Check]
+) -> None:
+    seen = []
+    checks.append(lambda specimen: seen.append(specimen.options))
+    checks[-1].__name__ = "check_options"
+    arguments = ["--option", "beta=2", "--option", "hidden_dims=32,16"]
+    assert gtk_command("plugins", "check", "elbo", *arguments).code == 0
+    assert seen == [{"beta": 2.0, "hidden_dims": (32, 16)}]
+    result = gtk_command("plugins", "check", "elbo", "--option", "latent_dim=0")
+    assert "the model of loss 'elbo': latent_dim must be at least 1" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
