@@ -69,9 +69,9 @@ class ModuleBuffers:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
+        self._seen: dict[str, Tensor] = {}
+        self._versions: list[int] = []
         self._kept: dict[str, Tensor] = {}
-        self._seen: dict[str, Tensor] = {}  # kept alive, so that no other gets the id of one
-        self._noted: dict[str, tuple[int, int]] = {}
         self.aside: dict[str, Tensor] = {}
         self.keep()
 
@@ -96,40 +96,42 @@ class ModuleBuffers:
         self.keep()
 
     def _changed(self) -> bool:
-        """Whether one of them was written since the last note of their versions."""
-        if self._versions() != self._noted:
+        """Whether one of them was written or assigned since it was noted."""
+        now = self._buffers()
+        if versions(now) != self._versions:
+            return True
+        if any(buffer is not self._seen.get(name) for name, buffer in now.items()):
             return True
         # torch's function for batch normalization does not mark what it writes. Its modules count
         # their passes, which is marked; of a module that does not, the values are compared.
-        named = dict(self._module.named_buffers(recurse=False))
-        if "running_mean" not in named or "num_batches_tracked" in named:
+        if "running_mean" not in now or "num_batches_tracked" in now:
             return False
-        return not all(torch.equal(named[name], value) for name, value in self._kept.items())
+        return not all(torch.equal(now[name], value) for name, value in self._kept.items())
 
-    def _versions(self) -> dict[str, tuple[int, int]]:
-        """Return which tensors they are, and how often each was written."""
-        return {
-            name: (id(buffer), buffer._version)  # noqa: SLF001
-            for name, buffer in self._module.named_buffers(recurse=False)
-        }
+    def _buffers(self) -> dict[str, Tensor]:
+        # named_buffers() takes several times as long, in each of a step's updates.
+        buffers = self._module._buffers  # noqa: SLF001
+        return {name: buffer for name, buffer in buffers.items() if buffer is not None}
 
     def _values(self) -> dict[str, Tensor]:
-        return {
-            name: buffer.detach().clone()
-            for name, buffer in self._module.named_buffers(recurse=False)
-        }
+        return {name: buffer.detach().clone() for name, buffer in self._buffers().items()}
 
     def _write(self, values: Mapping[str, Tensor]) -> None:
+        now = self._buffers()
         for name, value in values.items():
-            buffer: Tensor = getattr(self._module, name)
-            if buffer is self._seen.get(name):
+            if name in now and now[name] is self._seen.get(name):
                 # Not marked as written, since a graph that a later update needs may hold it: in
                 # train mode no gradient depends on the running statistics.
-                buffer.data.copy_(value)
+                now[name].data.copy_(value)
             else:  # the module has assigned a new tensor
                 setattr(self._module, name, value.clone())
         self._note()
 
     def _note(self) -> None:
-        self._seen = dict(self._module.named_buffers(recurse=False))
-        self._noted = self._versions()
+        self._seen = self._buffers()
+        self._versions = versions(self._seen)
+
+
+def versions(buffers: Mapping[str, Tensor]) -> list[int]:
+    """Return how often each was written; to compare values would wait for the device."""
+    return [buffer._version for buffer in buffers.values()]  # noqa: SLF001
