@@ -110,6 +110,8 @@ def test_a_range_reads_floats_32_bits_and_8(
 ) -> None:
     for number, value in enumerate(np.linspace(low, high, 6)):
         save(np.full((2, 3), value, dtype), root / f"{number}.tif")
+    if dtype is not np.uint8:
+        assert refusal(root).endswith(". range=LOW,HIGH reads such images")
     data = load_folder(root, range=(low, high))
     exact = np.linspace(0, 255, 6)
     assert np.abs(np.array(found(data)) - exact).max() <= (0 if dtype is np.float32 else 5)

@@ -16,7 +16,6 @@ from PIL import Image, UnidentifiedImageError
 
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.preprocessing import Fit
-from gtk.core.values.setting import setting
 from gtk.plugins.datasets import dicom
 from gtk.plugins.datasets.fitting import fit_image
 from gtk.plugins.datasets.levels import in_range
@@ -36,6 +35,8 @@ HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
 #: which are the same image in other sizes or from another place.
 PAGED = ("TIFF", "GIF", "PNG", "WEBP", "AVIF", "DCX", "FLI", "HEIF", "IM", "SPIDER")
 
+#: Reasons of images that are read if the user gives the range of their values.
+MEASURED = "has whole numbers of 32 bits", "has floating-point numbers"
 #: Pillow's own limit: a small file with more pixels may fill the memory.
 MOST_PIXELS = 89_478_485
 
@@ -306,12 +307,8 @@ def _check(path: Path, image: Image.Image, limits: tuple[float, ...]) -> None:
         return
     # Mode I is also 16-bit grey in a PGM, and in a PNG before Pillow 11.3.
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PPM", "PNG")):
-        what = "whole numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
-        raise BadImage(
-            path,
-            f"has {what} for pixels: save it with 8 or 16 bits, or give the values of black and "
-            f"white with {setting('range', example='LOW,HIGH')}",
-        )
+        what = MEASURED[image.mode == "F"]
+        raise BadImage(path, f"{what} for pixels: save it with 8 or 16 bits")
 
 
 def _orientation(image: Image.Image) -> int:

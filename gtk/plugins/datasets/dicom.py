@@ -102,12 +102,18 @@ def _page(values: NDArray[Any], found: Any, limits: tuple[float, ...]) -> Page: 
         levels, beyond = in_range(values, (low, high))
         if float(found.get("RescaleSlope") or 1) < 0:
             levels = 255 - levels
-        largest = float(values.max())
-        if high <= 255 or largest - low >= DARK * (high - low):
-            largest = None
+        largest = _dark(values, found, high)
     if kind == "MONOCHROME1":  # whose lowest value is white
         levels = 255 - levels
     return Page(Image.fromarray(levels), largest, bool(limits) and bool(beyond.any()))
+
+
+def _dark(values: NDArray[Any], found: Any, high: float) -> float | None:  # noqa: ANN401 - pydicom's
+    """Return the largest value as in `Page`; only where values are stored as they are meant."""
+    largest = float(values.max())
+    plain = not found.PixelRepresentation and not float(found.get("RescaleIntercept") or 0)
+    plain = plain and float(found.get("RescaleSlope") or 1) == 1
+    return largest if plain and high > 255 and largest < DARK * high else None
 
 
 def _stored_range(found: Any) -> tuple[float, float]:  # noqa: ANN401 - pydicom's

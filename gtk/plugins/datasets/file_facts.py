@@ -35,7 +35,7 @@ class FileFacts:
                 f"files of several pages or frames: {self._stacks}, of which {self._pages} pages "
                 f"after the first were not read: {setting('pages', 'all')} makes each an image"
             )
-        if self._dark:
+        if self._largest:  # some black images alone are black
             top = f"{self._largest:.15g}"
             yield (
                 f"images of more than 8 bits that use less than a quarter of their range, and so "

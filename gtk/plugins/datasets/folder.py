@@ -18,7 +18,7 @@ from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
-from gtk.plugins.datasets.decoding import decode, inspect, quiet_pillow
+from gtk.plugins.datasets.decoding import MEASURED, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.file_facts import FileFacts
 from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
 from gtk.plugins.datasets.labels import make_labels
@@ -166,6 +166,8 @@ def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
         )
         if bad[name].startswith(FOLLOWABLE):
             remedy += f". {setting('follow_links', value=True)} follows such links"
+        if bad[name].startswith(MEASURED):
+            remedy += f". {setting('range', example='LOW,HIGH')} reads such images"
         raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
     if len(left) < 2:
         what = "testing" if left == {False} else "training"
