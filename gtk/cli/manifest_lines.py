@@ -133,9 +133,22 @@ def _parity(parity: Mapping[str, Any]) -> list[str]:
             f"{name} is at most {largest:.2g} from PyTorch's (batches of {', '.join(sizes)}; "
             f"tolerance {parity['tolerance']:.2g}){pixels}"
         )
+    lines += float16_lines(parity)
     if parity.get("margin") is not None:
         lines.append(undecided_rows(parity))
     return lines
+
+
+def float16_lines(parity: Mapping[str, Any]) -> list[str]:
+    """Say how far each output is from PyTorch's in float16 arithmetic, where the file has it."""
+    if "float16" not in parity:
+        return []
+    rows, differences = parity["float16"]["rows"], parity["float16"]["differences"]
+    return [
+        f"in float16 arithmetic {name} is at most {found['largest']:.2g} from PyTorch's "
+        f"({rows:,} rows)"
+        for name, found in differences.items()
+    ]
 
 
 def undecided_rows(parity: Mapping[str, Any]) -> str:

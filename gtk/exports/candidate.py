@@ -8,6 +8,13 @@ import onnx
 from numpy.typing import NDArray
 
 from gtk.core.values.errors import UserError, WorkFailed
+from gtk.exports.float16_arithmetic import (
+    REFERENCE_ROWS,
+    OnnxReference,
+    is_slow,
+    rounded,
+    rows_to_compare,
+)
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import OPSETS, USE_OPSETS, ExportOptions
@@ -21,11 +28,14 @@ class Candidate:
     Attributes:
         session: an onnxruntime session on the file's graph.
         unrounded: where the file gives 8-bit images, a session on the graph before they are
-            rounded, which takes and gives float32 images (B, C, H, W).
+            rounded, which takes and gives float32 images (B, C, H, W); None where there is none.
+        float16: the same file in float16 arithmetic, and how many rows of it to compare, in one
+            way or in several; empty where the file has no such arithmetic.
     """
 
     session: Any
     unrounded: Any | None = None
+    float16: "Sequence[tuple[Candidate, int]]" = ()
 
     def run(
         self, subject: LoadedPart, options: ExportOptions, inputs: Sequence[NDArray[Any]]
@@ -71,7 +81,19 @@ def open_candidate(
                 f"{reading_error(content)}"
             )
         sessions.append(session)
-    return Candidate(*sessions)
+    float16 = in_float16(proto) if options.precision == "fp16" else []
+    return Candidate(sessions[0], sessions[1] if gives_levels else None, float16)
+
+
+def in_float16(proto: onnx.ModelProto) -> list[tuple[Candidate, int]]:
+    """Return a file in float16 arithmetic, and how many rows to compare.
+
+    onnxruntime computes many rows, with rounding nodes; onnx's own implementation checks a few.
+    """
+    ways = [(Candidate(open_session(rounded(proto).SerializeToString())), rows_to_compare(proto))]
+    if not is_slow(proto):
+        ways.append((Candidate(OnnxReference(proto)), REFERENCE_ROWS))
+    return ways
 
 
 def _run(subject: LoadedPart, session: Any, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:  # noqa: ANN401 - onnxruntime publishes no types

@@ -14,7 +14,7 @@ from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
-from gtk.exports.parity import Difference, Parity
+from gtk.exports.parity import Difference, Float16Parity, Parity
 from gtk.exports.runtime.graph_digest import graph_digest
 from gtk.exports.runtime.manifest_checks import DIGEST_KEY, METADATA_KEY, SCHEMA
 
@@ -75,6 +75,7 @@ def describe(
                 output: {str(size): _figures(found) for size, found in sizes.items()}
                 for output, sizes in parity.differences.items()
             },
+            **_float16(parity.float16),
         },
     }
 
@@ -125,6 +126,15 @@ def _preprocessing(run: Run) -> dict[str, Any]:
     """Describe how the data set made images of files, where it says so."""
     found = Preprocessing.of(run.settings.configs["data"])
     return {} if found is None else {"preprocessing": found.manifest()}
+
+
+def _float16(parity: Float16Parity | None) -> dict[str, Any]:
+    """Return the entry of a proof in float16 arithmetic, none where the file has none."""
+    if parity is None:
+        return {}
+    differences = {output: _figures(found) for output, found in parity.differences.items()}
+    rows = {"rows": parity.rows, "reference_rows": parity.reference_rows}
+    return {"float16": {**rows, "differences": differences}}
 
 
 def _figures(found: Difference) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Parity:
         compared: the number of rows compared.
         undecided: the number of rows left out: the two best candidates of a choice were too close.
         margin: how far apart these have to be, None where the part has no margin.
+        float16: the result in float16 arithmetic, None for a file without such arithmetic.
     """
 
     tolerance: float
@@ -58,11 +59,13 @@ class Parity:
     compared: int
     undecided: int = 0
     margin: float | None = None
+    float16: "Float16Parity | None" = None
 
     @property
     def largest(self) -> float:
         """The largest difference of all."""
-        return max(found.largest for found in self.outputs.values())
+        float16 = {} if self.float16 is None else self.float16.differences
+        return max(found.largest for found in (*self.outputs.values(), *float16.values()))
 
     @property
     def outputs(self) -> dict[str, Difference]:
@@ -74,6 +77,29 @@ class Parity:
         }
 
 
+@dataclass(frozen=True)
+class Float16Parity:
+    """The result of comparing a file in float16 arithmetic with PyTorch in float32.
+
+    Attributes:
+        rows: the number of rows compared.
+        reference_rows: how many of these onnx's own reference implementation computed, too.
+        differences: the larger ones by output.
+    """
+
+    rows: int
+    reference_rows: int
+    differences: dict[str, Difference]
+
+
+def nearest_unrounded(levels: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
+    """Return values that round to these 8-bit levels, each as near to PyTorch's as can be."""
+    lowest = np.where(levels == 0, -np.inf, (levels - 0.5) / 255)
+    highest = np.where(levels == 255, np.inf, (levels + 0.5) / 255)
+    nearest: NDArray[Any] = np.clip(expected, lowest, highest)
+    return nearest
+
+
 def measure(
     name: str,
     found: NDArray[Any],
@@ -81,6 +107,7 @@ def measure(
     expected: NDArray[Any],
     clear: NDArray[np.bool_],
     tolerance: float,
+    arithmetic: str = "",
 ) -> Difference | None:
     """Return how an output of a batch differs from PyTorch's, None where no row is compared.
 
@@ -91,11 +118,12 @@ def measure(
         expected: PyTorch's.
         clear: which rows are compared, (B,); all shapes are.
         tolerance: of floats; codes have to be equal.
+        arithmetic: of the file, for messages; by default that of a batch in onnxruntime.
 
     Raises:
         ExportMismatch: shapes differ, or values by more than the tolerance.
     """
-    where, given = f"at batch {len(expected)}", f"{name} of the exported file"
+    where, given = arithmetic or f"at batch {len(expected)}", f"{name} of the exported file"
     for output in (found, unrounded):
         if output.shape != expected.shape:
             raise ExportMismatch(

@@ -1,16 +1,26 @@
 """Prove that an exported file computes what the run computes in PyTorch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.condition import NONE, ConditionSpec
-from gtk.core.values.errors import ExportMismatch
+from gtk.core.values.errors import ExportMismatch, WorkFailed
+from gtk.core.values.setting import setting
 from gtk.exports.candidate import Candidate
+from gtk.exports.float16_arithmetic import OnnxReference
 from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
-from gtk.exports.parity import Difference, Parity, as_levels, measure
+from gtk.exports.parity import (
+    Difference,
+    Float16Parity,
+    Parity,
+    as_levels,
+    measure,
+    nearest_unrounded,
+)
 from gtk.exports.reference import decided, expected
 
 #: Batch sizes that are compared: a graph that fixed its example's size fails on another.
@@ -55,6 +65,8 @@ def compare(subject: LoadedPart, candidate: Candidate, options: ExportOptions) -
                 where = f"none of {proof.rows - start} rows with {with_kind}: in all"
                 needed = "One is needed of each condition"
                 raise _undecided(subject, options, where, needed)
+    for item, rows in candidate.float16:
+        proof.compare_in_float16(item, rows)
     return proof.parity()
 
 
@@ -76,12 +88,49 @@ class Proof:
         self._candidate = candidate
         self._options = options
         self._differences: dict[str, dict[int, Difference]] = {name: {} for name in subject.outputs}
+        self._float16: dict[str, Difference] = {}
+        self._float16_rows: list[int] = []
 
     def compare_batch(self, size: int, only: int | None = None) -> bool:
         """Draw a batch as `example_batch` does, compare it, and return whether a row was clear."""
-        subject, options = self._subject, self._options
-        inputs = example_batch(subject, options, size, self.rows, only)
+        subject = self._subject
+        inputs = example_batch(subject, self._options, size, self.rows, only)
         kinds = _kinds(subject.condition, size, self.rows, only)
+        clear, found = self._measured(self._candidate, inputs)
+        for name, difference in found.items():
+            sizes = self._differences[name]
+            sizes[size] = sizes[size].joined(difference) if size in sizes else difference
+        self.left_out.difference_update(kinds[clear].tolist())
+        self.rows, self.compared = self.rows + size, self.compared + int(clear.sum())
+        return bool(clear.any())
+
+    def compare_in_float16(self, candidate: Candidate, rows: int) -> None:
+        """Compare so many rows in float16 arithmetic, other ones than those of the batches."""
+        size, compared = self._options.batch_size or min(rows, BATCH_SIZES[-1]), 0
+        for first in range(0, rows, size):
+            inputs = example_batch(self._subject, self._options, size, self.rows + first)
+            try:
+                clear, found = self._measured(candidate, inputs, "in float16 arithmetic")
+            except ExportMismatch as error:
+                remedy = setting("precision", "fp32")
+                raise ExportMismatch(
+                    f"{error}. Numbers in float16 have 11 bits and end at 65,504: use {remedy}"
+                ) from error
+            except WorkFailed:
+                if isinstance(candidate.session, OnnxReference):  # it lacks an operator
+                    return
+                raise
+            compared += int(clear.sum())
+            for name, difference in found.items():
+                known = self._float16.get(name)
+                self._float16[name] = difference if known is None else known.joined(difference)
+        self._float16_rows.append(compared)
+
+    def _measured(
+        self, candidate: Candidate, inputs: Sequence[NDArray[Any]], arithmetic: str = ""
+    ) -> tuple[NDArray[np.bool_], dict[str, Difference]]:
+        """Return which rows are compared, and by output how far a candidate is from PyTorch."""
+        subject, options = self._subject, self._options
         wanted = expected(subject, inputs)
         if options.image == "float":  # the file clips its images, as gtk sample does
             wanted = [
@@ -89,23 +138,29 @@ class Proof:
                 for name, rows in zip(subject.outputs, wanted, strict=True)
             ]
         clear = decided(subject, inputs, options.margin)
-        found, unrounded = self._candidate.run(subject, options, inputs)
+        found, unrounded = candidate.run(subject, options, inputs)
+        differences = {}
         for name, mine, exact, theirs in zip(
             subject.outputs, found, unrounded, wanted, strict=True
         ):
-            difference = measure(name, mine, exact, theirs, clear, options.allowed)
+            known = exact.dtype != np.uint8 or exact.shape != theirs.shape
+            values = exact if known else nearest_unrounded(exact, theirs)
+            difference = measure(name, mine, values, theirs, clear, options.allowed, arithmetic)
             if difference is not None:
-                sizes = self._differences[name]
-                sizes[size] = sizes[size].joined(difference) if size in sizes else difference
-        self.left_out.difference_update(kinds[clear].tolist())
-        self.rows, self.compared = self.rows + size, self.compared + int(clear.sum())
-        return bool(clear.any())
+                differences[name] = difference
+        return clear, differences
 
     def parity(self) -> Parity:
         """Return the result."""
         margin = None if self._subject.part.margin is None else self._options.margin
         undecided = self.rows - self.compared
-        return Parity(self._options.allowed, self._differences, self.compared, undecided, margin)
+        float16 = None
+        if self._float16_rows:
+            rows, *checked = self._float16_rows
+            float16 = Float16Parity(rows, sum(checked), self._float16)
+        return Parity(
+            self._options.allowed, self._differences, self.compared, undecided, margin, float16
+        )
 
 
 def batch_sizes(subject: LoadedPart, options: ExportOptions) -> list[int]:

@@ -125,10 +125,13 @@ def _check_origin(manifest: dict[str, Any]) -> None:
 
 def _check_parity(parity: dict[str, Any]) -> None:
     # Files of earlier versions left nothing out.
+    none = {"rows": 0, "reference_rows": 0, "differences": {}}
+    float16 = parity.get("float16", none)  # of files in float16 only
     counts = [parity.get("compared", 0), parity.get("undecided", 0)]
+    counts += [float16["rows"], float16["reference_rows"]]
     _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "a count of rows is not valid")
     numbers = [parity["tolerance"], 0 if parity.get("margin") is None else parity["margin"]]
-    for sizes in parity["differences"].values():
+    for sizes in (*parity["differences"].values(), float16["differences"]):
         for found in sizes.values():
             _demand({"largest", "mean", "values"} <= found.keys(), "a difference lacks figures")
             numbers += found.values()
