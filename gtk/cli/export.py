@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from gtk.cli.console import make_console, print_json, print_text
-from gtk.cli.manifest_lines import undecided_rows
+from gtk.cli.manifest_lines import float16_lines, undecided_rows
 from gtk.cli.options import (
     Decorator,
     checkpoint_option,
@@ -19,6 +20,7 @@ from gtk.cli.options import (
 from gtk.cli.progress_bar import work_shown
 from gtk.core.storage.command import sample_condition
 from gtk.core.storage.run import Run
+from gtk.core.values.errors import InvalidValue
 from gtk.exports.options import OPSETS, TOLERANCES, Layout, Pixels, Precision
 from gtk.exports.snippet import javascript_snippet, python_snippet
 
@@ -92,6 +94,7 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
     help="Images that the file makes at once: any number, or always N.",
 )
 @click.option(
+    "--tolerance",
     "--atol",
     "tolerance",
     type=float,
@@ -99,6 +102,13 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
     help="The largest difference allowed from PyTorch.  [default: "
     + ", ".join(f"{value:g} for {name}" for name, value in TOLERANCES.items())
     + "]",
+)
+@click.option(
+    "--prove",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Prove this file, which the run was exported to and another tool has changed, a quantizer "
+    "for instance, and write it to --out with a manifest of its own.",
 )
 @click.option("--dry-run", is_flag=True, help="Do everything, proof included, but write no file.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -120,17 +130,24 @@ def export(
     gtk export latest --part encoder
 
     gtk export latest --part all --out exported --precision fp16
+
+    gtk export latest --prove quantized.onnx --out small.onnx
     """
     from gtk.core.storage.runs import find_run
 
+    typed = click.get_current_context().get_parameter_source
+    defaults = {name for name in options if typed(name) is ParameterSource.DEFAULT}
+    given = {name: value for name, value in options.items() if name not in defaults}
     found = find_run(run, runs)
     from gtk.exports.onnx import export as export_one, export_all
 
     with work_shown():
         if part == "all":
-            exported = export_all(found, out, **options)
+            if "prove" in given:
+                raise InvalidValue("--prove takes one file: name its part, or leave --part out")
+            exported = export_all(found, out, **given)
         else:
-            exported = [export_one(found, out, part=part, **options)]
+            exported = [export_one(found, out, part=part, **given)]
     if as_json:
         for item in exported:
             print_json(_document(item))
@@ -172,6 +189,8 @@ def _print(console: "Console", item: "Exported") -> None:
     console.print(
         f"  tolerance {tolerance}, compared at batch {listed}{sizes[-1]}, in {item.seconds:.1f} s"
     )
+    for line in float16_lines(manifest["parity"]):
+        console.print(f"  {line}")
     if item.parity.margin is not None:
         console.print(f"  {undecided_rows(manifest['parity'])}")
     if not item.written:

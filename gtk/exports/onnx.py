@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+import onnx
+
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.argument import typed
-from gtk.core.values.errors import GtkError, PluginError, WorkFailed
+from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UserError, WorkFailed
 from gtk.core.values.memory import within_memory
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
 from gtk.core.values.user_path import user_path
-from gtk.exports.candidate import open_candidate
+from gtk.exports.candidate import Candidate, in_float16, open_candidate
+from gtk.exports.changed_file import ChangedFile, read_changed
 from gtk.exports.files import check_files, check_folder, contract_path, sha256, write_exports
 from gtk.exports.graph_checks import check_graph
 from gtk.exports.image_format import ImageFormat
@@ -24,6 +27,7 @@ from gtk.exports.options import ExportOptions, OptionValues
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
 from gtk.exports.proof import compare
+from gtk.exports.runtime.session import open_session
 from gtk.exports.translate import translate
 
 
@@ -80,6 +84,7 @@ def export(
     checkpoint: str | int | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
+    prove: str | Path | None = None,
     **options: Unpack[OptionValues],
 ) -> Exported:
     """Write a part of the run's model as ONNX, by default the one that makes images.
@@ -96,23 +101,35 @@ def export(
         checkpoint: as in `Run.load_model`.
         overwrite: replace the files if they exist.
         dry_run: do everything but write.
+        prove: a file that this run was exported to and that another tool has changed since, such as
+            a quantizer. It is compared instead of being made, and written to `out` with a manifest
+            of its own.
         options: the fields of `ExportOptions`: opset, precision, image, layout, batch_size,
-            tolerance.
+            tolerance. With `prove` only the tolerance: the file has the others.
 
     Raises:
         UserError: a file exists or cannot be written, the model has no such part, or an option is
-            outside what is possible.
+            outside what is possible; or the file to prove cannot be one of the part.
         ExportMismatch: the file does not compute what PyTorch computes; it is not written.
         WorkFailed: the part cannot be written as ONNX, or the disk is full.
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
+    file = None if prove is None else _file_to_prove(prove, out, options)
+    if file is not None:
+        part = file.manifest.get("part") if part is None else part
+        checkpoint = file.step(run) if checkpoint is None else checkpoint
     # The checkpoint is chosen once: a run that trains on may choose another later.
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
     subject = loaded.part(part)
     path = user_path(out, "out") if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite, follow=out is not None)
-    return _finish({path: prepare(loaded, subject, chosen)}, dry_run=dry_run)[0]
+    prepared = (
+        prepare(loaded, subject, chosen)
+        if file is None
+        else prove_anew(loaded, subject, file, chosen.tolerance)
+    )
+    return _finish({path: prepared}, dry_run=dry_run)[0]
 
 
 @typed
@@ -187,10 +204,51 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     proto = ImageFormat(options).add(graph)
     check_graph(proto, subject, options)
     candidate = open_candidate(subject, options, proto, graph)
+    return _proven(loaded, subject, options, proto, candidate, start)
+
+
+def prove_anew(
+    loaded: LoadedModel, subject: LoadedPart, file: ChangedFile, tolerance: float | None
+) -> Prepared:
+    """Prove that a file computes what a part computes in PyTorch, without writing it.
+
+    Raises:
+        UserError: its inputs or outputs are not those of the part, or onnxruntime cannot read it.
+        ExportMismatch: it does not compute what PyTorch computes.
+    """
+    start, options = time.perf_counter(), file.options(subject, tolerance)
+    session = open_session(file.proto.SerializeToString())
+    if session is None:
+        raise UserError(f"{file.path} is not an ONNX file that onnxruntime can read")
+    float16 = in_float16(file.proto) if options.precision == "fp16" else []
+    candidate = Candidate(session, float16=float16)
+    return _proven(loaded, subject, options, file.proto, candidate, start)
+
+
+def _proven(
+    loaded: LoadedModel,
+    subject: LoadedPart,
+    options: ExportOptions,
+    proto: onnx.ModelProto,
+    candidate: Candidate,
+    start: float,
+) -> Prepared:
+    """Prove a graph, and give it a manifest."""
     parity = compare(replace(subject, model=loaded.untouched), candidate, options)
     manifest = describe(loaded.run, loaded.step, subject, options, parity, proto)
     content = attach(manifest, proto, subject)
     return Prepared(subject.name, content, manifest, parity, time.perf_counter() - start)
+
+
+def _file_to_prove(path: str | Path, out: str | Path | None, options: OptionValues) -> ChangedFile:
+    """Read a file to prove, and refuse options that it has itself."""
+    for name in options.keys() - {"tolerance"}:
+        raise InvalidValue(
+            f"{setting(name)} is how gtk writes a file, {path} is proven as it is: leave it out"
+        )
+    if out is None:
+        raise UserError(f"the proven copy of {path} needs a name: give one with {setting('out')}")
+    return read_changed(user_path(path, "prove"))
 
 
 def _finish(prepared: Mapping[Path, Prepared], *, dry_run: bool) -> list[Exported]:

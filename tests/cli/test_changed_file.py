@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from changed_graphs import Change, converted, halved, quantized, sixteen, write
 
+import gtk
+
 Command = Callable[..., Any]
 
 CHANGED = "was changed since it was proven equal to PyTorch"
@@ -51,3 +53,28 @@ def test_commands_say_that_a_file_was_changed_and_go_on(exported: Path) -> None:
     )
     assert drawn.stderr.startswith(f"changed.onnx {CHANGED}")
     assert Path("two.png").exists()
+
+
+def test_a_changed_file_is_proven_on_the_command_line(
+    small_run: gtk.Run, exported: Path, gtk_command: Command
+) -> None:
+    write(exported, quantized, "changed.onnx")
+    command = ["export", small_run.path, "--prove", "changed.onnx"]
+    done = gtk_command(*command, "--out", "new.onnx")
+    assert (done.code, done.err) == (0, "")
+    assert "decoder: new.onnx, " in done.out
+    assert "bytes, int8, opset 18, batch of any size" in done.out
+    shown = gtk_command("inspect", "new.onnx")
+    assert (shown.code, shown.err) == (0, "")
+    assert "tolerance 0.05)" in " ".join(shown.out.split())
+    for arguments, code, message in (
+        (["--out", "a.onnx", "--tolerance", "1e-6"], 1, "image of the exported file differs from"),
+        (["--out", "a.onnx", "--opset", "18"], 2, "--opset is how gtk writes a file, changed.onnx"),
+        (["--out", "a.onnx", "--part", "all"], 2, "--prove takes one file: name its part"),
+        ([], 2, "the proven copy of changed.onnx needs a name: give one with --out"),
+    ):
+        done = gtk_command(*command, *arguments)
+        assert done.code == code
+        assert message in done.err
+        assert len(done.err.splitlines()) == 1
+    assert not Path("a.onnx").exists()
