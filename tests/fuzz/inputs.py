@@ -156,6 +156,42 @@ def toml_value(random: Random, depth: int = 0) -> str:
     return f"[{', '.join(toml_value(random, depth + 1) for _ in range(random.randrange(4)))}]"
 
 
+def labels(random: Random) -> bytes:
+    """Return a name, an end of line, and what may be this file of labels for 0.png to 3.png."""
+    name = random.choice(["metadata.jsonl", "dataset.json"])
+    values: list[Any] = [
+        0,
+        1,
+        2.5,
+        "cat",
+        "dog",
+        True,
+        None,
+        [1, 0],
+        [],
+        {"a": 1},
+        10**30,
+        -1e308,
+        *TEXTS,
+    ]
+    few = random.sample(values, random.choice([1, 2, 2, 3, len(values)]))
+    files: list[Any] = random.choice(
+        [["0.png", "1.png", "2.png", "3.png"], ["0.png", "0.PNG"], values]
+    )
+    if name == "dataset.json":
+        pairs: object = [[file, random.choice(few)] for file in files]
+        document = {"labels": random.choice([pairs, pairs, pairs, few, None, {"0": 1}])}
+        text = json.dumps(document)
+    else:
+        columns = random.sample(["file_name", "image", "label", "split", "", *TEXTS], 3)
+        rows = [[file, random.choice(few), random.choice(few)] for file in files]
+        text = "\n".join(json.dumps(dict(zip(columns, row, strict=True))) for row in rows)
+    content = bytearray(text.encode())
+    while content and random.randrange(4) == 0:
+        content[random.randrange(len(content))] = random.choice(b'[]{}",:\\\n\0\xff0e-')
+    return f"{name}\n".encode() + content
+
+
 def metadata(random: Random) -> bytes:
     """Return a text that may be a metadata.csv for 0.png to 3.png."""
     columns = random.randrange(4)

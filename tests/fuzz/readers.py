@@ -115,6 +115,22 @@ def read_metadata(content: bytes) -> None:
     load_folder(FolderConfig(bad_images="skip"), root)
 
 
+def read_labels(content: bytes) -> None:
+    """Read one of the files of labels; the first line names it."""
+    root = Path("labelled")
+    if not root.exists():
+        root.mkdir()
+        for number in range(4):
+            Image.new("L", (8, 8), number).save(root / f"{number}.png")
+    for path in root.glob("*.json*"):
+        path.unlink()
+    name, _, text = content.partition(b"\n")
+    (root / name.decode()).write_bytes(text)
+    for note in load_folder(FolderConfig(bad_images="skip"), root).notes:
+        if "\n" in note or len(note) > 2000:
+            raise Fault(f"a note is {note[:200]!r}")
+
+
 def read_npz(content: bytes) -> None:
     Path("things.npz").write_bytes(content)
     load_npz(NoConfig(), Path("things.npz"))
@@ -154,6 +170,7 @@ def read_arguments(arguments: list[str]) -> None:
 ALONE: dict[str, Kind] = {
     "recipe": Kind(inputs.recipe, read_recipe),  # type: ignore[arg-type]
     "metadata": Kind(inputs.metadata, read_metadata),  # type: ignore[arg-type]
+    "labels": Kind(inputs.labels, read_labels),  # type: ignore[arg-type]
     "npz": Kind(inputs.npz, read_npz),  # type: ignore[arg-type]
     "png": Kind(inputs.png, read_png),  # type: ignore[arg-type]
     "arguments": Kind(inputs.arguments, read_arguments),  # type: ignore[arg-type]

@@ -93,19 +93,34 @@ def test_a_split_may_be_flat(root: Path) -> None:
     assert levels(data) == ([0, 1], [2])
 
 
-def test_a_split_needs_the_same_classes(root: Path) -> None:
-    write_images(root, ["train/a/0.png", "train/b/1.png", "test/a/0.png"])
-    assert refusal(root) == "PETS: 'train' has the class 'b', but 'test' lacks it: make them alike"
-    write_images(root, ["test/b/0.png", "test/c/0.png"])
-    assert refusal(root) == "PETS: 'test' has the class 'c', but 'train' lacks it: make them alike"
+def test_classes_of_a_split_are_those_of_both(root: Path) -> None:
+    write_images(root, ["train/a/0.png", "train/b/1.png", "test/a/2.png", "test/c/3.png"])
+    data = load_folder(root)
+    assert data.spec.condition == ConditionSpec(("a", "b", "c"))
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1], [0, 2])
+    assert data.notes == ("there are no training images of 'c'", "there are no test images of 'b'")
 
 
-def test_a_split_that_is_flat_on_one_side_is_refused(root: Path) -> None:
-    write_images(root, ["train/a/0.png", "train/b/1.png", "test/0.png"])
-    assert (
-        refusal(root)
-        == "PETS: 'test' has images outside of class folders, but 'train' lacks it: make them alike"
+def test_test_images_without_a_class_are_left_out(root: Path) -> None:
+    write_images(root, [*(f"train/{name}" for name in CLASSES), "test/0.png"])
+    data = load_folder(root)
+    assert data.spec.condition == ConditionSpec(("cat", "dog"))
+    assert (len(data.train), len(data.test)) == (18, 2)
+    assert data.notes == (
+        (
+            "images in 'test' are not in folders for classes, so they are not used, and a tenth of "
+            "'train' is for testing; to use all without classes, add condition='none'"
+        ),
     )
+    data = load_folder(root, condition="none")
+    assert (data.spec.condition, len(data.train), len(data.test)) == (None, 20, 1)
+
+
+def test_training_images_without_classes_leave_those_of_test_images_unused(root: Path) -> None:
+    data = load_folder(write_images(root, ["train/0.png", "test/a/1.png", "test/b/2.png"]))
+    assert data.spec.condition is None
+    assert levels(data) == ([0], [1, 2])
+    assert data.notes == ("folders in 'test' are not classes, since images in 'train' are in none",)
 
 
 @pytest.mark.parametrize("validation", ["val", "Valid"])

@@ -16,6 +16,11 @@ CELEBA_CROP = 148
 #: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
 LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
 
+#: What the folders in a folder of images are. "classes": those at the top. "splits": those at the
+#: top, such as train and test, with classes in them. "class-splits": the other way round. "flat":
+#: nothing. "auto": what their names say.
+Layout = Literal["auto", "classes", "splits", "class-splits", "flat"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class EMNISTConfig:
@@ -94,6 +99,17 @@ class FolderConfig:
     follow_links: bool = option(
         False, "Follow links to folders, and to files outside of the folder."
     )
+    layout: Layout = option(
+        "auto", "What folders are: classes, splits with classes in them, or the other way round."
+    )
+    masks: Literal["skip", "use"] = option(
+        "skip", "Whether images of masks, found by their names, are trained on."
+    )
+    condition: str = option(
+        "",
+        "COLUMN, COLUMN:KIND or several columns A,B:KIND of the table of labels, where KIND is "
+        "classes, numbers or attributes; or folders, or none.",
+    )
 
     def __post_init__(self) -> None:
         check_range(self.range)
@@ -168,7 +184,7 @@ def gtk_datasets() -> list[DatasetSpec]:
         ),
         DatasetSpec(
             name="folder",
-            summary="Your own images: a folder a class, flat, or with a metadata.csv.",
+            summary="Your own images: a folder a class, flat, or with a table of labels.",
             target="gtk.plugins.datasets.folder:load",
             config=FolderConfig,
             root="required",

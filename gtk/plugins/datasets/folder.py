@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,17 +20,23 @@ from gtk.core.values.tracking import track
 from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.decoding import MEASURED, decode, inspect, quiet_pillow
 from gtk.plugins.datasets.file_facts import FileFacts
-from gtk.plugins.datasets.folder_layout import Entry, FolderLayout, read_layout
+from gtk.plugins.datasets.folder_layout import (
+    Entry,
+    FolderLayout,
+    FolderPlan,
+    plan_layout,
+    read_layout,
+)
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import (
     FOLLOWABLE,
-    METADATA,
     Listing,
     count_by_suffix,
     list_folder,
     on_disk,
 )
 from gtk.plugins.datasets.page import BadImage, Header
+from gtk.plugins.datasets.remedy import spelled
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
@@ -56,28 +62,27 @@ def load(config: FolderConfig, root: Path) -> Dataset:
             f"{visible(root)} has no images{kinds}, with names such as 'x.png' or 'x.jpg' "
             f"(other files: {listing.others.total()}): give a folder with images"
         )
+    plan = plan_layout(root, config, listing)
     try:
-        tables = [on_disk(root, folder) / METADATA for folder in listing.tables]
+        tables = [on_disk(root, name) for name in listing.tables]
         content = fingerprint(root, [*tables, *(on_disk(root, name) for name in listing.images)])
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
     # Files that are not images belong to the key, too: the stored notes mention them.
-    rest = json.dumps(
-        [listing.bad, listing.folders, listing.others, listing.repeated], sort_keys=True
-    )
-    return cached_dataset(
+    others = [listing.bad, listing.folders, listing.others, listing.repeated, listing.documents]
+    rest = json.dumps(others, sort_keys=True)
+    dataset = cached_dataset(
         {"data": "folder", "root": str(root.resolve()), **asdict(config)},
         f"{content}-{sha256(rest.encode()).hexdigest()}",
         None,
-        partial(_decode_folder, config, root, listing),
+        partial(_decode_folder, plan),
     )
+    return replace(dataset, notes=tuple(map(spelled, dataset.notes)))
 
 
-def _decode_folder(
-    config: FolderConfig, root: Path, listing: Listing, writer: ImageWriter
-) -> Decoded:
+def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
     """Decode all images, training images first."""
-    layout = read_layout(root, listing)
+    config, root, layout = plan.config, plan.root, read_layout(plan)
     if layout.entries:
         _label(layout, root)  # finds mistakes in labels before the slow decoding
     with quiet_pillow():
@@ -105,7 +110,7 @@ def _decode_folder(
         DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
         sum(not entry.testing for entry in layout.entries),
         labels,
-        (*layout.notes, *_repeated(listing), *facts.notes(), *_skipped(layout)),
+        (*layout.notes, *_repeated(plan.listing), *facts.notes(), *_skipped(layout)),
     )
 
 

@@ -1,20 +1,30 @@
 """The layout of a folder of images: each image's split and value, from folders or tables."""
 
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unicodedata import normalize
 
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
+from gtk.plugins.datasets import FolderConfig
+from gtk.plugins.datasets.folder_splits import FolderSplits, find_splits
+from gtk.plugins.datasets.label_columns import FOLDERS, NOTHING, LabelColumns, choose_labels
+from gtk.plugins.datasets.label_file import Unreadable, read_label_file
 from gtk.plugins.datasets.labels import Value
-from gtk.plugins.datasets.listing import METADATA, Listing, count_by_suffix, on_disk
-from gtk.plugins.datasets.metadata import Row, Table, kind_of, read_table
+from gtk.plugins.datasets.listing import LABEL_FILES, Listing, count_by_suffix, on_disk
+from gtk.plugins.datasets.masks import find_masks
+from gtk.plugins.datasets.matched_rows import MatchedRows
+from gtk.plugins.datasets.metadata import Row, Table
+from gtk.plugins.datasets.remedy import listed, with_remedy
 from gtk.plugins.datasets.splitting import choose_tested
 
-#: Names of folders that are splits, in lower case, if a folder has one of each and no others.
-TRAINING, TESTING = {"train"}, {"test", "val", "valid", "validation"}
+#: Names of texts that rather hold labels than instructions.
+TELLING = re.compile(r"caption|label|annot|class|attr", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,27 @@ class Entry:
     name: str
     value: Value
     testing: bool
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What the names in a folder say, before a file is opened.
+
+    Attributes:
+        root: the folder.
+        config: the user's options.
+        listing: what is in it, without masks.
+        masks: names of images of masks, which are not used.
+        splits: the folders' meaning.
+        unread: notes on files of labels and captions that gtk does not read.
+    """
+
+    root: Path
+    config: FolderConfig
+    listing: Listing
+    masks: frozenset[str]
+    splits: FolderSplits
+    unread: list[str]
 
 
 @dataclass
@@ -45,39 +76,45 @@ class FolderLayout:
     notes: list[str] = field(default_factory=list)
 
 
-def read_layout(root: Path, listing: Listing) -> FolderLayout:
+def plan_layout(root: Path, config: FolderConfig, listing: Listing) -> FolderPlan:
+    """Find masks and splits by names.
+
+    Raises:
+        InvalidValue: the layout is unknown, or is not the one that was asked for.
+    """
+    masks = find_masks([*listing.images, *listing.bad]) if config.masks == "skip" else set[str]()
+    images = [name for name in listing.images if name not in masks]
+    folders = {tuple(name.split("/")[:-1]) for name in images}
+    tables = {tuple(name.split("/")[:-1]) for name in listing.tables}
+    splits = find_splits(root, folders, config.layout, tables)
+    return FolderPlan(root, config, listing, frozenset(masks), splits, _unread(listing))
+
+
+def read_layout(plan: FolderPlan) -> FolderLayout:
     """Read each image's split and value from folder names or tables.
 
     Raises:
         InvalidValue: the layout is unknown, or a table is wrong.
     """
+    listing, splits = plan.listing, plan.splits
     for name, reason in listing.bad.items():
-        if name.split("/")[-1] == METADATA:
-            raise InvalidValue(f"{visible(root / name)} {reason}")
-    splits = _split_folders(root, listing)
-    tables = [folder for folder in ([""] if "" in listing.tables else splits or [""])
-              if folder in listing.tables]  # fmt: skip
-    if tables and tables != [""] and len(tables) < len(splits):
-        raise InvalidValue(
-            f"{visible(root)} has a {METADATA} in {tables[0]!r}, but not in "
-            f"{next(folder for folder in splits if folder not in tables)!r}: give both, or one for "
-            "all in the folder itself"
-        )
-    notes = []
-    if splits and tables != [""]:
-        for left_out in listing.top_folders.difference(splits):  # at most one, for validation
-            listing = listing.without(left_out)
-            notes = [f"images in {left_out!r} are not used, neither for training nor for testing"]
-    result = FolderLayout(bad=dict(listing.bad), notes=notes)
-    if tables:
-        _from_tables(result, root, listing, tables)
-    else:
-        _from_folders(result, root, listing, splits)
-    unused = [folder for folder in listing.tables if folder not in tables]
-    if unused:
-        result.notes.append(
-            f"{visible(unused[0])}/{METADATA} is not used, since it is not at the top or in a split"
-        )
+        if name.split("/")[-1] in LABEL_FILES:
+            raise InvalidValue(f"{visible(plan.root / name)} {reason}")
+    result = FolderLayout(notes=[splits.left_out] if splits.left_out else [])
+    result.notes += splits.notes + _masks_left_out(plan)
+    result.bad = {
+        name: reason
+        for name, reason in listing.bad.items()
+        if splits[name] is not None and name not in plan.masks
+    }
+    used = [name for name in listing.images if name not in plan.masks and splits[name] is not None]
+    tables = _read_tables(plan, result)
+    if tables and not any(table.rows for table in tables.values()):
+        plan, tables = _unlabelled(plan, result, tables), {}
+    _fill(result, plan, used, tables)
+    if plan.config.condition == NOTHING:
+        result.kind = None
+    result.notes += _unused(plan, tables) + plan.unread
     if listing.others:
         result.notes.append(
             "files skipped because their names do not end as those of images: "
@@ -87,107 +124,259 @@ def read_layout(root: Path, listing: Listing) -> FolderLayout:
     return result
 
 
-def _split_folders(root: Path, listing: Listing) -> list[str]:
-    """Return the training folder and the test folder, or an empty list."""
-    if any("/" not in name for name in listing.images):
-        return []  # all lie flat, or `_classes` refuses the mixture
-    filled = listing.top_folders
-    names = {folder.lower(): folder for folder in filled}
-    training, held_out = TRAINING & names.keys(), sorted(TESTING & names.keys())
-    if not training or not held_out or len(filled) != len(training) + len(held_out):
+def _masks_left_out(plan: FolderPlan) -> list[str]:
+    masks = [name for name in plan.listing.images if name in plan.masks]
+    if not masks:
         return []
-    if len(held_out) > 1 and (held_out[0] != "test" or len(held_out) > 2):
-        raise InvalidValue(
-            f"{visible(root)} has the folders {', '.join(sorted(filled))}: gtk uses one for "
-            f"training and one for testing, so move {names[held_out[-1]]!r} elsewhere"
-        )
-    return [names["train"], names[held_out[0]]]
+    text = f"masks are not trained on: {len(masks)} images, such as {visible(masks[0])}"
+    return [with_remedy(f"{text}; to read them as others, add", "masks", "use")]
 
 
-def _from_folders(
-    result: FolderLayout, root: Path, listing: Listing, splits: Sequence[str]
+def _unlabelled(plan: FolderPlan, result: FolderLayout, tables: dict[str, Table]) -> FolderPlan:
+    """Return the plan for images that a file calls unlabelled: folders are not classes either."""
+    name = next(iter(tables.values())).path.name
+    text = f"{name} says that there are no labels; to read folders as classes, add"
+    result.notes.append(with_remedy(text, "condition", FOLDERS))
+    return replace(plan, config=replace(plan.config, condition=NOTHING))
+
+
+def _fill(
+    result: FolderLayout, plan: FolderPlan, used: Sequence[str], tables: dict[str, Table]
 ) -> None:
-    """Fill the layout with the folders' names as classes."""
-    found = [_classes(root, listing, folder) for folder in splits or [""]]
-    if splits:
-        kinds = [set(classes.values()) for classes in found]
-        alone = kinds[0] ^ kinds[1]
-        if alone:
-            name = min(alone, key=str)
-            here, there = splits if name in kinds[0] else reversed(splits)
-            what = f"the class {name!r}" if name else "images outside of class folders"
-            raise InvalidValue(
-                f"{visible(root)}: {here!r} has {what}, but {there!r} lacks it: make them alike"
-            )
-        tested = [False] * len(found[0]) + [True] * len(found[1])
+    """Fill the layout with the values in tables, or else from folders.
+
+    Raises:
+        InvalidValue: there is no table, and the user chose columns.
+    """
+    labels = choose_labels([*tables.values()], _columns(plan)) if tables else None
+    result.notes += labels.notes if labels else []
+    if labels and (labels.kind or labels.split is not None):
+        _from_tables(result, plan, used, tables, labels)
+    elif _columns(plan):
+        raise InvalidValue(
+            f"{visible(plan.root)} has no table of labels ({', '.join(LABEL_FILES)}), so it has no "
+            f"columns: leave {setting('condition')} out"
+        )
     else:
-        tested = choose_tested([*found[0]], [*found[0].values()]).tolist()
-    names = {name: value for classes in found for name, value in classes.items()}
+        _from_folders(result, plan, used)
+
+
+def _columns(plan: FolderPlan) -> str:
+    """Return the user's choice of columns, "" for none."""
+    chosen = plan.config.condition
+    return "" if chosen in (FOLDERS, NOTHING) else chosen
+
+
+def _read_tables(plan: FolderPlan, result: FolderLayout) -> dict[str, Table]:
+    """Return the tables by the folder that they are in: one at the top, or one in each split.
+
+    Raises:
+        InvalidValue: a split lacks a table that another split has, or a table is wrong.
+    """
+    if plan.config.condition in (FOLDERS, NOTHING):
+        return {}
+    found, tables = _by_folder(plan.listing.tables), dict[str, Table]()
+    base, inside = "/".join(plan.splits.base), _split_paths(plan)
+    for places in ([""], [base] if base else [], inside):
+        for folder in () if tables else places:
+            for name in () if folder in tables else found.get(folder, ()):
+                try:
+                    tables[folder] = read_label_file(on_disk(plan.root, name))
+                    break
+                except Unreadable as error:
+                    result.notes.append(str(error))
+    if tables.keys() < {*inside} and tables.keys() & {*inside}:
+        here = next(iter(tables))
+        there = next(folder for folder in inside if folder not in tables)
+        raise InvalidValue(
+            f"{visible(plan.root)} has a {tables[here].path.name} in {here!r}, but not in "
+            f"{there!r}: give both, or one for all in the folder itself"
+        )
+    return tables
+
+
+def _split_paths(plan: FolderPlan) -> list[str]:
+    """Return the paths of the folders that are splits, those for training first."""
+    splits = plan.splits
+    return ["/".join((*splits.base, name)) for name in (*splits.training, *splits.testing)]
+
+
+def _unused(plan: FolderPlan, tables: dict[str, Table]) -> list[str]:
+    """Return a note on the first file of labels that lies where none is read."""
+    for name in plan.listing.tables:
+        folder = name.rpartition("/")[0]
+        if folder not in tables and folder and plan.splits[name] is not None:
+            return [f"{visible(name)} is not used, since it is not at the top or in a split"]
+        if folder in tables and tables[folder].path.name != name.rpartition("/")[2]:
+            return [f"{visible(name)} is not used, since {tables[folder].path.name} is"]
+    return []
+
+
+def _by_folder(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of files of labels by their folder, the preferred first."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: LABEL_FILES.index(name.rpartition("/")[2])):
+        found.setdefault(name.rpartition("/")[0], []).append(name)
+    return found
+
+
+def _unread(listing: Listing) -> list[str]:
+    """Return notes on captions, annotations and labels that gtk does not read."""
+    stems = {os.path.splitext(name)[0] for name in listing.images}  # noqa: PTH122 - one of many
+    beside, others = list[str](), list[str]()
+    for name in listing.documents:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - one of many
+        if stem in stems:
+            beside.append(name)
+        elif suffix.lower() != ".txt" or TELLING.search(name):
+            others.append(visible(name))
+    notes = []
+    if beside:
+        notes.append(
+            f"captions and annotations are not read: {len(beside)} files beside images, such as "
+            f"{visible(beside[0])!r}"
+        )
+    if others:
+        notes.append(f"not read: {listed(others)}; labels are read from {', '.join(LABEL_FILES)}")
+    return notes
+
+
+def _from_folders(result: FolderLayout, plan: FolderPlan, used: Sequence[str]) -> None:
+    """Fill the layout with the folders' names as classes."""
+    groups: dict[bool | None, list[str]] = {}
+    for name in used:
+        if place := plan.splits[name]:
+            groups.setdefault(place.held_out, []).append(name)
+    found = {held_out: _classes(plan, names) for held_out, names in groups.items()}
+    if len(found) > 1:
+        result.notes += _agree(plan, found)
+    names = {name: value for classes in found.values() for name, value in classes.items()}
+    if len(found) < 2:
+        tested = choose_tested([*names], [*names.values()]).tolist()
+    else:
+        tested = [held_out for held_out, classes in found.items() for _ in classes]
     result.entries = list(map(Entry, names, names.values(), tested))
+    result.entries.sort(key=lambda entry: entry.name)
     classes = sorted(set(names.values()) - {""})
     result.kind = Classes if classes else None
     if len(classes) == 1:
         result.notes.append(
             f"all images are in one folder, {classes[0]!r}, so they are used without classes"
         )
-    for folder in sorted(set(listing.folders) - listing.top_folders):
+    for folder in sorted(set(plan.listing.folders) - plan.listing.top_folders):
         result.notes.append(f"the folder {folder!r} is not a class, since it has no images")
 
 
-def _classes(root: Path, listing: Listing, folder: str) -> dict[str, str]:
-    """Return the class of each image in a folder, "" if the folder has no subfolders."""
-    prefix = f"{folder}/" if folder else ""
-    inside = [name for name in listing.images if name.startswith(prefix)]
-    parts = {name: name.removeprefix(prefix).split("/") for name in inside}
-    flat = [name for name in inside if len(parts[name]) == 1]
-    if flat and len(flat) < len(inside):
-        nested = next(name for name in inside if len(parts[name]) > 1)
+def _agree(plan: FolderPlan, found: dict[bool | None, dict[str, str]]) -> list[str]:
+    """Make the classes of the training and the test images agree, and return notes on that.
+
+    Where only one of them has folders for classes, test images without a class are left out, and
+    those of training images without classes are not used.
+    """
+    training = {*found[False].values()}
+    composed = {normalize("NFC", name): name for name in training}  # some systems decompose accents
+    found[True] = {
+        image: composed.get(normalize("NFC", name), name) for image, name in found[True].items()
+    }
+    testing = {*found[True].values()}
+    here, there = listed(plan.splits.training), listed(plan.splits.testing)
+    if "" in testing - training:
+        del found[True]
+        text = (
+            f"images in {there} are not in folders for classes, so they are not used, and a tenth "
+            f"of {here} is for testing; to use all without classes, add"
+        )
+        return [with_remedy(text, "condition", NOTHING)]
+    if "" in training - testing:
+        found[True] = dict.fromkeys(found[True], "")
+        return [f"folders in {there} are not classes, since images in {here} are in none"]
+    lacking = (("training", sorted(testing - training)), ("test", sorted(training - testing)))
+    return [f"there are no {what} images of {listed(names)}" for what, names in lacking if names]
+
+
+def _classes(plan: FolderPlan, names: Sequence[str]) -> dict[str, str]:
+    """Return the class of each image of a split, "" if it has no folders for classes."""
+    if plan.config.condition == NOTHING:
+        return dict.fromkeys(names, "")
+    parts = {name: place.classes for name in names if (place := plan.splits[name])}
+    flat = [name for name in names if not parts[name]]
+    if flat and len(flat) < len(names):
+        nested = next(name for name in names if parts[name])
         raise InvalidValue(
-            f"{visible(root / folder)} has images beside folders of images "
+            f"{visible(plan.root / _shared(flat[0], nested))} has images beside folders of images "
             f"({visible(flat[0])} and {visible(nested)}): put all of them into folders, one a "
             "class, or none"
         )
-    return {name: "" if flat else parts[name][0] for name in inside}
+    return {name: "" if flat else parts[name][0] for name in names}
 
 
 def _from_tables(
-    result: FolderLayout, root: Path, listing: Listing, folders: Sequence[str]
+    result: FolderLayout,
+    plan: FolderPlan,
+    used: Sequence[str],
+    tables: dict[str, Table],
+    labels: LabelColumns,
 ) -> None:
-    """Fill the layout with the values in metadata.csv; folders have no meaning."""
-    tables = [read_table(on_disk(root, folder) / METADATA) for folder in folders]
-    result.kind, result.columns = kind_of(tables), tables[0].columns
-    images = set(listing.images)
-    values: dict[str, Value] = {}
-    for folder, table in zip(folders, tables, strict=True):
-        for row in table.rows:
-            name = f"{folder}/{row.file_name}" if folder else row.file_name
-            if name in images:
-                classes = result.kind is Classes
-                values[name] = row.cells[0] if classes else tuple(map(float, row.cells))
-            elif name not in result.bad:
-                result.bad[name] = _absence(root, name, table, row)
-    for name in listing.images:
-        if name not in values:
-            result.bad[name] = f"has no line in {METADATA}"
-    names = sorted(values)
-    if folders == [""]:
-        groups = [values[name] if result.kind is Classes else "" for name in names]
-        tested = choose_tested(names, groups).tolist()
-    else:
-        tested = [name.startswith(f"{folders[1]}/") for name in names]
-    result.entries = [
-        Entry(name, values[name], held_out) for name, held_out in zip(names, tested, strict=True)
-    ]
-    if result.kind is Classes and len(set(values.values())) == 1:
+    """Fill the layout with the values in tables; folders are splits at most."""
+    found, file = MatchedRows(), next(iter(tables.values())).path.name
+    for folder, table in tables.items():
+        found.add(plan.root, plan.listing.images, folder, table)
+    result.notes += found.notes
+    result.bad |= {
+        name: reason
+        for name, reason in found.bad.items()
+        if name not in plan.listing.bad and plan.splits[name] is not None
+    }
+    result.bad |= {name: f"has no line in {file}" for name in used if name not in found.rows}
+    tested = _tested_by_column(result, labels, found.rows)
+    if tested is None:
+        tested = _tested_by_folder(plan, found.rows)
+        if plan.splits.known and not tables.keys() & {*_split_paths(plan)}:
+            text = (
+                f"of the images in {file}, folders say which are for training; to split anew, add"
+            )
+            result.notes.append(with_remedy(text, "layout", "flat"))
+    values = {name: labels.value(found.rows[name]) if labels.kind else "" for name in tested}
+    if None in tested.values():
+        groups = [value if labels.kind is Classes else "" for value in values.values()]
+        tested = dict(zip(tested, choose_tested([*tested], groups).tolist(), strict=True))
+    result.entries = [Entry(name, values[name], bool(tested[name])) for name in sorted(tested)]
+    result.kind, result.columns = labels.kind, labels.columns
+    if labels.kind is Classes and len({*values.values()}) == 1:
         result.notes.append(
-            f"{result.columns[0]} is {next(iter(values.values()))!r} in all lines of {METADATA}, "
+            f"{labels.columns[0]} is {next(iter(values.values()))!r} in all lines of {file}, "
             "so the images are used without classes"
         )
 
 
-def _absence(root: Path, name: str, table: Table, row: Row) -> str:
-    """Return why a line's file is not among the images."""
-    where = f"is in line {row.line} of {visible(table.path.relative_to(root))}"
-    if os.path.isfile(on_disk(root, name)):  # noqa: PTH113 - Path.is_file raises where a name is too long
-        return f"{where}, and its name does not end as that of an image"
-    return f"{where}, but not in the folder"
+def _tested_by_column(
+    result: FolderLayout, labels: LabelColumns, rows: dict[str, Row]
+) -> dict[str, bool | None] | None:
+    """Return which images are for testing by a column, without those of other splits."""
+    if labels.split is None:
+        return None
+    roles = {name: labels.role(row) for name, row in rows.items()}
+    held_out = "test" if "test" in roles.values() else "val"
+    used = {name: role == held_out for name, role in roles.items() if role in ("train", held_out)}
+    if len(used) < len(rows):
+        result.notes.append(
+            f"{len(rows) - len(used)} images of other splits are not used, neither for training "
+            "nor for testing"
+        )
+    return {**used}
+
+
+def _tested_by_folder(plan: FolderPlan, rows: dict[str, Row]) -> dict[str, bool | None]:
+    """Return which images are for testing by folders; None where none says so."""
+    places, known = {name: plan.splits[name] for name in rows}, plan.splits.known
+    # Masks that a table names are images, but one in a folder of masks is in no split.
+    return {
+        name: place.held_out
+        for name, place in places.items()
+        if place and (place.held_out is not None or not known)
+    }
+
+
+def _shared(one: str, other: str) -> str:
+    """Return the folder that two images share."""
+    return os.path.commonpath([os.path.dirname(one), os.path.dirname(other)])  # noqa: PTH120 - texts

@@ -3,14 +3,20 @@
 import errno
 import os
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8, visible
 from gtk.plugins.datasets.decoding import image_suffixes, kind_of, missing_reader
 
-METADATA = "metadata.csv"
+#: Files of labels that gtk reads, in the order of preference.
+LABEL_FILES = ("metadata.csv", "metadata.jsonl", "dataset.json")
+#: Suffixes of other files that may hold labels, captions or annotations.
+DOCUMENTS = frozenset({
+    ".csv", ".tsv", ".json", ".jsonl", ".xml", ".parquet", ".xlsx", ".xls", ".mat",
+    ".caption", ".txt",
+})  # fmt: skip
 #: Files of operating systems, besides all names that start with a dot.
 SYSTEM_FILES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 #: Suffixes of other files that a note names.
@@ -33,7 +39,8 @@ class Listing:
         bad: reasons by name of an image or folder that is not opened.
         others: the number of other files by their suffix, "" for those without one.
         repeated: links to folders that are read already, or that lead back.
-        tables: names of the folders with a metadata.csv, "" for the folder itself.
+        tables: files of labels that gtk reads, by their names.
+        documents: others of the `others` that may hold labels, captions or annotations.
     """
 
     images: list[str] = field(default_factory=list)
@@ -42,22 +49,12 @@ class Listing:
     others: Counter[str] = field(default_factory=Counter)
     repeated: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
 
     @property
     def top_folders(self) -> set[str]:
         """The first part of every image's name: its folder, unless it lies flat."""
         return {name.split("/")[0] for name in self.images}
-
-    def without(self, folder: str) -> "Listing":
-        """Return the listing without one of its `folders`."""
-        inside = f"{folder}/"
-        return replace(
-            self,
-            images=[name for name in self.images if not name.startswith(inside)],
-            folders=[name for name in self.folders if name != folder],
-            bad={name: why for name, why in self.bad.items() if not name.startswith(inside)},
-            tables=[name for name in self.tables if name != folder],
-        )
 
 
 def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
@@ -112,10 +109,12 @@ def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
                 (links if entry.is_symlink() else pending).append(path)
                 if not folder:
                     listing.folders.append(name)
-            elif entry.name == METADATA:
-                listing.tables.append(as_utf8(folder))
+            elif entry.name in LABEL_FILES:
+                listing.tables.append(name)
             elif not is_image:
                 listing.others[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122 - one of many
+                if _is_document(entry.name):
+                    listing.documents.append(name)
             elif not entry.is_file():
                 listing.bad[name] = f"is {kind_of(root / path)} instead of a file"
             elif reason := missing_reader(os.path.splitext(entry.name)[1]):  # noqa: PTH122
@@ -126,6 +125,7 @@ def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
     listing.folders.sort()
     listing.tables.sort()
     listing.repeated.sort()
+    listing.documents.sort()
     return listing
 
 
@@ -144,6 +144,15 @@ def count_by_suffix(others: Counter[str]) -> str:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM_FILES
+
+
+def _is_document(name: str) -> bool:
+    """Return whether a file may hold labels, captions or annotations.
+
+    A name that is not UTF-8 is not shown.
+    """
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - one of many
+    return _decodable(name) and suffix in DOCUMENTS
 
 
 def _decodable(name: str) -> bool:
@@ -172,7 +181,7 @@ def _misled(link: Path, inside: str, is_image: bool, *, follow_links: bool) -> s
     if follow_links:
         return ""
     if not _inside(target, inside):
-        relevant = is_image or link.name == METADATA or os.path.isdir(target)  # noqa: PTH112 - a text
+        relevant = is_image or link.name in LABEL_FILES or os.path.isdir(target)  # noqa: PTH112 - a text
         return OUTSIDE if relevant else ""
     if os.path.isdir(target):  # noqa: PTH112 - a text
         return TO_FOLDER

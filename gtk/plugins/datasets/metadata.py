@@ -1,4 +1,4 @@
-"""metadata.csv: a user's values for the images of a folder."""
+"""metadata.csv: a user's table of values for the images of a folder."""
 
 import csv
 import re
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
-from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.named_numbers import MOST_NAMES
 from gtk.core.values.text import visible
@@ -17,12 +16,17 @@ MOST_BYTES = 64 * 2**20
 MOST_COLUMNS = 1 + MOST_NAMES
 #: The most characters of a cell that a message shows.
 LONGEST_SHOWN = 80
-#: The largest float32, the type of labels.
-LARGEST = 3.4028234e38
-#: A number as people write it, without the "1_000" and "nan" that Python accepts.
-#: Each digit can be matched in one way only: else a long cell would take time quadratic in it.
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+#: Other names of the column of files, in the order of preference, without case and signs.
+FILE_COLUMNS = (
+    "filename", "filepath", "file", "imagefilename", "imagefile", "imagename", "imagepath",
+    "image", "img", "imgname", "imgpath", "path", "imageid", "id",
+)  # fmt: skip
+#: What separates columns: a comma, or what spreadsheets and databases write instead.
+DELIMITERS = ",;\t|"
+#: The first column of a table that pandas has written with its index.
+INDEX = re.compile(r"(Unnamed: ?[0-9]+)?")
+#: A number with a comma, as spreadsheets write it where they separate columns by semicolons.
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A metadata.csv: its columns besides file_name, and its lines."""
+    """A table of labels: its columns besides that of files, and its lines.
+
+    Attributes:
+        path: the file.
+        columns: names of the columns.
+        rows: the lines, in order.
+        unit: what `Row.line` counts.
+        condition: the choice of columns that the format implies, as `choose_labels` takes it.
+        unread: columns that hold something else than one value a cell; their cells are empty.
+        notes: for the user.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    unit: str = "line"
+    condition: str = ""
+    unread: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def wrong(self, row: Row, what: str) -> InvalidValue:
+        """Return the error for what is wrong in a line."""
+        return wrong(self.path, row.line, what, self.unit)
 
 
 def read_table(path: Path) -> Table:
@@ -49,80 +71,93 @@ def read_table(path: Path) -> Table:
     Raises:
         InvalidValue: it cannot be read, or is not a table of files; the message names the line.
     """
-    rows = _cells(path, _text(path))
+    text = read_text(path)
+    delimiter = ","
+    if text[:4].lower() == "sep=" and text[5:6] in "\r\n":  # written by Excel, for itself
+        delimiter, text = text[4:5] or ",", text[5:]
+    else:
+        delimiter = _delimiter(text)
+    rows = _cells(path, text, delimiter)
     line, header = next(rows, (1, []))
-    if FILE_NAME not in header:
-        raise _wrong(
+    place = find_file_column(header)
+    if place is None:
+        raise wrong(
             path, line, f"the column {FILE_NAME!r} is missing: name the columns in this line"
         )
     if len(header) < 2:
-        raise _wrong(
-            path, line, f"{FILE_NAME!r} is the only column: add one with labels, or remove the file"
+        raise wrong(
+            path,
+            line,
+            f"{header[place]!r} is the only column: add one with labels, or remove the file",
         )
     if len(header) > MOST_COLUMNS:
-        raise _wrong(path, line, f"there are more than {MOST_COLUMNS:,} columns: leave some out")
-    if "" in header:
-        raise _wrong(path, line, "a column has no name: name it")
-    if len(set(header)) < len(header):
-        name = next(name for name in header if header.count(name) > 1)
-        raise _wrong(path, line, f"column {_shown(name)} occurs twice: rename one")
-    place = header.index(FILE_NAME)
+        raise wrong(path, line, f"there are more than {MOST_COLUMNS:,} columns: leave some out")
+    index = place > 0 and len(header) > 2 and INDEX.fullmatch(header[0]) is not None
+    kept = [at for at in range(index, len(header)) if at != place]
+    columns = tuple(header[at] for at in kept)
+    if "" in columns:
+        raise wrong(path, line, "a column has no name: name it")
+    if len(set(columns)) < len(columns):
+        name = next(name for name in columns if columns.count(name) > 1)
+        raise wrong(path, line, f"column {shown(name)} occurs twice: rename one")
     table: dict[str, Row] = {}
     for line, cells in rows:
+        if not any(cells):  # spreadsheets write lines of separators only
+            continue
         if len(cells) != len(header):
             what = f"the line has {len(cells)} cells for {len(header)} columns: give one for each"
-            raise _wrong(path, line, what)
-        if "" in cells:
-            raise _wrong(path, line, f"{_named(header[cells.index('')])} is empty: write a value")
-        file_name = _file_name(path, line, cells[place])
-        if file_name in table:
-            before = f"{_named(file_name)} is in line {table[file_name].line}, too"
-            what = f"{before}: remove one of the lines"
-            raise _wrong(path, line, what)
-        table[file_name] = Row(line, file_name, (*cells[:place], *cells[place + 1 :]))
+            what += f", in quotes if it has {delimiter!r}" if len(cells) > len(header) else ""
+            raise wrong(path, line, what)
+        if not cells[place]:
+            raise wrong(path, line, f"{named(header[place])} is empty: write a value")
+        values = (cells[at] for at in kept)
+        if delimiter == ";":
+            values = (_with_point(cell) for cell in values)
+        add_row(table, path, Row(line, file_name(path, line, cells[place]), tuple(values)))
     if not table:
-        raise _wrong(path, line, "the table has no lines below the header: add one for each image")
-    columns = tuple(name for name in header if name != FILE_NAME)
-    return Table(path, columns, tuple(table.values()))
+        raise wrong(path, line, "the table has no lines below the header: add one for each image")
+    notes = (f"the first column of {path.name} has no name and is not used",) if index else ()
+    return Table(path, columns, tuple(table.values()), notes=notes)
 
 
-def kind_of(tables: Sequence[Table]) -> type[ConditionSpec]:
-    """Return whether the columns of all tables are `Classes`, `Attributes` or `Numbers`.
+def find_file_column(header: Sequence[str]) -> int | None:
+    """Return which column names the files: file_name, else a name that other programs write."""
+    if FILE_NAME in header:
+        return header.index(FILE_NAME)
+    squeezed = [re.sub(r"[\W_]+", "", name[:LONGEST_SHOWN].lower()) for name in header]
+    found = (squeezed.index(name) for name in FILE_COLUMNS if name in squeezed)
+    return next(found, None)
+
+
+def add_row(table: dict[str, Row], path: Path, row: Row, unit: str = "line") -> None:
+    """Add a line to those of a table, by the names of their files; refuse a second one."""
+    if row.file_name in table:
+        before = f"{named(row.file_name)} is in {unit} {table[row.file_name].line}, too"
+        raise wrong(path, row.line, f"{before}: remove one of the {unit}s", unit)
+    table[row.file_name] = row
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns: the first that makes the first line name files."""
+    start = text.lstrip("\r\n")[: MOST_COLUMNS * LONGEST_SHOWN]
+    first = start.splitlines()[0] if start else ""
+    for delimiter in DELIMITERS:
+        names = [name.strip().strip('"') for name in first.split(delimiter)]
+        if len(names) > 1 and find_file_column(names) is not None:
+            return delimiter
+    return ","
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a table.
 
     Raises:
-        InvalidValue: the tables differ in their columns, or mix names and numbers.
+        InvalidValue: it cannot be read, is too large, or is not UTF-8.
     """
-    columns = tables[0].columns
-    for table in tables[1:]:
-        if table.columns != columns:
-            raise _wrong(
-                table.path, 1, f"the columns differ from those of {visible(tables[0].path)}"
-            )
-    rows = [(table.path, row) for table in tables for row in table.rows]
-    if len(columns) == 1 and any(not _numeric(row.cells[0]) for _, row in rows):
-        return Classes
-    for path, row in rows:
-        for name, cell in zip(columns, row.cells, strict=True):
-            if NOT_FINITE.fullmatch(cell) or (_numeric(cell) and abs(float(cell)) > LARGEST):
-                what = f"{_named(name)} is {_shown(cell)}: write a finite float32 number"
-                raise _wrong(path, row.line, what)
-            if not NUMBER.fullmatch(cell):
-                raise _wrong(
-                    path,
-                    row.line,
-                    f"{_named(name)} is {_shown(cell)}, which is not a number: write numbers into "
-                    "several columns, or names of classes into a single one",
-                )
-    binary = all(float(cell) in (0, 1) for _, row in rows for cell in row.cells)
-    return Attributes if binary else Numbers
-
-
-def _numeric(cell: str) -> bool:
-    return bool(NUMBER.fullmatch(cell) or NOT_FINITE.fullmatch(cell))
-
-
-def _text(path: Path) -> str:
-    """Return the text of the file."""
     try:
         if not path.is_file():
             raise InvalidValue(
@@ -139,17 +174,18 @@ def _text(path: Path) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _wrong(path, line, "the text is not valid UTF-8: save it as UTF-8") from error
+        raise wrong(path, line, "the text is not valid UTF-8: save it as UTF-8") from error
     if "\0" in text:
-        raise _wrong(
+        raise wrong(
             path, text[: text.index("\0")].count("\n") + 1, "the line has a NUL byte: remove it"
         )
     return text
 
 
-def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the stripped cells of each line that is not empty."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    lines = StringIO(text, newline="")
+    reader = csv.reader(lines, strict=True, skipinitialspace=True, delimiter=delimiter)
     line = 1
     while True:
         try:
@@ -157,29 +193,35 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise _wrong(path, line, f"the line is not valid CSV ({error})") from error
+            raise wrong(path, line, f"the line is not valid CSV ({error})") from error
         if cells:
             yield line, [cell.strip() for cell in cells]
         line = reader.line_num + 1
 
 
-def _file_name(path: Path, line: int, cell: str) -> str:
-    """Return a file's name as in a `Listing`."""
+def file_name(path: Path, line: int, cell: str, unit: str = "line") -> str:
+    """Return the path of a file as a table writes it, normalized."""
     name = PurePosixPath(cell)
-    if name.is_absolute() or ".." in name.parts:
-        raise _wrong(path, line, f"{_shown(cell)} leads out of the folder: give a path inside")
+    if ".." in name.parts:
+        raise leads_out(path, line, cell, unit)
     return str(name)
 
 
-def _named(text: str) -> str:
+def leads_out(path: Path, line: int, cell: str, unit: str = "line") -> InvalidValue:
+    """Return the error for a path out of the folder."""
+    return wrong(path, line, f"{shown(cell)} leads out of the folder: give a path inside", unit)
+
+
+def named(text: str) -> str:
     """Return a name as a message shows it."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a cell in quotes as a message shows it."""
-    return repr(_named(text))
+    return repr(named(text))
 
 
-def _wrong(path: Path, line: int, what: str) -> InvalidValue:
-    return InvalidValue(f"{visible(path)}, line {line}: {what}")
+def wrong(path: Path, line: int, what: str, unit: str = "line") -> InvalidValue:
+    """Return the error for what is wrong in a line of a table."""
+    return InvalidValue(f"{visible(path)}, {unit} {line}: {what}")
