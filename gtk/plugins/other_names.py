@@ -28,7 +28,8 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "latent_diffusion score_based",
         "gtk has no plain autoencoder, only vae.": "autoencoder ae",
         "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
-        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan",
+        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan wae hvae rhvae svae tcvae "
+        "lcvae beta_tc_vae factor_vae",
     },
     "conditioner": {
         "onehot": "concat concatenate concatenation one_hot_encoding",
@@ -71,7 +72,7 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "callback": {
         "tensorboard": "tb tensorboard_logger",
-        "gtk has no such callback.": "wandb mlflow comet neptune csv",
+        "gtk has no such callback.": "wandb mlflow comet neptune csv sampler",
         "It is an option, --patience.": "early_stopping early_stop",
         "Every training saves checkpoints.": "checkpoint model_checkpoint",
     },
