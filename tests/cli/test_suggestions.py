@@ -62,7 +62,7 @@ OPTIONS = [
     ("sample x -o a.png", "Did you mean '--out'?"),
     ("sample x --class 1", "Did you mean '--label'?"),
     ("export x --half", "Did you mean '--precision fp16'?"),
-    ("export x --tolerance 1", "Did you mean '--atol'?"),
+    ("export x --tol 1", "Did you mean '--tolerance'?"),
     ("generate", "Did you mean 'sample'?"),
     ("trian", "Did you mean 'train'?"),
     ("plugins nwe", "Did you mean 'new'?"),

@@ -87,7 +87,7 @@ OPTIONS: Table = {
     "steps": "n_steps num_steps",
     "scale": "zoom upscale",
     "opset": "opset_version",
-    "atol": "tolerance tol",
+    "tolerance": "tol",
     "precision fp16": "fp16 half float16",
     "part": "component network submodel",
     # What gtk lacks.
