@@ -142,6 +142,24 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "Resize to sizes": (
         alone("Resize", IMAGE, floats([]), floats([]), [1, 4, 9000, 9000]), GROW
     ),
+    "Resize that keeps proportions": (
+        alone("Resize", np.ones((1, 1, 1000, 1), np.float32), floats([]), floats([]),
+              [1, 1, 1, 1000], keep_aspect_ratio_policy="not_smaller"), COMPUTED,
+    ),
+    "Pad of other axes": (
+        alone("Pad", np.ones((1, 1 << 20), np.float32), [0, 1000, 0, 0], np.float32(0), [1, 0]),
+        COMPUTED,
+    ),
+    "QGemm without its zero": (
+        ([node("QGemm", "a", "s", "", "b", "s", "z", domain="com.microsoft")],
+         {"a": np.ones((1 << 13, 1), np.uint8), "b": np.ones((1, 1 << 13), np.uint8),
+          "s": np.float32(1), "z": np.uint8(0)}), COMPUTED,
+    ),
+    "QGemm": (
+        ([node("QGemm", "a", "s", "z", "b", "s", "z", domain="com.microsoft")],
+         {"a": np.ones((1 << 13, 1), np.uint8), "b": np.ones((1, 1 << 13), np.uint8),
+          "s": np.float32(1), "z": np.uint8(0)}), GROW,
+    ),
     "OneHot": (
         alone("OneHot", np.zeros(64, np.int64), np.int64(1 << 24), floats([0, 1])), GROW
     ),
@@ -186,7 +204,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "pooling": (alone("AveragePool", IMAGE, kernel_shape=[2, 2], pads=[1, 1, 1, 1]), ALONE),
     "normalizing nothing": (
         alone("InstanceNormalization", np.ones((1, 4, 0, 0), np.float32), np.ones(4, np.float32),
-              np.ones(4, np.float32)), ALONE,
+              np.ones(4, np.float32)), COMPUTED,
     ),
     "axes without end": (alone("Unsqueeze", floats([1]), range(100)), "more than 32 axes"),
     # Attributes that a kernel divides by or allocates.
@@ -260,6 +278,13 @@ ACCEPTED: dict[str, Attack] = {
          node("Mul", "g", "c0")],
         {"c0": np.ones((2048, 1024), np.float32), "c1": ints([1]),
          "c2": np.ones((2048, 1), np.float32)},
+    ),
+    "a learned image": alone("InstanceNormalization", IMAGE, np.ones(4, np.float32),
+                             np.ones(4, np.float32)),
+    "a quantized layer": (
+        [node("DynamicQuantizeLinear", "c0", gives="q s p"),
+         node("MatMulInteger", "q", "c1", "p")],
+        {"c0": np.ones((64, 8), np.float32), "c1": np.ones((8, 64), np.uint8)},
     ),
     "a grid of coordinates": (
         [node("Range", "c0", "c1", "c2", gives="r"), node("Cast", "r", gives="f", to=1),

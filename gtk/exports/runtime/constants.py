@@ -265,6 +265,12 @@ def _first(_: Node, inputs: Sequence[Constant]) -> Constant:
     return Constant(inputs[0].size, inputs[0].shape)
 
 
+def _instances(_: Node, inputs: Sequence[Constant]) -> Constant:
+    if not all(inputs[0].shape or (0,)):
+        raise ValueError("an image of no pixels, of which onnxruntime crashes")
+    return _first(_, inputs)
+
+
 def _broadcast(_: Node, inputs: Sequence[Constant]) -> Constant:
     shapes = [item.shape for item in inputs if item.shape is not None]
     if len(shapes) == len(inputs):
@@ -355,7 +361,8 @@ def _range(_: Node, inputs: Sequence[Constant]) -> Constant:
 
 def _pad(_: Node, inputs: Sequence[Constant]) -> Constant:
     shape, pads = inputs[0].shape, _known(inputs[1])
-    if shape is None or len(pads) != 2 * len(shape):
+    with_axes = any(item.shape for item in inputs[2:])  # a value to pad with has none
+    if shape is None or len(pads) != 2 * len(shape) or with_axes:
         raise ValueError("a shape that is not known")
     ends = zip(shape, pads[: len(shape)], pads[len(shape) :], strict=True)
     return of_shape([axis + abs(before) + abs(after) for axis, before, after in ends])
@@ -365,15 +372,19 @@ def _one_hot(_: Node, inputs: Sequence[Constant]) -> Constant:
     return Constant(inputs[0].size * max(1, math.ceil(abs(_known(inputs[1])[0]))))
 
 
-def _resize(_: Node, inputs: Sequence[Constant]) -> Constant:
+def _resize(node: Node, inputs: Sequence[Constant]) -> Constant:
     """Return a bound of sizes or scales, whichever there are."""
+    kept = bytes(node.attributes.get("keep_aspect_ratio_policy", b"stretch"))
+    mode = bytes(node.attributes.get("coordinate_transformation_mode", b""))
+    if kept != b"stretch" or mode == b"tf_crop_and_resize":
+        raise ValueError("a size that is computed")
     values = [value for item in inputs[1:] for value in _known(item)]
     size = inputs[0].size
     return Constant(size * math.prod(max(1, math.ceil(abs(value))) for value in values))
 
 
 def _matmul(_: Node, inputs: Sequence[Constant]) -> Bound:
-    left, right = (item.shape for item in inputs)
+    left, right = (item.shape for item in inputs[:2])
     if not left or not right or min(len(left), len(right)) < 2:
         size = inputs[0].size * inputs[1].size
         return Constant(size), size
@@ -411,14 +422,38 @@ def _conv(node: Node, inputs: Sequence[Constant]) -> Bound:
     return Constant(made.size), made.size * of_shape(weight[1:]).size
 
 
-RULES: dict[str, Callable[[Node, Sequence[Constant]], Constant | Bound]] = {
-    **dict.fromkeys(SHAPED_LIKE_FIRST | RETYPED, _first),
+Rule = Callable[[Node, Sequence[Constant]], Constant | Bound]
+
+
+def _fourth(rule: Rule) -> Rule:
+    """Return a rule for the first and the fourth input, between which are a scale and a zero."""
+
+    def apply(node: Node, inputs: Sequence[Constant]) -> Constant | Bound:
+        if not all(node.inputs[:4]):
+            raise ValueError("an input that is left out")
+        return rule(node, [inputs[0], inputs[3]])
+
+    return apply
+
+
+#: Operators of quantized and fused layers whose output has the shape of their first input.
+LAYERS = {
+    "BiasGelu", "DynamicQuantizeLinear", "FastGelu", "QLinearLeakyRelu", "QLinearSigmoid",
+    "QLinearSoftmax", "QuickGelu",
+}  # fmt: skip
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(SHAPED_LIKE_FIRST | RETYPED | LAYERS, _first),
+    **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat"), _matmul),
+    **dict.fromkeys(("ConvInteger", "FusedConv"), _conv),
+    "FusedGemm": _gemm, "QGemm": _fourth(_gemm), "QLinearConv": _fourth(_conv),
+    "QLinearMatMul": _fourth(_matmul),
     **dict.fromkeys(BROADCAST | {"QLinearAdd", "QLinearMul"}, _broadcast),
     **dict.fromkeys(REDUCING, _reduce),
     **dict.fromkeys(REARRANGING, _rearrange),
     **dict.fromkeys(("Shape", "Size"), lambda *_: Constant(64)),
     "GatherElements": lambda _, inputs: Constant(inputs[1].size, inputs[1].shape),
     "Concat": _concat, "ConstantOfShape": _constant_of_shape, "Conv": _conv, "Einsum": _einsum,
-    "Expand": _expand, "Gather": _gather, "Gemm": _gemm, "MatMul": _matmul, "OneHot": _one_hot,
+    "Expand": _expand, "Gather": _gather, "Gemm": _gemm, "InstanceNormalization": _instances,
+    "MatMul": _matmul, "OneHot": _one_hot,
     "Pad": _pad, "Range": _range, "Resize": _resize, "Tile": _tile,
 }  # fmt: skip
