@@ -335,6 +335,22 @@ def test_captions_lists_and_constants_are_named_and_not_used(root: Path) -> None
     )
 
 
+def test_captions_some_of_which_are_the_same_are_suspected(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(40)]
+    root = write_images(tmp_path / "things", names)
+    write_csv(root, "file_name,text", names, [f"a picture of {max(at, 9)}" for at in range(40)])
+    assert load_folder(root).notes == (
+        "'text' has 31 classes for 40 images; if these are captions, add condition='none'",
+    )
+
+
+def test_strings_of_json_are_classes_though_they_look_like_numbers(root: Path) -> None:
+    write_jsonl(root, file_name=NAMES, label=["3", "7"] * 3, age=range(6))
+    assert load_folder(root).spec.condition == ConditionSpec(("3", "7"))
+    numbers = ConditionSpec(("label",), "continuous", ((3.0, 7.0),))
+    assert load_folder(root, condition="label:numbers").spec.condition == numbers
+
+
 def test_classes_by_folders_stay_where_a_table_has_captions_only(tmp_path: Path) -> None:
     names = [f"{kind}/{number}.png" for kind in "ab" for number in range(3)]
     root = write_images(tmp_path / "things", names)

@@ -35,6 +35,8 @@ TRUTH = {"true": "1", "false": "0"}
 CLASS_NAMES = frozenset({
     "label", "labels", "class", "classes", "classid", "target", "category", "y", "digit",
 })  # fmt: skip
+#: So few classes are no captions.
+MANY = 20
 #: Columns that say which images are for testing.
 SPLIT_NAMES = frozenset(["split", "subset", "partition", "set", "fold", "usage"])
 
@@ -107,8 +109,9 @@ def choose_labels(tables: Sequence[Table], condition: str) -> LabelColumns:
         result.signed = any(
             float(_number(row.cells[at])) < 0 for row in _rows(tables) for at in picks
         )
-    elif asked is None and len(picks) == 1 and kind is not Classes:
-        result.notes += _classes_instead(tables, picks[0], kind)
+    elif asked is None and len(picks) == 1:
+        look = _many_classes if kind is Classes else _classes_instead
+        result.notes += look(tables, picks[0])
     return result
 
 
@@ -155,7 +158,7 @@ def _usable(tables: Sequence[Table], split: int | None) -> tuple[tuple[int, ...]
     passed: dict[str, list[str]] = {}
     for at, name in enumerate(first.columns):
         cells = [row.cells[at] for row in _rows(tables)]
-        text = len(cells) > 1 and not any(map(_known, cells))
+        text = _is_text(tables, at) or (len(cells) > 1 and not any(map(_known, cells)))
         if at == split:
             continue
         if name in unread:
@@ -211,6 +214,8 @@ def _kind(
     alone = len(picks) == 1 and asked is None
     if alone and any(not _numeric(row.cells[picks[0]]) for row in _rows(tables)):
         return Classes
+    if alone and _is_text(tables, picks[0]):
+        return Classes
     binary = True
     for table in tables:
         for row in table.rows:
@@ -237,9 +242,7 @@ def _check_number(table: Table, row: Row, name: str, cell: str, remedy: str) -> 
         )
 
 
-def _classes_instead(
-    tables: Sequence[Table], at: int, kind: type[ConditionSpec] | None
-) -> Iterator[str]:
+def _classes_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
     """Yield a note where a column of whole numbers may rather be classes."""
     cells = [row.cells[at] for row in _rows(tables)]
     values, name = {*cells}, tables[0].columns[at]
@@ -248,11 +251,26 @@ def _classes_instead(
     whole = {*map(int, values)}
     counted = len(whole) > 2 and max(whole) - min(whole) + 1 == len(whole) and min(whole) < 2
     if counted or _squeezed(name) in CLASS_NAMES:
-        what = "an attribute" if kind is Attributes else "a number"
+        what = "an attribute" if whole <= {0, 1} else "a number"
         text = (
             f"{named(name)!r} is read as {what}; to read its {len(values)} values as classes, add"
         )
         yield with_remedy(text, "condition", f"{name}:classes")
+
+
+def _many_classes(tables: Sequence[Table], at: int) -> Iterator[str]:
+    """Yield a note where classes may rather be captions, some of which are the same."""
+    cells, name = [row.cells[at] for row in _rows(tables)], tables[0].columns[at]
+    count = len({*cells})
+    if count > MANY and len(cells) < 2 * count:
+        what = (
+            f"{shown(name)} has {count} classes for {len(cells)} images; if these are captions, add"
+        )
+        yield with_remedy(what, "condition", NOTHING)
+
+
+def _is_text(tables: Sequence[Table], at: int) -> bool:
+    return all(table.columns[at] in table.texts for table in tables)
 
 
 def _rows(tables: Sequence[Table]) -> Iterator[Row]:

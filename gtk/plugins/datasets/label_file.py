@@ -65,7 +65,11 @@ def _read_lines(path: Path) -> Table:
             raise wrong(path, line, f"{files} is {shown(repr(written))}: give the name of a file")
         name = file_name(path, line, str(written).strip())
         add_row(table, path, Row(line, name, tuple(_cell(entry.get(name)) for name in columns)))
-    return Table(path, tuple(columns), tuple(table.values()), unread=frozenset(unread))
+    texts = {
+        name for name in columns if all(isinstance(entry.get(name), str) for _, entry in objects)
+    }
+    rows = tuple(table.values())
+    return Table(path, tuple(columns), rows, unread=frozenset(unread), texts=frozenset(texts))
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

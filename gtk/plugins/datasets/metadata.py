@@ -49,6 +49,7 @@ class Table:
         unit: what `Row.line` counts.
         condition: the choice of columns that the format implies, as `choose_labels` takes it.
         unread: columns that hold something else than one value a cell; their cells are empty.
+        texts: columns of strings, even if these look like numbers, where the format tells.
         notes: for the user.
     """
 
@@ -58,6 +59,7 @@ class Table:
     unit: str = "line"
     condition: str = ""
     unread: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def wrong(self, row: Row, what: str) -> InvalidValue:
