@@ -242,6 +242,16 @@ def test_one_file_of_labels_is_read_and_the_others_are_named(root: Path) -> None
     assert data.notes == ("metadata.jsonl is not used, since metadata.csv is",)
 
 
+def test_a_table_at_the_top_goes_before_those_in_splits(tmp_path: Path) -> None:
+    names = [f"{split}/{name}" for split in ("train", "test") for name in NAMES]
+    root = write_images(tmp_path / "things", names)
+    write_csv(root, "file_name,kind", names, "ab" * 6)
+    write_jsonl(root / "train", file_name=NAMES, label="cdcdcd")
+    data = load_folder(root)
+    assert data.spec.condition == KINDS
+    assert data.notes[-1] == "train/metadata.jsonl is not used, since metadata.csv is"
+
+
 # --- columns ---
 
 

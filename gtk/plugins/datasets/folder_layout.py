@@ -205,10 +205,11 @@ def _unused(plan: FolderPlan, tables: dict[str, Table]) -> list[str]:
     """Return a note on the first file of labels that lies where none is read."""
     for name in plan.listing.tables:
         folder = name.rpartition("/")[0]
-        if folder not in tables and folder and plan.splits[name] is not None:
+        over = folder if folder in tables else "" if folder in _split_paths(plan) else None
+        if over in tables and tables[over].path != on_disk(plan.root, name):
+            return [f"{visible(name)} is not used, since {tables[over].path.name} is"]
+        if folder and folder not in tables and plan.splits[name] is not None:
             return [f"{visible(name)} is not used, since it is not at the top or in a split"]
-        if folder in tables and tables[folder].path.name != name.rpartition("/")[2]:
-            return [f"{visible(name)} is not used, since {tables[folder].path.name} is"]
     return []
 
 
