@@ -28,8 +28,8 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "latent_diffusion score_based",
         "gtk has no plain autoencoder, only vae.": "autoencoder ae",
         "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
-        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan wae hvae rhvae svae tcvae "
-        "lcvae beta_tc_vae factor_vae",
+        "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan wae hvae rhvae svae "
+        "tcvae lcvae beta_tc_vae factor_vae",
     },
     "conditioner": {
         "onehot": "concat concatenate concatenation one_hot_encoding",
