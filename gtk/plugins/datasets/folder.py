@@ -18,8 +18,8 @@ from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
+from gtk.plugins.datasets.decoded_counts import DecodedCounts
 from gtk.plugins.datasets.decoding import MEASURED, decode, inspect, quiet_pillow
-from gtk.plugins.datasets.file_facts import FileFacts
 from gtk.plugins.datasets.folder_layout import (
     Entry,
     FolderLayout,
@@ -95,10 +95,10 @@ def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
             limits=config.range,
             all_pages=config.pages == "all",
         )
-        facts, pages = FileFacts(config.range), list[int]()
+        counts, pages = DecodedCounts(config.range), list[int]()
         for file in _each(work, root, layout, "decoding images"):
             writer.add(file.images)
-            facts.add(file)
+            counts.add(file)
             pages.append(len(file.images))
     _refuse_bad(config, root, layout)
     # All pages of a file have its value, and are on the same side of the split.
@@ -110,7 +110,7 @@ def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
         DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
         sum(not entry.testing for entry in layout.entries),
         labels,
-        (*layout.notes, *_repeated(plan.listing), *facts.notes(), *_skipped(layout)),
+        (*layout.notes, *_repeated(plan.listing), *counts.notes(), *_skipped(layout)),
     )
 
 

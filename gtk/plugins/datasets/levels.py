@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.setting import setting
+from gtk.plugins.datasets.remedy import with_remedy
 
 
 def in_range(
@@ -27,6 +27,5 @@ def in_range(
 def beyond_note(count: int, limits: tuple[float, ...]) -> str:
     """Return a note about images with values that a range cuts off."""
     shown = ",".join(f"{limit:.15g}" for limit in limits)
-    return (
-        f"images with values beyond {setting('range', shown)}, which became black or white: {count}"
-    )
+    after = f", which became black or white: {count}"
+    return with_remedy("images with values beyond", "range", shown, after)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gtk.plugins.datasets import LONGEST_SIDE, NpzConfig
 from gtk.plugins.datasets.array_labels import read_labels
 from gtk.plugins.datasets.levels import beyond_note, in_range
 from gtk.plugins.datasets.npz_array import NpzArray, find_array, open_archive, wrong
+from gtk.plugins.datasets.remedy import spelled, with_remedy
 from gtk.plugins.datasets.splitting import choose_tested
 
 CHANNELS = (1, 3)
@@ -38,12 +39,13 @@ def load(config: NpzConfig | NoConfig, root: Path) -> Dataset:
         UserError: the cache cannot be written.
     """
     with open_archive(root) as archive:
-        return cached_dataset(
+        dataset = cached_dataset(
             {"data": "npz", "root": str(root.resolve()), **asdict(config)},
             fingerprint(root.parent, [root]),
             None,
             partial(_decode_archive, archive, root, getattr(config, "range", ())),
         )
+    return replace(dataset, notes=tuple(map(spelled, dataset.notes)))
 
 
 def _decode_archive(
@@ -166,10 +168,10 @@ class Levels:
         if self._beyond:
             yield beyond_note(self._beyond, self._limits)
         if not self._limits and self._largest == 1:
-            yield (
-                "images is uint8 with no value but 0 and 1, which are both nearly black: "
-                f"{setting('range', '0,1')} makes them black and white"
-            )
+            yield with_remedy(
+                "images is uint8 with no value but 0 and 1, which are both nearly black:",
+                "range", "0,1", " makes them black and white",
+            )  # fmt: skip
 
 
 def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_], levels: Levels) -> None:

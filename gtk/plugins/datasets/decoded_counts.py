@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from gtk.core.values.setting import setting
 from gtk.plugins.datasets.decoding import DecodedFile
 from gtk.plugins.datasets.levels import beyond_note
+from gtk.plugins.datasets.remedy import with_remedy
 
 
-class FileFacts:
-    """Counts of what was found while files were decoded.
+class DecodedCounts:
+    """Counts of files with something to note.
 
     Args:
         limits: the stored values that become black and white; empty without a range of the user's.
@@ -31,16 +31,16 @@ class FileFacts:
     def notes(self) -> Iterator[str]:
         """Yield a note for each kind that was found."""
         if self._pages:
-            yield (
+            yield with_remedy(
                 f"files of several pages or frames: {self._stacks}, of which {self._pages} pages "
-                f"after the first were not read: {setting('pages', 'all')} makes each an image"
-            )
+                "after the first were not read:", "pages", "all", " makes each an image",
+            )  # fmt: skip
         if self._largest:  # some black images alone are black
             top = f"{self._largest:.15g}"
-            yield (
-                f"images of more than 8 bits that use less than a quarter of their range, and so "
-                f"are nearly black: {self._dark}, with values up to {top}: "
-                f"{setting('range', f'0,{top}')} makes that white"
-            )
+            yield with_remedy(
+                "images of more than 8 bits that use less than a quarter of their range, and so "
+                f"are nearly black: {self._dark}, with values up to {top}:", "range", f"0,{top}",
+                " makes that white",
+            )  # fmt: skip
         if self._beyond:
             yield beyond_note(self._beyond, self._limits)
