@@ -230,6 +230,16 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         ([node("Neg", "c0", gives="c1"), node("Div", "c0", "c1")],
          {"c0": ints([INT64.min]), "c1": ints([1])}), "two tensors called 'c1'",
     ),
+    "a Constant without its tensor": (
+        ([helper.make_node("Constant", [], ["out"]), node("Neg", "out", gives="end")], {}),
+        "a Constant of several values",
+    ),
+    "a node that gives nothing": (
+        ([helper.make_node("Neg", ["z"], []), node("Neg", "z")], {}), "Neg that gives nothing",
+    ),
+    "a type that is a list": (
+        ([node("Cast", "z", gives="i", to=[7]), node("Div", "i", "i")], {}), DIVISOR,
+    ),
     "a Constant of two values": (
         ([node("Constant", gives="d", value_int=1, value_float=1.0)], {}),
         "a Constant of several values",

@@ -240,6 +240,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "negative": (reshaped(-4), "less or more data than its shape"),
     "many dimensions": (reshaped(*[1] * 100), "a tensor of too many dimensions"),
     "no data": (emptied, "less or more data than its shape"),
+    "empty, with data": (reshaped(0), "less or more data than its shape"),
     "too little data": (typed, "less or more data than its shape"),
 }  # fmt: skip
 

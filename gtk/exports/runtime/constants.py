@@ -93,6 +93,8 @@ class Constants:
 
     def add(self, node: Node) -> None:
         """Take in a node, whose inputs were taken in before."""
+        if not any(node.outputs):
+            raise Refused(f"an operator {node.operator} that gives nothing")
         for name in filter(None, node.outputs):
             if name in self.types or name in self.awaited:
                 raise Refused(f"two tensors called {name[:100]!r}, or nodes in a wrong order")
@@ -103,7 +105,7 @@ class Constants:
         self.awaited.update(name for name in used if name not in self.types)
         if node.operator == "Constant":
             constant = constant_of(node)
-            self.found[node.outputs[0]] = constant
+            self.found[max(node.outputs)] = constant
             self.given += math.prod(constant.shape or (constant.size,))
         elif all(name in self.found for name in used):
             self._fold(node)
@@ -209,7 +211,7 @@ def output_types(node: Node, inputs: Sequence[int | None]) -> list[int | None]:
     if operator == "Constant":
         return [_type_of(attributes)]
     if operator in ("Cast", "BitCast"):
-        return [attributes.get("to")]
+        return [_whole(attributes.get("to"))]
     if operator in ("Shape", "Size", "ArgMax", "ArgMin", "NonZero"):
         return [INT64]
     if operator in COMPARING or operator in ("Not", "IsInf", "IsNaN"):
@@ -225,12 +227,16 @@ def output_types(node: Node, inputs: Sequence[int | None]) -> list[int | None]:
     if operator == "ConstantOfShape":
         return [_type_of(attributes) if attributes else FLOAT]
     if operator == "EyeLike":
-        return [attributes.get("dtype", first)]
+        return [_whole(attributes.get("dtype", first))]
     if operator == "DynamicQuantizeLinear":
         return [UINT8, FLOAT, UINT8]
     if operator in ("DynamicQuantizeMatMul", "MatMulIntegerToFloat"):
         return [FLOAT]
     return [first]
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401 - whatever a file says
+    return value if isinstance(value, int) else None
 
 
 def _type_of(attributes: Mapping[str, Any]) -> int | None:

@@ -283,7 +283,7 @@ class _Walk:
             raise Refused(f"tensors of data type {_number(fields, 2)}")
         size = count * bits // 8
         raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
-        if raw != size and _count(fields.get(typed, []), typed) != count:
+        if raw != size if 9 in fields else _count(fields.get(typed, []), typed) != count:
             raise Refused("a tensor with less or more data than its shape promises")
         self.parameter_bytes += size
         self.halved |= _number(fields, 2) == FLOAT16
@@ -359,6 +359,8 @@ def _array(fields: _Fields) -> tuple[int, tuple[int, ...], NDArray[Any] | None]:
     """Return a tensor's data type and shape, and the values of a small one."""
     kind, shape = _number(fields, 2), tuple(_dimensions(fields.get(1, [])))
     count = math.prod(shape)
+    if kind not in ELEMENTS:
+        raise Refused(f"tensors of data type {kind}")
     if count > MOST_READ:
         return kind, shape, None
     if 9 in fields:
