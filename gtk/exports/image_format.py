@@ -112,11 +112,18 @@ def _chain(
         following = last if number == len(steps) else f"image/{operator.lower()}"
         names = [f"image/{constant:g}" for constant in constants]
         known = {item.name for item in graph.initializer}
-        graph.initializer.extend(
+        tensors = [
             numpy_helper.from_array(np.array(constant, np.float32), name)
             for constant, name in zip(constants, names, strict=True)
             if name not in known
-        )
+        ]
+        if any(step[0] == "Cast" for step in steps):  # to or from levels
+            graph.initializer.extend(tensors)
+        else:  # float32 limits are no weights of a float16 file
+            nodes += [
+                helper.make_node("Constant", [], [item.name], name=f"{item.name}/node", value=item)
+                for item in tensors
+            ]
         name = f"image/{operator.lower()}/node"
         nodes.append(
             helper.make_node(operator, [current, *names], [following], name=name, **attributes)
