@@ -45,6 +45,8 @@ def is_left_over(path: Path) -> bool:
 def check_own(path: Path, name: str, folders: Iterable[str]) -> None:
     """Check that gtk put everything into a run folder, so that it may be removed.
 
+    What lies in pictures and in callbacks' folders belongs to callbacks, whatever its name.
+
     Args:
         path: the folder.
         name: of the run; the folder's own where it is not hidden.
@@ -61,6 +63,11 @@ def check_own(path: Path, name: str, folders: Iterable[str]) -> None:
             writers += [process for process in [owner(item.name)] if process is not None]
         elif item.is_symlink() or not (item.name in ours or exported.fullmatch(item.name)):
             strangers.append(item.name)
+    strangers += [
+        f"checkpoints/{item.name}"
+        for item in sorted(_inside(path / "checkpoints"))
+        if not (CHECKPOINT.fullmatch(item.name) or _CHECKPOINT.fullmatch(item.name))
+    ]
     if writers and not strangers:
         raise UserError(
             f"{path} is being written to by process {writers[0]}. Wait for it, or stop it."

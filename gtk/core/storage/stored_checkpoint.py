@@ -128,12 +128,15 @@ class StoredCheckpoint:
         """Return a file's content, compared with its digest."""
         file = self.folder / name
         mark = _mark(file)
+        digests = None if self._verified.get(name) == mark else self._digests()
+        # The size comes first: a damaged file may be larger than memory.
+        size = mark[-1] if digests is None or name not in digests else digests[name]["size"]
+        if size != mark[-1] and file.is_file():
+            raise Damage(f"{file} is damaged")
         content = _read(file, mark[-1] if limit is None else limit)
-        if self._verified.get(name) != mark:
-            digests = self._digests()
-            if digests is not None and digests.get(name) != _digest(content):
-                raise Damage(f"{file} is damaged")
-            self._verified[name] = mark
+        if digests is not None and digests.get(name) != _digest(content):
+            raise Damage(f"{file} is damaged")
+        self._verified[name] = mark
         return content
 
     def _digests(self) -> dict[str, Digest] | None:

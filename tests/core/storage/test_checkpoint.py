@@ -242,6 +242,23 @@ def test_what_is_not_a_file_is_damage(
     assert two.latest() == 10
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+def test_a_file_of_another_size_is_not_read(
+    two: CheckpointFolder, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.truncate(two.folder(20) / name, 1 << 40)  # takes no room on the disk
+    read = stored_checkpoint.read_ordinary
+
+    def limited(path: Path, limit: int) -> bytes:
+        assert limit <= 1 << 20, path
+        return read(path, limit)
+
+    monkeypatch.setattr(stored_checkpoint, "read_ordinary", limited)
+    with pytest.raises(InvalidValue, match=rf"20/{name} is damaged"):
+        two.load(20)
+    assert two.latest() == 10
+
+
 def test_checkpoints_of_older_versions_have_no_digests(two: CheckpointFolder) -> None:
     for step in (10, 20):
         (two.folder(step) / "digests.json").unlink()

@@ -1,6 +1,7 @@
 """In a run folder gtk knows what it made, follows no link, and clears what kills have left."""
 
 import os
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_a_run_with_a_link_is_not_removed(run: Run, tmp_path: Path) -> None:
     run.pictures.symlink_to(tmp_path)
     with pytest.raises(UserError, match="mine holds pictures, which is a link, so it is not"):
         gtk.train(plugin="vae", name="mine", epochs=1, quiet=True, overwrite=True)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "README", "000000440.bak", ".0000000450.partial"])
+def test_what_lies_among_checkpoints_is_not_removed_with_a_run(run: Run, name: str) -> None:
+    (run.path / "checkpoints" / ".000000450.partial").mkdir()  # of a killed process
+    run.check_removable()
+    (run.path / "checkpoints" / name).write_text("years of work")
+    with pytest.raises(UserError, match=rf"holds checkpoints/{re.escape(name)}, which is not gtk"):
+        run.check_removable()
 
 
 def test_left_overs_of_kills_block_no_name(run: Run, tmp_path: Path) -> None:
