@@ -145,6 +145,7 @@ LINES: list[tuple[str, str, object, str]] = [
     ("gtk.train", "overwrite", "no", "overwrite must be True or False, not 'no'"),
     ("gtk.train", "callbacks", None, "callbacks must be a list, not None"),
     ("gtk.train", "callbacks", "tensorboard", "callbacks must be a list, not 'tensorboard'"),
+    ("gtk.train", "callbacks", np.array(3), "callbacks must be a list, not array(3)"),
     ("gtk.train", "callbacks", [3], "callback int cannot be used"),
     ("gtk.train", "callbacks", ["x", 3], "unknown callback 'x'"),
     ("gtk.train", "data", "folder:a\0b", r"data: 'a\x00b' cannot be a path: embedded null"),

@@ -213,16 +213,16 @@ def is_exported(reference: str) -> bool:
     """Say whether a reference names an exported file, not a run.
 
     Raises:
-        UserError: it can be neither: another file, or a run without torch to open it.
+        UserError: torch is not installed, which would open a run.
     """
     if reference.lower().endswith(".onnx"):
         return True
-    if Path(reference).is_file():
-        raise UserError(
-            f"{reference} is a file and not a run. If it is an exported file, let its name end in "
-            ".onnx."
-        )
-    if find_spec("torch") is None:
+    if find_spec("torch") is None:  # else find_run says what is wrong, and it knows all runs
+        if Path(reference).is_file():
+            raise UserError(
+                f"{reference} is a file and not a run. If it is an exported file, let its name end "
+                "in .onnx."
+            )
         raise UserError(
             f"{reference} would be a run, which needs torch, which is not installed here; the name "
             "of an exported file ends in .onnx"

@@ -31,6 +31,14 @@ def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
     return gtk.Run(shutil.copytree(small_run.path, workplace / "runs" / "small"))
 
 
+def test_a_file_called_like_a_run_hides_no_run(run: gtk.Run, gtk_command: Command) -> None:
+    for name in ("small", "latest"):
+        Path(name).write_text("notes")
+        assert gtk_command("sample", name, "-n", 2, "--out", f"{name}.png").code == 0
+    Path("notes.txt").write_text("notes")
+    assert "notes.txt is a file and not a run" in gtk_command("sample", "notes.txt").err
+
+
 def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Command) -> None:
     result = gtk_command("train", "--plugin", "cvae", "--epochs", 2, "--name", "first")
     assert result.code == 0

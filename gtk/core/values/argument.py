@@ -82,7 +82,8 @@ def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - any annotation
     if base is Path:
         return isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str)
     if base is tuple:
-        return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        single = isinstance(value, str | bytes) or getattr(value, "shape", None) == ()
+        return isinstance(value, Iterable) and not single
     checked = base in WORDS or (base is kind and isinstance(base, type) and base is not Any)
     return not checked or isinstance(value, base)
 
