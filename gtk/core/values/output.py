@@ -141,8 +141,8 @@ def refuse_link(path: Path) -> None:
     """
     if path.is_symlink():
         raise UserError(
-            f"{path} is a link, and gtk follows none there. Put in its place what it leads to, or "
-            "remove it"
+            f"{path} is a link, and gtk does not follow links there. Replace it with what it "
+            "points to, or remove it"
         )
 
 

@@ -153,7 +153,7 @@ def test_no_checkpoint_is_written_through_a_link(
     link = folder.path.parent / name
     link.parent.mkdir(parents=True)
     link.symlink_to(tmp_path / "home")
-    with pytest.raises(UserError, match=f"{name} is a link, and gtk follows none there"):
+    with pytest.raises(UserError, match=f"{name} is a link, and gtk does not follow links there"):
         folder.save(checkpoint(20))
     assert [item.name for item in (tmp_path / "home").iterdir()] == ["key"]
 

@@ -71,7 +71,7 @@ def test_commands_refuse_links_in_one_line(run: Run, capsys: pytest.CaptureFixtu
         assert main.run(arguments) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1
-        assert "report.html is a link, and gtk follows none there" in error
+        assert "report.html is a link, and gtk does not follow links there" in error
     assert not (run.path.parent / "precious").exists()
 
 
