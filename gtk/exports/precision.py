@@ -10,6 +10,8 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 #: Operators that turn numbers in a data set's units, or noise, into features, which fit float16.
 MIXING = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}
+#: The package whose import changes `sys.path`.
+TOOLS = "onnxruntime.transformers"
 #: Raw numbers that are an index here look features up, which mixes; as data they only pass through.
 LOOKING_UP = {"Gather", "GatherElements", "GatherND"}
 
@@ -73,9 +75,14 @@ def _bypass(graph: onnx_ir.Graph, kept: set[str], raw: Set[str]) -> None:
 
 @contextmanager
 def _own_path() -> Iterator[None]:
-    """Undo the change of `sys.path` by importing onnxruntime's tools."""
-    path = list(sys.path)
+    """Undo the change of `sys.path` by importing onnxruntime's tools.
+
+    Whoever imports them later, to quantize a file for instance, gets the change: they need it.
+    """
+    path, tools = list(sys.path), sys.modules.get(TOOLS)
     try:
         yield
     finally:
-        sys.path[:] = path
+        if tools is None:
+            sys.path[:] = path
+            sys.modules.pop(TOOLS, None)

@@ -317,7 +317,7 @@ def test_a_class_can_be_called_anything(
     assert r"class \x1b[31m[b]red\n</script>" in gtk_command("traverse", "small").out
     result = gtk_command("sample", "small", "--label", "nothing of that name", "--out", "a.png")
     assert "Known: " in result.err
-    assert "[31m[b]red </script>" in result.err
+    assert r"\x1b[31m[b]red\n</script>" in result.err
     assert "\x1b" not in result.err
 
 

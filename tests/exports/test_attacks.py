@@ -224,7 +224,10 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     # Names and orders that hide a node from the look at it.
     "nodes in a wrong order": (
         ([node("Div", "c0", "late"), node("Neg", "c1", gives="late")],
-         {"c0": floats([1]), "c1": floats([1])}), "nodes in a wrong order",
+         {"c0": ints([INT64.min]), "c1": ints([1])}), "divisor",
+    ),
+    "nodes that wait for each other": (
+        ([node("Neg", "late"), node("Neg", "out", gives="late")], {}), "wait for each other",
     ),
     "two tensors of one name": (
         ([node("Neg", "c0", gives="c1"), node("Div", "c0", "c1")],

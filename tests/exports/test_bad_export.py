@@ -503,7 +503,7 @@ PLACES = [
     ("no/digits.onnx", "no/digits.onnx cannot be written: .*no is not a folder you can write to"),
     ("file/digits.onnx", "file/digits.onnx cannot be written"),
     ("nowhere.onnx", "nowhere.onnx is not an ordinary file: choose another out"),
-    (f"{300 * 'x'}.onnx", "cannot be written: File name too long"),
+    (f"{300 * 'x'}.onnx", "cannot be a path of 305 letters: a name is too long for a file"),
 ]
 
 

@@ -5,8 +5,9 @@ a whole number that is divided by 0 or -1 may end the process, whenever it is co
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,6 @@ class Constants:
         types: the data type of each tensor, as far as it is known.
         found: each constant, by name.
         shaped: the names of tensors that depend on nothing but constants and shapes.
-        awaited: names that were used before a node gave them.
         given, made, products: elements in the file, elements made of them, multiplications.
         largest: the most elements that one node makes of constants.
         shapings: the nodes that depend on shapes alone, which onnxruntime may fold, too.
@@ -84,7 +84,6 @@ class Constants:
     types: dict[str, int | None]
     found: dict[str, Constant]
     shaped: set[str] = field(default_factory=set)
-    awaited: set[str] = field(default_factory=set)
     given: int = 0
     made: int = 0
     products: int = 0
@@ -95,14 +94,10 @@ class Constants:
         """Take in a node, whose inputs were taken in before."""
         if not any(node.outputs):
             raise Refused(f"an operator {node.operator} that gives nothing")
-        for name in filter(None, node.outputs):
-            if name in self.types or name in self.awaited:
-                raise Refused(f"two tensors called {name[:100]!r}, or nodes in a wrong order")
         if node.operator in ("Div", "Mod") and not node.domain:
             self._check_divisor(node)
         self._set_types(node)
         used = list(filter(None, node.inputs))
-        self.awaited.update(name for name in used if name not in self.types)
         if node.operator == "Constant":
             constant = constant_of(node)
             self.found[max(node.outputs)] = constant
@@ -170,7 +165,7 @@ def check_constants(
     """Bound what a graph computes of constants, and return what was found.
 
     Args:
-        nodes: in an order in which they can be computed.
+        nodes: in any order; some tools append nodes that come first.
         tensors: the constants that stand in the file: name, data type, shape, values of small ones.
         inputs: the data types of the graph's inputs.
     """
@@ -182,9 +177,27 @@ def check_constants(
         types[name], found[name] = kind, of_shape(shape, values)
     given = sum(math.prod(shape) for _, _, shape, _ in tensors)
     constants = Constants(types, found, given=given)
-    for node in nodes:
+    for node in _in_order(nodes, types):
         constants.add(node)
     return constants
+
+
+def _in_order(nodes: Sequence[Node], known: Container[str]) -> Iterator[Node]:
+    """Yield the nodes in an order in which they can be computed, as onnxruntime does."""
+    givers: dict[str, int] = {}
+    for number, node in enumerate(nodes):
+        for name in filter(None, node.outputs):
+            if name in known or name in givers:
+                raise Refused(f"two tensors called {name[:100]!r}")
+            givers[name] = number
+    needed = {
+        number: [givers[name] for name in node.inputs if name in givers]
+        for number, node in enumerate(nodes)
+    }
+    try:
+        yield from map(nodes.__getitem__, TopologicalSorter(needed).static_order())
+    except CycleError as error:
+        raise Refused("nodes that wait for each other") from error
 
 
 def constant_of(node: Node) -> Constant:
@@ -209,7 +222,7 @@ def output_types(node: Node, inputs: Sequence[int | None]) -> list[int | None]:
     first = inputs[0] if inputs else None
     operator, attributes = node.operator, node.attributes
     if operator == "Constant":
-        return [_type_of(attributes)]
+        return [_stated_type(attributes)]
     if operator in ("Cast", "BitCast"):
         return [_whole(attributes.get("to"))]
     if operator in ("Shape", "Size", "ArgMax", "ArgMin", "NonZero"):
@@ -225,7 +238,7 @@ def output_types(node: Node, inputs: Sequence[int | None]) -> list[int | None]:
     if operator in ("OneHot", "QuantizeLinear"):
         return [inputs[2] if len(inputs) > 2 else UINT8]
     if operator == "ConstantOfShape":
-        return [_type_of(attributes) if attributes else FLOAT]
+        return [_stated_type(attributes) if attributes else FLOAT]
     if operator == "EyeLike":
         return [_whole(attributes.get("dtype", first))]
     if operator == "DynamicQuantizeLinear":
@@ -239,7 +252,7 @@ def _whole(value: Any) -> int | None:  # noqa: ANN401 - whatever a file says
     return value if isinstance(value, int) else None
 
 
-def _type_of(attributes: Mapping[str, Any]) -> int | None:
+def _stated_type(attributes: Mapping[str, Any]) -> int | None:
     """Return the data type that attributes with a value have."""
     value = attributes.get("value")
     if isinstance(value, tuple):

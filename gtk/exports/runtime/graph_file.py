@@ -59,7 +59,7 @@ class GraphFacts:
     Attributes:
         operators: how many nodes there are of each type.
         opsets: the version of each domain's operators; "" is ONNX's own domain.
-        parameter_bytes: of all constant tensors.
+        parameter_bytes: of all initializers.
         precision: "int8" with quantized operators, "fp16" with 16-bit floats, else "fp32".
     """
 
@@ -235,6 +235,9 @@ class _Walk:
 
     def _graph(self, fields: _Fields) -> None:
         self.tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
+        self.parameter_bytes = sum(
+            math.prod(shape) * ELEMENTS[kind][0] // 8 for _, kind, shape, _ in self.tensors
+        )
         self.inputs = dict(self._port(data) for data in fields.get(11, []))
 
     def check(self) -> None:
@@ -285,7 +288,6 @@ class _Walk:
         raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
         if raw != size if 9 in fields else _count(fields.get(typed, []), typed) != count:
             raise Refused("a tensor with less or more data than its shape promises")
-        self.parameter_bytes += size
         self.halved |= _number(fields, 2) == FLOAT16
 
 

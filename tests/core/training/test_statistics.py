@@ -91,4 +91,4 @@ def test_a_model_that_takes_no_statistics_is_named() -> None:
 
 
 class _FakeRun:
-    metrics_file = type("File", (), {"size": staticmethod(lambda: 0)})
+    metrics_file = type("File", (), {"digest": staticmethod(lambda: (0, ""))})

@@ -35,8 +35,8 @@ class FakeRun:
         self.saved: list[Checkpoint] = []
         self.checkpoints = self
 
-    def size(self) -> int:
-        return 0
+    def digest(self) -> tuple[int, str]:
+        return 0, ""
 
     def append(self, record: dict[str, Any]) -> None:
         self.written.append(record)
