@@ -21,7 +21,8 @@ def imbalance(dataset: Dataset) -> str:
     if not isinstance(condition, Classes):
         return ""
     counts = np.bincount(dataset.train.labels, minlength=condition.count)
-    common, rare = counts.argmax(), np.where(counts, counts, counts.max(initial=0)).argmin()
+    common, present = counts.argmax(), np.flatnonzero(counts)
+    rare = present[counts[present].argmin()] if len(present) else common
     if counts[common] <= UNEQUAL * counts[rare]:
         return ""
     return (

@@ -86,6 +86,8 @@ def test_a_training_notes_an_imbalance_unless_it_is_balanced(
         ([11, 1], True),
         ([10, 1], False),
         ([3, 0, 3], False),
+        ([0, 3], False),
+        ([0, 3, 3], False),
         ([33, 0, 3], True),
         ([0, 0], False),
         ([5], False),
