@@ -271,6 +271,17 @@ def test_whole_numbers_become_classes_if_asked_for(root: Path) -> None:
     assert not data.notes
 
 
+def test_a_label_among_several_numbers_is_noted(root: Path) -> None:
+    write_csv(root, "file_name,age,label", NAMES, [3, 3, 4, 4, 5, 5], [0, 1, 2] * 2)
+    assert load_folder(root).notes == (
+        (
+            "'label' is read as a number; to read its 3 values as classes, add "
+            "condition='label:classes'"
+        ),
+    )
+    assert load_folder(root, condition="label,age:numbers").notes == ()
+
+
 NUMBERS, SIGNS = range(6), [-1, 1] * 3
 CHOSEN = {
     "k": ConditionSpec(("a", "b")),

@@ -109,9 +109,13 @@ def choose_labels(tables: Sequence[Table], condition: str) -> LabelColumns:
         result.signed = any(
             float(_number(row.cells[at])) < 0 for row in _rows(tables) for at in picks
         )
-    elif asked is None and len(picks) == 1:
-        look = _many_classes if kind is Classes else _classes_instead
-        result.notes += look(tables, picks[0])
+    elif asked is None and kind is Classes:
+        result.notes += _many_classes(tables, picks[0])
+    elif asked is None:
+        # Of several columns, whole numbers are common, so that only a name tells.
+        telling = [at for at in picks if _squeezed(first.columns[at]) in CLASS_NAMES]
+        for at in (picks if len(picks) == 1 else telling)[:1]:
+            result.notes += _classes_instead(tables, at)
     return result
 
 
