@@ -51,17 +51,14 @@ def load_test_images(source: RunSource, data_root: Path | None = None) -> Split:
     Raises:
         GtkError: the data cannot be read, have changed since, or have no test images.
     """
-    from gtk.core.training.training import load_dataset
+    from gtk.core.training.training import check_place, load_dataset
 
     settings = source.run.settings
     if data_root is not None:
         root = find_root(settings.choice.dataset.spec, data_root, None)
         settings = replace(settings, data_root=root)
-    elif settings.data_root is not None and not settings.data_root.exists():
-        raise InvalidValue(
-            f"the data of {source.run.path} are not in {visible(settings.data_root)} any more: if "
-            "they were moved, name their place with --data-root"
-        )
+    else:
+        check_place(source.run)
     dataset = load_dataset(settings)
     # The data are named after their folder, which may have been renamed.
     if replace(dataset.spec, name=source.run.data_spec.name) != source.run.data_spec:

@@ -88,7 +88,7 @@ def test_a_run_goes_on_where_its_folder_was_renamed(gtk_command: Command) -> Non
     Path("pets").rename("animals")
     gone = gtk_command("train", "--resume", "latest", "--epochs", 2)
     assert (gone.code, gone.out) == (2, "")
-    assert gone.err.endswith("pets does not exist: give a folder with images\n")
+    assert gone.err.endswith("if they were moved, name their place with --data-root\n")
     arguments = ("train", "--resume", "latest", "--epochs", 2, "--quiet", "--data-root", "animals")
     assert gtk_command(*arguments).code == 0
     write_image(Path("animals/cow/0.png"))

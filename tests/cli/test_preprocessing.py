@@ -89,6 +89,8 @@ def test_data_that_were_moved_are_named(gtk_command: Command, place: Path) -> No
                 "were moved, name their place with --data-root\n"
             )
             assert gtk_command(*wanted, "--data-root", "elsewhere").code == 0
+        resumed = gtk_command("train", "--resume", "scans", "--epochs", 9)
+        assert (resumed.code, resumed.err) == (2, gone.err)
     finally:
         (place / "elsewhere").rename(place / "scans")
 

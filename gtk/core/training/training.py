@@ -227,12 +227,28 @@ def resumed_training(
     table = as_table(settings.train) | ({} if epochs is None else {"epochs": epochs})
     train = make_config(TrainConfig, table, "training")
     settings = replace(settings, train=train, data_root=data_root or settings.data_root)
+    if data_root is None:
+        check_place(run)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
     training = Training(settings, run.document["device"] if device is None else device, callbacks)
     _check_data(run, training)
     training.note_changed_files(run)
     _check_incomplete(run, training)
     return training
+
+
+def check_place(run: Run) -> None:
+    """Check that a run's data are still where they were.
+
+    Raises:
+        InvalidValue: nothing is there.
+    """
+    data_root = run.settings.data_root
+    if data_root is not None and not data_root.exists():
+        raise InvalidValue(
+            f"the data of {run.path} are not in {visible(data_root)} any more: if they were moved, "
+            f"name their place with {setting('data_root')}"
+        )
 
 
 def _check_data(run: Run, training: Training) -> None:
