@@ -83,6 +83,8 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, tuple[int, int]], str]] = {
     "two-train": (below("train2014", "train2017", "val2014", "val2017"),
                   dict.fromkeys(("train2014", "train2017", "val2014", "val2017"), (2, 1)),
                   "add layout='splits'"),
+    "domains": (below("art/a", "art/b", "photo/a", "photo/b"), {"art": (5, 1), "photo": (5, 1)},
+                "though each of them has the folders 'a', 'b'; if these are the classes, give one"),
     "vehicles": (below("train", "bus", "car"), dict.fromkeys(("bus", "car", "train"), (2, 1)), ""),
     "classes-in-a-folder": (below("archive/a", "archive/b"), {"": (5, 1)},
                             "'a', 'b' in 'archive' are not read as classes; if they are, give the"),

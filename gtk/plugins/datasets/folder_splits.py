@@ -143,6 +143,13 @@ class _Tree:
                     "layout", "class-splits",
                 )
             ]  # fmt: skip
+        elif shared := self._shared_folders(tops):
+            text = (
+                f"{listed(tops)} are read as classes, though each of them has the folders "
+                f"{listed(shared)}; if these are the classes, give one path, such as "
+                f"{visible(self.root)}/{visible(tops[0])}, or call the others train and test"
+            )
+            notes = [text]
         path: Parts = ()
         inner = tops
         while len(inner) == 1 and path not in self.folders:
@@ -155,6 +162,12 @@ class _Tree:
                 f"{visible(self.root)}/{where}"
             )
         return FolderSplits({parts: Place(None, parts) for parts in self.folders}, notes=notes)
+
+    def _shared_folders(self, tops: list[str]) -> list[str]:
+        """Return the folders in each folder at the top, if all have the same ones and no others."""
+        inside = [self.children((top,)) for top in tops if (top,) not in self.folders]
+        same = len(inside) == len(tops) > 1 and all(names == inside[0] for names in inside)
+        return sorted(inside[0]) if same and len(inside[0]) > 1 else []
 
     def recognized(self, base: Parts) -> FolderSplits | None:
         """Return the splits in a folder, or in the classes in it; None if it has neither."""
