@@ -286,7 +286,7 @@ def _first(_: Node, inputs: Sequence[Constant]) -> Constant:
 
 def _instances(_: Node, inputs: Sequence[Constant]) -> Constant:
     if not all(inputs[0].shape or (0,)):
-        raise ValueError("an image of no pixels, of which onnxruntime crashes")
+        raise ValueError("an image of no pixels, on which onnxruntime crashes")
     return _first(_, inputs)
 
 

@@ -241,7 +241,7 @@ class _Walk:
         self.inputs = dict(self._port(data) for data in fields.get(11, []))
 
     def check(self) -> None:
-        """Refuse what onnxruntime might compute for ever, or die of."""
+        """Refuse what onnxruntime might crash on, or compute endlessly."""
         for node in self.nodes:
             check_node(node)
             if node.domain not in self.opsets:

@@ -112,7 +112,7 @@ def check_domain(domain: str, known: object = DOMAINS) -> None:
 
 
 def check_node(node: Node) -> None:
-    """Refuse an operator that gtk does not know, and attributes that onnxruntime may die of."""
+    """Refuse an operator that gtk does not know, and attributes on which onnxruntime may crash."""
     check_domain(node.domain, ALLOWED)
     if node.operator in RANDOM:
         raise Refused(f"the random operator {node.operator}")
