@@ -224,10 +224,22 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     # Names and orders that hide a node from the look at it.
     "nodes in a wrong order": (
         ([node("Div", "c0", "late"), node("Neg", "c1", gives="late")],
-         {"c0": ints([INT64.min]), "c1": ints([1])}), "divisor",
+         {"c0": ints([INT64.min]), "c1": ints([1])}), DIVISOR,
+    ),
+    "constants that grow in a wrong order": (
+        ([node("Tile", "late", "c0"), node("Tile", "c1", "c0", gives="late")],
+         {"c0": ints([1 << 13]), "c1": floats([1])}), GROW,
     ),
     "nodes that wait for each other": (
-        ([node("Neg", "late"), node("Neg", "out", gives="late")], {}), "wait for each other",
+        ([node("Neg", "b", gives="a"), node("Neg", "a", gives="b")], {}),
+        "nodes that need each other's outputs",
+    ),
+    "whole numbers behind a scale in floats": (
+        ([node("Cast", "z", gives="x", to=TensorProto.UINT8),
+          node("QLinearConcat", "c0", "c1", "x", "c0", "c1", domain="com.microsoft", axis=0,
+               gives="q"),
+          node("Mod", "q", "q")],
+         {"c0": np.float32(1), "c1": np.uint8(0)}), "a Mod of whole numbers",
     ),
     "two tensors of one name": (
         ([node("Neg", "c0", gives="c1"), node("Div", "c0", "c1")],
@@ -285,6 +297,10 @@ ACCEPTED: dict[str, Attack] = {
     "floats that were whole numbers": (
         [node("ArgMax", "z", gives="i"), node("Cast", "i", gives="f", to=TensorProto.FLOAT),
          node("Div", "f", "f")], {},
+    ),
+    "a cast behind the node that needs it": (
+        [node("Neg", "half", gives="end"),
+         node("Cast", "z", gives="half", to=TensorProto.FLOAT16)], {},
     ),
     "a weight and its norm": (
         [node("ReduceL2", "c0", "c1", gives="n"), node("Div", "c2", "n", gives="g"),

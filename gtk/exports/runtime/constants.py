@@ -197,7 +197,7 @@ def _in_order(nodes: Sequence[Node], known: Container[str]) -> Iterator[Node]:
     try:
         yield from map(nodes.__getitem__, TopologicalSorter(needed).static_order())
     except CycleError as error:
-        raise Refused("nodes that wait for each other") from error
+        raise Refused("nodes that need each other's outputs") from error
 
 
 def constant_of(node: Node) -> Constant:
@@ -233,7 +233,7 @@ def output_types(node: Node, inputs: Sequence[int | None]) -> list[int | None]:
         return [first, INT64]
     if operator in ("MatMulInteger", "ConvInteger"):
         return [INT32]
-    if operator in ("Where", "CastLike", "DequantizeLinear"):
+    if operator in ("Where", "CastLike", "DequantizeLinear", "QLinearConcat"):
         return [inputs[1] if len(inputs) > 1 else None]
     if operator in ("OneHot", "QuantizeLinear"):
         return [inputs[2] if len(inputs) > 2 else UINT8]
