@@ -6,6 +6,8 @@ from gtk.core.values.text import visible
 
 #: The environment variable that makes the command line show tracebacks.
 TRACEBACK_VARIABLE = "GENERATIVE_TOOLKIT_TRACEBACK"
+#: The most known names in a message.
+MOST_LISTED = 60
 #: The most characters of a name for which a similar one is looked for.
 LONGEST_NAME = 200
 
@@ -81,11 +83,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def unknown_name(
     what: str, name: str, known: Iterable[str], remedy: str = "", *, near: str | None = None
 ) -> UnknownName:
-    """Return the error for an unknown name; it shows the nearest known name, or else all.
+    """Return the error for an unknown name; it shows the nearest known name, or else the first.
 
     A suggestion that is already made is given as `near`.
     """
     known = sorted(known)
     near = did_you_mean(name, known) if near is None else near
-    listing = f" Known: {', '.join(known)}." if known and not near else ""
+    more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+    listing = f" Known: {', '.join(known[:MOST_LISTED])}{more}." if known and not near else ""
     return UnknownName(f"unknown {what} '{name}'.{near}{listing}{' ' + remedy if remedy else ''}")

@@ -1,6 +1,6 @@
-"""The nearest known name."""
+"""Names that are not known: the nearest, or the first known ones."""
 
-from gtk.core.values.errors import did_you_mean
+from gtk.core.values.errors import did_you_mean, unknown_name
 
 
 def test_the_nearest_of_very_long_names_is_not_looked_for() -> None:
@@ -9,3 +9,10 @@ def test_the_nearest_of_very_long_names_is_not_looked_for() -> None:
     assert did_you_mean(long, [long + "x", "y"]) == ""
     assert did_you_mean(long[:100], [long[:101]]) != ""
     assert did_you_mean("cvea", [long, "cvae"]) == " Did you mean 'cvae'?"
+
+
+def test_of_many_known_names_the_first_are_listed() -> None:
+    known = [f"class{number:04}" for number in range(1000)]
+    message = str(unknown_name("label", "zz", known))
+    assert "class0059 and 940 more." in message
+    assert "class0060" not in message
