@@ -1,5 +1,6 @@
 """Event files are read back with TensorBoard's own reader: no point is lost, none comes twice."""
 
+import errno
 import io
 import itertools
 import os
@@ -16,6 +17,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 from tensorboard.summary.writer import event_file_writer
+from torch.utils.tensorboard import SummaryWriter
 
 import gtk
 from gtk import defaults
@@ -192,3 +194,14 @@ def test_without_the_package_it_says_how_to_get_it_before_anything_is_written(
         "installed: pip install tensorboard\n"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_run_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # TensorBoard's names no file
+
+    with monkeypatch.context() as patching:
+        patching.setattr(SummaryWriter, "close", full)
+        with pytest.raises(gtk.WorkFailed, match=r"full/tensorboard cannot be written: No space"):
+            gtk.train(**{**OPTIONS, "epochs": 2}, name="full", callbacks=["tensorboard"])
+    assert not gtk.load("full").document["finished"]

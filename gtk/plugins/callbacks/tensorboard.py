@@ -1,7 +1,8 @@
 """A training's figures, samples and settings as event files of TensorBoard."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.output import unwritable
 from gtk.plugins.callbacks.picture import picture_due
 from gtk.plugins.callbacks.samples import sample_grid
 
@@ -73,16 +75,18 @@ class TensorBoard:
         if picture_due(run, progress):
             picture = sample_grid(model, run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
-            writer = self._writer(run, ROOT)
-            writer.add_image("samples", picture, progress.step, dataformats=layout)
-            writer.flush()
+            with _writing(run):
+                writer = self._writer(run, ROOT)
+                writer.add_image("samples", picture, progress.step, dataformats=layout)
+                writer.flush()
 
     @hookimpl
-    def gtk_train_end(self) -> None:
+    def gtk_train_end(self, run: Run) -> None:
         """Close the files."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        writers, self._writers = list(self._writers.values()), {}
+        with _writing(run):
+            for writer in writers:
+                writer.close()
 
     def _complete(self, run: Run, split: str) -> None:
         """Write the metrics of steps that were trained without this callback, if any."""
@@ -98,15 +102,14 @@ class TensorBoard:
                 self._write(run, split, {**line["terms"], **rate}, line["step"])
 
     def _write(self, run: Run, split: str, figures: Mapping[str, float], step: int) -> None:
-        writer = self._writer(run, split)
-        for name, value in figures.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
+        with _writing(run):
+            writer = self._writer(run, split)
+            for name, value in figures.items():
+                writer.add_scalar(name, value, step)
+            writer.flush()
 
     def _write_settings(self, run: Run) -> None:
         """Write the settings as text and as TensorBoard's hyperparameters."""
-        from torch.utils.tensorboard.summary import hparams
-
         document = run.settings.as_document()
         settings = {
             f"{table}.{name}": value
@@ -115,7 +118,12 @@ class TensorBoard:
         }
         rows = [f"| {name} | {_plain(value)} |" for name, value in settings.items()]
         text = "\n".join(["| setting | value |", "| --- | --- |", *rows])
-        writer = self._writer(run, ROOT)
+        with _writing(run):
+            self._add_settings(self._writer(run, ROOT), text, settings)
+
+    def _add_settings(self, writer: Any, text: str, settings: Mapping[str, object]) -> None:  # noqa: ANN401 - as in _writer
+        from torch.utils.tensorboard.summary import hparams
+
         # At the next step: an earlier one would survive the purge of a later resume.
         writer.add_text("settings", text, self._next)
         # Without an experiment's description TensorBoard itself finds the metrics of all folders.
@@ -135,6 +143,15 @@ class TensorBoard:
         """Start a file that hides points of older files from this step on."""
         folder = run.folder(FOLDER) / split
         self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
+
+
+@contextmanager
+def _writing(run: Run) -> Iterator[None]:
+    """Name the folder in the error of a full disk; TensorBoard's own names no file."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(run.path / FOLDER, error) from error
 
 
 def _steps(folder: Path) -> set[int]:
