@@ -116,6 +116,14 @@ def right(
     return lambda name: given.get(name, {})
 
 
+def named_function(name: str, run: gtk.Run, exported: Path) -> Callable[..., Any]:
+    """Return a function of gtk's, or the method of a run or an exported file."""
+    of, _, method = name.partition(".")
+    objects = {"run": run, "file": runtime.load(exported, "cpu") if of == "file" else None}
+    function: Callable[..., Any] = FUNCTIONS.get(name) or getattr(objects[of], method)
+    return function
+
+
 @pytest.mark.parametrize(("name", "argument"), CASES)
 def test_a_wrong_argument_is_one_line(
     right: Callable[[str], dict[str, Any]],
@@ -124,9 +132,7 @@ def test_a_wrong_argument_is_one_line(
     name: str,
     argument: str,
 ) -> None:
-    of, _, method = name.partition(".")
-    objects = {"run": small_run, "file": runtime.load(exported, "cpu") if of == "file" else None}
-    function = FUNCTIONS.get(name) or getattr(objects[of], method)
+    function = named_function(name, small_run, exported)
     said: list[str] = []
     for wrong in WRONG:
         try:
@@ -178,9 +184,7 @@ def test_the_line_names_argument_and_value(
     wrong: object,
     message: str,
 ) -> None:
-    of, _, method = name.partition(".")
-    objects = {"run": small_run, "file": runtime.load(exported, "cpu") if of == "file" else None}
-    function = FUNCTIONS.get(name) or getattr(objects[of], method)
+    function = named_function(name, small_run, exported)
     with pytest.raises((gtk.UserError, runtime.RequestError), match=re.escape(message)):
         function(**{**right(name), argument: wrong})
 

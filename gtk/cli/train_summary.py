@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from gtk.cli.console import make_console, print_line, print_titled
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
+from gtk.core.values.text import counted
 from gtk.plugins.callbacks.number import format_number
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
@@ -32,8 +33,8 @@ def print_networks(training: "Training") -> None:
     for part, module in training.model.parts().items():
         console.print(f"part {part}: {parameter_count(module):,} trainable parameters")
     console.print(
-        f"{schedule.steps_per_epoch} steps an epoch, {schedule.total_steps} in all; nothing was "
-        "trained (--dry-run)"
+        f"{counted(schedule.steps_per_epoch, 'step')} an epoch, {schedule.total_steps} in all; "
+        "nothing was trained (--dry-run)"
     )
 
 

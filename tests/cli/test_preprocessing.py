@@ -82,15 +82,15 @@ def test_data_that_were_moved_are_named(gtk_command: Command, place: Path) -> No
     try:
         for command in (("reconstruct", "scans"), ("interpolate", "scans", "--images", 0, 1)):
             wanted = (*command, "--out", "moved.png", "--overwrite")
-            gone = gtk_command(*wanted)
-            assert gone.code == 2
-            assert gone.err == (
+            missing = gtk_command(*wanted)
+            assert missing.code == 2
+            assert missing.err == (
                 f"gtk: error: the data of runs/scans are not in {place}/scans any more: if they "
                 "were moved, name their place with --data-root\n"
             )
             assert gtk_command(*wanted, "--data-root", "elsewhere").code == 0
         resumed = gtk_command("train", "--resume", "scans", "--epochs", 9)
-        assert (resumed.code, resumed.err) == (2, gone.err)
+        assert (resumed.code, resumed.err) == (2, missing.err)
     finally:
         (place / "elsewhere").rename(place / "scans")
 

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from folders import load_folder, write_images
 
-from gtk.core.storage.cache import CACHE_VARIABLE
 from gtk.core.values.errors import InvalidValue
-
-
-@pytest.fixture(autouse=True)
-def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ import pytest
 from folders import levels, load_folder, write_image, write_images
 from PIL import Image
 
-from gtk.core.storage.cache import CACHE_VARIABLE
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.datasets import decoding
-
-
-@pytest.fixture(autouse=True)
-def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from gtk.core.settings.run_file import Count
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.ordinary_file import append_to, open_ordinary
 from gtk.core.values.output import unwritable, write_file
+from gtk.core.values.text import counted
 
 #: The longest line in bytes: one with a thousand terms has fewer.
 LONGEST_LINE = 2**16
@@ -103,8 +104,8 @@ class MetricsFile:
             kept.pop()
         write_file(self.path, b"".join(kept), follow=False, synced=True)
         return (
-            f"{self.path} has lost lines from before step {step}: {len(kept)} whole ones are left, "
-            "and patience counts from these"
+            f"{self.path} has lost lines from before step {step}: "
+            f"{counted(len(kept), 'whole line')} left, and patience counts from there"
         )
 
     def lines(self, size: int | None = None) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from gtk.core.values.text import visible
 from gtk.plugins.datasets.labels import Value
 from gtk.plugins.datasets.metadata import Row, Table, named, shown, wrong
 from gtk.plugins.datasets.remedy import listed, with_remedy
-from gtk.plugins.datasets.split_name import Role, split_name
+from gtk.plugins.datasets.split_name import Role, split_name, squeezed_name
 
 #: Kinds as users write them.
 KINDS: dict[str, type[ConditionSpec]] = {
@@ -113,7 +113,7 @@ def choose_labels(tables: Sequence[Table], condition: str) -> LabelColumns:
         result.notes += _many_classes(tables, picks[0])
     elif asked is None:
         # Of several columns, whole numbers are common, so that only a name tells.
-        telling = [at for at in picks if _squeezed(first.columns[at]) in CLASS_NAMES]
+        telling = [at for at in picks if squeezed_name(first.columns[at]) in CLASS_NAMES]
         for at in (picks if len(picks) == 1 else telling)[:1]:
             result.notes += _classes_instead(tables, at)
     return result
@@ -173,7 +173,7 @@ def _usable(tables: Sequence[Table], split: int | None) -> tuple[tuple[int, ...]
             passed.setdefault("is the same for all images", []).append(name)
         else:
             (texts if text else picks).append(at)
-    named_so = [at for at in texts if _squeezed(first.columns[at]) in CLASS_NAMES]
+    named_so = [at for at in texts if squeezed_name(first.columns[at]) in CLASS_NAMES]
     classes = texts if len(texts) == 1 else named_so if len(named_so) == 1 else []
     chosen = classes or sorted(picks + texts)
     notes = [
@@ -254,7 +254,7 @@ def _classes_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
         return
     whole = {*map(int, values)}
     counted = len(whole) > 2 and max(whole) - min(whole) + 1 == len(whole) and min(whole) < 2
-    if counted or _squeezed(name) in CLASS_NAMES:
+    if counted or squeezed_name(name) in CLASS_NAMES:
         what = "an attribute" if whole <= {0, 1} else "a number"
         text = (
             f"{named(name)!r} is read as {what}; to read its {len(values)} values as classes, add"
@@ -280,10 +280,6 @@ def _is_text(tables: Sequence[Table], at: int) -> bool:
 def _rows(tables: Sequence[Table]) -> Iterator[Row]:
     for table in tables:
         yield from table.rows
-
-
-def _squeezed(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _role(cell: str) -> Role | None:

@@ -72,8 +72,7 @@ def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
             raise InvalidValue(f"{visible(root)} {what}: give a folder with images")
     except OSError as error:
         raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
-    listing, suffixes = Listing(), image_suffixes()
-    inside = os.path.realpath(root)
+    listing, inside = Listing(), os.path.realpath(root)
     pending, links, seen = [""], list[str](), set[str]()
     while pending or links:
         links.sort(reverse=True)  # after all folders, and in alphabetical order
@@ -84,49 +83,76 @@ def list_folder(root: Path, *, follow_links: bool = False) -> Listing:
                 listing.repeated.append(as_utf8(folder))
                 continue
             seen.add(real)
-        try:
-            with os.scandir(root / folder) as entries:
-                found = [entry for entry in entries if not _hidden(entry.name)]
-            # A folder that can be listed may still forbid access to its files, which stat of "."
-            # reveals; Path would drop the dot.
-            os.stat(f"{root / folder}/.")  # noqa: PTH116
-        except OSError as error:
-            if not folder:
-                raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
-            listing.bad[as_utf8(folder)] = f"cannot be read ({error.strerror})"
-            continue
-        for entry in found:
+        for entry in _entries(listing, root, folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
-            name = as_utf8(path)
-            is_image = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - one of many
-            if not _decodable(name) and (is_image or entry.is_dir(follow_symlinks=False)):
-                listing.bad[name] = "has a name that is not valid UTF-8: rename it"
-            elif entry.is_symlink() and (
-                reason := _misled(root / path, inside, is_image, follow_links=follow_links)
-            ):
-                listing.bad[name] = reason
-            elif entry.is_dir():
+            if _is_to_read(listing, entry, root / path, as_utf8(path), inside, follow_links):
                 (links if entry.is_symlink() else pending).append(path)
                 if not folder:
-                    listing.folders.append(name)
-            elif entry.name in LABEL_FILES:
-                listing.tables.append(name)
-            elif not is_image:
-                listing.others[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122 - one of many
-                if _is_document(entry.name):
-                    listing.documents.append(name)
-            elif not entry.is_file():
-                listing.bad[name] = f"is {kind_of(root / path)} instead of a file"
-            elif reason := missing_reader(os.path.splitext(entry.name)[1]):  # noqa: PTH122
-                listing.bad[name] = reason  # before images are chosen for testing
-            else:
-                listing.images.append(name)
-    listing.images.sort()
-    listing.folders.sort()
-    listing.tables.sort()
-    listing.repeated.sort()
-    listing.documents.sort()
+                    listing.folders.append(as_utf8(path))
+    for names in (
+        listing.images, listing.folders, listing.tables, listing.repeated, listing.documents,
+    ):  # fmt: skip
+        names.sort()
     return listing
+
+
+def _entries(listing: Listing, root: Path, folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder; one that cannot be read is bad, or an error if it is the root."""
+    try:
+        with os.scandir(root / folder) as entries:
+            found = [entry for entry in entries if not _hidden(entry.name)]
+        # A folder that can be listed may still forbid access to its files, which stat of "."
+        # reveals; Path would drop the dot.
+        os.stat(f"{root / folder}/.")  # noqa: PTH116
+    except OSError as error:
+        if not folder:
+            raise InvalidValue(f"{visible(root)} cannot be read: {error.strerror}") from error
+        listing.bad[as_utf8(folder)] = f"cannot be read ({error.strerror})"
+        return []
+    return found
+
+
+def _is_to_read(
+    listing: Listing,
+    entry: os.DirEntry[str],
+    path: Path,
+    name: str,
+    inside: str,
+    follow_links: bool,
+) -> bool:
+    """Return whether an entry is a folder to read; anything else is taken into the listing.
+
+    Args:
+        listing: takes it in.
+        entry: of a folder.
+        path: its own.
+        name: in the listing.
+        inside: the real path of the whole folder.
+        follow_links: as in `list_folder`.
+    """
+    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - one of many
+    is_image = suffix in image_suffixes()
+    if not _decodable(name) and (is_image or entry.is_dir(follow_symlinks=False)):
+        listing.bad[name] = "has a name that is not valid UTF-8: rename it"
+    elif entry.is_symlink() and (
+        reason := _misled(path, inside, is_image, follow_links=follow_links)
+    ):
+        listing.bad[name] = reason
+    elif entry.is_dir():
+        return True
+    elif entry.name in LABEL_FILES:
+        listing.tables.append(name)
+    elif not is_image:
+        listing.others[suffix] += 1
+        if _is_document(entry.name):
+            listing.documents.append(name)
+    elif not entry.is_file():
+        listing.bad[name] = f"is {kind_of(path)} instead of a file"
+    elif reason := missing_reader(suffix):
+        listing.bad[name] = reason  # before images are chosen for testing
+    else:
+        listing.images.append(name)
+    return False
 
 
 def on_disk(root: Path, name: str) -> Path:

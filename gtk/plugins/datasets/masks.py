@@ -4,6 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from gtk.plugins.datasets.split_name import squeezed_name
+
 #: Names of folders of masks, in lower case, without spaces and signs.
 MASKS = frozenset({
     "groundtruth", "groundtruths", "masks", "segmentationmasks", "segmentations",
@@ -38,11 +40,13 @@ def find_masks(names: Collection[str]) -> set[str]:
         for parent, child in _steps(folder):
             children[parent].add(child)
     squeezed = {
-        parent: {_squeezed(child) for child in inside} for parent, inside in children.items()
+        parent: {squeezed_name(child) for child in inside} for parent, inside in children.items()
     }
     masks = set[str]()
     for folder, inside in files.items():
-        if any(_is_mask(_squeezed(child), squeezed[parent]) for parent, child in _steps(folder)):
+        if any(
+            _is_mask(squeezed_name(child), squeezed[parent]) for parent, child in _steps(folder)
+        ):
             masks.update(_joined(folder, file) for file in inside)
         else:
             masks.update(_joined(folder, file) for file in _mask_files(inside))
@@ -72,10 +76,6 @@ def _mask_files(files: list[str]) -> Iterator[str]:
         found = MASK_FILE.fullmatch(file.rpartition(".")[0])
         if found and file[: found.end(1)] in stems:
             yield file
-
-
-def _squeezed(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _joined(folder: str, file: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.named_numbers import MOST_NAMES
 from gtk.core.values.text import visible
+from gtk.plugins.datasets.split_name import squeezed_name
 
 FILE_NAME = "file_name"
 MOST_BYTES = 64 * 2**20
@@ -126,7 +127,7 @@ def find_file_column(header: Sequence[str]) -> int | None:
     """Return which column names the files: file_name, else a name that other programs write."""
     if FILE_NAME in header:
         return header.index(FILE_NAME)
-    squeezed = [re.sub(r"[\W_]+", "", name[:LONGEST_SHOWN].lower()) for name in header]
+    squeezed = [squeezed_name(name[:LONGEST_SHOWN]) for name in header]
     found = (squeezed.index(name) for name in FILE_COLUMNS if name in squeezed)
     return next(found, None)
 

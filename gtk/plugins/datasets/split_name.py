@@ -46,3 +46,8 @@ def split_name(name: str) -> SplitName | None:
     rest = [word for word in words if word.lower() not in ROLES]
     telling = (word for word in rest if word.lower() not in GENERIC and not word.isdigit())
     return SplitName(roles[0], tuple(telling))
+
+
+def squeezed_name(name: str) -> str:
+    """Return a name's letters and numbers, in lower case, without what people put between them."""
+    return re.sub(r"[\W_]+", "", name.lower())

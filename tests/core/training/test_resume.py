@@ -220,7 +220,7 @@ def test_lost_metrics_are_mended_and_named(
     assert after.endswith(whole[known:])
     assert after.count(b"\n") == whole.count(b"\n") - len(before) + kept
     assert [line for line in stopped.metrics() if line not in straight.metrics()] == []
-    assert f"has lost lines from before step 33: {kept} whole ones are left" in caplog.text
+    assert f"has lost lines from before step 33: {kept} whole lines left" in caplog.text
 
 
 def test_a_figure_that_was_changed_is_told_once(
