@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from worlds import built, data_spec, dataset, settle, trained
 
 from gtk.core.contracts.batch import Batch
@@ -15,7 +16,7 @@ from gtk.core.settings.choice import Settings
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
-from gtk.plugins.losses import ELBOConfig, IWAEConfig
+from gtk.plugins.losses import ELBOConfig, IWAEConfig, iwae
 from gtk.plugins.losses.elbo import ELBO
 from gtk.plugins.losses.iwae import IWAE
 from gtk.plugins.vae.likelihood import FixedGaussian
@@ -122,6 +123,81 @@ def test_iwae_keeps_images_codes_and_conditions_together() -> None:
         assert together.shape == (3,)
         (update,) = loss.updates(model, batch, context())
         assert torch.allclose(update.loss, loss.evaluate(model, batch, context())["loss"].mean())
+
+
+class Drawn(Noise):
+    """Noise that was drawn before, so that blocks of samples have the codes that one would."""
+
+    def __init__(self, drawn: Tensor) -> None:
+        self.drawn, self.draws = drawn, 0
+
+    def normal(self, *shape: int) -> Tensor:
+        first, self.drawn = self.drawn[: shape[0]], self.drawn[shape[0] :]
+        self.draws += 1
+        return first
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of values of the largest tensor that is computed."""
+
+    found = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for item in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(item, Tensor):
+                # A view is as large as what it shows.
+                size = item.untyped_storage().nbytes() // item.element_size()
+                self.found = max(self.found, size)
+        return made
+
+
+def trained_on(samples: int) -> tuple[dict[str, Tensor], list[Tensor], int, Drawn]:
+    """Return the terms and the gradients of so many samples, the largest tensor, and the noise."""
+    torch.manual_seed(0)
+    model = LinearGaussian()
+    batch = Batch(model.draw(8, torch.Generator().manual_seed(1)), None)
+    noise = Drawn(torch.randn(samples * 8, 2, generator=torch.Generator().manual_seed(2)))
+    loss = IWAE(IWAEConfig(samples=samples))
+    given = Context(noise, torch.tensor(0), 1000)
+    with Largest() as largest:
+        (update,) = loss.updates(model, batch, given)
+        update.loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    return {"loss": update.loss.detach(), **update.terms}, gradients, largest.found, noise  # type: ignore[dict-item]
+
+
+def test_many_samples_are_computed_in_blocks_and_give_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, whole_gradients, large, once = trained_on(1000)
+    monkeypatch.setattr(iwae, "VALUES", 8 * 4 * 30)  # 30 samples of 8 images of 4 pixels
+    terms, gradients, small, often = trained_on(1000)
+    assert (once.draws, often.draws) == (1, math.ceil(1000 / 30))
+    assert len(gradients) == len(whole_gradients) == 3
+    for found, expected in zip(gradients, whole_gradients, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-6)
+    for name, value in terms.items():
+        assert torch.allclose(value, whole[name], rtol=1e-5)
+    assert large >= 1000 * 8 * 4, "the images of all samples"
+    assert small == 1000 * 8 * 2, "the noise that was drawn before"
+    few, _, smallest, _ = trained_on(60)
+    assert smallest < 2_000, "no tensor is as large as those of one block, and 960 values of images"
+    assert few.keys() == terms.keys()
+
+
+def test_few_samples_are_one_block_however_large_the_images() -> None:
+    images = torch.rand(4, 3, 2048, 2048, dtype=torch.float32)
+    model = LinearGaussian()
+    model.encode = lambda images, condition: DiagonalGaussian(torch.zeros(4, 2), torch.zeros(4, 2))  # type: ignore[method-assign]
+    noise = Drawn(torch.randn(32, 2))
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr(iwae, "_block_log_weights", lambda *args: torch.zeros(8, 4))
+        IWAE(IWAEConfig(samples=8)).evaluate(
+            model, Batch(images, None), Context(noise, torch.tensor(0), 1)
+        )
+    assert noise.draws == 1
 
 
 def elbo_terms(config: ELBOConfig, step: int = 0) -> tuple[Update, Tensor, Tensor]:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
@@ -13,6 +14,10 @@ from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import IWAEConfig
+
+#: The most values of the images of one block, 64 MiB as float32; a block has SAMPLES in any case,
+#: so that a usual k takes one.
+VALUES, SAMPLES = 1 << 24, 8
 
 
 class IWAE(Loss[LatentVariableModel]):
@@ -45,18 +50,43 @@ class IWAE(Loss[LatentVariableModel]):
         return {"loss": loss, "elbo_loss": -log_weights.mean(0)}
 
     def _log_weights(self, model: LatentVariableModel, batch: Batch, context: Context) -> Tensor:
-        """Return the log importance weights in nats: (k, B)."""
+        """Return the log importance weights in nats: (k, B).
+
+        Many samples are computed in blocks, which a gradient computes once more instead of keeping
+        what every layer gave: so k changes how long a step takes, and hardly what it needs.
+        """
         count, size = self.config.samples, len(batch)
         encoded = posterior(model, model.encode(batch.images, batch.condition))
-        many = DiagonalGaussian(
-            encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1)
-        )
-        z = many.transform(context.noise.normal(*many.mean.shape))
-        condition = batch.condition
-        if condition is not None:
-            condition = condition.repeat(count, *[1] * (condition.dim() - 1))
-        images = batch.images.repeat(count, 1, 1, 1)
-        log_likelihood = model.log_likelihood(model.decode(z, condition), images)
-        log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
-        log_prior = model.prior(condition).log_prob(z)
-        return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)
+
+        def block(noise: Tensor) -> Tensor:
+            return _block_log_weights(model, batch, encoded, noise)
+
+        def draw(samples: int) -> Tensor:
+            return context.noise.normal(samples * size, *encoded.mean.shape[1:])
+
+        most = max(SAMPLES, VALUES // batch.images.numel())
+        if count <= most:
+            return block(draw(count))
+        log_weights = encoded.mean.new_empty(count, size)
+        for start in range(0, count, most):
+            rows = log_weights[start : start + most]
+            # Batch normalization normalizes each block, and notes its statistics twice.
+            rows.copy_(checkpoint(block, draw(len(rows)), use_reentrant=False))
+        return log_weights
+
+
+def _block_log_weights(
+    model: LatentVariableModel, batch: Batch, encoded: DiagonalGaussian, noise: Tensor
+) -> Tensor:
+    """Return the log importance weights of the codes that noise (k B, D) makes: (k, B)."""
+    count = len(noise) // len(batch)
+    many = DiagonalGaussian(encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1))
+    z = many.transform(noise)
+    condition = batch.condition
+    if condition is not None:
+        condition = condition.repeat(count, *[1] * (condition.dim() - 1))
+    images = batch.images.repeat(count, 1, 1, 1)
+    log_likelihood = model.log_likelihood(model.decode(z, condition), images)
+    log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
+    log_prior = model.prior(condition).log_prob(z)
+    return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, len(batch))
