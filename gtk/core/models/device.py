@@ -41,14 +41,29 @@ def global_generators(device: torch.device) -> list[torch.Generator]:
     than a small network's step.
     """
     generators = [torch.default_generator]
-    if device.type == "cuda":
-        torch.cuda.init()  # type: ignore[no-untyped-call]
-        generators.append(torch.cuda.default_generators[device.index or 0])
+    if device.type == "mps":
+        # torch has no public name for it, and no second GPU of this kind.
+        generators.append(torch.mps._get_default_mps_generator())  # noqa: SLF001
+    elif device.type in ("cuda", "xpu"):
+        module = torch.get_device_module(device)
+        module.init()  # makes the generators
+        index = module.current_device() if device.index is None else device.index
+        generators.append(module.default_generators[index])
     return generators
 
 
 @contextmanager
 def fork_random_state(device: torch.device) -> Iterator[None]:
     """Restore the global generators at the end, so that the caller's draws stay the same."""
-    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+    states = [(generator, generator.get_state()) for generator in global_generators(device)]
+    try:
         yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has computed what it was given; the CPU computes at once."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

@@ -2,12 +2,21 @@
 
 import time
 
+import torch
+
+from gtk.core.models.device import synchronize
+
 
 class Clock:
-    """Counts images and the seconds they took; starts running."""
+    """Counts images and the seconds they took; starts running.
 
-    def __init__(self) -> None:
+    Args:
+        device: where the steps are computed; a step returns before a GPU has computed it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self.images = 0
+        self._device = device
         self._seconds = 0.0
         self.start()
 
@@ -16,7 +25,8 @@ class Clock:
         self._start = time.perf_counter()
 
     def stop(self) -> None:
-        """Stop counting."""
+        """Stop counting, once the device has computed all steps so far."""
+        synchronize(self._device)
         self._seconds += time.perf_counter() - self._start
 
     def take_speed(self) -> float:

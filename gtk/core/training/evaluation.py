@@ -42,7 +42,8 @@ def evaluate(
             noise.seed(derive_seed(seed, "evaluate", block))
             rows = torch.arange(start, min(start + BLOCK, count), device=device)
             for name, values in _terms(model, loss, store.batch(rows), context).items():
-                total = values.to(torch.float64).sum().item()
+                # Moved first: Apple's GPU has no float64.
+                total = values.cpu().to(torch.float64).sum().item()
                 totals[name] = totals.get(name, 0.0) + total
     model.train(training)
     return {name: total / count for name, total in totals.items()}

@@ -18,6 +18,8 @@ from gtk.core.values.setting import setting
 class HeldOut:
     """Evaluates held-out images, has the reporter write the terms, and knows when to stop early.
 
+    `training` has the training images, from which those for validation are taken.
+
     Attributes:
         early_stop: the validations so far.
 
@@ -28,7 +30,12 @@ class HeldOut:
     """
 
     def __init__(
-        self, dataset: Dataset, schedule: Schedule, config: TrainConfig, reporter: Reporter
+        self,
+        dataset: Dataset,
+        schedule: Schedule,
+        config: TrainConfig,
+        reporter: Reporter,
+        training: ImageStore,
     ) -> None:
         learner = reporter.learner
         if config.validate_on_test and not len(dataset.test):
@@ -40,9 +47,7 @@ class HeldOut:
         self._test = ImageStore(dataset.test, conditional=conditional, device=self._device)
         self._validation, self._monitor = self._test, ""
         if config.validation:
-            self._validation = ImageStore(
-                dataset.train, conditional=conditional, device=self._device, rows=schedule.held_out
-            )
+            self._validation = training.part(schedule.held_out)  # on a GPU only once
         if config.validated:
             self._monitor = monitored_term(
                 learner.model, learner.loss, self._validation, learner.context, config.monitor

@@ -1,11 +1,11 @@
 """The learner: a model with its optimizers and averaged weights, which takes a step's updates."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+import copy
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
@@ -50,13 +50,14 @@ class Learner:
         self._seed = config.seed
         self._optimizers = Optimizers(model, config)
         self._running = RunningStatistics(self.model.parts())
-        self._averaged = averaged_model(model, config.average_decay)
+        decay = config.average_decay
+        self._averaged = AveragedWeights(model, decay) if decay else None
         self._global_generators = global_generators(device)
 
     @property
     def published(self) -> Model:
         """The model whose weights sampling and export use: the averaged one if there is one."""
-        return self.model if self._averaged is None else cast("Model", self._averaged.module)
+        return self.model if self._averaged is None else self._averaged.module
 
     def learn(self, batch: Batch, step: int, learning_rate: float) -> None:
         """Take every update of the step that follows `step` steps.
@@ -75,7 +76,7 @@ class Learner:
         for update in self.loss.updates(self.model, batch, self.context):
             self._take(update)
         if self._averaged is not None:
-            self._averaged.update_parameters(self.model)
+            self._averaged.update(self.model)
 
     def _take(self, update: Update) -> None:
         """Take one optimizer step, and note the update's terms."""
@@ -158,26 +159,41 @@ class Learner:
         self.model.load_state_dict(groups["weights"] if averaged else checkpoint.model)
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
-            self._averaged.n_averaged.fill_(checkpoint.step)
+            self._averaged.steps = checkpoint.step
         self._optimizers.restore(groups["optimizer"])
         self.pending.restore(checkpoint.state["pending"], groups["pending"], self.device)
 
 
-def averaged_model(model: Model, decay: float) -> AveragedModel | None:
-    """Return a copy that keeps an average of the model's weights, None for a decay of 0.
+class AveragedWeights:
+    """A copy of a model that keeps an average of its weights.
 
     After t steps the decay is at most (1 + t) / (10 + t), so that the weights of the first steps
     are soon forgotten, even in a training too short for the whole decay. The running statistics of
     batch normalization are the model's own.
+
+    torch's `AveragedModel` computes the same; it waits for a GPU in each step, since it keeps the
+    number of steps in a tensor.
+
+    Attributes:
+        module: the copy.
+        steps: how many steps it averages.
     """
-    if not decay:
-        return None
 
-    def average(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
-        steps = torch.as_tensor(steps)
-        share = 1 - ((1 + steps) / (10 + steps)).clamp(max=decay)
-        share = share.to(averages[0].device)
-        for mean, weight in zip(averages, weights, strict=True):
-            mean.lerp_(weight, share)
+    def __init__(self, model: Model, decay: float) -> None:
+        self.module = copy.deepcopy(model)
+        self.steps = 0
+        self._decay = np.float32(decay)
 
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=False)
+    @torch.no_grad()
+    def update(self, model: Model) -> None:
+        """Take in the weights after a step."""
+        averages: list[Tensor] = list(self.module.parameters())
+        weights: list[Tensor] = list(model.parameters())
+        if self.steps:
+            decay = min(np.float32((1 + self.steps) / (10 + self.steps)), self._decay)
+            torch._foreach_lerp_(averages, weights, float(1 - decay))
+        else:
+            torch._foreach_copy_(averages, weights)
+        for average, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
+            average.copy_(buffer)
+        self.steps += 1

@@ -1,6 +1,7 @@
 """The images of a data set on a device; a batch is an index gather."""
 
 from collections.abc import Callable
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -28,6 +29,12 @@ class ImageStore:
         self._images = images.to(device if fits else "cpu").contiguous()
         self._labels = torch.from_numpy(split.labels).to(device) if conditional else None
         self._rows = None if rows is None else rows.to(device)
+
+    def part(self, rows: Tensor) -> "ImageStore":
+        """Return a store of these rows of the split, (N,), int64, that shares its images."""
+        part = copy(self)
+        part._rows = rows.to(self._device)  # noqa: SLF001 - another of this class
+        return part
 
     def __len__(self) -> int:
         return len(self._images) if self._rows is None else len(self._rows)

@@ -56,8 +56,8 @@ class Trainer:
         self.learner = Learner(model, loss, config, schedule.total_steps, device)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
-        self._held_out = HeldOut(dataset, schedule, config, self._reporter)
-        self._clock = Clock()
+        self._held_out = HeldOut(dataset, schedule, config, self._reporter, self._images.all)
+        self._clock = Clock(device)
         self._stopped = ""  # why it ends before its last step
         self.schedule = schedule
         self.step = 0

@@ -70,7 +70,7 @@ class Training:
         unequal = "" if settings.train.balance else imbalance(self.dataset)
         for note in (*self.dataset.notes, *filter(None, [unequal])):
             self._events.note(note)
-        self._device = place.type
+        self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
             self.model, self.loss = build(settings, self.dataset.spec)
             self.settings = settings = self._with_fitting_batch(self.loss.batches)

@@ -22,6 +22,9 @@ from gtk.core.values.setting import setting
 class TrainingImages:
     """Makes the batch of each step of a learner.
 
+    Attributes:
+        all: the training images, those held out for validation included.
+
     Raises:
         InvalidValue: images would be shifted by their whole size.
     """
@@ -35,10 +38,9 @@ class TrainingImages:
                 f"{setting('shift', config.shift)} moves images of {spec.height}x{spec.width} "
                 "pixels out of sight. Use less."
             )
-        conditional, rows = spec.condition is not None, schedule.kept if config.validation else None
-        self._store = ImageStore(
-            dataset.train, conditional=conditional, device=learner.device, rows=rows
-        )
+        conditional = spec.condition is not None
+        self.all = ImageStore(dataset.train, conditional=conditional, device=learner.device)
+        self._store = self.all.part(schedule.kept) if config.validation else self.all
         self._seed = config.seed
         self._dropout = config.condition_dropout
         self._condition = learner.model.condition

@@ -1,9 +1,17 @@
 """Devices: what is asked for or an error, never a silent substitute."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
-from gtk.core.models.device import resolve_device
+from gtk.core.models.device import (
+    fork_random_state,
+    global_generators,
+    resolve_device,
+    synchronize,
+)
 from gtk.core.values.errors import InvalidValue
 
 
@@ -23,3 +31,64 @@ def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
 def test_asking_for_cuda_never_gives_the_cpu() -> None:
     with pytest.raises(InvalidValue, match="device 'cuda' cannot be used here"):
         resolve_device("cuda")
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[torch.Generator]]:
+    """Two GPUs each of CUDA and XPU and one of Apple's, of which the second is the current one."""
+    made = {
+        kind: [torch.Generator() for _ in range(count)]
+        for kind, count in {"cuda": 2, "xpu": 2, "mps": 1}.items()
+    }
+    modules = {
+        kind: SimpleNamespace(
+            init=lambda: None, current_device=lambda: 1, default_generators=tuple(found)
+        )
+        for kind, found in made.items()
+    }
+    monkeypatch.setattr(torch, "get_device_module", lambda device: modules[device.type])
+    monkeypatch.setattr(torch.mps, "_get_default_mps_generator", lambda: made["mps"][0])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "number"),
+    [
+        ("cuda:0", "cuda", 0),
+        ("cuda:1", "cuda", 1),
+        ("cuda", "cuda", 1),  # the current one
+        ("xpu:0", "xpu", 0),
+        ("xpu", "xpu", 1),
+        ("mps", "mps", 0),
+        ("mps:0", "mps", 0),
+    ],
+)
+def test_every_gpu_s_generator_is_seeded_and_restored(
+    gpus: dict[str, list[torch.Generator]], name: str, kind: str, number: int
+) -> None:
+    device, own = torch.device(name), gpus[kind][number]
+    assert [id(item) for item in global_generators(device)] == [
+        id(torch.default_generator),
+        id(own),
+    ]
+
+    def draw() -> list[float]:
+        return [torch.rand(1, generator=item).item() for item in (torch.default_generator, own)]
+
+    others = [item for found in gpus.values() for item in found if item is not own]
+    kept = [item.get_state() for item in others]
+    with fork_random_state(device):
+        inside = draw()
+    assert draw() == inside, "both were put back"
+    assert all(map(torch.equal, kept, [item.get_state() for item in others]))
+
+
+def test_the_cpu_has_one_generator_and_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[Any] = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waits.append)
+    assert global_generators(torch.device("cpu")) == [torch.default_generator]
+    synchronize(torch.device("cpu"))
+    assert not waits
+    for name in ("cuda:1", "mps", "xpu:0"):
+        synchronize(torch.device(name))
+    assert waits == [torch.device("cuda:1"), torch.device("mps"), torch.device("xpu:0")]

@@ -114,3 +114,26 @@ def test_a_term_is_one_number_for_each_image(terms: Any, found: str) -> None:
     with pytest.raises(PluginError) as error:
         monitored(Mean(), "")
     assert found.format(2) in str(error.value)
+
+
+class OnApple(Tensor):
+    """A tensor on a GPU without float64: only a copy on the CPU can have that type."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.cpu:
+            return args[0].as_subclass(Tensor)
+        if any(item is torch.float64 for item in (*args, *(kwargs or {}).values())):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_terms_leave_the_device_before_they_become_float64() -> None:
+    class Apple(toys.Game):
+        def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+            terms = super().evaluate(model, batch, context)
+            return {name: value.as_subclass(OnApple) for name, value in terms.items()}
+
+    model = toys.model()
+    expected = evaluate(model, toys.Game(), store(30), CONTEXT, seed=0)
+    assert evaluate(model, Apple(), store(30), CONTEXT, seed=0) == expected

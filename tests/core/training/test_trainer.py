@@ -10,6 +10,8 @@ import pytest
 import torch
 import toys
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import gtk
 from gtk.core.contracts.batch import Batch
@@ -17,6 +19,7 @@ from gtk.core.contracts.loss import Context, Update
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.training.events import Events
+from gtk.core.training.learner import AveragedWeights
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue, NonFiniteLoss, PluginError
 
@@ -258,6 +261,46 @@ def test_the_average_follows_the_weights_by_its_decay(average_decay: float) -> N
     keep = min(average_decay, 2 / 11)  # after one step no more is kept
     expected = keep * expected + (1 - keep) * trainer.learner.model.state_dict()["first.weight"]
     assert torch.allclose(trainer.published.state_dict()["first.weight"], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("average_decay", [0.3, 0.9995])
+def test_the_average_is_torchs_own_to_the_bit_and_waits_for_no_device(average_decay: float) -> None:
+    def average(averages: Any, weights: Any, steps: Any) -> None:
+        share = 1 - ((1 + steps) / (10 + steps)).clamp(max=average_decay)
+        for mean, weight in zip(averages, weights, strict=True):
+            mean.lerp_(weight, share)
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            assert "scalar_dense" not in str(func), "a number of a tensor waits for the device"
+            assert "_to_copy" not in str(func), "so does a move to it"
+            return func(*args, **(kwargs or {}))
+
+    model = toys.model()
+    ours = AveragedWeights(model, average_decay)
+    torchs = AveragedModel(model, multi_avg_fn=average, use_buffers=False)
+    for _ in range(30):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(torch.randn_like(weight))
+        torchs.update_parameters(model)
+        with Watch():
+            ours.update(model)
+    pairs = zip(ours.module.parameters(), torchs.module.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_training_and_validation_images_are_held_once() -> None:
+    trainer = toys.trainer(validation=8)
+    training, validation = trainer._images, trainer._held_out._validation
+    assert validation._images is training.all._images is training._store._images
+    assert (len(training._store), len(validation), len(training.all)) == (32, 8, 40)
+    both = torch.cat([training._store.batch(torch.arange(32)).images,
+                      validation.batch(torch.arange(8)).images])  # fmt: skip
+    rows = torch.cat([trainer.schedule.kept, trainer.schedule.held_out])
+    assert torch.equal(both, training.all.batch(rows).images)
 
 
 def test_fit_reports_means_validation_and_test(tmp_path: Any) -> None:

@@ -257,3 +257,12 @@ def test_a_callback_that_is_named_twice_is_there_once() -> None:
     assert [type(item).__name__ for item in found] == [*own, "object"]
     assert found[-1] is other
     assert [type(item).__name__ for item in find_callbacks(own_callbacks(quiet=True))] == own[1:]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_remembers_the_number_of_its_device() -> None:
+    options: dict[str, Any] = {"hidden_dims": (4,), "quiet": True}
+    run = gtk.train("cvae", epochs=1, device="cpu:0", name="numbered", **options)
+    assert run.document["device"] == "cpu:0"
+    again = gtk.train(resume=run.path, epochs=2, quiet=True)
+    assert again.document["device"] == "cpu:0"
