@@ -6,7 +6,7 @@ from gtk.cli.console import make_console, print_line, print_titled
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
 from gtk.core.values.text import counted
-from gtk.plugins.callbacks.number import format_number
+from gtk.plugins.callbacks.number import format_about, format_number
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
     from gtk.core.training.training import Training
@@ -36,6 +36,9 @@ def print_networks(training: "Training") -> None:
         f"{counted(schedule.steps_per_epoch, 'step')} an epoch, {schedule.total_steps} in all; "
         "nothing was trained (--dry-run)"
     )
+    seconds = training.measured_epoch()
+    if seconds:
+        console.print(f"an epoch takes {format_about(seconds)}")
 
 
 def print_finished(run: Run, *, quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 import gtk
 from gtk.core.values.text import visible
 from gtk.pictures.grid import write_png
-from gtk.plugins.callbacks.number import format_number, format_seconds
+from gtk.plugins.callbacks.number import format_about, format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 from gtk.plugins.callbacks.progress import ProgressDisplay
 from gtk.plugins.callbacks.thumbnail import Thumbnail
@@ -305,6 +306,26 @@ def test_a_resumed_training_starts_at_its_step(tmp_path: Path) -> None:
     assert world.file.getvalue() == "Resuming: runs/x\n"
     assert not world.step(230, {"loss": 1.0})
     assert "60%  0:11 left" in world.step(264, {"loss": 1.0}, seconds=1.75)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "less than a second"),
+        (1.0, "about 1.0 s"),
+        (11.7, "about 12 s"),
+        (150.0, "about 2.5 min"),
+        (3_000.0, "about 50 min"),
+        (36_100.0, "about 10 h"),
+    ],
+)
+def test_the_first_line_says_how_long_an_epoch_takes(
+    tmp_path: Path, seconds: float, text: str
+) -> None:
+    assert format_about(seconds) == text
+    world = World(tmp_path, terminal=False)
+    world.display.gtk_train_start(world.run, replace(at(0), epoch_seconds=seconds))
+    assert world.file.getvalue() == f"Training: runs/x (an epoch takes {text})\n"
 
 
 def test_an_early_stop_says_why(tmp_path: Path) -> None:

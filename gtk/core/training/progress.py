@@ -16,6 +16,8 @@ class Progress:
         terms: averages since the last report, in the loss's unit.
         images_per_second: over the same steps, without the time in callbacks and checkpoints.
         learning_rate: of the last step, or of the first before any step.
+        epoch_seconds: about how long an epoch takes, from measured steps; 0 where none were, as in
+            a short training.
         stopped: why the training ended before its last step, by an early stop or a callback's
             `gtk.StopTraining`; else empty.
     """
@@ -27,4 +29,5 @@ class Progress:
     terms: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     learning_rate: float = 0.0
+    epoch_seconds: float = 0.0
     stopped: str = ""

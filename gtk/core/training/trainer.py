@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from statistics import median
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.normalization import check_batch_size
-from gtk.core.models.device import fork_random_state
+from gtk.core.models.device import fork_random_state, synchronize
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
@@ -27,6 +29,9 @@ from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import WorkFailed
 from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
 
+#: The most steps, and about the most seconds, in which the time of an epoch is measured.
+STEPS, TIME = 10, 0.25
+
 
 class Trainer:
     """Trains a model with a loss on a data set.
@@ -38,6 +43,7 @@ class Trainer:
         schedule: what is due at which step.
         learner: the model with its optimizers.
         step: steps done.
+        epoch_seconds: about how long an epoch takes; 0 where it was not measured.
 
     Raises:
         InvalidValue: settings that do not go with this data set, this loss, or this model.
@@ -61,6 +67,7 @@ class Trainer:
         self._stopped = ""  # why it ends before its last step
         self.schedule = schedule
         self.step = 0
+        self.epoch_seconds = 0.0
 
     @property
     def published(self) -> Model:
@@ -120,6 +127,24 @@ class Trainer:
         self.learner.learn(batch, self.step, self.schedule.learning_rate(self.step))
         self.step += 1
 
+    def measure_epoch(self, model: Model, loss: Loss) -> float:
+        """Return about how many seconds an epoch takes, by the first steps of an equal model.
+
+        It is trained here and of no use afterwards. The median leaves out what slows single steps.
+        """
+        total = self.schedule.total_steps
+        learner, seconds = Learner(model, loss, self._config, total, self._device), list[float]()
+        for step, rows in enumerate(self.schedule.batches(0, self._device)):
+            start = perf_counter()
+            rate = self.schedule.learning_rate(step)
+            learner.learn(self._images.batch(rows, step), step, rate)
+            synchronize(self._device)
+            seconds.append(perf_counter() - start)
+            # The first step is slower: it also loads code and takes memory.
+            if len(seconds) > 1 and (sum(seconds[1:]) > TIME or len(seconds) > STEPS):
+                break
+        return median(seconds[1:] or seconds) * self.schedule.steps_per_epoch
+
     def _after_step(self, run: Run, events: Events, *, save: bool) -> None:
         """Report, evaluate and save whatever is due."""
         if self.schedule.log_due(self.step):
@@ -172,6 +197,7 @@ class Trainer:
             terms=terms or {},
             images_per_second=images_per_second,
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
+            epoch_seconds=self.epoch_seconds,
             stopped=self._stopped,
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gtk.core.models.build import build
-from gtk.core.models.device import resolve_device
+from gtk.core.models.device import fork_random_state, resolve_device
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK
@@ -41,6 +41,8 @@ logger = logging.getLogger("gtk")
 
 #: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
 SHORT, ENOUGH = 1_000, 3_000
+#: A training of as many steps measures some before the first, to say how long an epoch takes.
+MEASURED = 100
 #: What to do where the images alone need too much memory.
 SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
 
@@ -115,11 +117,29 @@ class Training:
                 # Their number changes the bits of sums.
                 torch.set_num_threads(int(run.document["threads"]))
                 self._restore(run)
+                if self.trainer.schedule.total_steps - self.trainer.step >= MEASURED:
+                    self.trainer.epoch_seconds = self.measured_epoch()
                 self.trainer.fit(run, self._events)
                 run.replace_settings(self.settings, finished=True)
             finally:
                 torch.set_num_threads(threads)
         return run
+
+    def measured_epoch(self) -> float:
+        """Return about how many seconds an epoch takes, 0 where its steps fail.
+
+        The steps are those of a model that is built anew: not a bit of this training changes.
+        """
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(self.settings.train.threads or threads)
+            with fork_random_state(torch.device(self._device)):
+                equal = build(self.settings, self.dataset.spec)
+                return self.trainer.measure_epoch(*equal)
+        except (Exception, SystemExit):  # noqa: BLE001 - the training itself reports it
+            return 0.0
+        finally:
+            torch.set_num_threads(threads)
 
     def _with_fitting_batch(self, batches: int) -> Settings:
         """Return the settings with a batch that the images fill, where nobody chose its size."""

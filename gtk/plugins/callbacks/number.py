@@ -21,3 +21,14 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def format_about(seconds: float) -> str:
+    """Return a span of time that was estimated: "about 12 s", "about 2.5 min"."""
+    if seconds < 1:
+        return "less than a second"
+    for unit, size, most in (("s", 1, 60), ("min", 60, 60), ("h", 3600, math.inf)):
+        amount = seconds / size
+        if amount < most:
+            return f"about {amount:.1f} {unit}" if amount < 9.5 else f"about {amount:.0f} {unit}"
+    raise ValueError(f"{seconds} seconds are not a span of time")

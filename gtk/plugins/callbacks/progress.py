@@ -11,6 +11,7 @@ from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.text import visible
 from gtk.pictures.console import SafeConsole
+from gtk.plugins.callbacks.number import format_about
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay
@@ -57,7 +58,9 @@ class ProgressDisplay:
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Start the display."""
         verb = "Resuming" if progress.step else "Training"
-        self._console.print(visible(f"{verb}: {run.path}"), soft_wrap=True)
+        seconds = progress.epoch_seconds
+        time = f" (an epoch takes {format_about(seconds)})" if seconds else ""
+        self._console.print(visible(f"{verb}: {run.path}{time}"), soft_wrap=True)
         self._display.start(run, progress)
 
     @hookimpl

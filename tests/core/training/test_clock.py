@@ -1,13 +1,18 @@
 """The clock stops once the device has computed what it counts, and waits for it nowhere else."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 import toys
 
+import gtk
+from gtk.core.settings.choice import Choice
 from gtk.core.training import clock
 from gtk.core.training.clock import Clock
+from gtk.core.training.training import Training
+from gtk.plugins.losses.elbo import ELBO
 
 
 def test_the_clock_counts_the_time_until_the_device_is_done(
@@ -39,3 +44,52 @@ def test_a_training_waits_for_its_device_only_where_the_clock_stops(
     quiet: Any = type("Quiet", (), {"stopped": "", "signal": None})()
     trainer._take_steps(quiet, quiet, quiet)
     assert stops == [4, 5, 8, 10, 12]
+
+
+def test_an_epoch_is_timed_by_the_median_of_a_few_steps_after_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    game = toys.Game()
+    trainer = toys.trainer(epochs=30)  # of 4 steps
+    seconds = iter([0.0, 9.0, *(time for step in range(10) for time in (0, 2 + 5 * (step == 4)))])
+    monkeypatch.setattr("gtk.core.training.trainer.perf_counter", lambda: next(seconds))
+    monkeypatch.setattr("gtk.core.training.trainer.TIME", 1e9)
+    assert trainer.measure_epoch(toys.model(), game) == 4 * 2.0
+    assert len(game.gradients) == 2 * 11, "two updates in the first step, and in ten more"
+    slow = iter([0.0, 90.0, 0.0, 60.0, 1.0, 4.0])
+    monkeypatch.setattr("gtk.core.training.trainer.perf_counter", lambda: next(slow))
+    monkeypatch.setattr("gtk.core.training.trainer.TIME", 0.25)
+    assert trainer.measure_epoch(toys.model(), game) == 4 * 60.0
+    once = toys.trainer(epochs=1, batch_size=40)
+    assert once.measure_epoch(toys.model(), game) == 3.0, "its only step is the first"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_timing_an_epoch_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    class Look:
+        @gtk.hookimpl
+        def gtk_train_start(self, progress: gtk.Progress) -> None:
+            seen.append(progress.epoch_seconds)
+
+    options: dict[str, Any] = {"epochs": 5, "hidden_dims": (4,), "flip": True, "quiet": True}
+    options |= {"condition_dropout": 0.1, "average_decay": 0.9, "callbacks": [Look()]}
+    monkeypatch.setattr("gtk.core.training.training.MEASURED", 5 * 22 + 1)
+    plain = gtk.train("cvae", name="plain", **options)
+    monkeypatch.setattr("gtk.core.training.training.MEASURED", 5 * 22)
+    before = torch.get_rng_state()
+    timed = gtk.train("cvae", name="timed", **options)
+    assert torch.equal(before, torch.get_rng_state())
+    for name in ("metrics.jsonl", "checkpoints/000000110/training.safetensors"):
+        assert (plain.path / name).read_bytes() == (timed.path / name).read_bytes()
+    assert seen[0] == 0
+    assert seen[1] > 0
+
+
+def test_steps_that_fail_leave_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Choice.by_name("cvae", default_data="digits").settle({"hidden_dims": (4,)}, None)
+    training = Training(settings, "cpu", [])
+    for error in (RuntimeError("no"), SystemExit(3)):
+        monkeypatch.setattr(ELBO, "updates", Mock(side_effect=error))
+        assert training.measured_epoch() == 0
