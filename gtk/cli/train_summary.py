@@ -16,12 +16,15 @@ def print_networks(training: "Training") -> None:
     """Show every network's layers, with shapes and parameter counts, and every part's count."""
     from rich.table import Column, Table
 
+    from gtk.core.models.loss_networks import trained
     from gtk.core.models.summary import parameter_count, summarize
 
     console = make_console()
-    layers = summarize(training.model, training.loss, training.dataset.spec)
-    for name, network in training.model.networks().items():
-        title = f"{name}: {parameter_count(network):,} parameters"
+    loss_networks = training.trainer.learner.context.networks
+    layers = summarize(training.model, training.loss, training.dataset.spec, loss_networks)
+    for name, network in (training.model.networks() | dict(loss_networks)).items():
+        owner = " (of the loss)" if name in loss_networks else ""
+        title = f"{name}{owner}: {parameter_count(network):,} parameters"
         last = Column("parameters", justify="right")
         table = Table("layer", "kind", "output", last, title=title, title_justify="left")
         for layer in layers:
@@ -30,8 +33,9 @@ def print_networks(training: "Training") -> None:
                 table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
         console.print(table)
     schedule = training.trainer.schedule
-    for part, module in training.model.parts().items():
-        console.print(f"part {part}: {parameter_count(module):,} trainable parameters")
+    for part, module in (training.model.parts() | trained(loss_networks)).items():
+        owner = " (of the loss)" if part in loss_networks else ""
+        console.print(f"part {part}{owner}: {parameter_count(module):,} trainable parameters")
     console.print(
         f"{counted(schedule.steps_per_epoch, 'step')} an epoch, {schedule.total_steps} in all; "
         "nothing was trained (--dry-run)"

@@ -10,7 +10,9 @@ Tables = dict[str, list[tuple[str, str]]]
 def settings_tables(run: Run) -> Tables:
     """Return a table for each table of run.json, and for the networks, which an old one lacks."""
     document = run.document
-    networks = document.get("networks", {})
+    networks = document.get("networks", {}) | {
+        f"{name} (of the loss)": count for name, count in document.get("loss_networks", {}).items()
+    }
     return _tables({
         "Data": document["data"],
         "Model": document["model"],

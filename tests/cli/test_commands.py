@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import toys
 from PIL import Image
 from rich.console import Console
 
@@ -107,6 +108,18 @@ def test_a_dry_run_shows_networks_and_trains_nothing(gtk_command: Command, workp
     assert "22 steps an epoch, 6600 in all" in result.out
     assert "\nan epoch takes " in result.out
     assert not list(workplace.iterdir())
+
+
+def test_a_dry_run_lists_networks_of_the_loss_as_its_own(
+    gtk_command: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Judged)
+    result = gtk_command("train", "--plugin", "vae", "--hidden-dims", 5, "--dry-run")
+    assert "critic (of the loss): 545 parameters" in result.out
+    assert "measure (of the loss): 0 parameters" in result.out
+    assert "part critic (of the loss): 545 trainable parameters" in result.out
+    assert "BatchNorm1d" in result.out
+    assert "part measure" not in result.out
 
 
 def test_sampling_a_class(gtk_command: Command, run: gtk.Run) -> None:

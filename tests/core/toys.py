@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
@@ -144,6 +145,88 @@ class Duel(Loss):
         flat = batch.images.flatten(1)
         score: Tensor = model.second(model.first(flat + context.noise.normal(*flat.shape)))
         return score.square().mean(1)
+
+
+class Judged(Loss):
+    """A model's images are near the batch's, and a critic that the loss brings takes them for real.
+
+    It brings a fixed network, too, which measures how near they are.
+    """
+
+    requires: ClassVar[type] = Model
+    unit: ClassVar[str] = "points"
+
+    def __init__(self, config: Any = None) -> None:
+        pass
+
+    def networks(self, model: Any) -> dict[str, nn.Module]:
+        sites = model.sample(torch.zeros(1, *model.noise.shape), None)[0].numel()
+        critic = nn.Sequential(
+            nn.Linear(sites, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 1)
+        )
+        measure = nn.Sequential(nn.Linear(sites, 3), nn.BatchNorm1d(3)).requires_grad_(False)
+        return {"critic": critic, "measure": measure}
+
+    def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
+        critic, made = context.networks["critic"], self.made(model, batch, context)
+        real, false = critic(batch.images.flatten(1)), critic(made.detach())
+        yield Update(softplus(-real).mean() + softplus(false).mean(), part="critic")
+        yield Update(self.distance(made, batch, context).mean() + softplus(-critic(made)).mean())
+
+    def evaluate(self, model: Any, batch: Batch, context: Context) -> dict[str, Tensor]:
+        made = self.made(model, batch, context)
+        critic: Any = context.networks["critic"]
+        return {
+            "loss": self.distance(made, batch, context),
+            "score": critic(made)[:, 0],
+            "weight": critic[0].weight.mean().expand(len(batch)),
+            "age": context.step.float().expand(len(batch)),
+        }
+
+    def made(self, model: Any, batch: Batch, context: Context) -> Tensor:
+        if isinstance(model, TwoParts):
+            return torch.sigmoid(model.first(batch.images.flatten(1)))
+        posterior = model.encode(batch.images, batch.condition)
+        z = posterior.transform(context.noise.normal(*posterior.mean.shape))
+        image: Tensor = model.expected_image(model.decode(z, batch.condition))
+        return image.flatten(1)
+
+    def distance(self, made: Tensor, batch: Batch, context: Context) -> Tensor:
+        measure = context.networks["measure"]
+        difference: Tensor = measure(made) - measure(batch.images.flatten(1))
+        return difference.square().sum(1)
+
+
+class OnePart(TwoParts):
+    """The first of the two linear maps alone, with batch normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(16, 16), nn.BatchNorm1d(16))
+        self.second = nn.Sequential()
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"model": self}
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"first": self.first}
+
+    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
+        return torch.sigmoid(self.first(noise.repeat(1, 8))).reshape(-1, 1, 4, 4)
+
+
+def one_part() -> OnePart:
+    """Make the model of one part, always with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return OnePart()
+
+
+def install_judged() -> None:
+    """Have `gtk.train(plugin="vae")` train with the critic, in this process."""
+    import gtk.plugins.losses.elbo
+
+    gtk.plugins.losses.elbo.ELBO = Judged  # type: ignore[misc, assignment]
 
 
 def install() -> None:

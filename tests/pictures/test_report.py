@@ -115,6 +115,9 @@ def test_the_counts_of_parameters_are_those_of_run_json(run: gtk.Run) -> None:
     run.document["networks"] = {"decoder": 1_234_567}
     assert "1,234,567 parameters" in report(run)
     assert "Networks" in report(run)
+    run.document["loss_networks"] = {"critic": 12}
+    assert "critic (of the loss)" in report(run)
+    del run.document["loss_networks"]
     del run.document["networks"]  # as before it was recorded
     assert "Networks" not in report(run)
 

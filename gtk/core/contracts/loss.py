@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import TypeVar
 
 from gtk.core.contracts.batch import Batch
@@ -23,11 +23,14 @@ class Context:
         noise: the generator to draw from; global generators are seeded, too, but not for this.
         step: the number of steps done, a 0-d tensor.
         total_steps: the number of steps the training will have.
+        networks: those of `Loss.networks`, on the device; in train mode in `updates`, and in eval
+            mode in `evaluate`.
     """
 
     noise: Noise
     step: Tensor
     total_steps: int
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class Update:
         loss: a scalar with a gradient.
         terms: named scalars to report beside it: tensors of one number, or Python's or numpy's
             numbers. Names of losses, "loss" and PART_loss, are taken.
-        part: which of the model's parts to train; None if it has only one.
+        part: which of the model's parts or of the loss's networks to train; None is the model's
+            only part.
         statistics: of the batch, detached, for what the model learns without gradients;
-            `Model.after_update` is called with them after the step, also if there are none.
+            `Model.after_update` is called with them after the step, also if there are none. An
+            update of one of the loss's networks has none, and does not call it.
     """
 
     loss: Tensor
@@ -70,6 +75,19 @@ class Loss(ABC, Generic[ModelType]):
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - the plugin's own class
         self.config = config
+
+    def networks(self, model: ModelType) -> dict[str, nn.Module]:
+        """Return new networks that the objective needs, by name, such as a discriminator.
+
+        By default there are none. The trainer owns them and hands them back as `context.networks`.
+        Each is a part of its own, with its own optimizer and state in the training's checkpoints;
+        none is averaged, sampled from or exported. A network whose parameters all have
+        `requires_grad` False is not trained, and stays in eval mode.
+
+        Called once, on the CPU and without gradients, with the untrained model in eval mode. First
+        weights are drawn from torch's global generator, which is seeded and restored.
+        """
+        return {}
 
     @abstractmethod
     def updates(self, model: ModelType, batch: Batch, context: Context) -> Iterator[Update]:

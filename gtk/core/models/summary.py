@@ -1,8 +1,10 @@
 """A summary of a model: its layers in the order they run, with shapes and parameter counts."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from gtk.core.contracts.conditioner import PassThrough
 from gtk.core.contracts.loss import Context, Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
+from gtk.core.models.loss_networks import eval_mode
 from gtk.core.values.dataset import DataSpec
 
 
@@ -36,8 +39,16 @@ def network_sizes(model: Model) -> dict[str, int]:
     return {name: parameter_count(item) for name, item in model.networks().items()}
 
 
-def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
-    """Take one step of the loss on blank images, two a batch, and list the layers that run."""
+def summarize(
+    model: Model,
+    loss: Loss,
+    data_spec: DataSpec,
+    networks: Mapping[str, nn.Module] = MappingProxyType({}),
+) -> list[Layer]:
+    """Take one step of the loss on blank images, two a batch, and list the layers that run.
+
+    `networks` are those that the loss brings.
+    """
     layers: dict[Layer, None] = {}  # in the order they run
 
     def note(
@@ -54,16 +65,13 @@ def summarize(model: Model, loss: Loss, data_spec: DataSpec) -> list[Layer]:
         examples = data_spec.condition.examples()
         condition = torch.from_numpy(examples[[0] * count]).to(device)
     batch = Batch(torch.zeros(count, *data_spec.image_shape, device=device), condition)
-    context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1)
-    training = model.training
-    model.eval()
-    with ExitStack() as hooks:
-        for network, root in model.networks().items():
+    context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1, networks)
+    with eval_mode(model, *networks.values()), ExitStack() as hooks:
+        for network, root in (model.networks() | dict(networks)).items():
             for name, module in root.named_modules():
                 if not list(module.children()) and not isinstance(module, PassThrough):
                     hook = partial(note, network=network, name=name)
                     hooks.callback(module.register_forward_hook(hook).remove)
         for _ in loss.updates(model, batch, context):
             pass
-    model.train(training)
     return list(layers)

@@ -104,4 +104,5 @@ class RunFile(TypedDict):
     versions: NotRequired[dict[str, str]]
     folders: NotRequired[list[Name]]
     networks: NotRequired[dict[str, Count]]
+    loss_networks: NotRequired[dict[str, Count]]
     finished: NotRequired[bool]

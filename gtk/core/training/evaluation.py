@@ -1,5 +1,6 @@
 """Evaluate a loss on held-out images, independently of the batch size of the training."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from gtk.core.contracts.loss import Context, Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.loss_networks import eval_mode
 from gtk.core.registry.installed import describe
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
@@ -25,19 +27,17 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the mean of each of the loss's terms over the images, or the first `limit` of them.
 
-    The model is evaluated in eval mode, and its mode is restored. The noise of block k is drawn
-    from (seed, "evaluate", k), where seed is the training's.
+    The model and the loss's networks are evaluated in eval mode, and their modes are restored. The
+    noise of block k is drawn from (seed, "evaluate", k), where seed is the training's.
 
     Raises:
         PluginError: a term is not one number for each image.
     """
     device, count = context.step.device, min(len(store), limit or len(store))
     noise = Noise(device)
-    context = Context(noise, context.step, context.total_steps)
+    context = replace(context, noise=noise)
     totals: dict[str, float] = {}
-    training = model.training
-    model.eval()
-    with torch.no_grad():
+    with eval_mode(model, *context.networks.values()), torch.no_grad():
         for block, start in enumerate(range(0, count, BLOCK)):
             noise.seed(derive_seed(seed, "evaluate", block))
             rows = torch.arange(start, min(start + BLOCK, count), device=device)
@@ -45,7 +45,6 @@ def evaluate(
                 # Moved first: Apple's GPU has no float64.
                 total = values.cpu().to(torch.float64).sum().item()
                 totals[name] = totals.get(name, 0.0) + total
-    model.train(training)
     return {name: total / count for name, total in totals.items()}
 
 

@@ -69,7 +69,14 @@ class HeldOut:
         """Evaluate a checkpoint's weights, and return the line that is written about them."""
         extra = {"images_from": "test"} if self._config.validate_on_test else {}
         line = self._reporter.report_held_out(
-            run, "validation", model, self._validation, step, monitor=self._monitor, **extra
+            run,
+            "validation",
+            model,
+            self._validation,
+            step,
+            self._reporter.learner.context.networks,
+            monitor=self._monitor,
+            **extra,
         )
         self.early_stop.note(line)
         return line
@@ -81,5 +88,10 @@ class HeldOut:
         step = run.checkpoints.choose(None)
         # Images that chose the weights do not judge them independently, and the line says so.
         extra = {"weights_chosen_on": "test"} if self._config.validate_on_test else {}
-        model = run.load_model(step).to(self._device)
-        return self._reporter.report_held_out(run, "test", model, self._test, step, **extra)
+        model, learner = run.load_model(step).to(self._device), self._reporter.learner
+        networks = learner.context.networks
+        if networks:
+            networks = learner.networks_of(run.checkpoints.load(step))
+        return self._reporter.report_held_out(
+            run, "test", model, self._test, step, networks, **extra
+        )

@@ -1,17 +1,18 @@
 """The learner: a model with its optimizers and averaged weights, which takes a step's updates."""
 
-import copy
 from collections.abc import Mapping
+from copy import deepcopy
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.device import global_generators
+from gtk.core.models.loss_networks import loss_networks, network_state, trained
 from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
@@ -35,21 +36,26 @@ class Learner:
 
     Raises:
         InvalidValue: the batch size is too small for the model's normalization.
-        PluginError: the model's parts share or leave out parameters.
+        PluginError: the model's parts share or leave out parameters, or the loss's networks cannot
+            be used with this model.
     """
 
     def __init__(
         self, model: Model, loss: Loss, config: TrainConfig, total_steps: int, device: torch.device
     ) -> None:
+        networks = loss_networks(loss, model, config.seed)
+        for network in networks.values():
+            network.to(device)
         self.model = model.to(device).train()
         self.loss = loss
         self.device = device
         step = torch.zeros((), dtype=torch.int64, device=device)
-        self.context = Context(Noise(device), step, total_steps)
+        self.context = Context(Noise(device), step, total_steps, networks)
         self.pending = PendingTerms()
         self._seed = config.seed
-        self._optimizers = Optimizers(model, config)
-        self._running = RunningStatistics(self.model.parts())
+        self._optimizers = Optimizers(model, config, networks)
+        self._own_parts, self._networks = list(model.parts()), trained(networks)
+        self._running = RunningStatistics(self.model.parts() | self._networks)
         decay = config.average_decay
         self._averaged = AveragedWeights(model, decay) if decay else None
         self._global_generators = global_generators(device)
@@ -84,8 +90,9 @@ class Learner:
         part = self._part(update)
         self._optimizers.step(part, update.loss)
         self._running.assign(part)
-        with torch.no_grad():
-            self.model.after_update(part, update.statistics)
+        if part not in self._networks:
+            with torch.no_grad():
+                self.model.after_update(part, update.statistics)
         self._running.keep()
         name = "loss" if update.part is None else f"{part}_loss"
         for term, value in {name: update.loss, **update.terms}.items():
@@ -111,18 +118,25 @@ class Learner:
                 "torch.no_grad() and without detach() or item()"
             )
         fault = terms_fault(update.terms, self._optimizers.parts)
+        if not fault and update.statistics and update.part in self._networks:
+            fault = f"its statistics are for the model, and {update.part!r} is the loss's own"
         return f"an update, and {fault}" if fault else ""
 
     def _part(self, update: Update) -> str:
-        """Return the name of the part that an update trains, if it names one of the model's."""
+        """Return the name of the part that an update trains: the model's only one if it names none.
+
+        The loss's networks are parts, too.
+        """
         parts = self._optimizers.parts
-        if update.part is None and len(parts) == 1:
-            return parts[0]
+        if update.part is None and len(self._own_parts) == 1:
+            return self._own_parts[0]
         if update.part in parts:
             return update.part
+        brought = ", ".join(self._networks)
+        more = f", and the loss's networks are {brought}" if brought else ""
         raise PluginError(
             f"{describe(self.loss)} updates part '{update.part}', the model's parts are "
-            f"{', '.join(parts)}."
+            f"{', '.join(self._own_parts)}{more}."
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -131,6 +145,7 @@ class Learner:
             "optimizer": self._optimizers.state(),
             "pending": self.pending.tensors(),
             "weights": {} if self._averaged is None else self.model.state_dict(),
+            "networks": network_state(self.context.networks),
         }
         return {
             f"{group}/{name}": value
@@ -145,12 +160,7 @@ class Learner:
             InvalidValue: a tensor is missing, unknown, or of another shape or type than this
                 learner's.
         """
-        groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "pending": {}}
-        for path, value in checkpoint.training.items():
-            group, _, name = path.partition("/")
-            if group not in groups:
-                raise InvalidValue(f"{path!r} is unknown")
-            groups[group][name] = value
+        groups = _groups(checkpoint)
         if checkpoint.step and not groups["optimizer"]:
             raise InvalidValue("'optimizer' is missing")
         averaged = self._averaged is not None
@@ -160,8 +170,47 @@ class Learner:
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
             self._averaged.steps = checkpoint.step
+        _load(self.context.networks, groups["networks"])
         self._optimizers.restore(groups["optimizer"])
         self.pending.restore(checkpoint.state["pending"], groups["pending"], self.device)
+
+    def networks_of(self, checkpoint: Checkpoint) -> Mapping[str, nn.Module]:
+        """Return copies of the loss's networks with the weights of a checkpoint.
+
+        Raises:
+            InvalidValue: the checkpoint has other networks.
+        """
+        networks = deepcopy(self.context.networks)
+        _load(networks, _groups(checkpoint)["networks"])
+        return networks
+
+
+def _groups(checkpoint: Checkpoint) -> dict[str, dict[str, Tensor]]:
+    """Return what `Learner.tensors` returned by group and name.
+
+    Raises:
+        InvalidValue: a group is unknown.
+    """
+    names = ("weights", "networks", "optimizer", "pending")
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
+    for path, value in checkpoint.training.items():
+        group, _, name = path.partition("/")
+        if group not in groups:
+            raise InvalidValue(f"{path!r} is unknown")
+        groups[group][name] = value
+    return groups
+
+
+def _load(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
+    """Load what `network_state` returned.
+
+    Raises:
+        InvalidValue: a tensor is missing, unknown, or of another shape or type.
+    """
+    check_tensors(tensors, network_state(networks))
+    for name, network in networks.items():
+        own = {key: tensors[f"{name}.{key}"] for key in network.state_dict()}
+        network.load_state_dict(own)
 
 
 class AveragedWeights:
@@ -180,7 +229,7 @@ class AveragedWeights:
     """
 
     def __init__(self, model: Model, decay: float) -> None:
-        self.module = copy.deepcopy(model)
+        self.module = deepcopy(model)
         self.steps = 0
         self._decay = np.float32(decay)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grad_norm_
 
 from gtk.core.contracts.model import Model
+from gtk.core.models.loss_networks import trained
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.values.errors import InvalidValue, PluginError
@@ -24,6 +26,8 @@ _LISTED = 3
 class Optimizers:
     """Adam (Kingma and Ba, arXiv:1412.6980), one for each part of a model on its device.
 
+    The networks of a loss that are trained are parts, too.
+
     Attributes:
         parts: the parts' names.
 
@@ -31,9 +35,22 @@ class Optimizers:
         PluginError: the model's parts share or leave out parameters.
     """
 
-    def __init__(self, model: Model, config: TrainConfig) -> None:
-        self._parameters = part_parameters(model)
-        self._names: dict[Tensor, str] = {item: name for name, item in model.named_parameters()}
+    def __init__(
+        self,
+        model: Model,
+        config: TrainConfig,
+        networks: Mapping[str, nn.Module] = MappingProxyType({}),
+    ) -> None:
+        networks = trained(networks)
+        self._parameters = part_parameters(model) | {
+            name: [item for item in network.parameters() if item.requires_grad]
+            for name, network in networks.items()
+        }
+        self._names: dict[Tensor, str] = {
+            item: name
+            for module in (model, *networks.values())
+            for name, item in module.named_parameters()
+        }
         self._clip_norm = config.clip_norm
         self._adams = {
             part: torch.optim.Adam(

@@ -1,11 +1,15 @@
 """The reporter: writes the terms of a training to metrics.jsonl, and rejects non-finite values."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from gtk.core.contracts.model import Model
+from gtk.core.models.loss_networks import network_state
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.run import Run
 from gtk.core.training.evaluation import evaluate
@@ -41,14 +45,23 @@ class Reporter:
         return terms
 
     def report_held_out(
-        self, run: Run, split: str, model: Model, images: ImageStore, step: int, **extra: str
+        self,
+        run: Run,
+        split: str,
+        model: Model,
+        images: ImageStore,
+        step: int,
+        networks: Mapping[str, nn.Module],
+        **extra: str,
     ) -> dict[str, Any]:
         """Evaluate the weights of a step on held-out images, and return the line written.
+
+        `networks` are the loss's, with the weights of that step, too.
 
         Raises:
             NonFiniteLoss: a term is not finite.
         """
-        context = self.learner.context
+        context = replace(self.learner.context, networks=networks)
         context.step.fill_(step)  # the step of these weights, which may be an earlier one
         terms = evaluate(model, self.learner.loss, images, context, self._config.seed)
         return self._append(run, split, len(images), terms, step, **extra)
@@ -63,7 +76,7 @@ class Reporter:
 
     def check_weights(self, run: Run, step: int) -> None:
         """Check that all weights are finite; NonFiniteLoss names the first that is not."""
-        state = self.learner.model.state_dict()
+        state = self.learner.model.state_dict() | network_state(self.learner.context.networks)
         weights = {name: value for name, value in state.items() if value.is_floating_point()}
         finite = torch.stack([value.isfinite().all() for value in weights.values()]).tolist()
         for name, good in zip(weights, finite, strict=True):

@@ -6,12 +6,13 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import fork_random_state, synchronize
+from gtk.core.models.loss_networks import trained
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
@@ -58,8 +59,9 @@ class Trainer:
         schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches, classes)
         loss.check(model, schedule.total_steps)
         needed = 2 * loss.batches + config.validation
-        check_batch_size(model, config.batch_size, len(dataset.train), needed)
         self.learner = Learner(model, loss, config, schedule.total_steps, device)
+        networks = nn.ModuleList([model, *trained(self.learner.context.networks).values()])
+        check_batch_size(networks, config.batch_size, len(dataset.train), needed)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
         self._held_out = HeldOut(dataset, schedule, config, self._reporter, self._images.all)

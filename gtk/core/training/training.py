@@ -12,7 +12,7 @@ import torch
 
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state, resolve_device
-from gtk.core.models.summary import network_sizes
+from gtk.core.models.summary import network_sizes, parameter_count
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK
 from gtk.core.registry.options import as_table, make_config
@@ -90,6 +90,10 @@ class Training:
         document = new_document(
             self.settings, self.dataset, self._device, threads, network_sizes(self.model)
         )
+        networks = self.trainer.learner.context.networks
+        if networks:
+            sizes = {name: parameter_count(network) for name, network in networks.items()}
+            document["loss_networks"] = sizes
         with place.made(self.settings, document) as run:
             try:
                 return self.go_on(run)

@@ -429,6 +429,30 @@ def test_everything_at_once_goes_on_to_the_same_bits(duel: str, step: int) -> No
     assert contents(gtk.load("stopped")) == contents(straight)
 
 
+@pytest.mark.parametrize("step", [33, 66])
+def test_networks_of_a_loss_go_on_to_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The test line is of networks and model of the best step, here the first."""
+    monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Judged)
+    before = f"sys.path.insert(0, {str(Path(toys.__file__).parent)!r}); import toys"
+    options = {**OPTIONS, "hidden_dims": (8,), "average_decay": 0.9, "monitor": "age"}
+    straight = gtk.train(plugin="vae", name="straight", **options)  # type: ignore[arg-type]
+    start_and_kill(step, f"{before}; toys.install_judged()", "vae", **options)
+    assert gtk.load("stopped").checkpoints.steps()[-1] == step
+    gtk.train(resume="stopped", quiet=True)
+    assert contents(gtk.load("stopped")) == contents(straight)
+    assert straight.document["loss_networks"] == {"critic": 545, "measure": 0}
+    newest = straight.checkpoints.load(66)
+    assert "networks/critic.0.weight" in newest.training
+    assert not any("critic" in name for name in newest.model)
+    best = straight.checkpoints.load(11)
+    (line,) = [line for line in straight.metrics() if line["split"] == "test"]
+    weight = best.training["networks/critic.0.weight"].mean().item()
+    assert line["step"] == 11
+    assert line["terms"]["weight"] == pytest.approx(weight)
+
+
 GAMES: dict[str, dict[str, object]] = {
     "minimax": {"average_decay": 0.9, "conditioner": "conditional-norm"},
     "hinge": {"conditioner": "projection", "decay": "cosine"},
