@@ -10,6 +10,7 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Loss
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.loss_networks import eval_mode, loss_networks, network_state, trained
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace
@@ -33,7 +34,7 @@ from gtk.testing.loss_case import (
     replayed_step,
     settled,
 )
-from gtk.testing.replayed_step import CPU, ReplayedStep, context, step_batch
+from gtk.testing.replayed_step import CPU, TOTAL_STEPS, ReplayedStep, context, step_batch
 from gtk.testing.step_checks import (
     expect_clean_yields,
     expect_own_noise,
@@ -43,7 +44,7 @@ from gtk.testing.step_checks import (
     expect_sound_updates,
     expect_unseeded_steps,
 )
-from gtk.testing.weights import last_weights, same_bits
+from gtk.testing.weights import differing, last_weights, listed, same_bits, weights_of
 
 
 def check_described(specimen: Specimen) -> None:
@@ -85,7 +86,8 @@ def check_reads_only(specimen: Specimen) -> None:
     before = copy.deepcopy(replayed.batch)
     replayed.replay()
     with torch.no_grad():
-        replayed.loss.evaluate(replayed.model, replayed.batch, context(0))
+        given = context(0, networks=replayed.networks)
+        replayed.loss.evaluate(replayed.model, replayed.batch, given)
     for name, value in vars(before).items():
         if value is not None and not torch.equal(value, getattr(replayed.batch, name)):
             remedy = "avoid operations in place, such as mul_() or images -= ..."
@@ -108,6 +110,36 @@ def check_keeps_no_state(specimen: Specimen) -> None:
             f"a step changes self.{changed[0]}, which checkpoints leave out, so that a resumed "
             "training would start without it: use context.step for what changes with time, and "
             "keep what is learned in a buffer of the model that Model.after_update() sets"
+        )
+
+
+@needs(check_model)
+def check_networks(specimen: Specimen) -> None:
+    """Its networks are drawn from the seed alone, and every one is trained or fixed."""
+    step = new_replayed_step(specimen)
+    before = weights_of(step.model)
+    networks = step.networks
+    if not networks:
+        return
+    changed = differing(before, weights_of(step.model))
+    if changed:
+        raise CheckFailed(f"networks() changes {listed(changed)} of the model: only read it")
+    state, again, other = (
+        network_state(loss_networks(step.loss, step.model, seed)) for seed in (0, 0, 1)
+    )
+    remedy = "draw first weights from torch's global generator, as nn.Linear does, unseeded"
+    if differing(state, again):
+        raise CheckFailed(f"networks() returns other weights with the same seed: {remedy}")
+    drawn = [name for name, value in state.items() if value.numel() > 1 and value.double().std()]
+    if trained(networks) and drawn and not differing(state, other):
+        raise CheckFailed(f"networks() returns the same weights with another seed: {remedy}")
+    updates = [update for when in (0, TOTAL_STEPS - 1) for update in step.replay(step=when)]
+    idle = set(trained(networks)) - {update.part for update in updates}
+    if idle and not any(update.fault for update in updates):
+        name = min(idle)
+        raise CheckFailed(
+            f"no update trains its network {name!r}: yield gtk.Update(loss, part={name!r}), or fix "
+            "its weights with requires_grad_(False)"
         )
 
 
@@ -146,7 +178,10 @@ def check_globals(specimen: Specimen) -> None:
         expect_unseeded_steps(trainer, settings.train.seed)
         with fork_random_state(CPU), torch.no_grad():
             seed = torch.initial_seed()
-            loss.evaluate(trainer.published.eval(), step_batch(dataset, loss), context(0))
+            networks = trainer.learner.context.networks
+            with eval_mode(trainer.published, *networks.values()):
+                given = context(0, networks=networks)
+                loss.evaluate(trainer.published, step_batch(dataset, loss), given)
             expect_seed(seed, "evaluate()")
 
 
@@ -184,10 +219,17 @@ def check_resume(specimen: Specimen) -> None:
     settings, _ = loss_settings(specimen)
     whole, part = (_trained(specimen, settings, epochs) for epochs in (EPOCHS, EPOCHS - 1))
     training = resumed_training(part, epochs=EPOCHS, data_root=None, device="cpu", callbacks=[])
-    if last_weights(whole) != last_weights(training.go_on(part)):
+    resumed = training.go_on(part)
+    if last_weights(whole) != last_weights(resumed):
         raise CheckFailed(
             "a resumed training with it ends with other weights than an unbroken one: keep no "
             "state in the loss, and draw from context.noise"
+        )
+    changed = differing(_last_networks(whole), _last_networks(resumed))
+    if changed:
+        raise CheckFailed(
+            f"{listed(changed)} of its networks differ in a resumed training: keep what changes "
+            "from step to step in parameters or persistent buffers"
         )
 
 
@@ -198,6 +240,12 @@ def _trained(specimen: Specimen, settings: Settings, epochs: int) -> Run:
     train = replace(settings.train, decay="constant", epochs=epochs)
     place = RunPlace(specimen.folder, f"{epochs}-epochs", False)
     return Training(replace(settings, train=train), "cpu", []).start(place)
+
+
+def _last_networks(run: Run) -> dict[str, torch.Tensor]:
+    """Return the weights and buffers of the loss's networks in a run's last checkpoint."""
+    tensors = run.checkpoints.load(run.checkpoints.steps()[-1]).training
+    return {name: value for name, value in tensors.items() if name.startswith("networks/")}
 
 
 def _same(first: Any, second: Any) -> bool:  # noqa: ANN401 - whatever a loss has

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.loss_networks import eval_mode
 from gtk.testing.check import CheckFailed, checks_in, unchanged_process_state
 from gtk.testing.model_case import STEPS, ModelCase, model_check, take_steps
 from gtk.testing.model_structure import check_parts
@@ -50,8 +51,10 @@ def check_condition_used(case: ModelCase) -> None:
     model, record = case.construct()
     replayed = case.replayed_step(model)
     replayed.replay()
-    with seeded_generators(0), torch.no_grad():
-        replayed.loss.evaluate(copy.deepcopy(model).eval(), replayed.batch, context(0))
+    networks = replayed.networks
+    with seeded_generators(0), torch.no_grad(), eval_mode(*networks.values()):
+        given = context(0, networks=networks)
+        replayed.loss.evaluate(copy.deepcopy(model).eval(), replayed.batch, given)
     if record.unused:
         case.draw(model=copy.deepcopy(model).eval())
     if record.unused:  # a layer may be used late in a training, as in an adversarial phase
@@ -147,7 +150,8 @@ def check_globals(case: ModelCase) -> None:
         expect_unseeded_steps(trainer, seed=0)
         with fork_random_state(CPU), torch.no_grad():
             model, batch = trainer.published.eval(), replayed.batch
-            replayed.loss.evaluate(model, batch, context(0))
+            with eval_mode(*replayed.networks.values()):
+                replayed.loss.evaluate(model, batch, context(0, networks=replayed.networks))
             noise = torch.from_numpy(model.noise.draw(len(batch), 0))
             model.sample(noise, batch.condition if case.conditional else None)
 

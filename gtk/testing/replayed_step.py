@@ -1,16 +1,20 @@
 """One step of a loss on a copy of a model, taken as the trainer takes it."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 import torch
+from torch import nn
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
+from gtk.core.models.loss_networks import is_trained, loss_networks
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.store import ImageStore
@@ -44,6 +48,11 @@ class ReplayedStep:
         """The name of the loss's class, for messages."""
         return type(self.loss).__name__
 
+    @cached_property
+    def networks(self) -> dict[str, nn.Module]:
+        """The loss's networks before the step."""
+        return loss_networks(self.loss, self.model, seed=0)
+
     def replay(
         self, *, seed: int = 0, global_seed: int = 0, training: bool = True, step: int = 0
     ) -> list[ReplayedUpdate]:
@@ -57,17 +66,20 @@ class ReplayedStep:
             training: whether the model is in train mode.
             step: the number of the step in the training.
         """
-        model = copy.deepcopy(self.model).train(training)
-        optimizers = Optimizers(model, TrainConfig())
+        model, networks = copy.deepcopy((self.model, self.networks))
+        for module in (model, *filter(is_trained, networks.values())):
+            module.train(training)
+        optimizers = Optimizers(model, TrainConfig(), networks)
+        given = context(seed, step, networks)
         replayed: list[ReplayedUpdate] = []
         with (
             seeded_generators(global_seed),
-            _closed(self.loss.updates(model, self.batch, context(seed, step))) as updates,
+            _closed(self.loss.updates(model, self.batch, given)) as updates,
         ):
             for number, update in enumerate(updates, 1):
                 leak = left_on()
                 with torch.inference_mode(False), torch.enable_grad():
-                    replayed.append(take(number, update, leak, model, optimizers))
+                    replayed.append(take(number, update, leak, model, networks, optimizers))
                 if replayed[-1].fault:
                     break
         return replayed
@@ -80,11 +92,13 @@ def step_batch(dataset: Dataset, loss: Loss) -> Batch:
     return store.batch(torch.arange(BATCH_SIZE * loss.batches) % len(store))
 
 
-def context(seed: int, step: int = 0) -> Context:
+def context(
+    seed: int, step: int = 0, networks: Mapping[str, nn.Module] = MappingProxyType({})
+) -> Context:
     """Return the context of a step of a long training."""
     noise = Noise(CPU)
     noise.seed(seed)
-    return Context(noise, torch.tensor(step, dtype=torch.int64), TOTAL_STEPS)
+    return Context(noise, torch.tensor(step, dtype=torch.int64), TOTAL_STEPS, networks)
 
 
 @contextmanager

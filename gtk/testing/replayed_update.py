@@ -1,11 +1,11 @@
 """One update of a loss, taken as the trainer takes it, with its faults."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gtk.core.contracts.loss import Update
 from gtk.core.contracts.model import Model
@@ -49,25 +49,38 @@ def left_on() -> str:
 
 
 def take(
-    number: int, update: object, leak: str, model: Model, optimizers: Optimizers
+    number: int,
+    update: object,
+    leak: str,
+    model: Model,
+    networks: Mapping[str, nn.Module],
+    optimizers: Optimizers,
 ) -> ReplayedUpdate:
-    """Take an update of the model as the trainer does; `leak` is from `left_on` at the yield."""
+    """Take an update as the trainer does; `leak` is from `left_on` at the yield.
+
+    `networks` are the loss's.
+    """
     if not isinstance(update, Update):
         fault = f"it is of type {type(update).__name__}: yield gtk.Update(loss)"
         return ReplayedUpdate(number, leak, fault)
-    part, parts = update.part, optimizers.parts
-    if part is None and len(parts) == 1:
-        part = parts[0]
+    part, parts, own = update.part, optimizers.parts, list(model.parts())
+    if part is None and len(own) == 1:
+        part = own[0]
     if part not in parts:
+        brought = [name for name in parts if name not in own]
+        more = f", the loss's networks {', '.join(map(repr, brought))}" if brought else ""
         fault = (
             f"{'its part is missing' if part is None else f'part {part!r} is unknown'}, and the "
-            f"model's parts are {', '.join(map(repr, parts))}: write gtk.Update(loss, part=...)"
+            f"model's parts are {', '.join(map(repr, own))}{more}: write "
+            "gtk.Update(loss, part=...)"
         )
         return ReplayedUpdate(number, leak, fault)
     fault = _loss_fault(update) or _terms_fault(update, parts)
     value = update.loss.detach().clone() if isinstance(update.loss, Tensor) else None
+    if not fault and part in networks and update.statistics:
+        fault = f"its statistics are for the model, and part {part!r} is the loss's: remove them"
     fault = fault or _step_fault(update, part, model, optimizers)
-    unreached = "" if fault else _unreached(part, model)
+    unreached = "" if fault else _unreached(part, (model.parts() | dict(networks))[part])
     return ReplayedUpdate(number, leak, fault, part, value, unreached)
 
 
@@ -113,16 +126,17 @@ def _step_fault(update: Update, part: str, model: Model, optimizers: Optimizers)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         return f"its gradient cannot be computed: {reason}"
-    with torch.no_grad():
-        model.after_update(part, update.statistics)
+    if part in model.parts():
+        with torch.no_grad():
+            model.after_update(part, update.statistics)
     return ""
 
 
-def _unreached(part: str, model: Model) -> str:
+def _unreached(part: str, module: nn.Module) -> str:
     """Return the parameters that the gradient of the last update did not reach, with the remedy."""
     unreached = [
         name
-        for name, parameter in model.parts()[part].named_parameters()
+        for name, parameter in module.named_parameters()
         if parameter.requires_grad and parameter.grad is None
     ]
     if not unreached:

@@ -10,6 +10,7 @@ from torch import Tensor
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.model import Model
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.loss_networks import eval_mode, network_state
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.seeding import derive_seed
 from gtk.testing.check import CheckFailed
@@ -98,7 +99,7 @@ def expect_own_noise(step: ReplayedStep) -> None:
 def expect_sound_evaluation(step: ReplayedStep) -> None:
     """`evaluate` returns finite terms for each image, with the criterion, and changes no state."""
     loss, model = step.loss, copy.deepcopy(step.model).eval()
-    name, before = step.name, weights_of(model)
+    name, before = step.name, _state(step, model)
     terms, again = (_evaluated(step, model, step.batch, seed) for seed in (0, 1))
     if not isinstance(terms, dict) or not terms:
         raise CheckFailed(
@@ -126,12 +127,18 @@ def expect_sound_evaluation(step: ReplayedStep) -> None:
             f"the criterion of {name} is {loss.criterion!r} and evaluate() returns only "
             f"{', '.join(terms)}: name one of these, or None"
         )
-    changed = differing(before, weights_of(model))
+    changed = differing(before, _state(step, model))
     if changed:
         raise CheckFailed(
             f"evaluate() of {name} changes {listed(changed)} of the model: change it only in "
             "training, what is learned without gradients in Model.after_update"
         )
+
+
+def _state(step: ReplayedStep, model: Model) -> dict[str, Tensor]:
+    """Return copies of the tensors of a model and of its loss's networks."""
+    networks = {name: value.clone() for name, value in network_state(step.networks).items()}
+    return weights_of(model) | networks
 
 
 def expect_unseeded_steps(trainer: Trainer, seed: int) -> None:
@@ -154,8 +161,9 @@ def expect_seed(seed: int, what: str) -> None:
 def _evaluated(
     step: ReplayedStep, model: Model, batch: Batch, global_seed: int
 ) -> dict[str, Tensor]:
-    with seeded_generators(global_seed), torch.no_grad():
-        return step.loss.evaluate(model, batch, context(0))
+    networks = step.networks
+    with seeded_generators(global_seed), torch.no_grad(), eval_mode(*networks.values()):
+        return step.loss.evaluate(model, batch, context(0, networks=networks))
 
 
 def _evaluated_fault(values: object, count: int) -> str:

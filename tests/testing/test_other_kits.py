@@ -66,6 +66,7 @@ WRONG = {
         "threading": "globals",
         "seeding": "globals",
         "starting": "globals",
+        "untrained": "networks",
     },
     "dataset": {
         "dark": "images_differ",

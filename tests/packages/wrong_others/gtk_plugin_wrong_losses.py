@@ -147,11 +147,18 @@ class Hiding(Right):
         yield gtk.Update(self.evaluate(model, batch, context)["loss"].mean() / model.steps)
 
 
+class Untrained(Right):
+    """Brings a network that no update trains."""
+
+    def networks(self, model):
+        return {"judge": torch.nn.Linear(2, 1)}
+
+
 @gtk.hookimpl
 def gtk_losses():
     kinds = (
         Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
-        Hiding, Threading, Seeding, Starting,
+        Hiding, Threading, Seeding, Starting, Untrained,
     )  # fmt: skip
     return [
         gtk.LossSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
