@@ -1,12 +1,14 @@
 """Options that are made from the config dataclasses of the plugins a command line names."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import click
 
 from gtk.cli.console import visible_lines
-from gtk.cli.options import integers, numbers
+from gtk.cli.options import by_part, integers, numbers
 from gtk.core.registry.options import Option
+from gtk.core.values.by_part import ByPart, PartNumber
 from gtk.core.values.errors import UserError
 
 
@@ -65,7 +67,7 @@ def probe(params: list[click.Parameter], args: list[str]) -> click.Context:
 
 def click_option(option: Option, default: Any, heading: str) -> click.Option:  # noqa: ANN401 - of any type
     """Turn a config field into an option that is None unless given; its help names its default."""
-    kind, flag = option.type, option.flag
+    kind, flag, metavar = option.type, option.flag, None
     if kind is bool:
         flag, kind = f"{flag}/--no-{flag.removeprefix('--')}", None
     elif get_origin(kind) is Literal:
@@ -74,8 +76,11 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
         kind = integers
     elif kind == tuple[float, ...]:
         kind = numbers
+    elif kind == PartNumber:
+        kind, metavar = by_part, "FLOAT|PART=FLOAT,..."
+        default = ByPart(default) if isinstance(default, Mapping) else default
     shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     text = f"{option.help}  [default: {shown}]" if shown else option.help
-    made = HeadedOption([flag, option.name], type=kind, default=None, help=text)
+    made = HeadedOption([flag, option.name], type=kind, default=None, help=text, metavar=metavar)
     made.heading = heading
     return made

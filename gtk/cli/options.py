@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.core.registry.options import parse_integers, parse_numbers
+from gtk.core.values.by_part import EXAMPLE, PartNumber, parse_by_part
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.user_path import user_path
 
@@ -34,6 +35,16 @@ def numbers(text: str) -> tuple[float, ...]:
     except ValueError as error:
         raise click.BadParameter(
             f"{text!r} must be numbers separated by commas, such as 0,4095"
+        ) from error
+
+
+def by_part(text: str) -> PartNumber:
+    """Read a number, or one for each part."""
+    try:
+        return parse_by_part(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be a number, or one for each part such as {EXAMPLE}"
         ) from error
 
 

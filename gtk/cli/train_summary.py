@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from gtk.cli.console import make_console, print_line, print_titled
+from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
+from gtk.core.values.by_part import of_part
 from gtk.core.values.text import counted
 from gtk.plugins.callbacks.number import format_about, format_number
 
@@ -35,7 +37,11 @@ def print_networks(training: "Training") -> None:
     schedule = training.trainer.schedule
     for part, module in (training.model.parts() | trained(loss_networks)).items():
         owner = " (of the loss)" if part in loss_networks else ""
-        console.print(f"part {part}{owner}: {parameter_count(module):,} trainable parameters")
+        console.print(
+            f"part {part}{owner}: {parameter_count(module):,} trainable parameters, "
+            f"{optimizer_words(training.settings.train, part)}",
+            soft_wrap=True,
+        )
     console.print(
         f"{counted(schedule.steps_per_epoch, 'step')} an epoch, {schedule.total_steps} in all; "
         "nothing was trained (--dry-run)"
@@ -43,6 +49,16 @@ def print_networks(training: "Training") -> None:
     seconds = training.measured_epoch()
     if seconds:
         console.print(f"an epoch takes {format_about(seconds)}")
+
+
+def optimizer_words(config: TrainConfig, part: str) -> str:
+    """Return the optimizer of a part with its options: "sgd, learning rate 0.1, momentum 0.9"."""
+    own = [name for name, able in OPTIMIZERS_WITH.items() if config.optimizer in able]
+    words = [
+        f"{name.replace('_', ' ')} {of_part(getattr(config, name), part):g}"
+        for name in ("learning_rate", *own, "weight_decay")
+    ]
+    return ", ".join([config.optimizer, *words])
 
 
 def print_finished(run: Run, *, quiet: bool) -> None:

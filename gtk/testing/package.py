@@ -86,6 +86,7 @@ def check_spec(specimen: Specimen) -> None:
     if not callable(target):
         remedy = "name a class or function"
         raise CheckFailed(f"its target {spec.target} is {type(target).__name__}: {remedy}")
+    make_config(TrainConfig, getattr(spec, "defaults", {}), "its spec's defaults")
     if specimen.kind is not MODEL:
         return
     kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER
@@ -96,7 +97,6 @@ def check_spec(specimen: Specimen) -> None:
         except GtkError as error:
             remedy = f"{error} Add it to your package, or depend on the package that has it"
             raise CheckFailed(f"its spec names {kind.name} {name!r}: {remedy}") from error
-    make_config(TrainConfig, spec.defaults, "its spec's defaults")
 
 
 @needs(check_spec)

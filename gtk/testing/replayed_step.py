@@ -70,7 +70,7 @@ class ReplayedStep:
         for module in (model, *filter(is_trained, networks.values())):
             module.train(training)
         optimizers = Optimizers(model, TrainConfig(), networks)
-        given = context(seed, step, networks)
+        given = context(seed, step, networks, optimizers.rates)
         replayed: list[ReplayedUpdate] = []
         with (
             seeded_generators(global_seed),
@@ -93,12 +93,16 @@ def step_batch(dataset: Dataset, loss: Loss) -> Batch:
 
 
 def context(
-    seed: int, step: int = 0, networks: Mapping[str, nn.Module] = MappingProxyType({})
+    seed: int,
+    step: int = 0,
+    networks: Mapping[str, nn.Module] = MappingProxyType({}),
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Context:
     """Return the context of a step of a long training."""
     noise = Noise(CPU)
     noise.seed(seed)
-    return Context(noise, torch.tensor(step, dtype=torch.int64), TOTAL_STEPS, networks)
+    step_done = torch.tensor(step, dtype=torch.int64)
+    return Context(noise, step_done, TOTAL_STEPS, networks, rates)
 
 
 @contextmanager

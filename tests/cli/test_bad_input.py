@@ -55,6 +55,20 @@ MISTAKES = [
     ("train --plugin cvae --batch-size 2000", "--batch-size 2000 is more than the 1440 training"),
     ("train --plugin cvae --epochs 0", "epochs must be at least 1, not 0"),
     ("train --plugin cvae --learning-rate nan", "learning_rate must be more than 0, not nan"),
+    ("train --plugin cvae --learning-rate model=nan", "must be more than 0, not model=nan"),
+    (
+        "train --plugin cvae --learning-rate model=1,model=2",
+        "'model=1,model=2' must be a number, or",
+    ),
+    ("train --plugin cvae --learning-rate fast", "'fast' must be a number, or one for each part"),
+    ("train --plugin cvae --weight-decay -1", "weight_decay must be 0 or more, not -1.0"),
+    ("train --plugin cvae --optimizer lion", "'lion' is not one of 'adam', 'adamw', 'sgd',"),
+    ("train --plugin cvae --optimizer radam --momentum 0", "and the optimizer is radam"),
+    (
+        "train --plugin cvae --optimizer rmsprop --adam-beta2 0.9",
+        "adam_beta2 is an option of adam,",
+    ),
+    ("train --recipe vae-mlp --optimizer sgd --adam-beta1 0.9", "and the optimizer is sgd"),
     ("train --plugin cvae --seed -1", "seed must be 0 or more, not -1"),
     ("train --plugin cvae --validation 1440", "leaves none of the 1440 training images of digits"),
     (

@@ -120,6 +120,12 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{MODEL}hidden_dims = [[1]]", "line 3: [model] hidden_dims: takes whole numbers such as"),
     (f"{MODEL}\n# -1\nlatent_dim = 0", "line 5: [model] latent_dim: must be at least 1, not 0"),
     (f"{MODEL}[train]\nepochs = 0", "line 4: [train] epochs: must be at least 1, not 0"),
+    (
+        f'{MODEL}[train]\noptimizer = "sgd"\nadam_beta1 = 0.5',
+        "line 5: [train] adam_beta1: is an option of adam, adamw and radam, and the optimizer",
+    ),
+    (f"{MODEL}[train]\nmomentum = 0.5", "line 4: [train] momentum: is an option of sgd and"),
+    (f'{MODEL}[train]\nweight_decay = "a=x"', "line 4: [train] weight_decay: takes a number, or"),
     (f"{MODEL}[train]\nlearning_rate = nan", "line 4: [train] learning_rate: must be more than"),
     (f"{MODEL}[train]\nlearning_rate = 1{'0' * 400}", "line 4: [train] learning_rate: "),
     (f"{MODEL}[loss]\n\nbeta = -1", "line 5: [loss] beta: must be 0 or more"),

@@ -27,9 +27,9 @@ OPTIONS = [
     ("train --plugin cvae --batch 1", "Did you mean '--batch-size'?"),
     ("train --plugin cvae --batch_size 1", "Did you mean '--batch-size'?"),
     ("train --plugin cvae --BatchSize 1", "Did you mean '--batch-size'?"),
-    ("train --plugin cvae --wd 1", "gtk has no weight decay."),
-    ("train --plugin cvae --weight-decay 1", "gtk has no weight decay."),
-    ("train --plugin cvae --weight-decy 1", "gtk has no weight decay."),
+    ("train --plugin cvae --wd 1", "Did you mean '--weight-decay'?"),
+    ("train --plugin cvae --l2-regularization 1", "Did you mean '--weight-decay'?"),
+    ("train --plugin cvae --weight-decy 1", "Did you mean '--weight-decay'?"),
     ("train --plugin cvae --latent-size 1", "Did you mean '--latent-dim'?"),
     ("train --plugin cvae --z_dim 1", "Did you mean '--latent-dim'?"),
     ("train --plugin cvae --latnt-dim 1", "Did you mean '--latent-dim'?"),
@@ -40,7 +40,9 @@ OPTIONS = [
     ("train --plugin cvae --cpu", "Did you mean '--device cpu'?"),
     ("train --plugin cvae --output x", "Did you mean '--runs'?"),
     ("train --plugin cvae --num-workers 1", "gtk has no workers:"),
-    ("train --plugin cvae --optimizer sgd", "gtk has no choice of optimizer: it trains with Adam."),
+    ("train --plugin cvae --optim sgd", "Did you mean '--optimizer'?"),
+    ("train --plugin cvae --adamw", "Did you mean '--optimizer adamw'?"),
+    ("train --plugin cvae --nesterov", "gtk has no Nesterov momentum."),
     ("train --plugin cvae --amp", "gtk has no mixed precision in training."),
     ("train --plugin cvae --dropout 1", "gtk has no dropout in its networks."),
     ("train --plugin cvae --ema 1", "Did you mean '--average-decay'?"),
@@ -147,7 +149,8 @@ def test_one_line_has_the_right_name_or_what_to_do(
 
 
 PYTHON: list[tuple[dict[str, Any], str]] = [
-    ({"weight_decay": 0.1}, "unknown option 'weight_decay'. gtk has no weight decay."),
+    ({"nesterov": True}, "unknown option 'nesterov'. gtk has no Nesterov momentum."),
+    ({"wd": 0.1}, "Did you mean 'weight_decay'?"),
     ({"lr": 0.1}, "Did you mean 'learning_rate'?"),
     ({"dataset": "mnist"}, "Did you mean 'data'?"),
     ({"gpu": True}, "Did you mean \"device='cuda'\"?"),
@@ -167,8 +170,8 @@ def test_python_takes_no_model() -> None:
 
 
 def test_a_recipe_has_the_same_suggestions(gtk_command: Command, workplace: Path) -> None:
-    (workplace / "mine.toml").write_text('[model]\nname = "cvae"\n[train]\nweight_decay = 0.1\n')
-    assert "gtk has no weight decay." in gtk_command("train", "--recipe", "mine.toml").err
+    (workplace / "mine.toml").write_text('[model]\nname = "cvae"\n[train]\nwd = 0.1\n')
+    assert "Did you mean 'weight_decay'?" in gtk_command("train", "--recipe", "mine.toml").err
     (workplace / "mine.toml").write_text('[model]\nname = "flow"\n')
     assert "pip install ./examples/gtk-plugin-flow" in gtk_command(
         "train", "--recipe", "mine.toml"

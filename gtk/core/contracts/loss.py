@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.noise import Noise
+from gtk.core.values.errors import PluginError
 
 #: The type of the models that a loss takes, for type checkers; by default any.
 ModelType = TypeVar("ModelType", default=Any)
@@ -25,12 +26,31 @@ class Context:
         total_steps: the number of steps the training will have.
         networks: those of `Loss.networks`, on the device; in train mode in `updates`, and in eval
             mode in `evaluate`.
+        learning_rates: of the parts in this step, by name; `learning_rate` returns them.
     """
 
     noise: Noise
     step: Tensor
     total_steps: int
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+
+    def learning_rate(self, part: str | None = None) -> float:
+        """Return a part's learning rate in this step, a float; None means the model's only part.
+
+        Only `updates` may ask: an evaluation must not depend on the step before it.
+
+        Raises:
+            PluginError: there is no such part, None is one of several, or `evaluate` asks.
+        """
+        rates = self.learning_rates
+        own = [name for name in rates if name not in self.networks]
+        if part is None and len(own) == 1:
+            part = own[0]
+        if part is None or part not in rates:
+            known = f"the parts are {', '.join(rates)}" if rates else "only updates may ask for one"
+            raise PluginError(f"the loss asks for the learning rate of part {part!r}: {known}.")
+        return rates[part]
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ def summarize(
         examples = data_spec.condition.examples()
         condition = torch.from_numpy(examples[[0] * count]).to(device)
     batch = Batch(torch.zeros(count, *data_spec.image_shape, device=device), condition)
-    context = Context(Noise(device), torch.zeros((), dtype=torch.int64, device=device), 1, networks)
+    step = torch.zeros((), dtype=torch.int64, device=device)
+    rates = dict.fromkeys([*model.parts(), *networks], 1e-3)
+    context = Context(Noise(device), step, 1, networks, rates)
     with eval_mode(model, *networks.values()), ExitStack() as hooks:
         for network, root in (model.networks() | dict(networks)).items():
             for name, module in root.named_modules():

@@ -4,10 +4,11 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Real
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from gtk.core.registry.suggestion import unknown_option
 from gtk.core.values.argument import is_whole, shown
+from gtk.core.values.by_part import EXAMPLE, ByPart, PartNumber, parse_by_part
 from gtk.core.values.errors import InvalidValue, PluginError
 
 Default = TypeVar("Default")
@@ -29,7 +30,8 @@ class Option:
         table: the table it belongs to: "train", "model", "conditioner" or "loss".
         field: the field's name in the config dataclass.
         name: the bare field name if it is unique, else `table_field`.
-        type: int, float, bool, str, a Literal of strings, tuple[int, ...] or tuple[float, ...].
+        type: int, float, bool, str, a Literal of strings, tuple[int, ...], tuple[float, ...] or, of
+            the trainer's, `PartNumber`.
         default: its default value.
         help: a sentence for the user.
         memory: whether smaller values take less memory.
@@ -132,7 +134,12 @@ def make_config(config: type, values: Mapping[str, Any], where: str) -> Any:  # 
 def as_table(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config object
     """Return a config object's values for JSON and TOML."""
     table = asdict(config)
-    return {name: list(item) if isinstance(item, tuple) else item for name, item in table.items()}
+    for name, item in table.items():
+        if isinstance(item, tuple):
+            table[name] = list(item)
+        elif isinstance(item, ByPart):
+            table[name] = str(item)
+    return table
 
 
 def parse_integers(text: str) -> tuple[int, ...]:
@@ -156,7 +163,7 @@ def parse_numbers(text: str) -> tuple[float, ...]:
 def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything
     if get_origin(kind) is Literal:
         return all(isinstance(choice, str) for choice in get_args(kind))
-    return kind in (int, float, bool, str, tuple[int, ...], tuple[float, ...])
+    return kind in (int, float, bool, str, tuple[int, ...], tuple[float, ...], PartNumber)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
@@ -179,6 +186,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         except (TypeError, ValueError):
             pass
         raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
+    if kind == PartNumber:
+        return _by_part(value, name)
     if get_origin(kind) is Literal:
         if not (isinstance(value, str) and value in get_args(kind)):
             raise InvalidValue(
@@ -202,6 +211,21 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         }
         raise InvalidValue(f"{name} takes {expected[kind]}, not {shown(value)}")
     return value
+
+
+def _by_part(value: Any, name: str) -> PartNumber:  # noqa: ANN401 - as above
+    """Return a number, or the numbers of parts, which may be a text or a mapping."""
+    try:
+        number = parse_by_part(value) if isinstance(value, str) else value
+        if not isinstance(number, Mapping):
+            return cast("float", _convert(float, number, name))
+        return ByPart({str(part): _convert(float, it, name) for part, it in number.items()})
+    except InvalidValue:
+        raise
+    except ValueError as error:
+        raise InvalidValue(
+            f"{name} takes a number, or one for each part such as {EXAMPLE}, not {shown(value)}"
+        ) from error
 
 
 def _single(name: str, value: float) -> float:

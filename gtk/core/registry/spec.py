@@ -79,7 +79,13 @@ class ConditionerSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class LossSpec(Spec):
-    """A loss: `target(config)` returns a `gtk.Loss`."""
+    """A loss: `target(config)` returns a `gtk.Loss`.
+
+    Attributes:
+        defaults: trainer settings that suit it, by name; they override a model's.
+    """
+
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,13 @@ OPTIONS: Table = {
     "epochs": "n_epochs num_epochs max_epochs nb_epochs train_epochs",
     "adam_beta1": "beta1 b1 betas adam_betas",
     "adam_beta2": "beta2 b2",
+    "optimizer": "optim opt optimiser solver",
+    "optimizer adam": "adam",
+    "optimizer adamw": "adamw",
+    "optimizer sgd": "sgd",
+    "optimizer rmsprop": "rmsprop",
+    "optimizer radam": "radam",
+    "weight_decay": "wd l2 l2_reg l2_regularization regularization",
     "warmup_steps": "warmup warm_up lr_warmup warmup_iters num_warmup_steps",
     "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy",
     "clip_norm": "grad_clip clip gradient_clip clip_grad clip_grad_norm max_grad_norm grad_norm "
@@ -91,11 +98,8 @@ OPTIONS: Table = {
     "precision fp16": "fp16 half float16",
     "part": "component network submodel",
     # What gtk lacks.
-    "gtk has no weight decay.": "weight_decay wd l2 l2_reg l2_regularization regularization",
     "gtk has no workers: images are decoded once and kept in one array.": "workers num_workers "
     "n_workers dataloader_workers jobs n_jobs prefetch pin_memory",
-    "gtk has no choice of optimizer: it trains with Adam.": "optimizer optim opt optimiser solver "
-    "adam adamw sgd rmsprop",
     "gtk has no attention.": "heads num_heads n_heads attention attention_heads",
     "gtk has no such option: it mirrors images only from left to right.": "vflip vertical_flip "
     "random_vertical_flip",
@@ -105,7 +109,7 @@ OPTIONS: Table = {
     "gtk has no least number of epochs.": "min_epochs",
     "gtk has no steps or limits of the learning rate: it is constant or falls by decay.": "eta "
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
-    "gtk has no momentum: it trains with Adam.": "momentum nesterov",
+    "gtk has no Nesterov momentum.": "nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
     "gtk has no mixed precision in training.": "amp fp16 half bf16 precision mixed_precision "
     "autocast float16 use_amp dtype",

@@ -1,14 +1,23 @@
 """The trainer's own settings."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gtk.core.registry.options import option
+from gtk.core.values.by_part import EXAMPLE, PartNumber, each_number
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 
 #: OpenMP ends the process where it cannot start its threads: no machine wants as many as these.
 MOST_THREADS = 1024
+#: The options that optimizers have besides a rate and a weight decay, each with those that have it.
+OPTIMIZERS_WITH = {
+    "adam_beta1": ("adam", "adamw", "radam"),
+    "adam_beta2": ("adam", "adamw", "radam"),
+    "momentum": ("sgd", "rmsprop"),
+}
 #: What counts something, so that 64 bits must do.
 COUNTS = (
     "epochs", "batch_size", "warmup_steps", "shift", "validation", "patience", "checkpoint_every",
@@ -26,9 +35,23 @@ class TrainConfig:
 
     epochs: int = option(30, "Passes over the training images.")
     batch_size: int = option(128, "Images in one step.")
-    learning_rate: float = option(1e-3, "Adam's step size.")
-    adam_beta1: float = option(0.9, "Adam's decay of the average gradient.")
-    adam_beta2: float = option(0.999, "Adam's decay of the average squared gradient.")
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "radam"] = option(
+        "adam", "What takes the steps, one for each part of the model: torch's own."
+    )
+    learning_rate: PartNumber = option(
+        1e-3, f"The optimizer's step size; by part as in {EXAMPLE}, which others take too."
+    )
+    adam_beta1: PartNumber = option(
+        0.9, "adam, adamw, radam: decay of the average gradient; of all parts or by part."
+    )
+    adam_beta2: PartNumber = option(
+        0.999, "adam, adamw, radam: decay of the average squared gradient; or by part."
+    )
+    momentum: PartNumber = option(0.0, "sgd, rmsprop: the momentum; of all parts or by part.")
+    weight_decay: PartNumber = option(
+        0.0,
+        "Weight decay, of all parts or by part; biases, normalizations and embeddings have none.",
+    )
     warmup_steps: int = option(
         0, "Steps in which the learning rate rises to its full size; 0 for none."
     )
@@ -102,12 +125,14 @@ class TrainConfig:
         for name, most in limits.items():
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be {most} or less, not {getattr(self, name)}")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+        if not all(math.isfinite(rate) and rate > 0 for rate in each_number(self.learning_rate)):
             raise ValueError(f"learning_rate must be more than 0, not {self.learning_rate}")
-        if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):
-            raise ValueError(f"clip_norm must be 0 or more, not {self.clip_norm}")
-        for name in ("adam_beta1", "adam_beta2", "average_decay", "condition_dropout"):
-            if not 0 <= getattr(self, name) < 1:
+        for name in ("clip_norm", "weight_decay"):
+            numbers = each_number(getattr(self, name))
+            if not all(math.isfinite(number) and number >= 0 for number in numbers):
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        for name in ("adam_beta1", "adam_beta2", "momentum", "average_decay", "condition_dropout"):
+            if not all(0 <= number < 1 for number in each_number(getattr(self, name))):
                 raise ValueError(
                     f"{name} must be at least 0 and less than 1, not {getattr(self, name)}"
                 )
@@ -131,3 +156,28 @@ class TrainConfig:
                     f"{setting(name, getattr(self, name))} needs a validation to look at: hold "
                     f"training images out with {setting('validation', example='N')}"
                 )
+
+
+def suited(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without the options that the optimizer among them lacks."""
+    optimizer = values.get("optimizer", TrainConfig.optimizer)
+    return {
+        name: value
+        for name, value in values.items()
+        if optimizer in OPTIMIZERS_WITH.get(name, (optimizer,))
+    }
+
+
+def check_suited(given: Iterable[str], config: TrainConfig) -> None:
+    """Refuse options that somebody has given and that the optimizer lacks.
+
+    Raises:
+        InvalidValue: it names the first.
+    """
+    for name in given:
+        able = OPTIMIZERS_WITH.get(name)
+        if able is not None and config.optimizer not in able:
+            raise InvalidValue(
+                f"{name} is an option of {', '.join(able[:-1])} and {able[-1]}, and the optimizer "
+                f"is {config.optimizer}: leave it out"
+            )

@@ -12,7 +12,7 @@ from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, Kind
 from gtk.core.registry.options import Option, as_table, make_config, options_of
 from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
 from gtk.core.registry.suggestion import unknown_option
-from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_config import TrainConfig, check_suited, suited
 from gtk.core.registry.train_request import ARGUMENTS
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
 from gtk.core.settings.plugin_lookup import (
@@ -103,14 +103,15 @@ class Choice:
     def presets(self) -> dict[str, dict[str, Any]]:
         """The values by table that differ from the defaults of the config classes.
 
-        The recipe's settings of the trainer override the model's, which override the data set's. A
-        recipe's options apply only to the plugin that they were written for.
+        The recipe's settings of the trainer override the loss's, these the model's, and these the
+        data set's. A recipe's options apply only to the plugin that they were written for.
         """
         tables = {
             table: self.recipe.options(table) if self._follows(table) else {}
             for table in self.plugins
         }
-        defaults = {**self.dataset.spec.defaults, **self.model.spec.defaults}
+        specs = self.dataset.spec, self.model.spec, self.loss.spec
+        defaults = {name: value for spec in specs for name, value in spec.defaults.items()}
         return {"train": {**defaults, **self.recipe.options("train")}, **tables}
 
     def _follows(self, table: str) -> bool:
@@ -136,7 +137,11 @@ class Choice:
         """Check all values of the recipe, even if others override them; errors name the line."""
         for table, values in self.presets.items():
             with self.recipe.locating(table):
-                self._config(table, values)
+                config = self._config(table, values)
+                if table == "train":
+                    own = self.recipe.options("train")
+                    # A run.json has every option; those that its optimizer lacks as they are here.
+                    check_suited([key for key in own if own[key] != getattr(config, key)], config)
         with self.recipe.locating("data", "root"):
             self._data_root(None)
 
@@ -155,7 +160,9 @@ class Choice:
                 raise unknown_option("option", name, known)
             tables[options[name].table][options[name].field] = value
         chosen = "batch_size" in {**self.recipe.options("train"), **values}
-        return replace(self.settle_tables(tables, data_root), batch_may_shrink=not chosen)
+        settings = self.settle_tables(tables, data_root)
+        check_suited(values, settings.train)
+        return replace(settings, batch_may_shrink=not chosen)
 
     def settle_tables(
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
@@ -167,7 +174,7 @@ class Choice:
 
     def _config(self, table: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each plugin has a class of its own
         if table == "train":
-            return make_config(TrainConfig, values, "training")
+            return make_config(TrainConfig, suited(values), "training")
         spec = self.plugins[table].spec
         kind = "data set" if table == "data" else table
         return make_config(spec.config, values, f"{kind} {spec.name!r}")

@@ -30,7 +30,7 @@ class MetricsLine(TypedDict):
     split: Literal["train", "validation", "test"]
     images: NotRequired[Count]
     unit: NotRequired[str]
-    learning_rate: NotRequired[float]
+    learning_rate: NotRequired[float | dict[str, float]]
     monitor: NotRequired[str]
     images_from: NotRequired[str]
     weights_chosen_on: NotRequired[str]

@@ -20,6 +20,7 @@ from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.training.running_statistics import RunningStatistics
+from gtk.core.values.by_part import PartNumber
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
 
@@ -50,10 +51,11 @@ class Learner:
         self.loss = loss
         self.device = device
         step = torch.zeros((), dtype=torch.int64, device=device)
-        self.context = Context(Noise(device), step, total_steps, networks)
         self.pending = PendingTerms()
         self._seed = config.seed
         self._optimizers = Optimizers(model, config, networks)
+        rates = self._optimizers.rates
+        self.context = Context(Noise(device), step, total_steps, networks, rates)
         self._own_parts, self._networks = list(model.parts()), trained(networks)
         self._running = RunningStatistics(self.model.parts() | self._networks)
         decay = config.average_decay
@@ -65,7 +67,7 @@ class Learner:
         """The model whose weights sampling and export use: the averaged one if there is one."""
         return self.model if self._averaged is None else self._averaged.module
 
-    def learn(self, batch: Batch, step: int, learning_rate: float) -> None:
+    def learn(self, batch: Batch, step: int, learning_rate: PartNumber) -> None:
         """Take every update of the step that follows `step` steps.
 
         Raises:
@@ -161,7 +163,7 @@ class Learner:
                 learner's.
         """
         groups = _groups(checkpoint)
-        if checkpoint.step and not groups["optimizer"]:
+        if checkpoint.step and self._optimizers.keeps_state and not groups["optimizer"]:
             raise InvalidValue("'optimizer' is missing")
         averaged = self._averaged is not None
         check_tensors(checkpoint.model, self.published.state_dict())

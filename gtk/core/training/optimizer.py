@@ -1,37 +1,43 @@
-"""The optimizers of a training: an Adam for each part of the model."""
+"""The optimizers of a training, one for each part of the model."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 from gtk.core.contracts.model import Model
 from gtk.core.models.loss_networks import trained
-from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.storage.tensor_file import check_tensors
+from gtk.core.values.by_part import ByPart, PartNumber, of_part
 from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.setting import setting
 
 #: Torch's errors for a graph that was built before an update, or that an update has used.
 _TOO_EARLY = ("modified by an inplace operation", "backward through the graph a second time")
-#: Like fused Adam's number of steps.
-_COUNTER = torch.zeros((), dtype=torch.float32)
+#: Modules whose parameters have no weight decay; those of other normalizations are vectors.
+_UNDECAYED = (nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.RMSNorm)
 #: The number of faults in parts that a message lists.
 _LISTED = 3
 
 
 class Optimizers:
-    """Adam (Kingma and Ba, arXiv:1412.6980), one for each part of a model on its device.
+    """Torch's optimizers, one for each part of a model on its device.
 
     The networks of a loss that are trained are parts, too.
 
     Attributes:
         parts: the parts' names.
+        rates: the parts' learning rates by name, kept up to date.
 
     Raises:
+        InvalidValue: a setting has a number for a part that the model lacks, or none for one.
         PluginError: the model's parts share or leave out parameters.
     """
 
@@ -51,23 +57,23 @@ class Optimizers:
             for module in (model, *networks.values())
             for name, item in module.named_parameters()
         }
-        self._clip_norm = config.clip_norm
-        self._adams = {
-            part: torch.optim.Adam(
-                parameters,
-                lr=config.learning_rate,
-                betas=(config.adam_beta1, config.adam_beta2),
-                fused=True,
-            )
+        self._config = config
+        self.parts = list(self._parameters)
+        for name in ("learning_rate", "weight_decay", *OPTIMIZERS_WITH):
+            _check_parts(name, getattr(config, name), self.parts)
+        self.rates = {part: of_part(config.learning_rate, part) for part in self.parts}
+        undecayed = _undecayed([*model.parts().values(), *networks.values()])
+        self._optimizers = {
+            part: _make(config, part, parameters, undecayed)
             for part, parameters in self._parameters.items()
         }
-        self.parts = list(self._adams)
 
-    def set_learning_rate(self, rate: float) -> None:
+    def set_learning_rate(self, rate: PartNumber) -> None:
         """Set the learning rate of every part."""
-        for adam in self._adams.values():
-            for group in adam.param_groups:
-                group["lr"] = rate
+        for part, optimizer in self._optimizers.items():
+            own = self.rates[part] = of_part(rate, part)
+            for group in optimizer.param_groups:
+                group["lr"] = own
 
     def step(self, part: str, loss: Tensor) -> None:
         """Take one step of a part down the gradient of a loss.
@@ -92,46 +98,114 @@ class Optimizers:
                 f"the loss of part {part!r} was computed before the update that was yielded first "
                 "changed the weights: compute each loss after the yield before it."
             ) from error
-        if self._clip_norm:
-            clip_grad_norm_(parameters, self._clip_norm)
-        self._adams[part].step()
-        # Fused Adam does not mark the weights as changed, so that a loss computed before the step
+        if self._config.clip_norm:
+            clip_grad_norm_(parameters, self._config.clip_norm)
+        self._optimizers[part].step()
+        # A fused step does not mark the weights as changed, so that a loss computed before the step
         # would get a wrong gradient without an error.
         increment_version(parameters)
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether every step leaves something to restore; plain gradient descent does not."""
+        return all(map(self._own_state, self.parts))
+
     def state(self) -> dict[str, Tensor]:
-        """Return their tensors by "part/parameter/key", independent of Adam's own order."""
+        """Return their tensors by "part/parameter/key", independent of torch's own order."""
         return {
             f"{part}/{self._names[parameter]}/{key}": value
-            for part, adam in self._adams.items()
-            for parameter, state in adam.state.items()
+            for part, optimizer in self._optimizers.items()
+            for parameter, state in optimizer.state.items()
             for key, value in state.items()
+            if value is not None
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `state` returned.
 
         Raises:
-            InvalidValue: a tensor is not as this model's Adam has it.
+            InvalidValue: a tensor is not as this model's optimizers have it.
         """
-        owners = {
-            f"{part}/{self._names[parameter]}": (adam, parameter)
-            for part, adam in self._adams.items()
-            for parameter in self._parameters[part]
-        }
         begun = {path.rpartition("/")[0] for path in tensors}
         expected: dict[str, Tensor] = {}
-        for owner, (_, parameter) in owners.items():
-            if owner in begun:  # a parameter without a gradient so far has no state
-                moments = {f"{owner}/{key}": parameter for key in ("exp_avg", "exp_avg_sq")}
-                expected |= {f"{owner}/step": _COUNTER, **moments}
+        places: dict[str, dict[str, Tensor]] = {}
+        for part, optimizer in self._optimizers.items():
+            own = self._own_state(part)
+            for parameter in self._parameters[part]:
+                owner = f"{part}/{self._names[parameter]}"
+                if owner not in begun:  # a parameter without a gradient so far has no state
+                    continue
+                for key, value in own.items():
+                    expected[f"{owner}/{key}"] = parameter if value.ndim else value
+                    places[f"{owner}/{key}"] = optimizer.state[parameter]
         check_tensors(tensors, expected)
         for path, value in tensors.items():
-            owner, _, key = path.rpartition("/")
-            adam, parameter = owners[owner]
+            key = path.rpartition("/")[2]
             if key == "step" and not 1 <= value.item() < math.inf:
                 raise InvalidValue(f"{path!r} is {value.item()}")
-            adam.state[parameter][key] = value.to(parameter.device)
+            # With the device and the strides that the optimizer gives it.
+            places[path][key] = torch.empty_like(expected[path]).copy_(value)
+
+    def _own_state(self, part: str) -> dict[str, Tensor]:
+        """Return the state that a part's optimizer has for a parameter of one number."""
+        like = self._parameters[part][0]
+        parameter = nn.Parameter(torch.zeros(1, dtype=like.dtype, device=like.device))
+        parameter.grad = torch.zeros_like(parameter)
+        optimizer = _make(self._config, part, [parameter], set())
+        optimizer.step()
+        state = optimizer.state[parameter]
+        return {key: value for key, value in state.items() if value is not None}
+
+
+def _check_parts(name: str, value: PartNumber, parts: list[str]) -> None:
+    """Check that the numbers of a setting are for the model's parts."""
+    if not isinstance(value, ByPart):
+        return
+    unknown = [part for part in value if part not in parts]
+    missing = [part for part in parts if part not in value]
+    if unknown or missing:
+        fault = f"has no part {unknown[0]!r}" if unknown else f"also has a part {missing[0]!r}"
+        raise InvalidValue(
+            f"{setting(name, value)}: the model {fault}. Give one number, or one for each of its "
+            f"parts: {', '.join(parts)}"
+        )
+
+
+def _make(
+    config: TrainConfig, part: str, parameters: list[nn.Parameter], undecayed: set[nn.Parameter]
+) -> Optimizer:
+    """Return the optimizer of a part: fused where torch has that, as it is faster."""
+    rate, decay = of_part(config.learning_rate, part), of_part(config.weight_decay, part)
+    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": decay}]
+    if decay:
+        decayed = [item for item in parameters if item not in undecayed]
+        others = [item for item in parameters if item in undecayed]
+        split = (decayed, decay), (others, 0.0)
+        groups = [{"params": some, "weight_decay": own} for some, own in split if some]
+    betas = of_part(config.adam_beta1, part), of_part(config.adam_beta2, part)
+    momentum = of_part(config.momentum, part)
+    match config.optimizer:
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
+        case "radam":
+            return torch.optim.RAdam(groups, lr=rate, betas=betas, foreach=True)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=rate, momentum=momentum, foreach=True)
+
+
+def _undecayed(parts: Iterable[nn.Module]) -> set[nn.Parameter]:
+    """Return the parameters without weight decay: biases, of normalizations, and embeddings."""
+    modules = [module for part in parts for module in part.modules()]
+    return {
+        parameter
+        for module in modules
+        for parameter in module.parameters(recurse=False)
+        if parameter.ndim <= 1 or isinstance(module, _UNDECAYED)
+    }
 
 
 def part_parameters(model: Model) -> dict[str, list[nn.Parameter]]:

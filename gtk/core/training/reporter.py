@@ -39,7 +39,7 @@ class Reporter:
         if not all(map(math.isfinite, terms.values())):
             self.check_terms(run, step)
         images = pending.steps * self._schedule.images_per_step
-        rate = self._schedule.learning_rate(step - 1)
+        rate = self._schedule.learning_rate(step - 1)  # JSON writes those of parts as an object
         self._append(run, "train", images, terms, step, learning_rate=rate)
         pending.clear()
         return terms

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.balanced_order import balanced_order
+from gtk.core.values.by_part import PartNumber, with_each
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
@@ -84,20 +85,14 @@ class Schedule:
             yield from batches
             step += len(batches)
 
-    def learning_rate(self, step: int) -> float:
-        """Return the rate of the step that follows `step` steps.
+    def learning_rate(self, step: int) -> PartNumber:
+        """Return the rate, of each part where they differ, of the step that follows `step` steps.
 
         It rises linearly, from 1/`warmup_steps` of the full rate in the first step to all of it in
         the last of the warm-up. Then it is constant, or falls along half a cosine to 0 after the
         last step: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts.
         """
-        config = self._config
-        if step < config.warmup_steps:
-            return config.learning_rate * (step + 1) / config.warmup_steps
-        if config.decay == "constant":
-            return config.learning_rate
-        done = (step - config.warmup_steps) / (self.total_steps - config.warmup_steps)
-        return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        return with_each(self._config.learning_rate, lambda full: self._rate(full, step))
 
     def epoch(self, step: int) -> int:
         """Return the epoch of the last of `step` steps, counted from 1; 0 at the start."""
@@ -121,6 +116,16 @@ class Schedule:
     def anything_due(self, step: int) -> bool:
         """Say whether anything but the next step follows `step` steps."""
         return self.log_due(step) or self.epoch_ends(step) or self.checkpoint_due(step)
+
+    def _rate(self, full: float, step: int) -> float:
+        """Return the rate after `step` steps of a part with this full rate."""
+        config = self._config
+        if step < config.warmup_steps:
+            return full * (step + 1) / config.warmup_steps
+        if config.decay == "constant":
+            return full
+        done = (step - config.warmup_steps) / (self.total_steps - config.warmup_steps)
+        return full * (1 + math.cos(math.pi * done)) / 2
 
     def _order(self, epoch: int) -> Tensor:
         """Return the rows of an epoch, counted from 0: all of them, or of all classes as many."""

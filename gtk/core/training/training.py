@@ -28,6 +28,7 @@ from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
+from gtk.core.values.by_part import each_number
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, WorkFailed
@@ -70,7 +71,7 @@ class Training:
         with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
         unequal = "" if settings.train.balance else imbalance(self.dataset)
-        for note in (*self.dataset.notes, *filter(None, [unequal])):
+        for note in (*self.dataset.notes, *filter(None, [unequal, _undecayed(settings.train)])):
             self._events.note(note)
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
@@ -231,6 +232,14 @@ class Training:
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
+
+
+def _undecayed(config: TrainConfig) -> str:
+    """Return a note where nothing tells adamw from adam, "" otherwise."""
+    if config.optimizer != "adamw" or any(each_number(config.weight_decay)):
+        return ""
+    usual = setting("weight_decay", 0.01)
+    return f"adamw without weight decay is adam: {usual} is what PyTorch's has by default"
 
 
 def resumed_training(

@@ -60,7 +60,7 @@ class TensorBoard:
         figures = {
             **progress.terms,
             "training/images_per_second": progress.images_per_second,
-            LEARNING_RATE: progress.learning_rate,
+            **_learning_rate(progress.learning_rate),
         }
         self._write(run, "train", figures, progress.step)
 
@@ -98,7 +98,7 @@ class TensorBoard:
         self._open(run, split, purge_step=self._next if first is None else first)
         for line in lines if first is not None else ():
             if line["step"] >= first:
-                rate = {LEARNING_RATE: line["learning_rate"]} if split == "train" else {}
+                rate = _learning_rate(line["learning_rate"]) if split == "train" else {}
                 self._write(run, split, {**line["terms"], **rate}, line["step"])
 
     def _write(self, run: Run, split: str, figures: Mapping[str, float], step: int) -> None:
@@ -143,6 +143,13 @@ class TensorBoard:
         """Start a file that hides points of older files from this step on."""
         folder = run.folder(FOLDER) / split
         self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
+
+
+def _learning_rate(rate: float | Mapping[str, float]) -> dict[str, float]:
+    """Return the figure of the learning rate, or one for each part if they differ."""
+    if not isinstance(rate, Mapping):
+        return {LEARNING_RATE: rate}
+    return {f"{LEARNING_RATE}/{part}": own for part, own in rate.items()}
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """What is due when, and which images are in which batch."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.schedule import Schedule
+from gtk.core.values.by_part import ByPart
 from gtk.core.values.errors import InvalidValue
 
 
@@ -119,7 +120,7 @@ def test_a_step_can_take_several_batches() -> None:
 
 def rates(**config: Any) -> list[float]:
     made = schedule(learning_rate=0.2, **config)
-    return [made.learning_rate(step) for step in range(made.total_steps)]
+    return [cast("float", made.learning_rate(step)) for step in range(made.total_steps)]
 
 
 def test_the_rate_is_constant_unless_told_otherwise() -> None:
@@ -147,3 +148,18 @@ def test_the_cosine_begins_where_the_warm_up_ends() -> None:
     assert found[9] == found[10] == 0.2
     assert found[20] == pytest.approx(0.1)
     assert rates(warmup_steps=30, decay="cosine") == rates(warmup_steps=30)
+
+
+@pytest.mark.parametrize("config", [{}, {"warmup_steps": 7, "decay": "cosine"}], ids=str)
+def test_each_part_has_the_schedule_of_its_own_rate(config: dict[str, Any]) -> None:
+    made = schedule(learning_rate=ByPart({"a": 0.2, "b": 0.05}), **config)
+    found = [made.learning_rate(step) for step in range(made.total_steps)]
+    for part, full in (("a", 0.2), ("b", 0.05)):
+        alone = schedule(learning_rate=full, **config)
+        assert [rate[part] for rate in found] == [  # type: ignore[index]
+            alone.learning_rate(step) for step in range(30)
+        ]
+
+
+def test_equal_rates_are_one_number() -> None:
+    assert schedule(learning_rate=ByPart({"a": 0.2, "b": 0.2})).learning_rate(0) == 0.2

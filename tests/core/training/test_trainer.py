@@ -121,6 +121,18 @@ def test_a_training_that_has_begun_has_the_state_of_an_optimizer(tmp_path: Any) 
         trainer.restore(replace(state, training=kept))
 
 
+def test_descent_without_state_resumes_to_the_same_bits(tmp_path: Any) -> None:
+    whole, stopped, resumed = (toys.trainer(optimizer="sgd") for _ in range(3))
+    for trainer, count in ((whole, 4), (stopped, 2)):
+        for batch, _ in zip(rows(trainer), range(count), strict=False):
+            trainer.train_step(batch)
+    resumed.restore(stopped.state(FakeRun(tmp_path), None))  # type: ignore[arg-type]
+    for batch, _ in zip(rows(resumed), range(2), strict=False):
+        resumed.train_step(batch)
+    for name, weight in whole.published.state_dict().items():
+        assert torch.equal(weight, resumed.published.state_dict()[name])
+
+
 def test_weights_behind_an_average_belong_to_a_training_with_one(tmp_path: Any) -> None:
     averaged, plain = toys.trainer(average_decay=0.9), toys.trainer()
     states: list[Any] = [it.state(FakeRun(tmp_path), None) for it in (averaged, plain)]  # type: ignore[arg-type]
@@ -625,11 +637,12 @@ def test_a_training_that_ends_as_planned_did_not_stop_early(tmp_path: Any) -> No
 
 def test_every_step_has_the_rate_of_the_schedule() -> None:
     trainer = toys.trainer(warmup_steps=4, decay="cosine", learning_rate=0.01)
-    adams = trainer.learner._optimizers._adams
+    optimizers = trainer.learner._optimizers._optimizers
     for batch in rows(trainer):
         trainer.train_step(batch)
         expected = trainer.schedule.learning_rate(trainer.step - 1)
-        assert [adam.param_groups[0]["lr"] for adam in adams.values()] == [expected] * 2
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers.values()]
+        assert rates == [expected] * 2
 
 
 def test_a_step_of_several_batches_gathers_and_counts_them(tmp_path: Any) -> None:
