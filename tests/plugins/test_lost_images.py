@@ -1,5 +1,6 @@
 """Nothing in a folder of images is lost without a word: dark scans, pages, formats and links."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
-from gtk.plugins.datasets import decoding
+from gtk.plugins.datasets import decoding, folder_walk
 
 
 @pytest.fixture
@@ -325,3 +326,94 @@ def test_new_options_change_nothing_that_was_read_before(root: Path) -> None:
     write_image(root / "1.png", 9)
     assert found(load_folder(root)) == [7, 9]
     assert not load_folder(root).notes
+
+
+# --- files whose names do not say that they are images ---
+
+
+def test_images_without_a_suffix_are_read_by_their_content(root: Path) -> None:
+    for number, form in enumerate(("PNG", "BMP", "GIF", "TIFF")):
+        Image.new("L", (4, 4), number).save(root / f"{number}_", form)
+    for number in range(4, 6):
+        Image.new("L", (4, 4), number).save(root / f"1.2.840.{number}", "PNG")
+    Image.new("L", (4, 4), 6).save(root / "6.png")
+    for name in ("0.jpg_original", "1.jpg_original", "2.THM"):
+        Image.new("L", (4, 4), 99).save(root / name, "JPEG")
+    save(np.zeros((4, 4), np.uint8), root / "raw.tif").rename(root / "raw.nef")
+    (root / "README").write_bytes(b"BM, GIF and \xff")
+    data = load_folder(root)
+    assert found(data) == [0, 1, 2, 3, 4, 5, 6]
+    assert data.notes == (
+        (
+            "images recognized by their content: 3 PNG without suffix, 1 BMP without suffix, "
+            "1 GIF without suffix, 1 TIFF without suffix"
+        ),
+        (
+            "files skipped because their names do not end as those of images: 5 (2 JPEG named "
+            ".jpg_original, 1 .nef, 1 JPEG named .thm, 1 without suffix)"
+        ),
+    )
+
+
+def test_a_mask_and_a_table_know_images_without_a_suffix(root: Path) -> None:
+    for number in range(6):
+        Image.new("L", (4, 4), number).save(root / f"{number}", "PNG")
+        Image.new("L", (4, 4), 255).save(root / f"{number}_mask", "PNG")
+    (root / "metadata.csv").write_text("file_name,kind\n" + "0,a\n1,b\n2,a\n3,b\n4,a\n5,b\n")
+    data = load_folder(root)
+    assert found(data) == [*range(6)]
+    assert data.spec.condition is not None
+    assert data.spec.condition.names == ("a", "b")
+
+
+def test_a_file_outside_and_a_pipe_are_not_opened_to_see_what_they_are(root: Path) -> None:
+    write_images(root, ["0.png", "1.png"])
+    write_image(root.parent / "outside.png").rename(root.parent / "outside")
+    (root / "link").symlink_to(root.parent / "outside")
+    os.mkfifo(root / "pipe")
+    data = load_folder(root)
+    assert found(data) == [0, 1]
+    assert data.notes[0].endswith("2 (2 without suffix)")
+    assert len(found(load_folder(root, follow_links=True))) == 3
+
+
+def test_only_files_without_a_known_suffix_are_opened(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[str]()
+    monkeypatch.setattr(folder_walk, "content_suffix", lambda path: opened.append(path.name) or "")
+    write_images(root, ["0.png", "1.JPG"])
+    for name in ("0.txt", "1.csv", "x", "y.cr2"):
+        (root / name).write_bytes(b"")
+    folder_walk.list_folder(root)
+    assert sorted(opened) == ["x", "y.cr2"]
+
+
+def test_dicom_without_a_suffix_needs_its_package(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(root, ["0.png", "1.png"])
+    (root / "PAT0").mkdir()
+    for name in ("IM000001", "1.2.840.113619.2.55", "x.ima"):
+        (root / "PAT0" / name).write_bytes(bytes(128) + b"DICM" + bytes(99))
+    index = b"\2\0\2\0UI\x14\0" + b"1.2.840.10008.1.3.10"
+    (root / "DICOMDIR").write_bytes(bytes(128) + b"DICM" + index + bytes(99))
+    monkeypatch.setattr("gtk.plugins.datasets.dicom.installed", lambda: False)
+    message = refusal(root, layout="flat")
+    assert "PAT0/1.2.840.113619.2.55 is DICOM, which pydicom reads: pip install 'gene" in message
+    assert "; 2 more images cannot be used: " in message
+    data = load_folder(root, bad_images="skip", layout="flat")
+    assert data.notes[-1].startswith("bad images skipped: 3 (PAT0/1.2.840")
+    assert "those of images: 1 (1 without suffix)" in data.notes[1], "an index is no image"
+
+
+def test_dicom_without_a_suffix_is_read(root: Path) -> None:
+    pytest.importorskip("pydicom")
+    for number, name in enumerate(("IM000001", "1.2.840.5", "x.ima", "y.dcm")):
+        write_dicom(root / name, np.full((3, 4), 900 * number + 1100))
+    data = load_folder(root)
+    expected = [round((900 * number + 1100) / 4095 * 255) for number in range(4)]
+    assert found(data) == expected
+    assert data.notes == (
+        "images recognized by their content: 2 DICOM without suffix, 1 DICOM named .ima",
+    )

@@ -26,9 +26,10 @@ from gtk.core.values.errors import UserError
 from gtk.core.values.output import failure, sync
 from gtk.core.values.user_path import user_path
 
-#: The environment variable for the folder of caches, and the version of their format.
+#: The environment variable for the folder of caches, and the version of their format and of what
+#: data sets read: other entries are decoded again.
 CACHE_VARIABLE = "GENERATIVE_TOOLKIT_CACHE"
-VERSION = 1
+VERSION = 2
 #: The largest entry.json in bytes; notes and names of classes take most of one.
 LARGEST_ENTRY = 64 * 2**20
 

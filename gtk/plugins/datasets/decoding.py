@@ -20,6 +20,7 @@ from gtk.plugins.datasets import dicom
 from gtk.plugins.datasets.fitting import fit_image
 from gtk.plugins.datasets.levels import in_range
 from gtk.plugins.datasets.page import DARK, BadImage, Header, Page, reason_of
+from gtk.plugins.datasets.signature import content_suffix
 
 #: The formats that Pillow decodes by itself. Left out: EPS, which starts Ghostscript; BUFR, GRIB,
 #: HDF5 and WMF, which need a handler of the program; MPEG, which is only recognized; IPTC, which
@@ -106,6 +107,12 @@ def image_suffixes() -> frozenset[str]:
     return readable | HEIF_SUFFIXES | dicom.SUFFIXES
 
 
+def image_suffix(path: Path) -> str:
+    """Return the suffix of an image file, the usual one of its content if its name has none."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in image_suffixes() else content_suffix(path)
+
+
 def missing_reader(suffix: str) -> str:
     """Return the reason why files of a suffix cannot be read, "" if their package is installed."""
     heif = suffix.lower() in HEIF_SUFFIXES and "HEIF" not in readable_formats()
@@ -147,7 +154,7 @@ def inspect(path: Path, limits: tuple[float, ...] = ()) -> Header:
     Raises:
         BadImage: the file cannot be read, is not an image, or is too large.
     """
-    if dicom.is_dicom(path):
+    if image_suffix(path) in dicom.SUFFIXES:
         header = dicom.read_header(path)
         _check_size(path, header.width, header.height)
         return header
@@ -168,7 +175,7 @@ def decode(
     all_pages: bool = False,
 ) -> DecodedFile:
     """Return a file's image, or one for each page, of the shape (C, H, W); see `decode_image`."""
-    if dicom.is_dicom(path):
+    if image_suffix(path) in dicom.SUFFIXES:
         inspect(path)
         pages, count = dicom.read_pages(path, limits, all_pages=all_pages)
         found = [_fitted(page, shape, fit) for page in pages]
@@ -278,7 +285,9 @@ def _opened(path: Path, limits: tuple[float, ...]) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         unknown = path.stat().st_size > 0
         reason = "is not an image that gtk can read" if unknown else "is empty"
-        raise BadImage(path, missing_reader(path.suffix) or reason) from error
+        raise BadImage(
+            path, missing_reader(content_suffix(path) or path.suffix) or reason
+        ) from error
     except Exception as error:  # as in decode
         what = "cannot be read" if isinstance(error, OSError) and error.errno else "is damaged"
         raise BadImage(path, f"{what} ({reason_of(error)})") from error

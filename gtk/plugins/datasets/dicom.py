@@ -28,11 +28,6 @@ def installed() -> bool:
     return find_spec("pydicom") is not None
 
 
-def is_dicom(path: Path) -> bool:
-    """Return whether a file's name says that it is DICOM."""
-    return path.suffix.lower() in SUFFIXES
-
-
 def read_header(path: Path) -> Header:
     """Return the size and colour.
 
@@ -79,7 +74,10 @@ def _readable(path: Path) -> Iterator[None]:
 def _dataset(path: Path, *, header: bool = False) -> Any:  # noqa: ANN401 - pydicom's
     from pydicom import dcmread
 
-    return dcmread(path, stop_before_pixels=header)
+    found = dcmread(path, stop_before_pixels=header)
+    if "Rows" not in found:  # a report or an index, as discs have them beside images
+        raise ValueError("it holds no image")
+    return found
 
 
 def _page(values: NDArray[Any], found: Any, limits: tuple[float, ...]) -> Page:  # noqa: ANN401 - pydicom's

@@ -27,14 +27,9 @@ from gtk.plugins.datasets.folder_layout import (
     plan_layout,
     read_layout,
 )
+from gtk.plugins.datasets.folder_walk import FOLLOWABLE, list_folder
 from gtk.plugins.datasets.labels import make_labels
-from gtk.plugins.datasets.listing import (
-    FOLLOWABLE,
-    Listing,
-    count_by_suffix,
-    list_folder,
-    on_disk,
-)
+from gtk.plugins.datasets.listing import Listing, count_by_suffix, on_disk
 from gtk.plugins.datasets.page import BadImage, Header
 from gtk.plugins.datasets.remedy import spelled
 from gtk.plugins.datasets.threads import in_order
@@ -69,7 +64,10 @@ def load(config: FolderConfig, root: Path) -> Dataset:
     except OSError as error:
         raise InvalidValue(f"{visible(error.filename)} cannot be read: {error.strerror}") from error
     # Files that are not images belong to the key, too: the stored notes mention them.
-    others = [listing.bad, listing.folders, listing.others, listing.repeated, listing.documents]
+    others = [
+        listing.bad, listing.folders, listing.others, listing.repeated, listing.documents,
+        listing.recognized,
+    ]  # fmt: skip
     rest = json.dumps(others, sort_keys=True)
     dataset = cached_dataset(
         {"data": "folder", "root": str(root.resolve()), **asdict(config)},

@@ -115,6 +115,9 @@ def read_layout(plan: FolderPlan) -> FolderLayout:
     if plan.config.condition == NOTHING:
         result.kind = None
     result.notes += _unused(plan, tables) + plan.unread
+    if listing.recognized:
+        found = count_by_suffix(listing.recognized)
+        result.notes.append(f"images recognized by their content: {found}")
     if listing.others:
         result.notes.append(
             "files skipped because their names do not end as those of images: "

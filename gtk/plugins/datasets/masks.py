@@ -71,9 +71,9 @@ def _is_mask(name: str, siblings: set[str]) -> bool:
 
 def _mask_files(files: list[str]) -> Iterator[str]:
     """Yield the files of a folder that are masks of others in it: "x_mask.png" beside "x.png"."""
-    stems = {file.rpartition(".")[0] for file in files}
+    stems = {file.rpartition(".")[0] or file for file in files}
     for file in files:
-        found = MASK_FILE.fullmatch(file.rpartition(".")[0])
+        found = MASK_FILE.fullmatch(file.rpartition(".")[0] or file)
         if found and file[: found.end(1)] in stems:
             yield file
 

@@ -1,5 +1,6 @@
 """Paths of images as tables write them, found among the images of a folder."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -48,7 +49,7 @@ class TablePaths:
     @cached_property
     def _stems(self) -> dict[str, str]:
         """Likewise by names without suffixes."""
-        return _unique([(_folded(name).rpartition(".")[0], name) for name in self._images])
+        return _unique([(_folded(os.path.splitext(name)[0]), name) for name in self._images])  # noqa: PTH122 - one of many
 
     def _find_prefix(self, written: Sequence[str]) -> str:
         """Return the folder that all paths begin with and the table's folder lacks, or "".
