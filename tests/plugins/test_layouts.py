@@ -200,6 +200,20 @@ def test_labels_and_captions_that_are_not_read_are_named(root: Path, name: str) 
     assert notes(root).count(note) == 1
 
 
+def test_what_is_named_is_not_counted_again_as_skipped(root: Path) -> None:
+    write_images(root, ["0.png", "1.png", "2.png"])
+    for name in ("0.txt", "1.txt", "labels.csv", "captions.txt", "a.svg", "readme.txt"):
+        (root / name).write_text("")
+    assert load_folder(root).notes == (
+        "captions and annotations are not read: 2 files beside images, such as '0.txt'",
+        (
+            "not read: 'captions.txt', 'labels.csv'; labels are read from metadata.csv, "
+            "metadata.jsonl, dataset.json"
+        ),
+        ("files skipped because their names do not end as those of images: 2 (1 .svg, 1 .txt)"),
+    )
+
+
 def test_a_note_from_the_cache_spells_its_setting_for_its_reader(root: Path) -> None:
     from gtk.core.values.setting import settings_as_options
 

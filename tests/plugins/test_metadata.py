@@ -160,20 +160,21 @@ WRONG = {
     ),
     "missing-line": (
         ("file_name,x", *ALL[:3]),
-        "THINGS/deep/3.png has no line in metadata.csv: repair or remove",
+        ("THINGS/deep/3.png has no line in metadata.csv: add its line to the table, or remove it, "
+        "or add bad_images='skip'"),
     ),
     "missing-file": (
         ("file_name,x", *ALL, "4.png,5"),
-        "THINGS/4.png is in line 6 of metadata.csv, but not in the folder: repair or remove",
+        "THINGS/4.png is in line 6 of metadata.csv, but not in the folder: add it, or remove its",
     ),
     "long-name": (
         ("file_name,x", *ALL, f"{'x' * 300}.png,5"),
-        f"THINGS/{'x' * 300}.png is in line 6 of metadata.csv, but not in the folder: repair or",
+        f"THINGS/{'x' * 300}.png is in line 6 of metadata.csv, but not in the folder: add it, or",
     ),
     "no-image": (
         ("file_name,x", *ALL, "metadata.csv,5"),
         ("THINGS/metadata.csv is in line 6 of metadata.csv, and its name does not end as that of "
-        "an image: repair or"),
+        "an image: rename it if it is one, or remove its line"),
     ),
 }  # fmt: skip
 
@@ -183,6 +184,16 @@ def test_what_is_wrong_is_named_with_its_line(root: Path, name: str) -> None:
     lines, message = WRONG[name]
     write(root, *lines)
     assert refusal(root).startswith(message)
+
+
+def test_a_file_under_another_suffix_than_in_the_table_is_named(root: Path) -> None:
+    write(root, "file_name,x", *(line.replace(".png", ".jpg") for line in ALL))
+    message = refusal(root)
+    assert message == (
+        "THINGS/0.jpg is in line 2 of metadata.csv, but the folder has it under another suffix, "
+        "'0.png'; 7 more images cannot be used: write its name into the table as it is in the "
+        "folder"
+    )
 
 
 def test_files_without_lines_and_lines_without_files_can_be_skipped(root: Path) -> None:

@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
-from gtk.core.values.condition import Classes, ConditionSpec
+from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import track
 from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
+from gtk.plugins.datasets.bad_images import NAMED, refuse_bad, skipped_note
 from gtk.plugins.datasets.decoded_counts import DecodedCounts
-from gtk.plugins.datasets.decoding import MEASURED, decode, inspect, quiet_pillow
+from gtk.plugins.datasets.decoding import decode, inspect, quiet_pillow
 from gtk.plugins.datasets.folder_layout import (
     Entry,
     FolderLayout,
@@ -27,7 +27,7 @@ from gtk.plugins.datasets.folder_layout import (
     plan_layout,
     read_layout,
 )
-from gtk.plugins.datasets.folder_walk import FOLLOWABLE, list_folder
+from gtk.plugins.datasets.folder_walk import list_folder
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.listing import Listing, count_by_suffix, on_disk
 from gtk.plugins.datasets.page import BadImage, Header
@@ -35,9 +35,6 @@ from gtk.plugins.datasets.remedy import spelled
 from gtk.plugins.datasets.threads import in_order
 
 Result = TypeVar("Result")
-
-#: Bad images named in a note.
-NAMED = 3
 
 
 def load(config: FolderConfig, root: Path) -> Dataset:
@@ -85,7 +82,7 @@ def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
         _label(layout, root)  # finds mistakes in labels before the slow decoding
     with quiet_pillow():
         shape = _shape(config, root, layout)
-        _refuse_bad(config, root, layout)
+        refuse_bad(root, layout, skip=config.bad_images == "skip")
         work = partial(
             decode,
             shape=shape,
@@ -98,7 +95,7 @@ def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
             writer.add(file.images)
             counts.add(file)
             pages.append(len(file.images))
-    _refuse_bad(config, root, layout)
+    refuse_bad(root, layout, skip=config.bad_images == "skip")
     # All pages of a file have its value, and are on the same side of the split.
     layout.entries = [
         entry for entry, count in zip(layout.entries, pages, strict=True) for _ in range(count)
@@ -108,7 +105,7 @@ def _decode_folder(plan: FolderPlan, writer: ImageWriter) -> Decoded:
         DataSpec(visible(root.resolve().name) or "folder", *shape, spec),
         sum(not entry.testing for entry in layout.entries),
         labels,
-        (*layout.notes, *_repeated(plan.listing), *counts.notes(), *_skipped(layout)),
+        (*layout.notes, *_repeated(plan.listing), *counts.notes(), *skipped_note(layout)),
     )
 
 
@@ -151,35 +148,6 @@ def _shape(config: FolderConfig, root: Path, layout: FolderLayout) -> tuple[int,
     return 1 if grey else 3, height, width
 
 
-def _refuse_bad(config: FolderConfig, root: Path, layout: FolderLayout) -> None:
-    """Refuse bad images if the options do, and a split that is left without images.
-
-    Raises:
-        InvalidValue: an image is refused, or a split is empty; the message names the first.
-    """
-    bad = layout.bad
-    left = {entry.testing for entry in layout.entries}
-    if bad and (config.bad_images == "fail" or not left):
-        name = min(bad)
-        more = f"; {len(bad) - 1} more images cannot be used" if len(bad) > 1 else ""
-        remedy = (
-            f"repair or remove it, or add {setting('bad_images', 'skip')}"
-            if left
-            else "add images to the folder"
-        )
-        if bad[name].startswith(FOLLOWABLE):
-            remedy += f". {setting('follow_links', value=True)} follows such links"
-        if bad[name].startswith(MEASURED):
-            remedy += f". {setting('range', example='LOW,HIGH')} reads such images"
-        raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
-    if len(left) < 2:
-        what = "testing" if left == {False} else "training"
-        raise InvalidValue(
-            f"{visible(root)} has no usable image for {what}: give two images or more"
-            + (" of a class" if layout.kind is Classes else "")
-        )
-
-
 def _label(layout: FolderLayout, root: Path) -> tuple[ConditionSpec | None, NDArray[Any]]:
     values = [entry.value for entry in layout.entries]
     return make_labels(layout.kind, layout.columns, values, visible(root))
@@ -193,13 +161,3 @@ def _repeated(listing: Listing) -> list[str]:
     named = ", ".join(visible(name) for name in found[:NAMED])
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return [f"links to folders that are read already, or that lead back: {named}{more}"]
-
-
-def _skipped(layout: FolderLayout) -> list[str]:
-    """Return a note about the images that were skipped, if there are any."""
-    bad = sorted(layout.bad.items())
-    if not bad:
-        return []
-    named = "; ".join(f"{visible(name)} {reason}" for name, reason in bad[:NAMED])
-    more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    return [f"bad images skipped: {len(bad)} ({named}{more})"]

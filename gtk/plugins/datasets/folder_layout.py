@@ -1,7 +1,6 @@
 """The layout of a folder of images: each image's split and value, from folders or tables."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,9 +21,10 @@ from gtk.plugins.datasets.matched_rows import MatchedRows
 from gtk.plugins.datasets.metadata import Row, Table
 from gtk.plugins.datasets.remedy import listed, with_remedy
 from gtk.plugins.datasets.splitting import choose_tested
+from gtk.plugins.datasets.unread_documents import UnreadDocuments, find_unread
 
-#: Names of texts that rather hold labels than instructions.
-TELLING = re.compile(r"caption|label|annot|class|attr", re.IGNORECASE)
+#: The reason of an image that a table of labels does not have.
+NO_LINE = "has no line in"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class FolderPlan:
         listing: what is in it, without masks.
         masks: names of images of masks, which are not used.
         splits: the folders' meaning.
-        unread: notes on files of labels and captions that gtk does not read.
+        unread: files of labels and captions that gtk does not read.
     """
 
     root: Path
@@ -54,7 +54,7 @@ class FolderPlan:
     listing: Listing
     masks: frozenset[str]
     splits: FolderSplits
-    unread: list[str]
+    unread: UnreadDocuments
 
 
 @dataclass
@@ -87,7 +87,7 @@ def plan_layout(root: Path, config: FolderConfig, listing: Listing) -> FolderPla
     folders = {tuple(name.split("/")[:-1]) for name in images}
     tables = {tuple(name.split("/")[:-1]) for name in listing.tables}
     splits = find_splits(root, folders, config.layout, tables)
-    return FolderPlan(root, config, listing, frozenset(masks), splits, _unread(listing))
+    return FolderPlan(root, config, listing, frozenset(masks), splits, find_unread(listing))
 
 
 def read_layout(plan: FolderPlan) -> FolderLayout:
@@ -114,14 +114,14 @@ def read_layout(plan: FolderPlan) -> FolderLayout:
     _fill(result, plan, used, tables)
     if plan.config.condition == NOTHING:
         result.kind = None
-    result.notes += _unused(plan, tables) + plan.unread
+    result.notes += _unused(plan, tables) + plan.unread.notes
     if listing.recognized:
         found = count_by_suffix(listing.recognized)
         result.notes.append(f"images recognized by their content: {found}")
-    if listing.others:
+    if others := listing.others - plan.unread.named:
         result.notes.append(
             "files skipped because their names do not end as those of images: "
-            f"{listing.others.total()} ({count_by_suffix(listing.others)})"
+            f"{others.total()} ({count_by_suffix(others)})"
         )
     result.entries.sort(key=lambda entry: entry.testing)
     return result
@@ -224,27 +224,6 @@ def _by_folder(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _unread(listing: Listing) -> list[str]:
-    """Return notes on captions, annotations and labels that gtk does not read."""
-    stems = {os.path.splitext(name)[0] for name in listing.images}  # noqa: PTH122 - one of many
-    beside, others = list[str](), list[str]()
-    for name in listing.documents:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - one of many
-        if stem in stems:
-            beside.append(name)
-        elif suffix.lower() != ".txt" or TELLING.search(name):
-            others.append(visible(name))
-    notes = []
-    if beside:
-        notes.append(
-            f"captions and annotations are not read: {len(beside)} files beside images, such as "
-            f"{visible(beside[0])!r}"
-        )
-    if others:
-        notes.append(f"not read: {listed(others)}; labels are read from {', '.join(LABEL_FILES)}")
-    return notes
-
-
 def _from_folders(result: FolderLayout, plan: FolderPlan, used: Sequence[str]) -> None:
     """Fill the layout with the folders' names as classes."""
     groups: dict[bool | None, list[str]] = {}
@@ -331,7 +310,7 @@ def _from_tables(
         for name, reason in found.bad.items()
         if name not in plan.listing.bad and plan.splits[name] is not None
     }
-    result.bad |= {name: f"has no line in {file}" for name in used if name not in found.rows}
+    result.bad |= {name: f"{NO_LINE} {file}" for name in used if name not in found.rows}
     tested = _tested_by_column(result, labels, found.rows)
     if tested is None:
         tested = _tested_by_folder(plan, found.rows)

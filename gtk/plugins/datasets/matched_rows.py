@@ -10,6 +10,11 @@ from gtk.plugins.datasets.listing import on_disk
 from gtk.plugins.datasets.metadata import Row, Table, leads_out, named
 from gtk.plugins.datasets.table_paths import TablePaths
 
+#: Reasons of lines without an image.
+ANOTHER_SUFFIX = "but the folder has it under another suffix"
+NOT_THERE = "but not in the folder"
+NO_IMAGE = "and its name does not end as that of an image"
+
 
 @dataclass
 class MatchedRows:
@@ -54,12 +59,15 @@ class MatchedRows:
             elif TablePaths.is_absolute(row.file_name):
                 raise leads_out(table.path, row.line, row.file_name, table.unit)
             else:
-                self.bad[name] = _absence(root, name, table, row)
+                named_otherwise = paths.under_another_suffix(row.file_name)
+                self.bad[name] = _absence(root, name, table, row, named_otherwise)
 
 
-def _absence(root: Path, name: str, table: Table, row: Row) -> str:
-    """Return why a line's file is not among the images."""
+def _absence(root: Path, name: str, table: Table, row: Row, other: str | None) -> str:
+    """Return why a line's file is not among the images, though perhaps an `other` one is."""
     where = f"is in {table.unit} {row.line} of {visible(table.path.relative_to(root))}"
     if os.path.isfile(on_disk(root, name)):  # noqa: PTH113 - Path.is_file raises where a name is too long
-        return f"{where}, and its name does not end as that of an image"
-    return f"{where}, but not in the folder"
+        return f"{where}, {NO_IMAGE}"
+    if other:
+        return f"{where}, {ANOTHER_SUFFIX}, {visible(other)!r}"
+    return f"{where}, {NOT_THERE}"

@@ -34,6 +34,11 @@ class TablePaths:
         """Return whether a path begins at the root of a disk."""
         return ABSOLUTE.match(written.replace("\\", "/")) is not None
 
+    def under_another_suffix(self, written: str) -> str | None:
+        """Return the name of the only image that differs from a path by its suffix, or None."""
+        path = written.removeprefix(self.prefix).replace("\\", "/")
+        return self._stems.get(_folded(os.path.splitext(path)[0])) or None  # noqa: PTH122
+
     def _find(self, written: str) -> str | None:
         if written in self._images:
             return written
