@@ -78,6 +78,35 @@ def test_colour_of_16_bits_is_noted_too(root: Path) -> None:
     assert data.train.images.min() == 255
 
 
+def test_the_lower_bits_of_colour_are_noted(root: Path) -> None:
+    for number in range(3):
+        content = png_of_16_bits(np.full((2, 2, 3), 60000 + number))
+        (root / f"{number}.png").write_bytes(content)
+    assert load_folder(root).notes == (
+        "colour of 16 bits a channel, of which the high 8 are read: 3 files",
+    )
+
+
+@pytest.mark.parametrize("top", [1, 20])
+def test_images_of_8_bits_that_are_all_nearly_black_are_noted(root: Path, top: int) -> None:
+    for number in range(4):
+        values = np.zeros((4, 4), np.uint8)
+        values[:number] = top
+        save(values, root / f"{number}.png")
+    data = load_folder(root)
+    assert data.notes == (
+        (
+            f"all images are nearly black: their largest value is {top} of 255: "
+            f"range='0,{top}' makes that white"
+        ),
+    )
+    data = load_folder(root, range=(0, top))
+    assert {*np.unique(np.concatenate([data.train.images, data.test.images]))} == {0, 255}
+    assert not data.notes
+    save(np.full((4, 4), 200, np.uint8), root / "4.png")
+    assert not load_folder(root).notes, "one bright image, and the others are dark on purpose"
+
+
 def png_of_16_bits(values: Any) -> bytes:
     """Return an RGB PNG of 16 bits a channel, which Pillow does not write."""
     import struct
@@ -258,6 +287,34 @@ def test_dicom_is_shown_as_its_window_says(root: Path) -> None:
     assert dicom_levels(root, values, (0, 2048), **rescaled, WindowWidth=[2049, 7]) == [0, 128, 255]
     with pytest.raises(decoding.BadImage, match="cannot be read as DICOM .its window is SIGMOID"):
         dicom_levels(root, values, **window, VOILUTFunction="SIGMOID")
+
+
+def test_a_frame_of_dicom_has_its_own_window_and_rescaling(root: Path) -> None:
+    pytest.importorskip("pydicom")
+    from pydicom import Dataset as Dicom
+
+    def group(**elements: Any) -> Any:
+        found = Dicom()
+        for name, value in elements.items():
+            setattr(found, name, value)
+        return found
+
+    windows = [group(WindowCenter=centre + 0.5, WindowWidth=201) for centre in (100, 300)]
+    scales = [group(RescaleSlope=slope, RescaleIntercept=0) for slope in (1, 2)]
+    write_dicom(
+        root / "x.dcm",
+        np.full((2, 1, 1), 150),
+        SharedFunctionalGroupsSequence=[group(FrameVOILUTSequence=[windows[0]])],
+        PerFrameFunctionalGroupsSequence=[
+            group(PixelValueTransformationSequence=[scales[0]]),
+            group(PixelValueTransformationSequence=[scales[1]], FrameVOILUTSequence=[windows[1]]),
+        ],
+        WindowCenter=1,
+        WindowWidth=2,
+    )
+    with decoding.quiet_pillow():
+        images = decoding.decode(root / "x.dcm", (1, 1, 1), "crop", all_pages=True).images
+    assert images.ravel().tolist() == [191, 128]
 
 
 def test_dicom_in_a_folder(root: Path) -> None:

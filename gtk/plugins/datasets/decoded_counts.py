@@ -18,6 +18,8 @@ class DecodedCounts:
         self._limits = limits
         self._stacks = self._pages = self._dark = self._beyond = 0
         self._largest = 0.0
+        self._files = self._halved = self._dim = self._brightest = 0
+        self._contrast = False
 
     def add(self, file: DecodedFile) -> None:
         """Count a file."""
@@ -27,6 +29,12 @@ class DecodedCounts:
         if file.largest is not None:
             self._dark += 1
             self._largest = max(self._largest, file.largest)
+        self._files += 1
+        self._halved += file.halved
+        if file.dim is not None:
+            self._dim += 1
+            self._brightest = max(self._brightest, file.dim[0])
+            self._contrast = self._contrast or file.dim[1]
 
     def notes(self) -> Iterator[str]:
         """Yield a note for each kind that was found."""
@@ -42,5 +50,12 @@ class DecodedCounts:
                 f"are nearly black: {self._dark}, with values up to {top}:", "range", f"0,{top}",
                 " makes that white",
             )  # fmt: skip
+        if self._dim == self._files and self._contrast:  # masks, or classes as levels
+            yield with_remedy(
+                f"all images are nearly black: their largest value is {self._brightest} of 255:",
+                "range", f"0,{self._brightest}", " makes that white",
+            )  # fmt: skip
+        if self._halved:
+            yield f"colour of 16 bits a channel, of which the high 8 are read: {self._halved} files"
         if self._beyond:
             yield beyond_note(self._beyond, self._limits)

@@ -60,6 +60,8 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
 }
+#: Modes of 8 bits to which a range of stored values applies.
+RANGED = ("L", "LA", "RGB", "RGBA")
 GREY_MODES = ("1", "L", "LA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -76,12 +78,17 @@ class DecodedFile:
         left_out: the number of further pages.
         largest: as in `Page`, of all pages.
         beyond: as in `Page`, of any page.
+        halved: likewise.
+        dim: the largest value of 8 bits, where that is below `DARK`, too, and whether a page has
+            several values; None for others.
     """
 
     images: NDArray[np.uint8]
     left_out: int = 0
     largest: float | None = None
     beyond: bool = False
+    halved: bool = False
+    dim: tuple[int, bool] | None = None
 
 
 @cache
@@ -193,22 +200,30 @@ def decode(
                 raise
             except Exception as error:  # Pillow's decoders raise errors of many types
                 raise BadImage(path, f"is damaged ({reason_of(error)})") from error
+    images, dims = zip(*found, strict=True)
     return DecodedFile(
-        np.stack(found),
+        np.stack(images),
         count - len(found),
         max((page.largest for page in pages if page.largest is not None), default=None),
         any(page.beyond for page in pages),
+        any(page.halved for page in pages),
+        None if None in dims else tuple(map(max, zip(*dims, strict=True))),
     )
 
 
-def _fitted(page: Page, shape: tuple[int, int, int], fit: Fit) -> NDArray[np.uint8]:
-    """Return a page as (C, H, W)."""
+def _fitted(
+    page: Page, shape: tuple[int, int, int], fit: Fit
+) -> tuple[NDArray[np.uint8], tuple[int, bool] | None]:
+    """Return a page as (C, H, W), and its `DecodedFile.dim`."""
     channels, height, width = shape
     plain = page.image.convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(fit_image(plain, (width, height), fit))
-    if channels == 1:
-        return pixels[None]
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    dim = None
+    if page.plain and pixels.max() < DARK * 255:  # of few images, since the whole one takes longer
+        low, high = np.array(page.image.getextrema()).reshape(-1, 2).T
+        dim = (int(high.max()), bool((low < high).any())) if high.max() < DARK * 255 else None
+    planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    return np.ascontiguousarray(planes), dim
 
 
 def _page_count(image: Image.Image) -> int:
@@ -221,17 +236,17 @@ def _page_count(image: Image.Image) -> int:
 
 def _read_page(path: Path, image: Image.Image, limits: tuple[float, ...]) -> Page:
     """Decode the page that an open image is at."""
-    deep = ";16" in str(
-        getattr(image, "tile", "")
-    )  # Pillow keeps only the high byte of colour of 16 bits
+    deep = ";16" in str(getattr(image, "tile", ""))
+    halved = deep and len(image.getbands()) > 1  # Pillow keeps the high byte of each colour
     image.load()
     _check(path, image, limits)  # again: an icon's header may differ from the image inside
     upright = UPRIGHT.get(_orientation(image))
     page = image if upright is None else image.transpose(upright)
     if limits:
         ranged, beyond = _ranged(path, page, limits, deep=deep)
-        return Page(_plain(ranged), None, beyond)
-    return Page(_plain(page), _largest(page, deep=deep))
+        return Page(_plain(ranged), None, beyond, halved)
+    plain = not deep and page.mode in RANGED
+    return Page(_plain(page), _largest(page, deep=deep), halved=halved, plain=plain)
 
 
 def _largest(image: Image.Image, *, deep: bool) -> float | None:
@@ -262,7 +277,7 @@ def _ranged(
         if isinstance(transparent, int):
             levels[values == transparent] = 255
         return Image.fromarray(levels), bool(beyond.any())
-    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+    if image.mode not in RANGED:
         return image, False
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -57,7 +57,9 @@ def read_pages(path: Path, limits: tuple[float, ...], *, all_pages: bool) -> tup
         found = _dataset(path)
         count = int(found.get("NumberOfFrames") or 1)
         wanted = range(count if all_pages else 1)
-        return [_page(pixel_array(found, index=index), found, limits) for index in wanted], count
+        return [
+            _page(pixel_array(found, index=index), found, limits, index) for index in wanted
+        ], count
 
 
 @contextmanager
@@ -80,8 +82,8 @@ def _dataset(path: Path, *, header: bool = False) -> Any:  # noqa: ANN401 - pydi
     return found
 
 
-def _page(values: NDArray[Any], found: Any, limits: tuple[float, ...]) -> Page:  # noqa: ANN401 - pydicom's
-    """Return a frame, given as (H, W) or (H, W, 3)."""
+def _page(values: NDArray[Any], found: Any, limits: tuple[float, ...], index: int) -> Page:  # noqa: ANN401 - pydicom's
+    """Return a frame with its number, given as (H, W) or (H, W, 3)."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut
 
     kind = found.PhotometricInterpretation
@@ -91,26 +93,40 @@ def _page(values: NDArray[Any], found: Any, limits: tuple[float, ...]) -> Page: 
         top = np.iinfo(values.dtype).max
         levels, beyond = in_range(values, limits or (0, float(top)))
         return Page(Image.fromarray(levels), beyond=bool(limits) and bool(beyond.any()))
-    window = limits or _window(found)
+    window = limits or _window(_of_frame(found, index, "FrameVOILUTSequence"))
+    rescaling = _of_frame(found, index, "PixelValueTransformationSequence")
     if window:
-        levels, beyond = in_range(apply_modality_lut(values, found), window)
+        levels, beyond = in_range(apply_modality_lut(values, rescaling), window)
         largest = None
     else:
         low, high = _stored_range(found)
         levels, beyond = in_range(values, (low, high))
-        if float(found.get("RescaleSlope") or 1) < 0:
+        if float(rescaling.get("RescaleSlope") or 1) < 0:
             levels = 255 - levels
-        largest = _dark(values, found, high)
+        largest = None if found.PixelRepresentation else _dark(values, rescaling, high)
     if kind == "MONOCHROME1":  # whose lowest value is white
         levels = 255 - levels
     return Page(Image.fromarray(levels), largest, bool(limits) and bool(beyond.any()))
 
 
-def _dark(values: NDArray[Any], found: Any, high: float) -> float | None:  # noqa: ANN401 - pydicom's
+def _of_frame(found: Any, index: int, group: str) -> Any:  # noqa: ANN401 - pydicom's
+    """Return a frame's own group of elements, else that of all frames, else the file's elements.
+
+    Enhanced files have such groups (PS3.3, C.7.6.16).
+    """
+    frames = found.get("PerFrameFunctionalGroupsSequence") or []
+    shared = found.get("SharedFunctionalGroupsSequence") or []
+    for groups in (*frames[index : index + 1], *shared[:1]):
+        if inside := groups.get(group):
+            return inside[0]
+    return found
+
+
+def _dark(values: NDArray[Any], rescaling: Any, high: float) -> float | None:  # noqa: ANN401 - pydicom's
     """Return the largest value as in `Page`; only where values are stored as they are meant."""
     largest = float(values.max())
-    plain = not found.PixelRepresentation and not float(found.get("RescaleIntercept") or 0)
-    plain = plain and float(found.get("RescaleSlope") or 1) == 1
+    plain = not float(rescaling.get("RescaleIntercept") or 0)
+    plain = plain and float(rescaling.get("RescaleSlope") or 1) == 1
     return largest if plain and high > 255 and largest < DARK * high else None
 
 

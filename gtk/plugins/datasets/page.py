@@ -35,11 +35,15 @@ class Page:
         largest: the largest stored value, if that is below `DARK` of the type's range: then the
             image is nearly black. None for others.
         beyond: whether a stored value is beyond the range that the user gave.
+        halved: whether only the high byte of two is read.
+        plain: whether the file stores these values of 8 bits, to which a range would apply.
     """
 
     image: Image.Image
     largest: float | None = None
     beyond: bool = False
+    halved: bool = False
+    plain: bool = False
 
 
 #: Below this share of the range of more than 8 bits, an image is nearly black.
