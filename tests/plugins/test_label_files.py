@@ -255,16 +255,42 @@ def test_a_table_at_the_top_goes_before_those_in_splits(tmp_path: Path) -> None:
 # --- columns ---
 
 
-def test_whole_numbers_become_classes_if_asked_for(root: Path) -> None:
-    write_csv(root, "file_name,label", NAMES, [0, 1, 2] * 2)
+@pytest.mark.parametrize("name", ["label", "Class_ID", "category"])
+def test_a_column_of_labels_counted_from_0_is_classes(root: Path, name: str) -> None:
+    write_csv(root, f"file_name,{name}", NAMES, [0, 1, 2] * 2)
     data = load_folder(root)
-    assert data.spec.condition == ConditionSpec(("label",), "continuous", ((0.0, 2.0),))
+    assert data.spec.condition == ConditionSpec(("0", "1", "2"))
+    assert values(data) == [0, 1, 2] * 2
+    assert data.notes == (
+        f"'{name}' is read as 3 classes; to read it as a number, add condition='{name}:numbers'",
+    )
+    data = load_folder(root, condition=f"{name}:numbers")
+    assert data.spec.condition == ConditionSpec((name,), "continuous", ((0.0, 2.0),))
+    assert not data.notes
+
+
+@pytest.mark.parametrize(("name", "column"), [("label", [0, 5, 9]), ("target", [0, 1, 2])])
+def test_other_whole_numbers_become_classes_if_asked_for(
+    root: Path, name: str, column: list[int]
+) -> None:
+    write_csv(root, f"file_name,{name}", NAMES, column * 2)
+    data = load_folder(root)
+    ends = (float(column[0]), float(column[-1]))
+    assert data.spec.condition == ConditionSpec((name,), "continuous", (ends,))
     assert data.notes == (
         (
-            "'label' is read as a number; to read its 3 values as classes, add "
-            "condition='label:classes'"
+            f"'{name}' is read as a number; to read its 3 values as classes, add "
+            f"condition='{name}:classes'"
         ),
     )
+    data = load_folder(root, condition=f"{name}:classes")
+    assert data.spec.condition == ConditionSpec(tuple(map(str, column)))
+    assert values(data) == [0, 1, 2] * 2
+    assert not data.notes
+
+
+def test_a_label_of_few_images_is_classes_if_asked_for(root: Path) -> None:
+    write_csv(root, "file_name,label", NAMES, [0, 1, 2] * 2)
     data = load_folder(root, condition="label:classes")
     assert data.spec.condition == ConditionSpec(("0", "1", "2"))
     assert values(data) == [0, 1, 2] * 2

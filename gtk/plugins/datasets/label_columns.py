@@ -35,6 +35,8 @@ TRUTH = {"true": "1", "false": "0"}
 CLASS_NAMES = frozenset({
     "label", "labels", "class", "classes", "classid", "target", "category", "y", "digit",
 })  # fmt: skip
+#: Those that no measurement has: whole numbers in them, counted from 0 or 1, are classes.
+ALWAYS_CLASSES = CLASS_NAMES - {"target", "y"}
 #: So few classes are no captions.
 MANY = 20
 #: Columns that say which images are for testing.
@@ -111,6 +113,9 @@ def choose_labels(tables: Sequence[Table], condition: str) -> LabelColumns:
         )
     elif asked is None and kind is Classes:
         result.notes += _many_classes(tables, picks[0])
+    elif asked is None and kind is Numbers and len(picks) == 1 and _is_index(tables, picks[0]):
+        result.kind = Classes
+        result.notes += _numbers_instead(tables, picks[0])
     elif asked is None:
         # Of several columns, whole numbers are common, so that only a name tells.
         telling = [at for at in picks if squeezed_name(first.columns[at]) in CLASS_NAMES]
@@ -246,16 +251,42 @@ def _check_number(table: Table, row: Row, name: str, cell: str, remedy: str) -> 
         )
 
 
+def _repeated(tables: Sequence[Table], at: int) -> set[str]:
+    """Return the values of a column of whole numbers that most images share; none for others."""
+    cells = [row.cells[at] for row in _rows(tables)]
+    values = {*cells}
+    whole = len(values) * 2 <= len(cells) and all(map(WHOLE.fullmatch, values))
+    return values if whole else set()
+
+
+def _is_counted(values: set[str]) -> bool:
+    """Return whether whole numbers count something from 0 or 1, without a gap."""
+    whole = {*map(int, values)}
+    return (
+        len(values) == len(whole) > 2
+        and max(whole) - min(whole) + 1 == len(whole)
+        and min(whole) < 2
+    )
+
+
+def _is_index(tables: Sequence[Table], at: int) -> bool:
+    """Return whether a column holds indices of classes, by its name and its values."""
+    named_so = squeezed_name(tables[0].columns[at]) in ALWAYS_CLASSES
+    return named_so and _is_counted(_repeated(tables, at))
+
+
+def _numbers_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
+    """Yield a note on a column of indices of classes."""
+    name, count = tables[0].columns[at], len(_repeated(tables, at))
+    text = f"{named(name)!r} is read as {count} classes; to read it as a number, add"
+    yield with_remedy(text, "condition", f"{name}:numbers")
+
+
 def _classes_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
     """Yield a note where a column of whole numbers may rather be classes."""
-    cells = [row.cells[at] for row in _rows(tables)]
-    values, name = {*cells}, tables[0].columns[at]
-    if len(values) * 2 > len(cells) or not all(map(WHOLE.fullmatch, values)):
-        return
-    whole = {*map(int, values)}
-    counted = len(whole) > 2 and max(whole) - min(whole) + 1 == len(whole) and min(whole) < 2
-    if counted or squeezed_name(name) in CLASS_NAMES:
-        what = "an attribute" if whole <= {0, 1} else "a number"
+    values, name = _repeated(tables, at), tables[0].columns[at]
+    if values and (_is_counted(values) or squeezed_name(name) in CLASS_NAMES):
+        what = "an attribute" if {*map(int, values)} <= {0, 1} else "a number"
         text = (
             f"{named(name)!r} is read as {what}; to read its {len(values)} values as classes, add"
         )
