@@ -79,6 +79,10 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, tuple[int, int]], str]] = {
                   "add layout='splits'"),
     "domains": (below("art/a", "art/b", "photo/a", "photo/b"), {"art": (5, 1), "photo": (5, 1)},
                 "though each of them has the folders 'a', 'b'; if these are the classes, give one"),
+    "spanish": ([*below("entrenamiento/a", "entrenamiento/b", count=8), *below("prueba/a", "prueba/b")],
+                {"entrenamiento": (15, 1), "prueba": (5, 1)},
+                ("or, if 'entrenamiento' is for training and 'prueba' for testing, add "
+                 "layout='splits'")),
     "vehicles": (below("train", "bus", "car"), dict.fromkeys(("bus", "car", "train"), (2, 1)), ""),
     "classes-in-a-folder": (below("archive/a", "archive/b"), {"": (5, 1)},
                             "'a', 'b' in 'archive' are not read as classes; if they are, give the"),
@@ -121,6 +125,8 @@ CHOICES = {
     "classes": ("mnist_png", {"layout": "classes"}, {"testing": (6, 0), "training": (6, 0)}),
     "splits": ("class-folders-like-splits", {"layout": "splits"}, {"": (3, 3)}),
     "all-train": ("two-train", {"layout": "splits"}, {"": (6, 6)}),
+    "spanish": ("spanish", {"layout": "splits"}, {"a": (8, 3), "b": (8, 3)}),
+    "folds": ("domains", {"layout": "splits"}, HALVES),
     "class-splits": ("part-class-splits", {"layout": "class-splits"}, {"": (3, 3)}),
     "anew": ("class-splits", {"layout": "classes"}, {"a": (5, 1), "b": (5, 1)}),
     "flat": ("vehicles", {"layout": "flat"}, {"": (9, 0)}),
@@ -140,6 +146,14 @@ def test_an_option_settles_what_a_layout_is(root: Path, name: str) -> None:
         assert sum(found[kind]) == train + test
         assert not test or found[kind] == (train, test)
     assert "add layout=" not in notes(root, **options)
+
+
+def test_splits_in_another_language_may_lack_classes(root: Path) -> None:
+    write_images(root, below("apprentissage/a", "apprentissage/b", "apprentissage/c", count=8))
+    write_images(root, below("essai/a", "essai/b", "test/b", "test/c"))
+    assert "if 'apprentissage' is for training and 'essai', 'test' for testing, add" in notes(root)
+    expected = {"a": (8, 3), "b": (8, 6), "c": (8, 3)}
+    assert understood(root, layout="splits") == expected
 
 
 def test_images_beside_folders_can_be_read_without_classes(root: Path) -> None:

@@ -1,6 +1,7 @@
 """The layout of a folder of images: each image's split and value, from folders or tables."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,7 +85,7 @@ def plan_layout(root: Path, config: FolderConfig, listing: Listing) -> FolderPla
     """
     masks = find_masks([*listing.images, *listing.bad]) if config.masks == "skip" else set[str]()
     images = [name for name in listing.images if name not in masks]
-    folders = {tuple(name.split("/")[:-1]) for name in images}
+    folders = Counter(tuple(name.split("/")[:-1]) for name in images)
     tables = {tuple(name.split("/")[:-1]) for name in listing.tables}
     splits = find_splits(root, folders, config.layout, tables)
     return FolderPlan(root, config, listing, frozenset(masks), splits, find_unread(listing))

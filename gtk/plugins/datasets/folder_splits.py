@@ -1,6 +1,7 @@
 """The folders of a folder of images: which are splits, and which are classes."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from gtk.plugins.datasets.split_name import GENERIC, SplitName, split_name
 Parts = tuple[str, ...]
 #: Names that need no note, in lower case.
 PLAIN = frozenset({"train", "test", "val", "valid", "validation"})
+#: More folders than these, besides that for training, are rather parts of the data than splits.
+MOST_HELD_OUT = 2
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,13 @@ class FolderSplits:
 
 
 def find_splits(
-    root: Path, folders: Collection[Parts], layout: Layout, tables: Collection[Parts] = ()
+    root: Path, folders: Mapping[Parts, int], layout: Layout, tables: Collection[Parts] = ()
 ) -> FolderSplits:
     """Return what every folder with images is.
 
     Args:
         root: the folder of all images, for messages.
-        folders: the paths of the folders that have images themselves.
+        folders: how many images each folder has itself, by its path.
         layout: the user's choice.
         tables: the paths of the folders that have a file of labels.
 
@@ -83,7 +86,7 @@ def find_splits(
     if layout == "classes":
         return FolderSplits({parts: Place(None, parts) for parts in folders})
     if layout == "splits":
-        return tree.splits((), _roles(tree.children(())), asked=True)
+        return tree.splits((), tree.asked_roles(), asked=True)
     if layout == "class-splits":
         return tree.class_splits((), asked=True)
     base: Parts = ()
@@ -109,7 +112,7 @@ def _of(roles: dict[str, SplitName], *wanted: str) -> list[str]:
 class _Tree:
     """The paths of all folders with images, and the ways to read them."""
 
-    def __init__(self, root: Path, folders: Collection[Parts], tables: Collection[Parts]) -> None:
+    def __init__(self, root: Path, folders: Mapping[Parts, int], tables: Collection[Parts]) -> None:
         self.root = root
         self.folders = folders
         self.tables = tables
@@ -147,8 +150,14 @@ class _Tree:
             text = (
                 f"{listed(tops)} are read as classes, though each of them has the folders "
                 f"{listed(shared)}; if these are the classes, give one path, such as "
-                f"{visible(self.root)}/{visible(tops[0])}, or call the others train and test"
+                f"{visible(self.root)}/{visible(tops[0])}"
             )
+            largest, *others = self._by_size(tops)
+            if len(others) <= MOST_HELD_OUT:
+                text += (
+                    f", or, if {largest!r} is for training and {listed(others)} for testing, add"
+                )
+                text = with_remedy(text, "layout", "splits")
             notes = [text]
         path: Parts = ()
         inner = tops
@@ -163,11 +172,39 @@ class _Tree:
             )
         return FolderSplits({parts: Place(None, parts) for parts in self.folders}, notes=notes)
 
-    def _shared_folders(self, tops: list[str]) -> list[str]:
-        """Return the folders in each folder at the top, if all have the same ones and no others."""
-        inside = [self.children((top,)) for top in tops if (top,) not in self.folders]
-        same = len(inside) == len(tops) > 1 and all(names == inside[0] for names in inside)
-        return sorted(inside[0]) if same and len(inside[0]) > 1 else []
+    def asked_roles(self) -> dict[str, SplitName]:
+        """Return what the folders at the top are where the user says that they are splits.
+
+        Names in any language: where they do not tell and all have the same folders, the one with
+        the most images is for training.
+        """
+        names = self.children(())
+        roles = _roles(names)
+        known = _of(roles, "train") and _of(roles, "test", "val")
+        if known or len(names) > 1 + MOST_HELD_OUT or not self._shared_folders([*names]):
+            return roles
+        training = (_of(roles, "train") or self._by_size(names - {*roles} or names))[0]
+        return {name: SplitName("train" if name == training else "test", ()) for name in names}
+
+    def _by_size(self, tops: Collection[str]) -> list[str]:
+        """Return folders at the top by their numbers of images, the largest first."""
+        counts = Counter[str]()
+        for parts, count in self.folders.items():
+            counts["".join(parts[:1])] += count
+        return sorted(tops, key=lambda top: (-counts[top], top))
+
+    def _shared_folders(self, tops: Collection[str]) -> list[str]:
+        """Return the folders in all folders at the top, if they have the same ones and no others.
+
+        A split may lack a few that the one with the most images has.
+        """
+        inside = [self.children((top,)) for top in self._by_size(tops)]
+        if len(inside) < 2 or any((top,) in self.folders for top in tops):
+            return []
+        shared = set.intersection(*inside)
+        few = len(tops) <= 1 + MOST_HELD_OUT and all(names <= inside[0] for names in inside)
+        same = all(names == inside[0] for names in inside)
+        return sorted(shared) if len(shared) > 1 and (same or few) else []
 
     def recognized(self, base: Parts) -> FolderSplits | None:
         """Return the splits in a folder, or in the classes in it; None if it has neither."""
