@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -196,10 +197,29 @@ def test_without_the_package_it_says_how_to_get_it_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_the_run_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # TensorBoard's names no file
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # TensorBoard's names no file
 
+
+def test_a_thread_that_finds_the_disk_full_prints_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracebacks: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", tracebacks.append)
+    monkeypatch.setattr(event_file_writer.RecordWriter, "write", full)
+    with pytest.raises(gtk.WorkFailed, match=r"full/tensorboard cannot be written: No space"):
+        gtk.train(**{**OPTIONS, "epochs": 1}, name="full", callbacks=["tensorboard"])
+    for thread in threading.enumerate():
+        if isinstance(thread, event_file_writer._AsyncWriterThread):
+            thread.join(60)
+    assert not tracebacks
+    other = threading.Thread(target=full)
+    other.start()
+    other.join()
+    assert [found.thread for found in tracebacks] == [other]
+
+
+def test_a_full_disk_leaves_the_run_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patching:
         patching.setattr(SummaryWriter, "close", full)
         with pytest.raises(gtk.WorkFailed, match=r"full/tensorboard cannot be written: No space"):

@@ -1,7 +1,8 @@
 """A training's figures, samples and settings as event files of TensorBoard."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class TensorBoard:
                 "callback 'tensorboard' needs the package tensorboard, which is not installed: "
                 "pip install tensorboard"
             ) from error
+        _silence_writer_threads()
         self._make_writer: Any = SummaryWriter
         self._writers: dict[str, Any] = {}
         self._next = 1
@@ -142,7 +144,8 @@ class TensorBoard:
     def _open(self, run: Run, split: str, *, purge_step: int) -> None:
         """Start a file that hides points of older files from this step on."""
         folder = run.folder(FOLDER) / split
-        self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
+        with _writing(run):
+            self._writers[split] = self._make_writer(str(folder), purge_step=purge_step)
 
 
 def _learning_rate(rate: float | Mapping[str, float]) -> dict[str, float]:
@@ -159,6 +162,27 @@ def _writing(run: Run) -> Iterator[None]:
         yield
     except OSError as error:
         raise unwritable(run.path / FOLDER, error) from error
+
+
+def _silence_writer_threads() -> None:
+    """Print no traceback of a thread of TensorBoard's: its writer raises the error when called.
+
+    Other threads are reported as before.
+    """
+    if isinstance(threading.excepthook, _SilentWriters):
+        return
+    threading.excepthook = _SilentWriters(threading.excepthook)
+
+
+class _SilentWriters:
+    """A `threading.excepthook` that passes over TensorBoard's threads."""
+
+    def __init__(self, others: Callable[[threading.ExceptHookArgs], Any]) -> None:
+        self._others = others
+
+    def __call__(self, failure: threading.ExceptHookArgs) -> None:
+        if not type(failure.thread).__module__.startswith("tensorboard."):
+            self._others(failure)
 
 
 def _steps(folder: Path) -> set[int]:
