@@ -56,6 +56,7 @@ TORCH_FREE = [
     "core/storage/run.py",
     "core/storage/run_document.py",
     "core/storage/runs.py",
+    "core/storage/stored_run.py",
     "core/training/progress.py",
     "pictures",
     "plugins/datasets",

@@ -31,41 +31,60 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
             its noise or networks, or it asks for a condition in an unknown network.
     """
     choice = settings.choice
-    name, conditioner = choice.model.spec.name, choice.conditioner.spec.name
     model_class = _target(choice.model, Model)
     conditioner_class = _target(choice.conditioner, Conditioner)
     loss_class = _target(choice.loss, Loss)
     if not issubclass(model_class, loss_class.requires):
         raise _misfit(choice.model, choice.loss, model_class, loss_class.requires)
-    if conditioner_class.conditional and data_spec.condition is None:
-        raise InvalidValue(
-            f"conditioner {conditioner!r} needs labels, and the images of data set "
-            f"{data_spec.name!r} are not labelled. Use {setting('conditioner', 'unconditional')}."
-        )
+    _check_condition(settings, data_spec, conditional=conditioner_class.conditional)
     if settings.train.condition_dropout:
-        if not conditioner_class.conditional:
-            raise InvalidValue(
-                f"{setting('condition_dropout')} leaves the condition out, and conditioner "
-                f"{conditioner!r} has none. Leave it at 0, or use another "
-                f"{setting('conditioner')}."
-            )
         data_spec = data_spec.with_absent()
     strategy = conditioner_class(settings.configs["conditioner"], data_spec.condition)
     record = ConditioningRecord(strategy)
+    model = _model(settings, model_class, data_spec, record)
+    model.condition = data_spec.condition if conditioner_class.conditional else None
+    _check_networks(settings, model, record)
+    return model, loss_class(settings.configs["loss"])
+
+
+def _check_condition(settings: Settings, data_spec: DataSpec, *, conditional: bool) -> None:
+    """Refuse a conditioner without labels, and a dropped condition without a conditioner."""
+    name = settings.choice.conditioner.spec.name
+    if conditional and data_spec.condition is None:
+        raise InvalidValue(
+            f"conditioner {name!r} needs labels, and the images of data set {data_spec.name!r} are "
+            f"not labelled. Use {setting('conditioner', 'unconditional')}."
+        )
+    if settings.train.condition_dropout and not conditional:
+        raise InvalidValue(
+            f"{setting('condition_dropout')} leaves the condition out, and conditioner {name!r} "
+            f"has none. Leave it at 0, or use another {setting('conditioner')}."
+        )
+
+
+def _model(
+    settings: Settings, model_class: type[Model], data_spec: DataSpec, record: ConditioningRecord
+) -> Model:
+    """Construct the model, with weights from the training's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(settings.train.seed, "init"))
         try:
-            model = model_class(settings.configs["model"], data_spec, record)
+            return model_class(settings.configs["model"], data_spec, record)
         except (ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
             reason = (str(error) or type(error).__name__).partition("\n")[0]
             asked = shortage(error)
             if asked or "verflow" in reason:
                 size = f" of {as_text(asked)}" if asked else ""
                 reason = f"a layer{size} is too large. Use smaller widths"
+            name = settings.choice.model.spec.name
             raise InvalidValue(
                 f"model {name!r} cannot be built for {data_spec.name}: {reason}"
             ) from error
-    model.condition = data_spec.condition if conditioner_class.conditional else None
+
+
+def _check_networks(settings: Settings, model: Model, record: ConditioningRecord) -> None:
+    """Refuse a model that has a site in an unknown network, or ignores its condition in one."""
+    choice = settings.choice
     networks = _networks(model, choice.model)
     # Check roles before idle networks: a network whose role is misspelt looks idle, too. Sites
     # at which nothing acts count, so that the first conditional training is not the one to fail.
@@ -78,14 +97,14 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
         )
     idle = record.idle_networks(networks, model.unconditioned)
     if idle:
+        acts_on = _target(choice.conditioner, Conditioner).acts_on
         lack = "lacks" if len(idle) == 1 else "lack"
         raise InvalidValue(
-            f"conditioner {conditioner!r} acts on {conditioner_class.acts_on}, which the "
-            f"{' and '.join(idle)} of model {name!r} {lack}, so that the condition would be "
-            f"ignored there. Use another {setting('conditioner')}, or add them if the model has "
-            "an option for that."
+            f"conditioner {choice.conditioner.spec.name!r} acts on {acts_on}, which the "
+            f"{' and '.join(idle)} of model {choice.model.spec.name!r} {lack}, so that the "
+            f"condition would be ignored there. Use another {setting('conditioner')}, or add them "
+            "if the model has an option for that."
         )
-    return model, loss_class(settings.configs["loss"])
 
 
 def _networks(model: Model, plugin: Plugin[ModelSpec]) -> dict[str, nn.Module]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Real
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -15,6 +16,8 @@ Default = TypeVar("Default")
 
 #: The largest finite number of float32.
 LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
+#: What a message calls a value of a type.
+EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 
 def option(default: Default, text: str, **metadata: Any) -> Default:  # noqa: ANN401 - any of a field's
@@ -169,47 +172,22 @@ def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anyth
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
     """Return the value as the field's type; whole numbers pass for floats, lists for tuples."""
     if kind == tuple[int, ...]:
-        if isinstance(value, str):
-            try:
-                return parse_integers(value)
-            except ValueError:
-                pass
-        parts = value if isinstance(value, list | tuple) else [value]
-        if all(map(is_whole, parts)):
-            return tuple(int(part) for part in parts)
-        raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {shown(value)}")
+        return _integers(value, name)
     if kind == tuple[float, ...]:
-        try:
-            parts = parse_numbers(value) if isinstance(value, str) else value
-            if not isinstance(value, bytes | bytearray):
-                return tuple(_convert(float, part, name) for part in parts)
-        except (TypeError, ValueError):
-            pass
-        raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
+        return _floats(value, name)
     if kind == PartNumber:
         return _by_part(value, name)
     if get_origin(kind) is Literal:
-        if not (isinstance(value, str) and value in get_args(kind)):
-            raise InvalidValue(
-                f"{name} must be one of {', '.join(get_args(kind))}, not {shown(value)}"
-            )
-        return value
+        if isinstance(value, str) and value in get_args(kind):
+            return value
+        raise InvalidValue(f"{name} must be one of {', '.join(get_args(kind))}, not {shown(value)}")
     if not isinstance(value, bool):  # numpy's numbers, too, are numbers
         if kind is int and is_whole(value):
             return int(value)
         if kind is float and isinstance(value, Real):
-            try:
-                return _single(name, float(value))
-            except OverflowError as error:
-                raise InvalidValue(f"{name} is too large for a float") from error
+            return _single(name, value)
     if kind is int or type(value) is not kind:
-        expected = {
-            int: "a whole number",
-            float: "a number",
-            bool: "true or false",
-            str: "a string",
-        }
-        raise InvalidValue(f"{name} takes {expected[kind]}, not {shown(value)}")
+        raise InvalidValue(f"{name} takes {EXPECTED[kind]}, not {shown(value)}")
     return value
 
 
@@ -228,8 +206,32 @@ def _by_part(value: Any, name: str) -> PartNumber:  # noqa: ANN401 - as above
         ) from error
 
 
-def _single(name: str, value: float) -> float:
+def _integers(value: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401 - values come from JSON
+    """Return whole numbers, of which one may come alone, or all as one string."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return parse_integers(value)
+    parts = value if isinstance(value, list | tuple) else [value]
+    if all(map(is_whole, parts)):
+        return tuple(int(part) for part in parts)
+    raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {shown(value)}")
+
+
+def _floats(value: Any, name: str) -> tuple[float, ...]:  # noqa: ANN401 - values come from JSON
+    """Return numbers, which may all come as one string."""
+    if not isinstance(value, bytes | bytearray):
+        with suppress(TypeError, ValueError):
+            parts = parse_numbers(value) if isinstance(value, str) else value
+            return tuple(_convert(float, part, name) for part in parts)
+    raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
+
+
+def _single(name: str, value: Real) -> float:
     """Return a number that float32 can have: torch raises an error of its own at a larger one."""
-    if LARGEST_SINGLE < abs(value) < math.inf:
-        raise InvalidValue(f"{name} is too large for float32: {value}")
-    return value
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise InvalidValue(f"{name} is too large for a float") from error
+    if LARGEST_SINGLE < abs(number) < math.inf:
+        raise InvalidValue(f"{name} is too large for float32: {number}")
+    return number

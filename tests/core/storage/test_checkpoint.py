@@ -113,7 +113,7 @@ def test_a_damaged_file_is_named(folder: CheckpointFolder) -> None:
     with pytest.raises(InvalidValue, match=r"model.safetensors is damaged\. Remove .*checkpoints,"):
         folder.load_model(10)
     folder.save(checkpoint(20))
-    with pytest.raises(InvalidValue, match="is damaged. Choose another with checkpoint, 20, or na"):
+    with pytest.raises(InvalidValue, match="damaged. Use checkpoint=20, or leave checkpoint out"):
         folder.load_model(10)
 
 
@@ -212,7 +212,7 @@ def test_no_damage_goes_unnoticed(
         file.write_bytes(damage(whole, numbers))
         folder = again(two)
         assert folder.latest() == 10
-        with pytest.raises(InvalidValue, match="000000020/.* is damaged. Choose another with ch"):
+        with pytest.raises(InvalidValue, match="000000020/.* is damaged. Use checkpoint="):
             folder.load(20)
     file.write_bytes(whole)
     assert again(two).latest() == 20
@@ -227,7 +227,7 @@ def test_a_file_that_is_missing_is_damage(
     assert [record.getMessage() for record in caplog.records] == [
         f"{two.folder(20) / name} is missing: the checkpoint of step 10 is used instead"
     ]
-    with pytest.raises(InvalidValue, match=f"{name} is missing. Choose another"):
+    with pytest.raises(InvalidValue, match=f"{name} is missing. Use checkpoint="):
         two.load(two.choose("latest"))
 
 
@@ -295,7 +295,7 @@ def test_the_next_best_is_used_for_a_best_one_that_is_damaged(
     (folder.folder(30) / "state.json").write_text("{}")
     assert again(folder).choose(None) == 10
     assert again(folder).best() == 20
-    with pytest.raises(InvalidValue, match="000000030/state.json is damaged. Choose another with"):
+    with pytest.raises(InvalidValue, match="000000030/state.json is damaged. Use checkpoint="):
         again(folder).choose("best")
     shutil.rmtree(folder.folder(10))
     assert again(folder).choose(None) == 40
@@ -306,11 +306,11 @@ def test_the_next_best_is_used_for_a_best_one_that_is_damaged(
 def test_all_damaged_is_one_line_with_what_is_possible(two: CheckpointFolder) -> None:
     for step in (10, 20):
         (two.folder(step) / "training.safetensors").write_bytes(b"")
-    assert two.choose(None) == 20, "whose weights are whole"
+    assert two.choose(None) == 20, "whose weights are intact"
     with pytest.raises(InvalidValue, match="20/training.safetensors is damaged, and ") as error:
         two.latest()
     assert str(error.value).endswith(
-        "there is no other checkpoint to train on from. The weights of step 20 are whole: sample "
+        "there is no other checkpoint to train on from. The weights of step 20 are intact: sample "
         "and export them with checkpoint=20. Train anew with: gtk train --recipe "
         f"{two.path.parent / 'run.json'}"
     )
@@ -338,7 +338,7 @@ def test_json_of_another_kind_is_damage(two: CheckpointFolder, name: str, conten
 
 def test_a_checkpoint_under_another_name_is_damage(two: CheckpointFolder) -> None:
     two.folder(20).rename(two.folder(30))
-    with pytest.raises(InvalidValue, match="000000030/state.json is that of step 20. Choose"):
+    with pytest.raises(InvalidValue, match="30/state.json is that of step 20. Use checkpoint=10"):
         two.load(30)
 
 
