@@ -15,6 +15,7 @@ from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
+from gtk.core.values.text import counted
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import MOST_COLUMNS, most_columns
 
@@ -65,7 +66,7 @@ def animate(
                 shown = layout
                 check_size(drawn[0], count)
         times = [round(1000 / (fps or WALK_RATE))] * len(drawn)
-        summary = f"a closed walk, {len(drawn)} frames, seed {picture.seed or 0}"
+        summary = f"a closed walk, {counted(len(drawn), 'frame')}, seed {picture.seed or 0}"
         if origin.condition is not None and len(origin.condition.examples()) > shown.columns:
             every = f"{len(origin.condition.examples()):,} {origin.condition.nouns[1]}"
             summary += f", the first {shown.columns} of {every}"
@@ -75,7 +76,7 @@ def animate(
         drawn, shown, epochs = _training_frames(run, labels=not picture.no_labels)
         time = round(1000 / (fps or TRAINING_RATE))
         times = [time] * (len(drawn) - 1) + [LAST * time]
-        summary = f"epochs {epochs[0]} to {epochs[-1]}, {len(drawn)} frames"
+        summary = f"epochs {epochs[0]} to {epochs[-1]}, {counted(len(drawn), 'frame')}"
     picture.show_in_terminal(shown)
     if picture.out is not None:
         write_animation(drawn, picture.out, times)

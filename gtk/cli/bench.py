@@ -87,7 +87,7 @@ def _print_head(measurable: "Measurable", source: str, load: float | None) -> No
         ("protocol", measurable.protocol(SECONDS)),
     ]
     if load is not None and load > measurable.threads / 2:
-        busy = f"other programs want {load:.1f} cores: times and ratios will mean little"
+        busy = f"other programs use {load:.1f} cores: times and ratios are unreliable"
         lines.append(("busy", busy))
     if measurable.why:
         lines.append(("no PyTorch", measurable.why))

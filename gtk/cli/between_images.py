@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
+from gtk.cli.inputs import (
+    Inputs,
+    load_test_images,
+    read_files,
+    refuse_condition,
+    take_test_images,
+)
 from gtk.cli.picture import Layout, percentages
 from gtk.cli.source import RunSource
 from gtk.core.values.condition import Classes
@@ -79,8 +85,8 @@ def _read(
     numbered = [end.isdecimal() for end in ends]
     if data_root is not None and not any(numbered):
         raise InvalidValue("--data-root is for test images: leave it out, or name one by number")
-    if all(numbered) and (label is not None or conditions):
-        raise InvalidValue("--label and --condition are for files: leave them out, or name files")
+    if all(numbered):
+        refuse_condition(label, conditions)
     split = load_test_images(source, data_root) if any(numbered) else None
     found = []
     for end in ends:

@@ -41,6 +41,16 @@ class Inputs:
         return self.images[:, 0] if self.images.shape[1] == 1 else self.images.transpose(0, 2, 3, 1)
 
 
+def refuse_condition(label: str | None, conditions: Sequence[str]) -> None:
+    """Refuse --label and --condition with test images, which have their own.
+
+    Raises:
+        InvalidValue: one is given.
+    """
+    if label is not None or conditions:
+        raise InvalidValue("--label and --condition are for files: leave them out, or name files")
+
+
 def load_test_images(source: RunSource, data_root: Path | None = None) -> Split:
     """Load the test images of the data that a run was trained on.
 

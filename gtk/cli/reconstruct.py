@@ -6,12 +6,19 @@ import click
 import numpy as np
 
 from gtk.cli.condition import condition_options
-from gtk.cli.inputs import Inputs, load_test_images, read_files, take_test_images
+from gtk.cli.inputs import (
+    Inputs,
+    load_test_images,
+    read_files,
+    refuse_condition,
+    take_test_images,
+)
 from gtk.cli.options import USER_PATH, data_root_option, number_option, run_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import RunSource
 from gtk.core.values.dataset import spread
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import counted
 
 #: A picture with more images side by side than this is too large to look at.
 MOST = 100
@@ -62,9 +69,8 @@ def reconstruct(
         inputs = read_files(source, files, label, conditions)
         if len(inputs.images) > MOST:
             raise InvalidValue(f"{len(inputs.images)} pages are too many for a picture")
-    elif label is not None or conditions:
-        raise InvalidValue("--label and --condition are for files: leave them out, or name files")
     else:
+        refuse_condition(label, conditions)
         inputs = _test_images(source, count, picture.seed, data_root)
     images = inputs.images / 255
     expected = reconstruction(inputs.images, inputs.labels)
@@ -92,7 +98,9 @@ def _test_images(
     split = load_test_images(source, data_root)
     count = count or min(COUNT, len(split))
     if count > len(split):
-        raise InvalidValue(f"there are only {len(split)} test images: ask for fewer with -n")
+        raise InvalidValue(
+            f"the data have {counted(len(split), 'test image')}: ask for no more with -n"
+        )
     rows = spread(len(split), count)
     if seed is not None:
         rows = np.random.default_rng(seed).permutation(len(split))[:count]

@@ -12,7 +12,7 @@ from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.text import as_utf8
+from gtk.core.values.text import as_utf8, counted
 from gtk.pictures.grid import check_grid, enough_columns, most_columns
 
 #: A picture with more images than this is too large to look at.
@@ -79,7 +79,7 @@ def sample(
     seed = picture.seed or 0
     images = origin.generate(origin.draw_noise(total, seed), encoded)
     layout = Layout(images, columns, column_names=names)
-    picture.show(layout, f"{total} images, seed {seed}{shown}")
+    picture.show(layout, f"{counted(total, 'image')}, seed {seed}{shown}")
 
 
 def _columns(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gtk.cli.memory_advice import memory_advice
 from gtk.core.values.condition import ConditionSpec
-from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.errors import InvalidValue, UserError, not_a_run
 
 if TYPE_CHECKING:
     from gtk.core.contracts.model import Model
@@ -219,10 +219,7 @@ def is_exported(reference: str) -> bool:
         return True
     if find_spec("torch") is None:  # else find_run says what is wrong, and it knows all runs
         if Path(reference).is_file():
-            raise UserError(
-                f"{reference} is a file and not a run. If it is an exported file, let its name end "
-                "in .onnx."
-            )
+            raise not_a_run(reference)
         raise UserError(
             f"{reference} would be a run, which needs torch, which is not installed here; the name "
             "of an exported file ends in .onnx"

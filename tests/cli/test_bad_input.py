@@ -152,7 +152,7 @@ MISTAKES = [
     ("sample nothing --out a.png", "unknown run 'nothing'. Runs: small."),
     (
         "sample notes.txt --out a.png",
-        "notes.txt is a file and not a run. If it is an exported file, let its name",
+        "notes.txt is a file, not a run. If it is an exported file, let its name",
     ),
     ("sample fake.onnx --out a.png", "fake.onnx is not an ONNX file"),
     ("sample none.onnx --out a.png", "none.onnx cannot be read: No such file"),
@@ -243,7 +243,7 @@ MISTAKES = [
     ("export small --atol -1", "the tolerance must be a number of at least 0, not -1.0"),
     ("export small --checkpoint 5", "has no checkpoint '5'"),
     ("export small --atol nan", "the tolerance must be a number of at least 0, not nan"),
-    ("export notes.txt", "notes.txt is a file and not a run"),
+    ("export notes.txt", "notes.txt is a file, not a run"),
     ("sample small --label ---3 --out a.png", "unknown label '---3'"),
     ("sample small -n 99999999999 --out a.png", "is not in the range 1<=x<=10000"),
     ("sample small --device gpu --out a.png", "device 'gpu' cannot be used here"),

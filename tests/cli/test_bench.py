@@ -142,7 +142,7 @@ def test_a_busy_machine_is_told(
 ) -> None:
     monkeypatch.setattr(bench, "load_average", lambda: load)
     result = gtk_command("bench", exported, "--batch-size", 1)
-    assert ("other programs want 99.0 cores" in result.out) is said
+    assert ("other programs use 99.0 cores" in result.out) is said
     assert document(gtk_command, exported, "--batch-size", 1)["load_average"] == load
 
 

@@ -37,7 +37,7 @@ def test_a_file_called_like_a_run_hides_no_run(run: gtk.Run, gtk_command: Comman
         Path(name).write_text("notes")
         assert gtk_command("sample", name, "-n", 2, "--out", f"{name}.png").code == 0
     Path("notes.txt").write_text("notes")
-    assert "notes.txt is a file and not a run" in gtk_command("sample", "notes.txt").err
+    assert "notes.txt is a file, not a run" in gtk_command("sample", "notes.txt").err
 
 
 def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Command) -> None:
@@ -126,7 +126,7 @@ def test_sampling_a_class(gtk_command: Command, run: gtk.Run) -> None:
     result = gtk_command("sample", "small", "--label", 3, "-n", 16, "--out", "three.png")
     assert (result.code, result.out) == (0, "three.png: 16 images, seed 0\n")
     odd = gtk_command("sample", "small", "-n", 1, "--out", "a[red].png")
-    assert odd.out == "a[red].png: 1 images, seed 0\n"
+    assert odd.out == "a[red].png: 1 image, seed 0\n"
     picture = np.asarray(Image.open("three.png"))
     assert np.array_equal(picture, image_grid(run.sample(labels=[3] * 16), 4))
 

@@ -95,7 +95,7 @@ def test_what_prints_something_else_is_refused(gtk_command: Command, other: str)
     assert not Path("runs").exists()
 
 
-def test_a_reader_that_has_gone_does_not_end_the_training(
+def test_a_reader_that_exits_does_not_end_the_training(
     gtk_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_given: object) -> None:

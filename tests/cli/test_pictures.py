@@ -125,7 +125,7 @@ def test_few_test_images_are_all_shown_unless_more_are_asked_for(
     assert "1 test image of digits and its reconstruction, mean" in result.out
     result = gtk_command("reconstruct", "small", "-n", 2, "--out", "b.png")
     assert result.code == 2
-    assert "there are only 1 test images" in result.err
+    assert "the data have 1 test image: ask for no more with -n" in result.err
 
 
 def test_random_points_are_joined_in_each_row(

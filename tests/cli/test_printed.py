@@ -205,6 +205,10 @@ for name in ("stdout", "stderr"):
     ("command", "code"),
     [
         ("gtk recipes >&-", 0),
+        ("gtk runs >&-", 0),
+        ("gtk plugins 2>&-", 0),
+        ("gtk --help >&-", 0),
+        ("gtk --version >&- 2>&-", 0),
         ("gtk recipes >&- 2>&- <&-", 0),
         ("gtk nothing 2>&-", 2),
         ("gtk nothing 2>/dev/full", 2),

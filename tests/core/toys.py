@@ -230,7 +230,7 @@ def install_judged() -> None:
 
 
 def install() -> None:
-    """Have `gtk.train(plugin="vae")` train these in the place of its own, in this process."""
+    """Have `gtk.train(plugin="vae")` train these instead of its own, in this process."""
     import gtk.plugins.losses.elbo
     import gtk.plugins.vae.model
 

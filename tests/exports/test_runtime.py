@@ -47,7 +47,7 @@ def test_labels_are_numbers_or_names_and_checked(exported: Path) -> None:
         ({"labels": [-1]}, "label -1 is out of range"),
         ({"labels": ["x"]}, "unknown label 'x'"),
         ({"labels": []}, "give one for each"),
-        ({"labels": [1], "count": 2}, "1 labels for 2 images"),
+        ({"labels": [1], "count": 2}, "1 label for 2 images"),
         ({"count": 0}, "count must be a whole number of at least 1"),
     ):
         with pytest.raises(RequestError, match=message):
@@ -514,7 +514,7 @@ def test_what_needs_torch_says_so_in_one_line(small_run: gtk.Run, command: str) 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digits.bin", "digits.bin is a file and not a run. If it is an exported file, let its n"),
+        ("digits.bin", "digits.bin is a file, not a run. If it is an exported file, let its n"),
         ("digits", "digits would be a run, which needs torch, which is not installed here; the n"),
     ],
 )

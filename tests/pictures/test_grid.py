@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gtk.pictures.grid import CELL_HEIGHT, GAP_LEVEL, image_grid, write_png
+from gtk.core.values.errors import InvalidValue
+from gtk.pictures.grid import CELL_HEIGHT, GAP_LEVEL, check_picture, image_grid, write_png
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
@@ -45,3 +46,9 @@ def test_a_failed_writing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_png(np.zeros((2, 2, 7), np.uint8), tmp_path / "a.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_side_is_at_most_32767_pixels() -> None:
+    check_picture(32_767, 1)
+    with pytest.raises(InvalidValue, match="the picture would have 32,768x1 pixels"):
+        check_picture(1, 32_768)

@@ -427,7 +427,7 @@ def test_a_column_may_name_the_split(root: Path, other: str) -> None:
     assert data.notes[0] == (
         "'split' in metadata.csv says which images are for training and which for testing"
     )
-    assert data.notes[1].startswith("1 images of other splits are not used")
+    assert data.notes[1].startswith("images of other splits are not used")
 
 
 def test_one_table_for_all_splits_keeps_them(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_further_pages_are_noted_or_images(root: Path, suffix: str) -> None:
     assert found(data) == [10] * 4
     (note,) = data.notes
     assert note == (
-        "files of several pages or frames: 4, of which 8 pages after the first were not read: "
+        "files of several pages or frames: 4, with pages after the first that were not read: 8: "
         "pages='all' makes each an image"
     )
     data = load_folder(root, pages="all")
@@ -323,7 +323,10 @@ def test_dicom_in_a_folder(root: Path) -> None:
         write_dicom(root / f"{number}.dcm", np.full((2, 3, 4), 100 * number))
     data = load_folder(root)
     assert data.spec.image_shape == (1, 3, 4)
-    assert "files of several pages or frames: 4, of which 4 pages" in data.notes[0]
+    assert (
+        "files of several pages or frames: 4, with pages after the first that were not read: 4"
+        in data.notes[0]
+    )
     assert "nearly black: 4, with values up to 300: range='0,300'" in data.notes[1]
     data = load_folder(root, pages="all", range=(0, 300))
     assert found(data) == [0, 0, 85, 85, 170, 170, 255, 255]

@@ -237,7 +237,7 @@ def test_emnists_splits_are_data_of_their_own(split: Any, count: int, root: Path
 
 
 def pack_tar(root: Path, folder: str, files: dict[str, bytes] | None = None) -> None:
-    """Pack a folder of the root, with these files in the place of its own, and remove it."""
+    """Pack a folder of the root, with these files instead of its own, and remove it."""
     with tarfile.open(root / f"{folder}.tar.gz", "w:gz", compresslevel=1) as archive:
         for path in sorted((root / folder).iterdir()):
             content = (files or {}).get(path.name, path.read_bytes())

@@ -8,6 +8,7 @@ from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import MODEL
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
+from gtk.core.values.text import counted
 
 #: Tables of run.json that decide the result of a training, in the order of a comparison.
 TABLES = ("data", "model", "conditioner", "loss", "train")
@@ -53,7 +54,7 @@ class Compared:
             return f"cannot be compared: {self.damage}"
         if any(line["split"] == "test" for line in self.reports) or reached >= planned:
             return ""
-        return f"is unfinished: {reached} of {planned} epochs"
+        return f"is unfinished: {reached} of {counted(planned, 'epoch')}"
 
 
 def compared(runs: Sequence[Run]) -> list[Compared]:

@@ -105,7 +105,7 @@ class MetricsFile:
         write_file(self.path, b"".join(kept), follow=False, synced=True)
         return (
             f"{self.path} has lost lines from before step {step}: "
-            f"{counted(len(kept), 'whole line')} left, and patience counts from there"
+            f"{counted(len(kept), 'complete line')} left, and patience counts from there"
         )
 
     def lines(self, size: int | None = None) -> Iterator[dict[str, Any]]:

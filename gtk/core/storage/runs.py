@@ -13,7 +13,7 @@ from gtk.core.storage.replacement import put_aside, settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import DOCUMENT, is_left_over, is_run
 from gtk.core.values.argument import typed
-from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean
+from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you_mean, not_a_run
 from gtk.core.values.output import check_writable_folder, failure
 from gtk.core.values.setting import setting
 from gtk.core.values.user_path import user_path
@@ -175,9 +175,7 @@ def _find(reference: str | Path, runs: Path | str, *, undo: bool) -> Run:
             raise UserError(
                 f"{path} is an exported file, and this takes a run. List runs with: gtk runs"
             )
-        raise UserError(
-            f"{path} is a file and not a run. If it is an exported file, let its name end in .onnx."
-        )
+        raise not_a_run(path)
     names = [run.name for run in list_runs(runs)]
     listing = f" Runs: {', '.join(names[:5])}." if names else f" {runs} has no runs."
     near = did_you_mean(str(reference), names)

@@ -64,6 +64,13 @@ class PluginError(UserError):
     """A plugin that is broken or incompatible, or whose name several packages claim."""
 
 
+def not_a_run(path: object) -> UserError:
+    """Return the error for a file where a run is expected."""
+    return UserError(
+        f"{path} is a file, not a run. If it is an exported file, let its name end in .onnx."
+    )
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest of `known`, or an empty string."""
     near = nearest(name, known)

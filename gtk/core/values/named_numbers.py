@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gtk.core.values.condition_spec import ConditionSpec
 from gtk.core.values.errors import InvalidValue, unknown_name
+from gtk.core.values.text import counted
 
 #: The most names: examples and pictures take time and memory quadratic in them.
 MOST_NAMES = 2_000
@@ -44,7 +45,9 @@ class NamedNumbers(ConditionSpec):
             if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray):
                 raise InvalidValue(f"give {', '.join(self.names)} by name, not {given!r}")
             if len(given) != self.count:
-                raise InvalidValue(f"{len(given)} numbers for {', '.join(self.names)}: give all")
+                raise InvalidValue(
+                    f"{counted(len(given), 'number')} for {', '.join(self.names)}: give all"
+                )
             given = dict(zip(self.names, given, strict=True))
         ranges = {name: (low, high) for name, low, high in self.ends()}
         numbers = self._defaults()

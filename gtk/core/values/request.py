@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gtk.core.values.argument import is_whole, shown
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.text import counted
 
 #: The most images in one call.
 MOST_IMAGES = 1 << 31
@@ -47,7 +48,8 @@ def choose_labels(
         rows = condition.cycle(count)
         return rows, len(rows)
     if not len(labels) or count not in (None, len(labels)):
-        raise InvalidValue(f"{len(labels)} labels for {count or 'no'} images: give one for each")
+        images = "no images" if count is None else counted(count, "image")
+        raise InvalidValue(f"{counted(len(labels), 'label')} for {images}: give one for each")
     return np.stack([condition.encode(label) for label in labels]), len(labels)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec, Numbers
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets.labels import make_labels
 from gtk.plugins.datasets.npz_array import find_array, wrong
 
@@ -98,9 +98,8 @@ def _array(archive: ZipFile, name: str, count: int) -> NDArray[Any] | None:
     if stored is None:
         return None
     if len(stored) != count:
-        raise wrong(
-            archive, f"{name} has {len(stored)} rows for {count} images: save a row for each image"
-        )
+        rows = f"{name} has {counted(len(stored), 'row')} for {counted(count, 'image')}"
+        raise wrong(archive, f"{rows}: save a row for each image")
     if len(stored.shape) > 2 or stored.dtype.kind not in WHOLE + TEXT + "bf":
         raise wrong(
             archive,
@@ -166,10 +165,8 @@ def _numbers(
         raise wrong(archive, f"labels are {labels.dtype} {labels.shape}: save strings as (N,)")
     usual = tuple(f"value-{column}" for column in range(count)) if count > 1 else ("value",)
     if len(names or usual) != count:
-        raise wrong(
-            archive,
-            f"names has {len(names)} names for {count} columns of labels: save a name for each",
-        )
+        given = f"names has {counted(len(names), 'name')} for {counted(count, 'column')} of labels"
+        raise wrong(archive, f"{given}: save a name for each")
     if labels.dtype.kind == "f":
         return make_labels(Numbers, names or usual, labels, visible(archive.filename))
     if not np.isin(labels, (0, 1)).all():

@@ -40,8 +40,8 @@ class DecodedCounts:
         """Yield a note for each kind that was found."""
         if self._pages:
             yield with_remedy(
-                f"files of several pages or frames: {self._stacks}, of which {self._pages} pages "
-                "after the first were not read:", "pages", "all", " makes each an image",
+                f"files of several pages or frames: {self._stacks}, with pages after the first "
+                f"that were not read: {self._pages}:", "pages", "all", " makes each an image",
             )  # fmt: skip
         if self._largest:  # some black images alone are black
             top = f"{self._largest:.15g}"

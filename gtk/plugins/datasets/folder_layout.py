@@ -10,7 +10,7 @@ from unicodedata import normalize
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets import FolderConfig
 from gtk.plugins.datasets.folder_splits import FolderSplits, find_splits
 from gtk.plugins.datasets.label_columns import FOLDERS, NOTHING, LabelColumns, choose_labels
@@ -132,7 +132,7 @@ def _masks_left_out(plan: FolderPlan) -> list[str]:
     masks = [name for name in plan.listing.images if name in plan.masks]
     if not masks:
         return []
-    text = f"masks are not trained on: {len(masks)} images, such as {visible(masks[0])}"
+    text = f"masks are not trained on: {counted(len(masks), 'image')}, such as {visible(masks[0])}"
     return [with_remedy(f"{text}; to read them as others, add", "masks", "use")]
 
 
@@ -344,8 +344,8 @@ def _tested_by_column(
     used = {name: role == held_out for name, role in roles.items() if role in ("train", held_out)}
     if len(used) < len(rows):
         result.notes.append(
-            f"{len(rows) - len(used)} images of other splits are not used, neither for training "
-            "nor for testing"
+            "images of other splits are not used, neither for training nor for testing: "
+            f"{len(rows) - len(used)}"
         )
     return {**used}
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.named_numbers import MOST_NAMES
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets.split_name import squeezed_name
 
 FILE_NAME = "file_name"
@@ -108,7 +108,8 @@ def read_table(path: Path) -> Table:
         if not any(cells):  # spreadsheets write lines of separators only
             continue
         if len(cells) != len(header):
-            what = f"the line has {len(cells)} cells for {len(header)} columns: give one for each"
+            found = counted(len(cells), "cell")
+            what = f"the line has {found} for {len(header)} columns: give one for each"
             what += f", in quotes if it has {delimiter!r}" if len(cells) > len(header) else ""
             raise wrong(path, line, what)
         if not cells[place]:

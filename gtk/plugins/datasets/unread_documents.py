@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets.listing import LABEL_FILES, Listing
 from gtk.plugins.datasets.remedy import listed
 
@@ -41,8 +41,8 @@ def find_unread(listing: Listing) -> UnreadDocuments:
         result.named[suffix.lower()] += 1
     if beside:
         result.notes.append(
-            f"captions and annotations are not read: {len(beside)} files beside images, such as "
-            f"{visible(beside[0])!r}"
+            f"captions and annotations are not read: {counted(len(beside), 'file')} beside images, "
+            f"such as {visible(beside[0])!r}"
         )
     if others:
         result.notes.append(

@@ -10,6 +10,7 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
+from gtk.core.values.text import counted
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
@@ -41,7 +42,7 @@ class ELBO(Loss[LatentVariableModel]):
         if self.config.kl_warmup_steps > total_steps:
             raise InvalidValue(
                 f"{setting('kl_warmup_steps', self.config.kl_warmup_steps)} is more than the "
-                f"training's {total_steps} steps. Use fewer, or train for more epochs."
+                f"training's {counted(total_steps, 'step')}. Use fewer, or train for more epochs."
             )
 
     def updates(

@@ -133,7 +133,7 @@ def test_a_run_stays_with_the_package_that_made_it(outside: Path) -> None:
     assert gtk.load(run.path).settings.choice.model.installed.package == "gtk-plugin-twin"
 
 
-def test_a_run_whose_plugin_is_gone_says_so(outside: Path) -> None:
+def test_a_run_whose_plugin_is_missing_says_so(outside: Path) -> None:
     run = gtk.train(plugin="vae", conditioner="shift", epochs=1, quiet=True)
     document = run.document
     document["packages"]["conditioner"]["package"] = "gtk-plugin-gone"

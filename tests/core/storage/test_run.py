@@ -118,7 +118,7 @@ def test_labels_are_checked(small_run: Run) -> None:
     ):
         with pytest.raises(InvalidValue, match=message):
             small_run.sample(**arguments)  # type: ignore[arg-type]
-    with pytest.raises(InvalidValue, match="1 labels for 2 images"):
+    with pytest.raises(InvalidValue, match="1 label for 2 images"):
         small_run.sample(labels=[1], count=2)
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_checkpoint_does_not_stand_for_the_run(
     warning = f"{file} is damaged: the checkpoint of step 308 is used instead"
     assert [record.getMessage() for record in caplog.records] == [warning]
     for which in (440, "440", "latest"):
-        with pytest.raises(InvalidValue, match="440/.* is damaged. Choose another with checkpoint"):
+        with pytest.raises(InvalidValue, match="440/.* is damaged. Use checkpoint="):
             run.checkpoints.load(run.checkpoints.choose(which))
 
 

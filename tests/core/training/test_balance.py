@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import toys
 from numpy.typing import NDArray
 
 import gtk
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.balanced_order import balanced_order
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.condition import ConditionSpec
@@ -120,3 +122,10 @@ def test_without_classes_it_is_refused(spec: ConditionSpec | None, words: str) -
     config = TrainConfig(epochs=1, batch_size=10, balance=True)
     with pytest.raises(InvalidValue, match=f"the images of toy {words}. Train without it.$"):
         Trainer(toys.model(), toys.Game(), data, config, toys.CPU)
+
+
+def test_all_images_of_a_class_are_drawn_before_one_is_drawn_again() -> None:
+    labels = torch.tensor([0] * 4 + [1] * 12)
+    counts = balanced_order(labels, torch.Generator().manual_seed(0)).bincount(minlength=16)
+    assert counts[:4].tolist() == [2] * 4
+    assert sorted(counts[4:].tolist()) == [0] * 4 + [1] * 8

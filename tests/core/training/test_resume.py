@@ -203,7 +203,7 @@ def glued(lines: list[bytes]) -> list[bytes]:
 @pytest.mark.parametrize(
     ("damage", "left"), [(shortened, 3), (cut, 3), (without_one, -1), (glued, -2)]
 )
-def test_lost_metrics_are_mended_and_named(
+def test_lost_metrics_are_repaired_and_named(
     straight: Run,
     stopped: Run,
     damage: Callable[[list[bytes]], list[bytes]],
@@ -220,7 +220,7 @@ def test_lost_metrics_are_mended_and_named(
     assert after.endswith(whole[known:])
     assert after.count(b"\n") == whole.count(b"\n") - len(before) + kept
     assert [line for line in stopped.metrics() if line not in straight.metrics()] == []
-    assert f"has lost lines from before step 33: {kept} whole lines left" in caplog.text
+    assert f"has lost lines from before step 33: {kept} complete lines left" in caplog.text
 
 
 def test_a_figure_that_was_changed_is_told_once(
@@ -411,7 +411,7 @@ EVERYTHING: dict[str, object] = {
 
 @pytest.fixture
 def duel(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Train the toys with batch normalization in the place of vae; what a child must run first."""
+    """Train the toys with batch normalization instead of vae; what a child must run first."""
     monkeypatch.setattr("gtk.plugins.vae.model.VariationalAutoencoder", toys.Normalized)
     monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Duel)
     return f"sys.path.insert(0, {str(Path(toys.__file__).parent)!r}); import toys; toys.install()"

@@ -43,7 +43,7 @@ def test_a_condition_is_written_by_name_or_in_order(
         (ATTRIBUTES, {"hut": 1}, "unknown condition 'hut'. Did you mean 'hat'?"),
         (ATTRIBUTES, {"hat": 2}, "hat must be a number in 0..1, not 2"),
         (ATTRIBUTES, {"hat": "much"}, "hat must be a number in 0..1, not 'much'"),
-        (ATTRIBUTES, [1], "1 numbers for hat, glasses: give all"),
+        (ATTRIBUTES, [1], "1 number for hat, glasses: give all"),
         (ATTRIBUTES, 1, "give hat, glasses by name, not 1"),
         (CONTINUOUS, {"age": float("nan")}, "age must be a number in 0..100, not nan"),
         (CONTINUOUS, {"angle": -3.1}, "angle must be a number in -3..1, not -3.1"),
