@@ -124,7 +124,9 @@ def read_files(
     found, names = [], list[str]()
     for file in files:
         with quiet_pillow():
-            decoded = decode(file, shape, reading.fit, reading.range, all_pages=all_pages)
+            decoded = decode(
+                file, shape, reading.fit, reading.range, centre=reading.centre, all_pages=all_pages
+            )
         if decoded.left_out:
             total = len(decoded.images) + decoded.left_out
             logger.warning("%s: the first of %d pages is used", visible(file), total)

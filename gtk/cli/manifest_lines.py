@@ -102,7 +102,8 @@ def _preprocessing(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     limits = (
         table["range"] and f", {table['range'][0]:.15g} black and {table['range'][1]:.15g} white"
     )
-    return [("files", f"were read with fit {table['fit']}{limits or ''}")]
+    centre = ", {2}x{2} cut out of {0}x{1}".format(*table["centre"]) if "centre" in table else ""
+    return [("files", f"were read with fit {table['fit']}{limits or ''}{centre}")]
 
 
 def _port(port: Mapping[str, Any], batch_size: int | None) -> str:

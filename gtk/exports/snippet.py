@@ -179,7 +179,8 @@ def _reading(manifest: Manifest) -> str:
     if table is None:
         return ""
     limits = f", range {table['range'][0]:g}..{table['range'][1]:g}" if table["range"] else ""
-    return f"; files with fit {table['fit']}{limits}"
+    centre = ", {2}x{2} cut out of {0}x{1}".format(*table["centre"]) if "centre" in table else ""
+    return f"; files with fit {table['fit']}{limits}{centre}"
 
 
 def _is_plain(name: str) -> bool:

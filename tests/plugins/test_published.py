@@ -27,6 +27,7 @@ import gtk
 from gtk.core.registry.spec import NoConfig
 from gtk.core.storage.cache import cache_folder
 from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
+from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.tracking import heard_by
 from gtk.plugins.datasets import (
     CelebAConfig,
@@ -39,6 +40,7 @@ from gtk.plugins.datasets import (
     svhn,
     unpacking,
 )
+from gtk.plugins.datasets.decoding import decode
 
 NONE = NoConfig()
 IDX = [
@@ -354,6 +356,27 @@ def test_celeba_is_cut_and_scaled(
     assert heard[0] == ("decoding celeba", 0, 5)
     assert heard[-1] == ("decoding celeba", 5, 5)
     assert data.notes == (celeba.VALIDATION_NOTE,)
+
+
+def test_a_file_is_cut_as_celebas_images_are(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_celeba(root, monkeypatch)
+    config = CelebAConfig(image_size=32)
+    data = celeba.load(config, root)
+    reading = Preprocessing.of(config)
+    assert reading == Preprocessing("crop", (), (178, 218, 148))
+    assert Preprocessing.from_manifest(reading.manifest()) == reading
+    files = sorted((root / "celeba" / "img_align_celeba").iterdir())
+    shape = data.spec.image_shape
+    cut = [decode(file, shape, reading.fit, centre=reading.centre).images[0] for file in files]
+    known = {image.tobytes() for split in (data.train, data.test) for image in split.images}
+    assert known <= {image.tobytes() for image in cut}
+    assert decode(files[0], shape, reading.fit).images[0].tobytes() not in known
+
+
+@pytest.mark.parametrize("centre", [(1,), (10, 10, 11), (10, 10, 0), (10.0, 10, 5)])
+def test_a_centre_that_does_not_fit_is_refused(centre: Any) -> None:
+    with pytest.raises(gtk.InvalidValue, match="centre must be"):
+        Preprocessing("crop", (), centre)
 
 
 def test_celebas_largest_faces_are_not_scaled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

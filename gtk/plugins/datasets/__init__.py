@@ -1,7 +1,7 @@
 """Data sets of labelled images."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
@@ -11,7 +11,7 @@ from gtk.core.values.preprocessing import Fit, check_range
 
 __all__ = ["Fit"]
 
-#: Width and height of the centre that is cut out of CelebA's images.
+#: Side of the square that is cut out of CelebA's aligned images.
 CELEBA_CROP = 148
 #: Images of one size keep it unless a side is longer than this; others get `USUAL_SIDE`.
 LARGEST_KEPT, USUAL_SIDE, LONGEST_SIDE = 128, 64, 1024
@@ -41,6 +41,8 @@ class CelebAConfig:
         ValueError: a size below 1, or larger than what is cut out of the images.
     """
 
+    #: Of the aligned images, their size and the side of the square that is cut out of the centre.
+    centre_cut: ClassVar[tuple[int, int, int]] = (178, 218, CELEBA_CROP)
     image_size: int = option(
         64, "Width and height of the images, from 1 to 148 pixels.", memory=True
     )

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.preprocessing import Fit
 from gtk.plugins.datasets import dicom
-from gtk.plugins.datasets.fitting import fit_image
+from gtk.plugins.datasets.fitting import cut_centre, fit_image
 from gtk.plugins.datasets.levels import in_range
 from gtk.plugins.datasets.page import DARK, BadImage, Header, Page, reason_of
 from gtk.plugins.datasets.signature import content_suffix
@@ -179,23 +179,27 @@ def decode(
     fit: Fit,
     limits: tuple[float, ...] = (),
     *,
+    centre: tuple[int, ...] = (),
     all_pages: bool = False,
 ) -> DecodedFile:
-    """Return a file's image, or one for each page, of the shape (C, H, W); see `decode_image`."""
+    """Return a file's image, or one for each page, of the shape (C, H, W); see `decode_image`.
+
+    `centre` is as in `Preprocessing`.
+    """
     if image_suffix(path) in dicom.SUFFIXES:
         inspect(path)
         pages, count = dicom.read_pages(path, limits, all_pages=all_pages)
-        found = [_fitted(page, shape, fit) for page in pages]
+        found = [_fitted(page, shape, fit, centre) for page in pages]
     else:
         with _opened(path, limits) as image:
             try:
                 pages = [_read_page(path, image, limits)]
-                found = [_fitted(pages[0], shape, fit)]
+                found = [_fitted(pages[0], shape, fit, centre)]
                 count = _page_count(image)
                 for index in range(1, count if all_pages else 1):
                     image.seek(index)
                     pages.append(_read_page(path, image, limits))
-                    found.append(_fitted(pages[-1], shape, fit))
+                    found.append(_fitted(pages[-1], shape, fit, centre))
             except BadImage:
                 raise
             except Exception as error:  # Pillow's decoders raise errors of many types
@@ -212,11 +216,11 @@ def decode(
 
 
 def _fitted(
-    page: Page, shape: tuple[int, int, int], fit: Fit
+    page: Page, shape: tuple[int, int, int], fit: Fit, centre: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], tuple[int, bool] | None]:
     """Return a page as (C, H, W), and its `DecodedFile.dim`."""
     channels, height, width = shape
-    plain = page.image.convert("L" if channels == 1 else "RGB")
+    plain = cut_centre(page.image, centre).convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(fit_image(plain, (width, height), fit))
     dim = None
     if page.plain and pixels.max() < DARK * 255:  # of few images, since the whole one takes longer

@@ -18,6 +18,15 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
     return image.resize(size, Image.Resampling.BICUBIC, box=box)
 
 
+def cut_centre(image: Image.Image, centre: tuple[int, ...]) -> Image.Image:
+    """Return the square in the centre of an image of a certain size; see `Preprocessing`."""
+    if not centre or image.size != centre[:2]:
+        return image
+    side = centre[2]
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
 def _centre(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the largest box in the centre of the old size that has the shape of the new one.
 
