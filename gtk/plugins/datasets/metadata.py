@@ -74,35 +74,10 @@ def read_table(path: Path) -> Table:
     Raises:
         InvalidValue: it cannot be read, or is not a table of files; the message names the line.
     """
-    text = read_text(path)
-    delimiter = ","
-    if text[:4].lower() == "sep=" and text[5:6] in "\r\n":  # written by Excel, for itself
-        delimiter, text = text[4:5] or ",", text[5:]
-    else:
-        delimiter = _delimiter(text)
+    delimiter, text = _delimiter(read_text(path))
     rows = _cells(path, text, delimiter)
     line, header = next(rows, (1, []))
-    place = find_file_column(header)
-    if place is None:
-        raise wrong(
-            path, line, f"the column {FILE_NAME!r} is missing: name the columns in this line"
-        )
-    if len(header) < 2:
-        raise wrong(
-            path,
-            line,
-            f"{header[place]!r} is the only column: add one with labels, or remove the file",
-        )
-    if len(header) > MOST_COLUMNS:
-        raise wrong(path, line, f"there are more than {MOST_COLUMNS:,} columns: leave some out")
-    index = place > 0 and len(header) > 2 and INDEX.fullmatch(header[0]) is not None
-    kept = [at for at in range(index, len(header)) if at != place]
-    columns = tuple(header[at] for at in kept)
-    if "" in columns:
-        raise wrong(path, line, "a column has no name: name it")
-    if len(set(columns)) < len(columns):
-        name = next(name for name in columns if columns.count(name) > 1)
-        raise wrong(path, line, f"column {shown(name)} occurs twice: rename one")
+    place, kept = _columns(path, line, header)
     table: dict[str, Row] = {}
     for line, cells in rows:
         if not any(cells):  # spreadsheets write lines of separators only
@@ -120,8 +95,38 @@ def read_table(path: Path) -> Table:
         add_row(table, path, Row(line, file_name(path, line, cells[place]), tuple(values)))
     if not table:
         raise wrong(path, line, "the table has no lines below the header: add one for each image")
-    notes = (f"the first column of {path.name} has no name and is not used",) if index else ()
+    unnamed = len(kept) < len(header) - 1
+    notes = (f"the first column of {path.name} has no name and is not used",) if unnamed else ()
+    columns = tuple(header[at] for at in kept)
     return Table(path, columns, tuple(table.values()), notes=notes)
+
+
+def _columns(path: Path, line: int, header: list[str]) -> tuple[int, list[int]]:
+    """Return the place of the column of files, and those of the columns of values.
+
+    An index, as pandas writes it, is neither.
+
+    Raises:
+        InvalidValue: the header lacks one of these, has too many, or a name twice.
+    """
+    place = find_file_column(header)
+    if place is None:
+        what = f"the column {FILE_NAME!r} is missing: name the columns in this line"
+        raise wrong(path, line, what)
+    if len(header) < 2:
+        what = f"{header[place]!r} is the only column: add one with labels, or remove the file"
+        raise wrong(path, line, what)
+    if len(header) > MOST_COLUMNS:
+        raise wrong(path, line, f"there are more than {MOST_COLUMNS:,} columns: leave some out")
+    index = place > 0 and len(header) > 2 and INDEX.fullmatch(header[0]) is not None
+    kept = [at for at in range(index, len(header)) if at != place]
+    columns = [header[at] for at in kept]
+    if "" in columns:
+        raise wrong(path, line, "a column has no name: name it")
+    if len(set(columns)) < len(columns):
+        name = next(name for name in columns if columns.count(name) > 1)
+        raise wrong(path, line, f"column {shown(name)} occurs twice: rename one")
+    return place, kept
 
 
 def find_file_column(header: Sequence[str]) -> int | None:
@@ -145,15 +150,20 @@ def _with_point(cell: str) -> str:
     return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell
 
 
-def _delimiter(text: str) -> str:
-    """Return what separates the columns: the first that makes the first line name files."""
+def _delimiter(text: str) -> tuple[str, str]:
+    """Return what separates the columns, and the text of the table.
+
+    It is what Excel's line "sep=;" names, else the first that makes the first line name files.
+    """
+    if text[:4].lower() == "sep=" and text[5:6] in "\r\n":
+        return text[4:5] or ",", text[5:]
     start = text.lstrip("\r\n")[: MOST_COLUMNS * LONGEST_SHOWN]
     first = start.splitlines()[0] if start else ""
     for delimiter in DELIMITERS:
         names = [name.strip().strip('"') for name in first.split(delimiter)]
         if len(names) > 1 and find_file_column(names) is not None:
-            return delimiter
-    return ","
+            return delimiter, text
+    return ",", text
 
 
 def read_text(path: Path) -> str:
