@@ -12,7 +12,8 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets import FolderConfig
-from gtk.plugins.datasets.folder_splits import FolderSplits, find_splits
+from gtk.plugins.datasets.folder_splits import FolderSplits
+from gtk.plugins.datasets.folder_tree import find_splits
 from gtk.plugins.datasets.label_columns import FOLDERS, NOTHING, LabelColumns, choose_labels
 from gtk.plugins.datasets.label_file import Unreadable, read_label_file
 from gtk.plugins.datasets.labels import Value
