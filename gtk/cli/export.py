@@ -184,7 +184,9 @@ def _print(console: "Console", item: "Exported") -> None:
     sizes = list(dict.fromkeys(size for by in item.parity.differences.values() for size in by))
     listed = ", ".join(map(str, sizes[:-1])) + " and " if len(sizes) > 1 else ""
     tolerance = f"{item.parity.tolerance:.2g}"
-    if any(port["kind"] == "values" for port in manifest["outputs"]):
+    if item.parity.spreads:
+        tolerance += " of the spread"
+    elif any(port["kind"] == "values" for port in manifest["outputs"]):
         tolerance += f" + {tolerance} of each value"
     console.print(
         f"  tolerance {tolerance}, compared at batch {listed}{sizes[-1]}, in {item.seconds:.1f} s"

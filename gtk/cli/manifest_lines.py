@@ -125,14 +125,16 @@ def _parity(parity: Mapping[str, Any]) -> list[str]:
     for name, sizes in parity["differences"].items():
         found: Sequence[Mapping[str, Any]] = list(sizes.values())
         largest = max(item["largest"] for item in found)
-        pixels = ""
+        pixels, share = "", ""
+        if name in parity.get("spreads", {}):
+            share = f" of their spread, {parity['spreads'][name]:.2g}"
         if all("pixels" in item for item in found):
             values = sum(item["values"] for item in found)
             differing = sum(item["pixels"] for item in found)
             pixels = f", {differing:,} of {values:,} 8-bit values differ"
         lines.append(
             f"{name} is at most {largest:.2g} from PyTorch's (batches of {', '.join(sizes)}; "
-            f"tolerance {parity['tolerance']:.2g}){pixels}"
+            f"tolerance {parity['tolerance']:.2g}{share}){pixels}"
         )
     lines += float16_lines(parity)
     if parity.get("margin") is not None:

@@ -84,10 +84,13 @@ class ChangedFile:
                 for name, value in values.items()
             )
             if has != wanted:
-                raise UserError(
-                    f"{self.path} {what} {has}; {subject} {what} {wanted}. Name the run that it "
-                    f"was exported from, and the part with {setting('part')}"
+                way = (
+                    "Convert it with keep_io_types=True"
+                    if any(_type(item) == "float16" for item in items)
+                    else "Name the run that it was exported from, and the part with "
+                    + setting("part")
                 )
+                raise UserError(f"{self.path} {what} {has}; {subject} {what} {wanted}. {way}")
 
 
 def _form(

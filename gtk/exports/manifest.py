@@ -68,6 +68,7 @@ def describe(
         **_preprocessing(run),
         "parity": {
             "tolerance": parity.tolerance,
+            **({"spreads": dict(parity.spreads)} if parity.spreads else {}),
             "margin": parity.margin,
             "compared": parity.compared,
             "undecided": parity.undecided,
@@ -138,4 +139,6 @@ def _float16(parity: Float16Parity | None) -> dict[str, Any]:
 
 
 def _figures(found: Difference) -> dict[str, Any]:
-    return {key: value for key, value in asdict(found).items() if value is not None}
+    figures = {key: value for key, value in asdict(found).items() if value is not None}
+    del figures["needed"]
+    return figures

@@ -11,7 +11,14 @@ import onnx
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.argument import typed
-from gtk.core.values.errors import GtkError, InvalidValue, PluginError, UserError, WorkFailed
+from gtk.core.values.errors import (
+    ExportMismatch,
+    GtkError,
+    InvalidValue,
+    PluginError,
+    UserError,
+    WorkFailed,
+)
 from gtk.core.values.memory import within_memory
 from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
@@ -26,9 +33,15 @@ from gtk.exports.manifest import attach, describe
 from gtk.exports.options import ExportOptions, OptionValues
 from gtk.exports.parity import Parity
 from gtk.exports.precision import halve
-from gtk.exports.proof import compare
+from gtk.exports.proof import compare, tolerance_needed
 from gtk.exports.runtime.session import open_session
 from gtk.exports.translate import translate
+
+#: Why quantized files are often far off: signed weights of 8 bits, times unsigned values.
+SATURATING = (
+    "On processors without VNNI, sums of 8-bit products may saturate: quantize with "
+    "reduce_range=True, or unsigned weights"
+)
 
 
 @dataclass(frozen=True)
@@ -214,7 +227,8 @@ def prove_anew(
 
     Raises:
         UserError: its inputs or outputs are not those of the part, or onnxruntime cannot read it.
-        ExportMismatch: it does not compute what PyTorch computes.
+        ExportMismatch: it does not compute what PyTorch computes; the message names the tolerance
+            that would do, if any does.
     """
     start, options = time.perf_counter(), file.options(subject, tolerance)
     session = open_session(file.proto.SerializeToString())
@@ -222,7 +236,15 @@ def prove_anew(
         raise UserError(f"{file.path} is not an ONNX file that onnxruntime can read")
     float16 = in_float16(file.proto) if options.precision == "fp16" else []
     candidate = Candidate(session, float16=float16)
-    return _proven(loaded, subject, options, file.proto, candidate, start)
+    try:
+        return _proven(loaded, subject, options, file.proto, candidate, start)
+    except ExportMismatch as error:
+        needed = tolerance_needed(replace(subject, model=loaded.untouched), candidate, options)
+        advice = [SATURATING] if options.precision == "int8" else []
+        if needed is not None:
+            way = setting("tolerance", needed)
+            advice.append(f"If this file is good enough for you, add {way}")
+        raise ExportMismatch(". ".join([str(error), *advice])) from error
 
 
 def _proven(

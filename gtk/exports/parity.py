@@ -1,6 +1,7 @@
 """How far the outputs of a file are from PyTorch's."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -20,6 +21,7 @@ class Difference:
         values: how many values were compared.
         levels: the largest difference of 8-bit pixels; None for other outputs than images.
         pixels: how many 8-bit values differ at all; None for other outputs than images.
+        needed: the least tolerance that allows it.
     """
 
     largest: float
@@ -27,6 +29,7 @@ class Difference:
     values: int
     levels: int | None = None
     pixels: int | None = None
+    needed: float = 0.0
 
     def joined(self, other: "Difference") -> "Difference":
         """Return the difference over the values of both."""
@@ -37,7 +40,32 @@ class Difference:
             values,
             None if self.levels is None else max(self.levels, other.levels or 0),
             None if self.pixels is None else self.pixels + (other.pixels or 0),
+            max(self.needed, other.needed),
         )
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a file may be from PyTorch.
+
+    Attributes:
+        value: the largest absolute difference of images; of other floats, as much again of each
+            value. Codes are equal.
+        spreads: by name of an output, a number that `value` is a share of instead.
+    """
+
+    value: float
+    spreads: Mapping[str, float] = field(default_factory=dict)
+
+    def unit(self, name: str, expected: NDArray[Any]) -> Any:  # noqa: ANN401 - number or array
+        """Return what the tolerance is multiplied by: for an output, or for each of its values."""
+        return self.spreads.get(name, 1 if name == "image" else 1 + np.abs(expected))
+
+    def text(self, name: str) -> str:
+        """Return the end of a message about a larger difference."""
+        spread = self.spreads.get(name)
+        share = "" if spread is None else f" of the outputs' spread, {spread:.3g}"
+        return f"the tolerance is {self.value:.3g}{share}; no file was written"
 
 
 @dataclass(frozen=True)
@@ -46,12 +74,13 @@ class Parity:
 
     Attributes:
         tolerance: the largest absolute difference allowed; of other outputs than images, as much
-            again of each value. Codes are equal.
+            again of each value, or that share of their spread. Codes are equal.
         differences: by output and batch size.
         compared: the number of rows compared.
         undecided: the number of rows left out: the two best candidates of a choice were too close.
         margin: how far apart these have to be, None where the part has no margin.
         float16: the result in float16 arithmetic, None for a file without such arithmetic.
+        spreads: of a quantized file, by output.
     """
 
     tolerance: float
@@ -60,12 +89,22 @@ class Parity:
     undecided: int = 0
     margin: float | None = None
     float16: "Float16Parity | None" = None
+    spreads: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def largest(self) -> float:
         """The largest difference of all."""
+        return max(found.largest for found in self._all)
+
+    @property
+    def needed(self) -> float:
+        """The least tolerance that allows all differences."""
+        return max(found.needed for found in self._all)
+
+    @property
+    def _all(self) -> list[Difference]:
         float16 = {} if self.float16 is None else self.float16.differences
-        return max(found.largest for found in (*self.outputs.values(), *float16.values()))
+        return [*self.outputs.values(), *float16.values()]
 
     @property
     def outputs(self) -> dict[str, Difference]:
@@ -106,7 +145,7 @@ def measure(
     unrounded: NDArray[Any],
     expected: NDArray[Any],
     clear: NDArray[np.bool_],
-    tolerance: float,
+    tolerance: Tolerance,
     arithmetic: str = "",
 ) -> Difference | None:
     """Return how an output of a batch differs from PyTorch's, None where no row is compared.
@@ -123,7 +162,7 @@ def measure(
     Raises:
         ExportMismatch: shapes differ, or values by more than the tolerance.
     """
-    where, given = arithmetic or f"at batch {len(expected)}", f"{name} of the exported file"
+    where = arithmetic or f"at batch {len(expected)}"
     for output in (found, unrounded):
         if output.shape != expected.shape:
             raise ExportMismatch(
@@ -133,34 +172,59 @@ def measure(
     if not clear.any():
         return None
     found, unrounded, expected = found[clear], unrounded[clear], expected[clear]
+    where = f"{where} {name} of the exported file differs from PyTorch"
     if expected.dtype.kind == "i":
-        differing = np.count_nonzero(found != expected)
-        if differing:
-            raise ExportMismatch(
-                f"{where} {given} differs from PyTorch in {differing} of {expected.size} codes, "
-                "which have to be equal; no file was written"
-            )
-        return Difference(0.0, 0.0, expected.size)
-    limit = f"the tolerance is {tolerance:.3g}; no file was written"
-    distances = np.abs(unrounded - expected)
-    allowed = tolerance if name == "image" else tolerance * (1 + np.abs(expected))
+        return _of_codes(where, found, expected)
+    difference = _of_floats(unrounded, expected, tolerance.unit(name, expected))
+    if not difference.needed <= tolerance.value:  # so that NaN is refused, too
+        raise ExportMismatch(f"{where} by {difference.largest:.3g}, {tolerance.text(name)}")
+    return (
+        difference
+        if name != "image"
+        else _with_levels(where, difference, found, expected, tolerance)
+    )
+
+
+def _of_codes(where: str, found: NDArray[Any], expected: NDArray[Any]) -> Difference:
+    """Return the difference of codes, none at all."""
+    differing = np.count_nonzero(found != expected)
+    if differing:
+        raise ExportMismatch(
+            f"{where} in {differing} of {expected.size} codes, which have to be equal; no file was "
+            "written"
+        )
+    return Difference(0.0, 0.0, expected.size)
+
+
+def _of_floats(found: NDArray[Any], expected: NDArray[Any], unit: Any) -> Difference:  # noqa: ANN401 - number or array
+    """Return the difference of floats, whose tolerance is a share of `unit`."""
+    distances = np.abs(found - expected)
     largest, mean = float(distances.max()), float(distances.mean(dtype=np.float64))
-    if not (distances <= allowed).all():  # so that NaN is refused, too
-        raise ExportMismatch(f"{where} {given} differs from PyTorch by {largest:.3g}, {limit}")
-    if name != "image":
-        return Difference(largest, mean, distances.size)
-    if found.dtype == np.uint8:  # each level has to be the nearest to a value that is allowed
-        off = np.abs(found - 255 * np.clip(expected, 0, 1).astype(np.float64))
-        beyond = float(off.max()) - 0.5
-        if beyond > 255 * tolerance:
-            raise ExportMismatch(
-                f"{where} {given} differs from PyTorch by {beyond / 255:.3g} more than by rounding "
-                f"to 8 bits, {limit}"
-            )
+    return Difference(largest, mean, distances.size, needed=float((distances / unit).max()))
+
+
+def _with_levels(
+    where: str,
+    difference: Difference,
+    found: NDArray[Any],
+    expected: NDArray[Any],
+    tolerance: Tolerance,
+) -> Difference:
+    """Return the difference of images with that of their 8-bit levels."""
     mine = found.astype(np.int64) if found.dtype == np.uint8 else as_levels(found)
     levels = np.abs(mine - as_levels(expected))
     pixels = int(np.count_nonzero(levels))
-    return Difference(largest, mean, distances.size, int(levels.max()), pixels)
+    difference = replace(difference, levels=int(levels.max()), pixels=pixels)
+    if found.dtype != np.uint8:
+        return difference
+    # Each level has to be the nearest to a value that is allowed.
+    off = np.abs(found - 255 * np.clip(expected, 0, 1).astype(np.float64))
+    beyond = max(0.0, float(off.max()) - 0.5) / 255
+    if beyond > tolerance.value:
+        raise ExportMismatch(
+            f"{where} by {beyond:.3g} more than by rounding to 8 bits, {tolerance.text('image')}"
+        )
+    return replace(difference, needed=max(difference.needed, beyond))
 
 
 def as_levels(images: NDArray[Any]) -> NDArray[np.int64]:

@@ -1,6 +1,8 @@
 """Prove that an exported file computes what the run computes in PyTorch."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ from gtk.core.values.setting import setting
 from gtk.exports.candidate import Candidate
 from gtk.exports.float16_arithmetic import OnnxReference
 from gtk.exports.loaded_part import LoadedPart
-from gtk.exports.options import ExportOptions
+from gtk.exports.options import QUANTIZED_PRECISIONS, ExportOptions, FileOptions
 from gtk.exports.parity import (
     Difference,
     Float16Parity,
     Parity,
+    Tolerance,
     as_levels,
     measure,
     nearest_unrounded,
@@ -25,6 +28,9 @@ from gtk.exports.reference import decided, expected
 
 #: Batch sizes that are compared: a graph that fixed its example's size fails on another.
 BATCH_SIZES = (1, 2, 3, 16)
+#: A tolerance that allows everything, and the largest that a message names: beyond, the file
+#: computes something else.
+ANY, LARGEST_NAMED = 1e300, 0.5
 #: Rows of a condition that are drawn before a proof gives up on comparing one of them.
 LEAST_DRAWS = 64
 
@@ -70,6 +76,18 @@ def compare(subject: LoadedPart, candidate: Candidate, options: ExportOptions) -
     return proof.parity()
 
 
+def tolerance_needed(
+    subject: LoadedPart, candidate: Candidate, options: ExportOptions
+) -> float | None:
+    """Return a short number that is a tolerance with which `compare` succeeds, None without one."""
+    try:
+        needed = compare(subject, candidate, replace(options, tolerance=ANY)).needed
+    except WorkFailed:
+        return None
+    digits = 1 - math.floor(math.log10(needed)) if needed else 0  # two of them, rounded up
+    return math.ceil(needed * 10**digits) / 10**digits if needed <= LARGEST_NAMED else None
+
+
 class Proof:
     """The batches compared so far.
 
@@ -87,6 +105,7 @@ class Proof:
         self._subject = subject
         self._candidate = candidate
         self._options = options
+        self._tolerance = Tolerance(options.allowed, _spreads(subject, options))
         self._differences: dict[str, dict[int, Difference]] = {name: {} for name in subject.outputs}
         self._float16: dict[str, Difference] = {}
         self._float16_rows: list[int] = []
@@ -112,9 +131,10 @@ class Proof:
             try:
                 clear, found = self._measured(candidate, inputs, "in float16 arithmetic")
             except ExportMismatch as error:
-                remedy = setting("precision", "fp32")
+                changed = isinstance(self._options, FileOptions)
+                way = "convert less of it" if changed else f"use {setting('precision', 'fp32')}"
                 raise ExportMismatch(
-                    f"{error}. Numbers in float16 have 11 bits and end at 65,504: use {remedy}"
+                    f"{error}. Numbers in float16 have 11 bits and end at 65,504: {way}"
                 ) from error
             except WorkFailed:
                 if isinstance(candidate.session, OnnxReference):  # it lacks an operator
@@ -145,7 +165,7 @@ class Proof:
         ):
             known = exact.dtype != np.uint8 or exact.shape != theirs.shape
             values = exact if known else nearest_unrounded(exact, theirs)
-            difference = measure(name, mine, values, theirs, clear, options.allowed, arithmetic)
+            difference = measure(name, mine, values, theirs, clear, self._tolerance, arithmetic)
             if difference is not None:
                 differences[name] = difference
         return clear, differences
@@ -159,8 +179,29 @@ class Proof:
             rows, *checked = self._float16_rows
             float16 = Float16Parity(rows, sum(checked), self._float16)
         return Parity(
-            self._options.allowed, self._differences, self.compared, undecided, margin, float16
+            self._tolerance.value,
+            self._differences,
+            self.compared,
+            undecided,
+            margin,
+            float16,
+            self._tolerance.spreads,
         )
+
+
+def _spreads(subject: LoadedPart, options: ExportOptions) -> dict[str, float]:
+    """Return how far the values of an output spread that is quantized: scores, latent codes.
+
+    Quantization rounds them to a share of their range, whatever their unit. It is the width of a
+    standard deviation to both sides of their mean, in PyTorch.
+    """
+    if options.precision not in QUANTIZED_PRECISIONS:
+        return {}
+    inputs = example_batch(subject, options, options.batch_size or LEAST_DRAWS, 0)
+    found = dict(zip(subject.outputs, expected(subject, inputs), strict=True))
+    floats = {name: rows for name, rows in found.items() if rows.dtype.kind == "f"}
+    spreads = {name: 2 * float(rows.std()) for name, rows in floats.items() if name != "image"}
+    return {name: spread for name, spread in spreads.items() if spread > 0}
 
 
 def batch_sizes(subject: LoadedPart, options: ExportOptions) -> list[int]:

@@ -14,7 +14,7 @@ from gtk.core.models.device import resolve_device
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import ExportMismatch, GtkError, UserError
 from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts, one_line
-from gtk.exports.parity import measure
+from gtk.exports.parity import Tolerance, measure
 from gtk.exports.reference import sample
 from gtk.exports.timing import Call
 
@@ -132,6 +132,7 @@ def _check_same(
 ) -> None:
     """Raise an error unless the part gives what its file gives, within the file's tolerance."""
     image, parity = manifest["image"], manifest["parity"]
+    tolerance = Tolerance(float(parity["tolerance"]), parity.get("spreads", {}))
     with eager.working(1):
         given: Any = eager.call(rows, image)()
         clear = eager.clear(rows, image, parity.get("margin"))
@@ -142,7 +143,7 @@ def _check_same(
         last = name == "image" and image["layout"] == "NHWC"
         mine, theirs = values.transpose(0, 3, 1, 2) if last else values, tensor.cpu().numpy()
         unrounded = theirs if mine.dtype == np.uint8 else mine  # a file gives rounded images alone
-        measure(name, mine, unrounded, theirs, clear, float(parity["tolerance"]))
+        measure(name, mine, unrounded, theirs, clear, tolerance)
 
 
 def _as_trained(name: str, rows: NDArray[Any], image: Mapping[str, Any] | None) -> NDArray[Any]:

@@ -77,6 +77,22 @@ def with_image(operator: str, *others: Any, **attributes: Any) -> Attack:
     return [node(operator, "z", *tensors, **attributes)], tensors
 
 
+def in_blocks(
+    weights: tuple[int, ...] = (8, 1, 8),
+    scales: tuple[int, ...] = (8,),
+    zeros: tuple[int, ...] | None = None,
+    inputs: tuple[str, ...] = ("z", "w", "s", "p"),
+    **attributes: int,
+) -> Attack:
+    """Return a layer of 16 inputs and 8 outputs whose weights have 4 bits, in blocks of 16."""
+    tensors = {"w": np.zeros(weights, np.uint8), "s": np.ones(scales, np.float32)}
+    if zeros is not None:
+        tensors["p"] = np.zeros(zeros, np.uint8)
+    settings = {"K": 16, "N": 8, "bits": 4, "block_size": 16, **attributes}
+    used = [name for name in inputs if name in ("", "z", *tensors)]
+    return [node("MatMulNBits", *used, domain="com.microsoft", **settings)], tensors
+
+
 GROW = "constants that grow while the file is opened"
 DIVISOR = "of whole numbers whose divisor is not a constant, or is 0 or -1"
 COMPUTED = "that does not fit its constants"
@@ -221,6 +237,37 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "no such operator": (with_image("Launch"), "the operator 'Launch'"),
     "an operator nobody writes": (with_image("Unique"), "the operator 'Unique'"),
     "sequences": (with_image("SequenceConstruct"), "the operator 'SequenceConstruct'"),
+    # Weights in blocks, which onnxruntime 1.24 reads beyond their end.
+    **{
+        name: (in_blocks(**fault), "a MatMulNBits whose weights are not constants of 4 or 8 bits")
+        for name, fault in {
+            "too few weights": {"weights": (8, 1, 1)},
+            "too few scales": {"scales": (1,)},
+            "too few zero points": {"zeros": (1,)},
+            "blocks too large": {"block_size": 4096},
+            "more rows": {"K": 4096},
+            "2 bits": {"bits": 2},
+            "group indices": {"inputs": ("z", "w", "s", "", "s")},
+            "weights that are computed": {"inputs": ("z", "z", "s")},
+        }.items()
+    },
+    "floats of a Constant": (
+        ([node("Constant", gives="d", value_floats=[1.0] * 64), node("Tile", "d", "c0")],
+         {"c0": ints([1 << 20])}), GROW,
+    ),
+    # Types.
+    "a cast to bfloat16": (
+        with_image("Cast", to=TensorProto.BFLOAT16),
+        r"data type 16 \(bfloat16: use float32, float16, int8 or int4\)",
+    ),
+    "weights in float8": (
+        ([node("Cast", "c0", gives="c", to=TensorProto.FLOAT8E4M3FN)], {"c0": floats([1])}),
+        r"data type 17 \(float8: use",
+    ),
+    "operators of one processor": (
+        ([node("Conv", "z", domain="com.microsoft.nchwc")], {}),
+        r"'com.microsoft.nchwc' \(of one kind of processor: optimize at level basic or extended\)",
+    ),
     # Names and orders that hide a node from the look at it.
     "nodes in a wrong order": (
         ([node("Div", "c0", "late"), node("Neg", "c1", gives="late")],
@@ -310,6 +357,13 @@ ACCEPTED: dict[str, Attack] = {
     ),
     "a learned image": alone("InstanceNormalization", IMAGE, np.ones(4, np.float32),
                              np.ones(4, np.float32)),
+    "weights of 4 bits": in_blocks(zeros=(8, 1)),
+    "weights of 8 bits in blocks": in_blocks(weights=(8, 1, 16), bits=8),
+    "an activation with numbers": with_image(
+        "FusedConv", FILTERS, domain="com.microsoft", activation="LeakyRelu",
+        activation_params=[0.5],
+    ),
+    "names of activations": with_image("LSTM", FILTERS, activations=["Tanh", "Relu"]),
     "a quantized layer": (
         [node("DynamicQuantizeLinear", "c0", gives="q s p"),
          node("MatMulInteger", "q", "c1", "p")],

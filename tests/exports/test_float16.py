@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 import gtk
 from gtk.core.values.errors import ExportMismatch
+from gtk.exports.candidate import in_float16
 from gtk.exports.float16_arithmetic import (
     REFERENCE_ROWS,
     ROWS,
@@ -153,3 +154,15 @@ def test_onnx_own_implementation_is_left_out_where_it_is_slow_or_fails(
     exported = gtk.export(small_run, "half.onnx", precision="fp16")
     assert exported.contract["parity"]["float16"]["reference_rows"] == 0
     assert is_slow(graph_of([helper.make_node("ConvTranspose", ["h", "k"], ["r"])]))
+
+
+def test_operators_of_onnxruntime_are_left_to_onnxruntime() -> None:
+    """onnx's own implementation does not know them."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT16, ["batch", 4]) for name in "xy"
+    ]
+    node = helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")
+    graph = helper.make_graph([node], "g", ports[:1], ports[1:])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    assert len(in_float16(proto)) == 1

@@ -7,7 +7,17 @@ from typing import Any
 
 import onnx
 import pytest
-from changed_graphs import Change, converted, halved, quantized, sixteen, write
+from changed_graphs import (
+    Change,
+    converted,
+    halved,
+    in_blocks,
+    in_qdq,
+    negated,
+    quantized,
+    sixteen,
+    write,
+)
 
 import gtk
 from gtk.core.values.errors import ExportMismatch, InvalidValue, UserError
@@ -25,8 +35,8 @@ def renamed(proto: onnx.ModelProto) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("change", "opset", "precision", "tolerance"),
     [
-        (converted, 21, "fp32", 1e-5), (sixteen, 18, "fp16", 5e-3), (quantized, 18, "int8", 5e-2),
-        (renamed, 18, "fp32", 1e-5),
+        (converted, 21, "fp32", 1e-5), (sixteen, 18, "fp16", 5e-3), (quantized, 18, "int8", 0.1),
+        (in_qdq, 18, "int8", 0.1), (in_blocks, 18, "int4", 0.25), (renamed, 18, "fp32", 1e-5),
     ],
 )  # fmt: skip
 def test_a_changed_file_is_proven_as_it_is(
@@ -59,6 +69,44 @@ def test_a_file_that_differs_is_refused_with_the_figure(small_run: gtk.Run, expo
     assert loose.contract["parity"]["tolerance"] == 1.0
 
 
+def test_the_message_names_the_tolerance_that_would_do(small_run: gtk.Run, exported: Path) -> None:
+    write(exported, halved, "changed.onnx")
+    with pytest.raises(
+        ExportMismatch, match=r"good enough for you, add tolerance=0\.\d\d?$"
+    ) as caught:
+        gtk.export(small_run, "new.onnx", prove="changed.onnx")
+    needed = float(str(caught.value).rpartition("=")[2])
+    with pytest.raises(ExportMismatch, match=f"add tolerance={needed}$"):
+        gtk.export(small_run, "new.onnx", prove="changed.onnx", tolerance=needed * 0.9)
+    gtk.export(small_run, "new.onnx", prove="changed.onnx", tolerance=needed)
+
+
+def test_no_tolerance_is_named_for_another_model_or_for_a_file_of_gtks(
+    small_run: gtk.Run, exported: Path
+) -> None:
+    write(exported, negated, "changed.onnx")
+    with pytest.raises(ExportMismatch, match="no file was written$"):
+        gtk.export(small_run, "new.onnx", prove="changed.onnx")
+    with pytest.raises(ExportMismatch, match="no file was written$"):
+        gtk.export(small_run, "new.onnx", tolerance=0)
+
+
+def test_quantized_codes_are_compared_by_their_spread(small_run: gtk.Run) -> None:
+    gtk.export(small_run, "encoder.onnx", part="encoder")
+    write(Path("encoder.onnx"), quantized, "changed.onnx")
+    proven = gtk.export(small_run, "new.onnx", prove="changed.onnx")
+    parity = proven.contract["parity"]
+    assert parity["spreads"].keys() == {"mean", "log_variance"}
+    assert load_part("new.onnx").contract["parity"]["spreads"] == proven.parity.spreads
+    for name, found in proven.parity.outputs.items():
+        assert found.needed == pytest.approx(found.largest / parity["spreads"][name])
+    with pytest.raises(ExportMismatch) as caught:
+        gtk.export(small_run, "tight.onnx", prove="changed.onnx", tolerance=1e-3)
+    message = str(caught.value)
+    assert "the tolerance is 0.001 of the outputs' spread, " in message
+    assert "quantize with reduce_range=True, or unsigned weights. If this file is" in message
+
+
 @pytest.mark.parametrize("kind", ["float", "uint8"])
 def test_its_form_is_found(small_run: gtk.Run, kind: Any) -> None:
     gtk.export(small_run, "form.onnx", image=kind, layout="nhwc", batch_size=3)
@@ -80,6 +128,18 @@ def test_it_is_proven_against_the_part_and_checkpoint_that_it_names(small_run: g
     assert load_part("new.onnx").proven is True
     with pytest.raises(ExportMismatch, match="mean of the exported file differs from PyTorch"):
         gtk.export(small_run, "other.onnx", prove="changed.onnx", checkpoint=440)
+
+
+def test_a_file_with_float16_at_its_ends_says_how_to_convert_it(
+    small_run: gtk.Run, exported: Path
+) -> None:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    write(exported, convert_float_to_float16, "changed.onnx")
+    with pytest.raises(ValueError, match="convert it with keep_io_types=True"):
+        load("changed.onnx")
+    with pytest.raises(UserError, match="Convert it with keep_io_types=True"):
+        gtk.export(small_run, "new.onnx", prove="changed.onnx")
 
 
 def test_a_file_of_other_inputs_is_refused(small_run: gtk.Run, exported: Path) -> None:

@@ -96,6 +96,8 @@ class Constants:
             raise Refused(f"an operator {node.operator} that gives nothing")
         if node.operator in ("Div", "Mod") and not node.domain:
             self._check_divisor(node)
+        if node.operator == "MatMulNBits":
+            self._check_blocks(node)
         self._set_types(node)
         used = list(filter(None, node.inputs))
         if node.operator == "Constant":
@@ -135,6 +137,27 @@ class Constants:
         if values is None or np.isin(values, (0, -1)).any():
             raise Refused(
                 f"a {node.operator} of whole numbers whose divisor is not a constant, or is 0 or -1"
+            )
+
+    def _check_blocks(self, node: Node) -> None:
+        """Refuse weights in blocks that are not as large as the kernels expect, which read them."""
+        columns, rows, bits, size = (
+            node.attributes.get(name, 0) for name in ("N", "K", "bits", "block_size")
+        )
+        weights, *others = node.inputs[1:] if len(node.inputs) in (3, 4) else [""]
+        found = [self.found.get(name) for name in (weights, *others)]
+        blocks = -(-rows // max(size, 1))
+        known = bits in (4, 8) and size in (16, 32, 64, 128, 256) and columns > 0
+        shape = (columns, blocks, bits * size // 8)
+        counts = [columns * blocks, columns * -(-blocks * bits // 8)]  # of scales and zero points
+        fits = all(
+            item is not None and item.shape is not None and math.prod(item.shape) == count
+            for item, count in zip(found[1:], counts, strict=False)
+        )
+        if not known or not fits or found[0] is None or found[0].shape != shape:
+            raise Refused(
+                "a MatMulNBits whose weights are not constants of 4 or 8 bits, in blocks as its "
+                "attributes say, without group indices"
             )
 
     def _set_types(self, node: Node) -> None:
@@ -212,8 +235,7 @@ def constant_of(node: Node) -> Constant:
         array = np.array(value, np.int64)
         return of_shape(array.shape, array)
     if name in ("value_float", "value_floats"):
-        count = len(value) if isinstance(value, memoryview) else 1
-        return Constant(max(1, count // 4))
+        return Constant(max(1, len(value) // 4))
     raise Refused(f"a Constant of {name[:100]!r}")
 
 

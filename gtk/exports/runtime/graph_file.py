@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from gtk.core.values.argument import check_type
 from gtk.exports.runtime.constants import MOST_READ, NUMPY, check_constants
 from gtk.exports.runtime.errors import ExportFileError, requested
-from gtk.exports.runtime.operators import Node, Refused, check_domain, check_node, domain_name
+from gtk.exports.runtime.operators import (
+    Node,
+    Refused,
+    check_domain,
+    check_node,
+    check_type_of,
+    domain_name,
+)
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
@@ -60,7 +67,8 @@ class GraphFacts:
         operators: how many nodes there are of each type.
         opsets: the version of each domain's operators; "" is ONNX's own domain.
         parameter_bytes: of all initializers.
-        precision: "int8" with quantized operators, "fp16" with 16-bit floats, else "fp32".
+        precision: "int4" with weights of 4 bits, "int8" with other quantized operators, "fp16"
+            with 16-bit floats, else "fp32".
     """
 
     operators: dict[str, int]
@@ -126,17 +134,18 @@ REPEATED = {
 #: instead of field 9, which holds bytes.
 ELEMENTS = {
     1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
-    10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11),
+    10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11), 21: (4, 5), 22: (4, 5),
 }  # fmt: skip
 #: By type of an attribute: the field that holds its value.
 VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 6: 7, 7: 8, 8: 9, 9: 10}
 
 #: The operators of ONNX that compute with quantized numbers.
 QUANTIZED = {
-    "ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+    "ConvInteger", "DequantizeLinear", "MatMulInteger", "MatMulNBits", "QLinearConv",
+    "QLinearMatMul",
 }  # fmt: skip
-#: The data type of 16-bit floats.
-FLOAT16 = 10
+#: The data types of 16-bit floats, and of whole numbers of 4 bits, two in a byte.
+FLOAT16, FOUR_BITS = 10, {21, 22}
 
 #: The fields of a message, by number: numbers where they are varints, else bytes.
 _Fields = dict[int, list[Any]]
@@ -161,7 +170,7 @@ class _Walk:
     most_folded: int = 0
     ir_version: int = 0
     parameter_bytes: int = 0
-    halved: bool = False
+    kinds: set[int] = field(default_factory=set)
     fields: int = 0
 
     def facts(self) -> GraphFacts:
@@ -171,9 +180,12 @@ class _Walk:
         )
 
     def _precision(self) -> str:
+        four = any(node.attributes.get("bits") == 4 for node in self.nodes)
+        if four or self.kinds & FOUR_BITS:
+            return "int4"
         if self.operators.keys() & QUANTIZED:
             return "int8"
-        return "fp16" if self.halved else "fp32"
+        return "fp16" if FLOAT16 in self.kinds else "fp32"
 
     def message(self, kind: str, data: memoryview) -> _Fields:
         """Walk through a message and all messages in it, and return its fields."""
@@ -236,7 +248,7 @@ class _Walk:
     def _graph(self, fields: _Fields) -> None:
         self.tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
         self.parameter_bytes = sum(
-            math.prod(shape) * ELEMENTS[kind][0] // 8 for _, kind, shape, _ in self.tensors
+            _size(kind, math.prod(shape)) for _, kind, shape, _ in self.tensors
         )
         self.inputs = dict(self._port(data) for data in fields.get(11, []))
 
@@ -280,15 +292,14 @@ class _Walk:
     def _tensor(self, fields: _Fields) -> None:
         if _number(fields, 14) != 0:
             raise Refused(_EXTERNAL)
-        count = math.prod(_dimensions(fields.get(1, [])))
-        bits, typed = ELEMENTS.get(_number(fields, 2), (0, 0))
-        if not bits:
-            raise Refused(f"tensors of data type {_number(fields, 2)}")
-        size = count * bits // 8
+        count, kind = math.prod(_dimensions(fields.get(1, []))), _number(fields, 2)
+        check_type_of(kind)
+        typed, size = ELEMENTS[kind][1], _size(kind, count)
         raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
-        if raw != size if 9 in fields else _count(fields.get(typed, []), typed) != count:
+        numbers = size if kind in FOUR_BITS else count  # two in each
+        if raw != size if 9 in fields else _count(fields.get(typed, []), typed) != numbers:
             raise Refused("a tensor with less or more data than its shape promises")
-        self.halved |= _number(fields, 2) == FLOAT16
+        self.kinds.add(kind)
 
 
 def parse(content: bytes) -> _Walk:
@@ -342,7 +353,8 @@ def varint(data: memoryview, position: int) -> tuple[int, int]:
 def _attribute(fields: _Fields) -> tuple[str, Any]:
     """Return an attribute's name and value.
 
-    A whole number or a list of them, of a tensor its data type, shape and values, else bytes.
+    A whole number or a list of them, of a tensor its data type, shape and values, of floats and a
+    string bytes, else a tuple of bytes.
     """
     kind = _number(fields, 20)
     if kind not in VALUES:
@@ -354,16 +366,17 @@ def _attribute(fields: _Fields) -> tuple[str, Any]:
         return _text(fields, 1), _numbers(values)
     if kind == 4:
         return _text(fields, 1), _array(values[0] if values else {})
-    return _text(fields, 1), values[0] if kind in (1, 3) and values else values
+    if kind in (1, 3, 6):
+        return _text(fields, 1), memoryview(b"".join(_expect(memoryview, item) for item in values))
+    return _text(fields, 1), tuple(values)
 
 
 def _array(fields: _Fields) -> tuple[int, tuple[int, ...], NDArray[Any] | None]:
     """Return a tensor's data type and shape, and the values of a small one."""
     kind, shape = _number(fields, 2), tuple(_dimensions(fields.get(1, [])))
     count = math.prod(shape)
-    if kind not in ELEMENTS:
-        raise Refused(f"tensors of data type {kind}")
-    if count > MOST_READ:
+    check_type_of(kind)
+    if count > MOST_READ or kind in FOUR_BITS:
         return kind, shape, None
     if 9 in fields:
         return kind, shape, np.frombuffer(fields[9][0], NUMPY[kind]).reshape(shape)
@@ -404,6 +417,11 @@ def _unpacked(data: memoryview) -> list[int]:
 
 def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
+
+
+def _size(kind: int, count: int) -> int:
+    """Return the bytes of so many elements of a data type."""
+    return -(-count * ELEMENTS[kind][0] // 8)
 
 
 def _dimensions(values: list[Any]) -> list[int]:

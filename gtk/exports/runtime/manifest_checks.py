@@ -119,8 +119,8 @@ def _check_origin(manifest: dict[str, Any]) -> None:
         _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is not a whole number")
     fits = _is_name(manifest.get(DIGEST_KEY, "none"))  # files of earlier versions have none
     _demand(fits, f"{DIGEST_KEY} is not valid")
-    fits = manifest["precision"] in ("fp32", "fp16", "int8")
-    _demand(fits, "the precision is neither fp32, fp16 nor int8")
+    fits = manifest["precision"] in ("fp32", "fp16", "int8", "int4")
+    _demand(fits, "the precision is neither fp32, fp16, int8 nor int4")
 
 
 def _check_parity(parity: dict[str, Any]) -> None:
@@ -131,6 +131,9 @@ def _check_parity(parity: dict[str, Any]) -> None:
     counts += [float16["rows"], float16["reference_rows"]]
     _demand(all(_is_whole(count, 0, 1 << 53) for count in counts), "a count of rows is not valid")
     numbers = [parity["tolerance"], 0 if parity.get("margin") is None else parity["margin"]]
+    spreads = parity.get("spreads", {})  # of quantized files only
+    numbers += spreads.values()
+    _demand(0 not in spreads.values(), "a spread is 0")
     for sizes in (*parity["differences"].values(), float16["differences"]):
         for found in sizes.values():
             _demand({"largest", "mean", "values"} <= found.keys(), "a difference lacks figures")
@@ -258,6 +261,8 @@ def check_ports(manifest: dict[str, Any], session: Any) -> None:  # noqa: ANN401
             port["name"]: [_GRAPH_TYPES[port["dtype"]], *port["shape"]] for port in manifest[side]
         }
         found = {item.name: [item.type, *item.shape[1:]] for item in items}
+        halved = any(item.type == "tensor(float16)" for item in items)
+        _demand(not halved, f"its graph has {side} in float16: convert it with keep_io_types=True")
         _demand(found == expected, f"it promises {side} {expected}, the graph has {found}")
         for item in items:
             first = item.shape[0] if item.shape else 0

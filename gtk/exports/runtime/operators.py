@@ -74,20 +74,32 @@ ALLOWED: dict[str, set[str]] = {
         "QLinearConv", "QLinearMatMul", "RNN", "RotaryEmbedding", "Shape", "Size", "SwiGLU",
     },
     "com.microsoft": {
-        "BiasGelu", "ConvTransposeWithDynamicPads", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul",
-        "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "MatMulIntegerToFloat",
-        "NhwcMaxPool", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat", "QLinearConv",
-        "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul", "QLinearReduceMean",
-        "QLinearSigmoid", "QLinearSoftmax", "QLinearWhere", "QuickGelu", "SkipLayerNormalization",
+        "BiasGelu", "ConvTransposeWithDynamicPads", "DequantizeLinear", "DynamicQuantizeLSTM",
+        "DynamicQuantizeMatMul", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu",
+        "MatMulIntegerToFloat", "MatMulNBits", "NhwcMaxPool", "QGemm", "QLinearAdd",
+        "QLinearAveragePool", "QLinearConcat", "QLinearConv", "QLinearGlobalAveragePool",
+        "QLinearLeakyRelu", "QLinearMul", "QLinearReduceMean", "QLinearSigmoid", "QLinearSoftmax",
+        "QLinearWhere", "QuantizeLinear", "QuickGelu", "SkipLayerNormalization",
         "SkipSimplifiedLayerNormalization",
     },
 }  # fmt: skip
+#: The data types of tensors, by number of ONNX; others by name, where tools write them.
+TYPES = {*range(1, 8), *range(9, 14), 21, 22} - {8}
+UNREAD = {
+    8: "text", 14: "complex64", 15: "complex128", 16: "bfloat16", 17: "float8", 18: "float8",
+    19: "float8", 20: "float8", 23: "float4", 24: "float8", 25: "uint2", 26: "int2",
+}  # fmt: skip
+#: Attributes that name a data type.
+TYPED = {"dtype", "output_dtype", "stash_type", "to"}
 #: The domains that onnxruntime's tools import into every file they write, whether it uses them.
 DOMAINS = {
     *ALLOWED, "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "ai.onnx.training",
     "com.microsoft.dml", "com.microsoft.experimental", "com.microsoft.nchwc",
     "com.ms.internal.nhwc", "org.pytorch.aten",
 }  # fmt: skip
+#: The domains of operators for one kind of processor, and how not to get them.
+ONE_PROCESSOR = {"com.microsoft.nchwc", "com.ms.internal.nhwc"}
+OPTIMIZE = "of one kind of processor: optimize at level basic or extended"
 #: Attributes that a kernel divides by, and the largest whole number in any attribute. onnxruntime
 #: ends its process for some of what is outside, a group of 0 in a ConvTranspose for instance.
 COUNTING = {
@@ -105,10 +117,19 @@ def domain_name(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
 
+def check_type_of(kind: int) -> None:
+    """Refuse numbers of a type that gtk does not read."""
+    if kind in TYPES:
+        return
+    known = f" ({UNREAD[kind]}: use float32, float16, int8 or int4)" if kind in UNREAD else ""
+    raise Refused(f"tensors of data type {kind}{known}")
+
+
 def check_domain(domain: str, known: object = DOMAINS) -> None:
     """Refuse operators of a domain that is not among the known ones."""
     if domain_name(domain) not in known:  # type: ignore[operator]
-        raise Refused(f"operators of the domain {domain[:100]!r}")
+        way = f" ({OPTIMIZE})" if domain in ONE_PROCESSOR else ""
+        raise Refused(f"operators of the domain {domain[:100]!r}{way}")
 
 
 def check_node(node: Node) -> None:
@@ -119,6 +140,8 @@ def check_node(node: Node) -> None:
     if node.operator not in ALLOWED[node.domain]:
         raise Refused(f"the operator {node.operator[:100]!r}")
     for name, value in node.attributes.items():
+        if name in TYPED and isinstance(value, int) and value:  # 0 is a default
+            check_type_of(value)
         numbers = value if isinstance(value, list) else [value] if isinstance(value, int) else []
         least = -LARGEST_ATTRIBUTE
         if name in COUNTING or name in NOT_NEGATIVE:
