@@ -18,6 +18,8 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "It is a gan with --network conv.": "dcgan",
         "It is a gan with --loss wasserstein-gp.": "wgan_gp wgan",
         "It is a gan with --loss least-squares.": "lsgan",
+        "It is a gan with --loss relativistic.": "r3gan rgan ragan rpgan relativistic_gan",
+        "It is a gan with --discriminator-normalization spectral.": "sngan sn_gan",
         "It is a vae with --beta.": "beta_vae",
         "It is a vae with --loss iwae.": "iwae",
         "flow": "flow_matching rectified_flow cfm",
@@ -48,13 +50,16 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "least-squares": "lsgan ls",
         "wasserstein-gp": "wgan_gp wgan wasserstein gradient_penalty",
         "hinge": "hinge_gan hinge_loss",
+        "relativistic": "r3gan rgan ragan rpgan relativistic_gan rp_gan",
         "It is elbo with --beta.": "beta_vae",
         "For a GAN it is minimax; for a VAE it is an option, --likelihood bernoulli.": "bce "
         "cross_entropy binary_cross_entropy bce_loss bce_with_logits bernoulli",
         "For a GAN it is least-squares; for a VAE it is an option, --likelihood gaussian.": "mse "
         "l2 mse_loss gaussian",
         "It is an option of the losses of GANs, --r1.": "r1",
-        "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim relativistic",
+        "It is an option of the losses of GANs, --r2.": "r2",
+        "It is an option of the losses of GANs, --augment.": "diffaugment diff_augment",
+        "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim",
     },
     "dataset": {
         "fashion-mnist": "fashion fmnist f_mnist",

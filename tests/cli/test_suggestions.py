@@ -85,6 +85,8 @@ PLUGINS = [
     ),
     ("--plugin gan --loss wgan-gp", "Did you mean 'wasserstein-gp'?"),
     ("--plugin gan --loss lsgan", "Did you mean 'least-squares'?"),
+    ("--plugin gan --loss r3gan", "Did you mean 'relativistic'?"),
+    ("--plugin SNGAN", "It is a gan with --discriminator-normalization spectral."),
     ("--plugin gan --loss bce", "For a GAN it is minimax; for a VAE it is an option, --likelihood"),
     ("--plugin cvae --conditioner FiLM", "Did you mean 'film'?"),
     ("--plugin cvae --conditioner one_hot", "Did you mean 'onehot'?"),

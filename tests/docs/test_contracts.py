@@ -35,6 +35,7 @@ HOMES = {"NormalizationName": normalization, "Prior": model}
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
+    "Context": {"start_step"},
     "DataSpec": {"image_shape", "with_absent", "as_json", "from_json"},
     "Codes": {"limits", "choices", "cases"},
     "NoiseSpec": {"cases"},
@@ -68,12 +69,14 @@ def methods(node: ast.ClassDef) -> dict[str, str]:
 
 
 def attributes(node: ast.ClassDef) -> dict[str, str]:
-    """Return the annotated attributes with their types, and defaults that are not texts."""
+    """Return the public annotated attributes with their types, and defaults that are not texts."""
     return {
         item.target.id: ast.unparse(item.annotation)
         + (f" = {ast.unparse(item.value)}" if item.value and item.target.id != "acts_on" else "")
         for item in node.body
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and not item.target.id.startswith("_")
     }
 
 

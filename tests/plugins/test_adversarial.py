@@ -15,14 +15,17 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue
-from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
+from gtk.plugins.losses import AdversarialConfig, RelativisticConfig, WassersteinConfig
 from gtk.plugins.losses.adversarial import (
     AdversarialLoss,
     Hinge,
     LeastSquares,
     Minimax,
+    Relativistic,
     other_condition,
     score_gradient,
+    scores_of,
+    zero_centered_penalty,
 )
 from gtk.plugins.losses.wasserstein import WassersteinGP, gradient_penalty
 
@@ -58,9 +61,14 @@ def context(seed: int = 0) -> Context:
             0.5 * ((REAL - 1) ** 2 + FAKE**2),
             0.5 * (FAKE - 1) ** 2,
         ),
+        (
+            Relativistic(RelativisticConfig()),
+            -torch.log(torch.sigmoid(REAL - FAKE)),
+            -torch.log(torch.sigmoid(FAKE)),  # of scores less those of real images
+        ),
         (WassersteinGP(WassersteinConfig()), FAKE - REAL, -FAKE),
     ],
-    ids=["minimax", "hinge", "least-squares", "wasserstein-gp"],
+    ids=["minimax", "hinge", "least-squares", "relativistic", "wasserstein-gp"],
 )
 def test_scores_are_worth_what_the_papers_say(
     loss: AdversarialLoss, discriminator: Tensor, generator: Tensor
@@ -69,7 +77,9 @@ def test_scores_are_worth_what_the_papers_say(
     assert torch.allclose(loss.generator_loss(FAKE), generator, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["minimax", "hinge", "least-squares", "wasserstein-gp"])
+@pytest.mark.parametrize(
+    "loss", ["minimax", "hinge", "least-squares", "relativistic", "wasserstein-gp"]
+)
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_every_game_moves_both_parts(loss: str, network: str) -> None:
     options = {**SMALL, "network": network, "channels": (4, 6)}
@@ -141,6 +151,117 @@ def test_r1_is_half_the_squared_gradient_at_real_images() -> None:
     assert update.loss.item() == pytest.approx(expected, rel=1e-5)
 
 
+def linear(model: Model) -> Tensor:
+    """Make the score 1 + <w, image> of a model for images of 8x8, and return w."""
+    weight = torch.linspace(-1, 1, 64)
+
+    def discriminate(images: Tensor, condition: Tensor | None) -> Tensor:
+        return 1 + images.flatten(1) @ weight + 0 * model.discriminator.head.bias
+
+    model.discriminate = discriminate
+    return weight
+
+
+def test_penalties_of_a_linear_score_are_half_its_squared_weight() -> None:
+    options = {**SMALL, "r1": 2.0, "r2": 3.0}
+    model, loss = built(settle("cgan", "onehot", "minimax", **options), data_spec("classes"))
+    weight = linear(model)
+    batch = Batch(torch.rand(8, 1, 8, 8), torch.arange(8) % 3)
+    update = next(iter(loss.updates(model, batch, context())))
+    half = weight.square().sum().item() / 2
+    assert update.terms["r1"].item() == pytest.approx(half)
+    assert update.terms["r2"].item() == pytest.approx(half)
+    plain, _ = update_without_penalty(model, batch)
+    assert update.loss.item() == pytest.approx(plain + 5 * half, rel=1e-5)
+
+
+def update_without_penalty(model: Model, batch: Batch) -> tuple[float, dict[str, Any]]:
+    update = next(iter(Minimax(AdversarialConfig()).updates(model, batch, context())))
+    return update.loss.item(), dict(update.terms)
+
+
+@pytest.mark.parametrize("step", [0, 1, 3, 4, 8])
+def test_lazy_penalties_count_for_the_steps_that_leave_them_out(step: int) -> None:
+    options = {**SMALL, "r1": 2.0, "r2": 3.0, "r1_every": 4}
+    model, loss = built(settle("cgan", "onehot", "minimax", **options), data_spec("classes"))
+    weight = linear(model)
+    batch = Batch(torch.rand(8, 1, 8, 8), torch.arange(8) % 3)
+    plain, terms = update_without_penalty(model, batch)
+    here = Context(context().noise, torch.tensor(step), 100)
+    update = next(iter(loss.updates(model, batch, here)))
+    if step % 4:
+        assert update.terms.keys() == terms.keys()
+        assert update.loss.item() == plain
+    else:
+        expected = plain + 4 * 5 * weight.square().sum().item() / 2
+        assert update.loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_trainer_says_which_step_it_is_without_reading_the_tensor() -> None:
+    data = dataset("classes", 160)
+    settings = settle("cgan", "onehot", "hinge", **SMALL, r1=1.0, r1_every=3)
+    model, loss = built(settings, data.spec)
+    trainer = Trainer(model, loss, data, settings.train, torch.device("cpu"))
+    penalized = []
+    for _, rows in zip(range(7), trainer.schedule.batches(0), strict=False):
+        trainer.learner.pending.clear()
+        trainer.train_step(rows)
+        penalized.append("r1" in trainer.learner.pending.means())
+    assert penalized == [True, False, False, True, False, False, True]
+    here = trainer.learner.context
+    here.step.fill_(5)  # which would mislead a loss that reads it
+    assert here.is_due(3)
+    assert Context(here.noise, torch.tensor(9), 100).is_due(3)
+    assert not Context(here.noise, torch.tensor(10), 100).is_due(3)
+
+
+def test_both_images_of_a_pair_have_the_real_ones_condition() -> None:
+    options = {**SMALL, "loss": "relativistic"}
+    model, loss = built(settle("cgan", "onehot", **options), data_spec("classes"))
+    images, labels = torch.rand(8, 1, 8, 8), torch.randint(3, (8,))
+    seen: list[tuple[Tensor, Tensor]] = []
+    original = model.discriminate
+
+    def discriminate(images: Tensor, condition: Tensor) -> Tensor:
+        seen.append((images, condition))
+        return original(images, condition)
+
+    model.discriminate = discriminate
+    asked: list[Tensor] = []
+    model.generator.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
+    batch = Batch(images, labels)
+    updates = list(loss.updates(model, batch, context()))
+    assert [update.part for update in updates] == ["discriminator", "generator"]
+    assert torch.equal(asked[0], labels)
+    assert all(torch.equal(condition, labels) for _, condition in seen)
+    (real, _), (generated, _), (again, _), (moving, _) = seen
+    assert torch.equal(real, again)
+    assert torch.equal(real, images * 2 - 1)
+    assert torch.equal(generated, moving)
+    assert moving.requires_grad
+    real, generated = (item.detach().requires_grad_() for item in (real, generated))
+    scores = [scores_of(model, item, labels) for item in (real, generated)]
+    difference = scores[0] - scores[1]
+    penalties = [
+        zero_centered_penalty(*pair) for pair in zip(scores, (real, generated), strict=True)
+    ]
+    expected = torch.log(1 + torch.exp(-difference)).mean()
+    assert torch.allclose(updates[0].loss, expected + sum(penalties))
+    assert torch.allclose(updates[1].loss, torch.log(1 + torch.exp(difference)).mean())
+    terms = loss.evaluate(model, batch, context())
+    assert torch.allclose(terms["discriminator_loss"], torch.log(1 + torch.exp(-difference)))
+    assert torch.allclose(terms["generator_loss"], torch.log(1 + torch.exp(difference)))
+
+
+def test_the_relativistic_generators_gradient_is_of_its_own_images_alone() -> None:
+    settings = settle("cgan", "onehot", "relativistic", **SMALL)
+    model, loss = built(settings, data_spec("classes"))
+    batch = Batch(torch.rand(8, 1, 8, 8), torch.arange(8) % 3)
+    updates = list(loss.updates(model, batch, context()))
+    updates[1].loss.backward()  # type: ignore[no-untyped-call]
+    assert all(item.grad is not None for item in model.generator.parameters())
+
+
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
@@ -150,6 +271,9 @@ def test_r1_is_half_the_squared_gradient_at_real_images() -> None:
             "loss 'wasserstein-gp' penalizes the gradient of each image",
         ),
         ("hinge", {"r1": 1.0}, "r1 penalizes the gradient of each image's score"),
+        ("minimax", {"r2": 1.0}, "r2 penalizes the gradient of each image's score"),
+        ("relativistic", {}, "r1 penalizes the gradient of each image's score"),
+        ("relativistic", {"r1": 0.0}, "r2 penalizes the gradient of each image's score"),
     ],
 )
 def test_a_penalty_on_batch_normalized_scores_is_refused(

@@ -22,6 +22,7 @@ def test_cvae(check: object) -> None:
         ("cvae", "marks", {}),
         ("gan", "digits", {}),
         ("cgan", "digits", {"network": "mlp"}),
+        ("cgan", "digits", {"network": "mlp", "discriminator_normalization": "spectral"}),
     ],
 )
 def test_model(outside: Path, name: str, data: str, options: dict[str, object]) -> None:

@@ -77,6 +77,10 @@ OPTIONS: Table = {
     "beta": "kl_weight kld_weight beta_kl kl_beta kl_coeff",
     "penalty": "gp_weight gradient_penalty lambda_gp gp_lambda",
     "critic_steps": "n_critic critic_iters",
+    "augment": "augmentation aug diffaugment diff_augment",
+    "r1": "r1_gamma gamma r1_weight",
+    "r1_every": "d_reg_every r1_interval lazy_r1",
+    "discriminator_normalization": "spectral_norm spectral_normalization sn",
     # Every command.
     "checkpoint": "ckpt step checkpoint_step",
     "name": "run_name exp_name experiment experiment_name",
@@ -128,8 +132,8 @@ OPTIONS: Table = {
     "gtk has no pretrained weights.": "pretrained init_weights init_from finetune",
     "gtk has no such option: data that are absent are downloaded.": "download",
     "gtk has no such option: each epoch has an order of its own.": "shuffle",
-    "gtk has no such option: its augmentations are flip and shift.": "augment augmentation aug "
-    "rotate rotation random_crop color_jitter",
+    "gtk has no such option: its augmentations are flip and shift, and a GAN's augment.": "augment "
+    "augmentation aug rotate rotation random_crop color_jitter",
 }
 
 COMMANDS: Table = {

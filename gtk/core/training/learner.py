@@ -77,7 +77,7 @@ class Learner:
         for generator in self._global_generators:  # dropout draws from them
             generator.manual_seed(seed)
         self.context.noise.seed(derive_seed(self._seed, "step", step))
-        self.context.step.fill_(step)
+        self.context.start_step(step)
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
         self._running.begin_step()

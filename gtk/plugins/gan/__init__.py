@@ -46,8 +46,9 @@ class GANConfig:
     generator_normalization: Literal["none", "batch", "group"] = option(
         "batch", "Before every activation of the generator."
     )
-    discriminator_normalization: Literal["none", "batch", "group"] = option(
-        "batch", "Before every activation of the discriminator but the first."
+    discriminator_normalization: Literal["none", "batch", "group", "spectral"] = option(
+        "batch",
+        "Before every activation of the discriminator but the first; spectral: of its weights.",
     )
 
     def __post_init__(self) -> None:

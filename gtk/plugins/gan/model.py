@@ -11,6 +11,7 @@ from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
 from gtk.plugins.gan import GANConfig
 from gtk.plugins.gan.networks import make_networks
+from gtk.plugins.networks.spectral import fixed_weights
 
 
 class AdversarialNetworks(Model):
@@ -95,7 +96,7 @@ class ExportedDiscriminator(nn.Module):
 
     def __init__(self, model: AdversarialNetworks) -> None:
         super().__init__()
-        self.discriminator = model.discriminator
+        self.discriminator = fixed_weights(model.discriminator)
 
     def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map images (B, C, H, W) in 0..1 and a condition to the logits of being real (B,)."""

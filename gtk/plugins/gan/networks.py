@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from gtk.core.contracts.conditioner import Conditioner, Site
 from gtk.core.contracts.normalization import Normalization
 from gtk.plugins.gan import GANConfig
-from gtk.plugins.networks.layer import HiddenLayers, LayerMaker, run
+from gtk.plugins.networks.layer import ConditionedLayer, HiddenLayers, LayerMaker, run
 from gtk.plugins.networks.perceptron import PerceptronDecoder
+from gtk.plugins.networks.spectral import normalize_weights
 from gtk.plugins.networks.stage import ImageShape, Stage, sizes_down
 
 #: Slope of the discriminator's activations below 0 (Radford, Metz and Chintala, arXiv:1511.06434).
@@ -113,13 +114,35 @@ def make_networks(
     config: GANConfig, image_shape: ImageShape, conditioner: Conditioner
 ) -> tuple[nn.Module, nn.Module]:
     """Return generator and discriminator for images (C, H, W)."""
+    generator, discriminator = make_plain_networks(config, image_shape, conditioner)
+    if config.discriminator_normalization == "spectral":
+        normalize_weights(weighted_layers(discriminator))
+    return generator, discriminator
+
+
+def weighted_layers(discriminator: nn.Module) -> list[nn.Module]:
+    """Return the modules through whose weights an image reaches the discriminator's score.
+
+    These are hidden layers, the head, and the conditioner's layer behind the score, a projection
+    say, as in arXiv:1802.05637. Weights that a conditioner has elsewhere are left out: a code
+    beside the input does not act on the image, and the scales of `film` start at 0.
+    """
+    modules = dict(discriminator.named_modules())
+    hidden = [item.transform for item in modules.values() if isinstance(item, ConditionedLayer)]
+    return [*hidden, modules["head"], *modules["score"].modules()]
+
+
+def make_plain_networks(
+    config: GANConfig, image_shape: ImageShape, conditioner: Conditioner
+) -> tuple[nn.Module, nn.Module]:
+    """Return generator and discriminator with weights that are not normalized."""
     leaky_relu = partial(nn.LeakyReLU, SLOPE)
     generator = LayerMaker(
         "generator", conditioner, Normalization(config.generator_normalization), nn.ReLU
     )
-    discriminator = LayerMaker(
-        "discriminator", conditioner, Normalization(config.discriminator_normalization), leaky_relu
-    )
+    name = config.discriminator_normalization
+    normalization = Normalization("none" if name == "spectral" else name)
+    discriminator = LayerMaker("discriminator", conditioner, normalization, leaky_relu)
     latent_dim, widths = config.latent_dim, config.hidden_dims
     if config.network == "mlp":
         return (

@@ -47,29 +47,56 @@ class AdversarialConfig:
     """Options of `minimax`, `hinge` and `least-squares`.
 
     Raises:
-        ValueError: the weight is negative or not finite.
+        ValueError: a weight is negative or not finite, a number of steps is below 1, or steps are
+            given without a penalty.
     """
 
     r1: float = option(0.0, "Weight of the penalty on the score's gradient at real images.")
+    r2: float = option(0.0, "Weight of the penalty on the score's gradient at generated images.")
+    r1_every: int = option(
+        1, "Steps from one computation of r1 and r2 to the next; each counts for as many."
+    )
+    augment: bool = option(
+        False, "Show the discriminator images that are moved, cut out of, and recoloured at random."
+    )
 
     def __post_init__(self) -> None:
-        check_weights(self, "r1")
+        check_weights(self, "r1", "r2")
+        if self.r1_every < 1:
+            raise ValueError(f"r1_every must be at least 1, not {self.r1_every}")
+        if self.r1_every > 1 and not self.r1 and not self.r2:
+            raise ValueError(
+                f"r1_every {self.r1_every} needs a penalty to compute: give r1 or r2 a weight"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class WassersteinConfig:
+class RelativisticConfig(AdversarialConfig):
+    """Options of `relativistic`; both weights are the paper's for its smallest images.
+
+    Raises:
+        ValueError: as of `AdversarialConfig`.
+    """
+
+    r1: float = option(1.0, "Weight of the penalty on the score's gradient at real images.")
+    r2: float = option(1.0, "Weight of the penalty on the score's gradient at generated images.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WassersteinConfig(AdversarialConfig):
     """Options of `wasserstein-gp`.
 
     Raises:
-        ValueError: a number of steps below 1, or a weight that is negative or not finite.
+        ValueError: as of `AdversarialConfig`, a number of critic's steps below 1, or a penalty's
+            weight that is negative or not finite.
     """
 
     critic_steps: int = option(5, "Updates of the critic for each update of the generator.")
     penalty: float = option(10.0, "Weight of the penalty on the score's gradient.")
-    r1: float = option(0.0, "Weight of the penalty on the score's gradient at real images.")
 
     def __post_init__(self) -> None:
-        check_weights(self, "penalty", "r1")
+        super().__post_init__()
+        check_weights(self, "penalty")
         if self.critic_steps < 1:
             raise ValueError(f"critic_steps must be at least 1, not {self.critic_steps}")
 
@@ -119,6 +146,12 @@ def gtk_losses() -> list[LossSpec]:
             summary="Adversarial: squared distance of scores from 1 and 0.",
             config=AdversarialConfig,
             target="gtk.plugins.losses.adversarial:LeastSquares",
+        ),
+        LossSpec(
+            name="relativistic",
+            summary="Adversarial: cross-entropy of score differences of pairs, with R1 and R2.",
+            config=RelativisticConfig,
+            target="gtk.plugins.losses.adversarial:Relativistic",
         ),
         LossSpec(
             name="wasserstein-gp",

@@ -16,7 +16,8 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.plugins.families.adversarial import AdversarialModel
 from gtk.plugins.families.output_checks import per_image
-from gtk.plugins.losses import AdversarialConfig, WassersteinConfig
+from gtk.plugins.losses import AdversarialConfig
+from gtk.plugins.losses.augmentation import augmented, check_size, image_size
 
 
 class AdversarialLoss(Loss[AdversarialModel]):
@@ -26,14 +27,19 @@ class AdversarialLoss(Loss[AdversarialModel]):
     order.
 
     Args:
-        config: with `r1`, the weight of the penalty at real images: Mescheder, Geiger and Nowozin
-            (arXiv:1801.04406), equation 9.
+        config: with `r1` and `r2`, the weights of the penalties at real and generated images:
+            Mescheder, Geiger and Nowozin (arXiv:1801.04406), equations 9 and 10. They are computed
+            in one of `r1_every` steps, with as many times the weight: lazy regularization, Karras
+            et al., StyleGAN2 (arXiv:1912.04958), section 3.1. There it is a step of the optimizer
+            of its own; here it is added to the step's loss, so that Adam's settings fit as they
+            are. With `augment` the discriminator sees augmented images only; the penalties are of
+            its gradient with respect to the images before that.
     """
 
     requires: ClassVar[type] = AdversarialModel
     unit: ClassVar[str] = "mean per image"
     criterion: ClassVar[str | None] = None
-    config: AdversarialConfig | WassersteinConfig
+    config: AdversarialConfig
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
@@ -44,26 +50,31 @@ class AdversarialLoss(Loss[AdversarialModel]):
         """Map scores of generated images (B,) to a loss of each (B,)."""
 
     def check(self, model: AdversarialModel, total_steps: int) -> None:
-        """Refuse a gradient penalty on a discriminator with batch normalization.
+        """Refuse a penalty on scores of batches, and augmentation of images of few pixels.
 
         Raises:
-            InvalidValue: an image's score depends on its batch.
+            InvalidValue: an image's score depends on its batch, or images are too small.
         """
-        if self.config.r1:
-            check_scores(model, setting("r1"))
+        for penalty in ("r1", "r2"):
+            if getattr(self.config, penalty):
+                check_scores(model, setting(penalty))
+        if self.config.augment:
+            check_size(image_size(cast("Model", model)))
 
     def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield an update of the discriminator, then one of the generator."""
-        generated, condition = generate(model, batch, context.noise)
-        real = model.to_network_range(batch.images)
-        yield self._discriminator_update(model, batch, real, generated.detach(), condition)
-        yield self._generator_update(model, generated, condition)
+        generated, condition = self._generate(model, batch, context.noise)
+        yield self._discriminator_update(model, batch, generated.detach(), condition, context)
+        yield self._generator_update(model, batch, generated, condition, context)
 
     def evaluate(
         self, model: AdversarialModel, batch: Batch, context: Context
     ) -> dict[str, Tensor]:
-        """Return both losses and scores of every image, (B,) each, without penalties."""
-        generated, condition = generate(model, batch, context.noise)
+        """Return both losses and scores of every image, (B,) each, without penalties.
+
+        Images are not augmented.
+        """
+        generated, condition = self._generate(model, batch, context.noise)
         real = scores_of(model, model.to_network_range(batch.images), batch.condition)
         scores = scores_of(model, generated, condition)
         return {
@@ -73,29 +84,49 @@ class AdversarialLoss(Loss[AdversarialModel]):
             "generated_score": scores,
         }
 
+    def _generate(
+        self, model: AdversarialModel, batch: Batch, noise: Noise
+    ) -> tuple[Tensor, Tensor | None]:
+        return generate(model, batch, noise)
+
+    def _seen(self, images: Tensor, noise: Noise) -> Tensor:
+        """Return images as the discriminator sees them in training."""
+        return augmented(images, noise) if self.config.augment else images
+
     def _discriminator_update(
         self,
         model: AdversarialModel,
         batch: Batch,
-        real: Tensor,
         generated: Tensor,
         condition: Tensor | None,
+        context: Context,
     ) -> Update:
-        real.requires_grad_(bool(self.config.r1))
-        real_scores = scores_of(model, real, batch.condition)
-        generated_scores = scores_of(model, generated, condition)
+        every = self.config.r1_every
+        due = context.is_due(every)
+        real = model.to_network_range(batch.images).detach()  # which may be the batch's own tensor
+        real.requires_grad_(due and self.config.r1 > 0)
+        generated.requires_grad_(due and self.config.r2 > 0)
+        real_scores = scores_of(model, self._seen(real, context.noise), batch.condition)
+        generated_scores = scores_of(model, self._seen(generated, context.noise), condition)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
         terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
-        if self.config.r1:
-            squared = score_gradient(real_scores, real).square().sum(1)
-            terms["r1"] = squared.mean() / 2
-            loss = loss + self.config.r1 * terms["r1"]
+        if real.requires_grad:
+            terms["r1"] = zero_centered_penalty(real_scores, real)
+            loss = loss + every * self.config.r1 * terms["r1"]
+        if generated.requires_grad:
+            terms["r2"] = zero_centered_penalty(generated_scores, generated)
+            loss = loss + every * self.config.r2 * terms["r2"]
         return Update(loss, terms, part="discriminator")
 
     def _generator_update(
-        self, model: AdversarialModel, generated: Tensor, condition: Tensor | None
+        self,
+        model: AdversarialModel,
+        batch: Batch,
+        generated: Tensor,
+        condition: Tensor | None,
+        context: Context,
     ) -> Update:
-        scores = scores_of(model, generated, condition)
+        scores = scores_of(model, self._seen(generated, context.noise), condition)
         return Update(self.generator_loss(scores).mean(), part="generator")
 
 
@@ -137,6 +168,56 @@ class LeastSquares(AdversarialLoss):
     def generator_loss(self, generated: Tensor) -> Tensor:
         """Map scores (B,) to (generated - 1)^2 / 2."""
         return (generated - 1).square() / 2
+
+
+class Relativistic(AdversarialLoss):
+    """Each generated image against a real one: f(D(generated) - D(real)), f(t) = log(1 + e^t).
+
+    Jolicoeur-Martineau, The relativistic discriminator (arXiv:1807.00734), section 4.2, the paired
+    form; with R1 and R2 it is the objective of Huang et al., The GAN is dead; long live the GAN!
+    (R3GAN, arXiv:2501.05441), equation 2 and section 2.2. The generator's loss has the two scores
+    exchanged.
+
+    Both images of a pair have the real one's condition. Then a score's part that depends on the
+    condition alone cancels, and the pair compares what is real with what is not; with another
+    condition it would compare classes, too. Every condition is still as frequent among generated
+    images as among real ones.
+    """
+
+    def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
+        """Map scores (B,) twice to log(1 + exp(generated - real))."""
+        return softplus(generated - real)
+
+    def generator_loss(self, generated: Tensor) -> Tensor:
+        """Map scores (B,), each less the score of its real image, to log(1 + exp(-generated))."""
+        return softplus(-generated)
+
+    def evaluate(
+        self, model: AdversarialModel, batch: Batch, context: Context
+    ) -> dict[str, Tensor]:
+        """Return both losses and scores of every pair, (B,) each, without penalties."""
+        terms = super().evaluate(model, batch, context)
+        relative = terms["generated_score"] - terms["real_score"]
+        return {**terms, "generator_loss": self.generator_loss(relative)}
+
+    def _generate(
+        self, model: AdversarialModel, batch: Batch, noise: Noise
+    ) -> tuple[Tensor, Tensor | None]:
+        return model.generate(draw(model, len(batch), noise), batch.condition), batch.condition
+
+    def _generator_update(
+        self,
+        model: AdversarialModel,
+        batch: Batch,
+        generated: Tensor,
+        condition: Tensor | None,
+        context: Context,
+    ) -> Update:
+        with torch.no_grad():  # real scores do not depend on the generator
+            real = self._seen(model.to_network_range(batch.images), context.noise)
+            real_scores = scores_of(model, real, batch.condition)
+        scores = scores_of(model, self._seen(generated, context.noise), condition)
+        return Update(self.generator_loss(scores - real_scores).mean(), part="generator")
 
 
 def generate(model: AdversarialModel, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor | None]:
@@ -182,8 +263,13 @@ def check_scores(model: AdversarialModel, penalty: str) -> None:
         raise InvalidValue(
             f"{penalty} penalizes the gradient of each image's score, which batch normalization "
             "makes depend on all images of a batch: use "
-            f"{setting('discriminator_normalization')} group or none"
+            f"{setting('discriminator_normalization')} group or none, or spectral"
         )
+
+
+def zero_centered_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """Return half the mean of the squared gradient's length: R1 of real images, R2 of generated."""
+    return score_gradient(scores, images).square().sum(1).mean() / 2
 
 
 def score_gradient(scores: Tensor, images: Tensor) -> Tensor:

@@ -46,26 +46,30 @@ class WassersteinGP(AdversarialLoss):
         return -generated
 
     def check(self, model: AdversarialModel, total_steps: int) -> None:
-        """Refuse a critic with batch normalization.
+        """Refuse a critic with batch normalization, and augmentation of images of few pixels.
 
         Raises:
-            InvalidValue: an image's score depends on its batch.
+            InvalidValue: an image's score depends on its batch, or images are too small.
         """
         check_scores(model, "loss 'wasserstein-gp'")
+        super().check(model, total_steps)
 
     def updates(self, model: AdversarialModel, batch: Batch, context: Context) -> Iterator[Update]:
         """Yield the critic's updates, then one of the generator."""
         parts = batch.split(self.batches)
         for part in parts:
-            yield self._critic_update(model, part, context.noise)
-        yield self._generator_update(model, *generate(model, parts[-1], context.noise))
+            yield self._critic_update(model, part, context)
+        generated, condition = generate(model, parts[-1], context.noise)
+        yield self._generator_update(model, parts[-1], generated, condition, context)
 
-    def _critic_update(self, model: AdversarialModel, batch: Batch, noise: Noise) -> Update:
+    def _critic_update(self, model: AdversarialModel, batch: Batch, context: Context) -> Update:
+        noise = context.noise
         with torch.no_grad():
             generated = model.generate(draw(model, len(batch), noise), batch.condition)
-        real = model.to_network_range(batch.images)
-        update = self._discriminator_update(model, batch, real, generated, batch.condition)
-        penalty = gradient_penalty(model, real.detach(), generated, batch.condition, noise)
+        update = self._discriminator_update(model, batch, generated, batch.condition, context)
+        real = self._seen(model.to_network_range(batch.images), noise)
+        generated = self._seen(generated.detach(), noise)
+        penalty = gradient_penalty(model, real, generated, batch.condition, noise)
         loss = update.loss + self.config.penalty * penalty
         return Update(loss, {**update.terms, "penalty": penalty}, part="discriminator")
 

@@ -457,7 +457,11 @@ GAMES: dict[str, dict[str, object]] = {
     "minimax": {"average_decay": 0.9, "conditioner": "conditional-norm"},
     "hinge": {"conditioner": "projection", "decay": "cosine"},
     "wasserstein-gp": {"discriminator_normalization": "group", "batch_size": 12, "r1": 0.5},
-}
+    "relativistic": {
+        "discriminator_normalization": "spectral", "conditioner": "projection",
+        "average_decay": 0.9, "r1_every": 5, "augment": True,
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("loss", GAMES)
