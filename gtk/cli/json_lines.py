@@ -48,7 +48,11 @@ class JsonLines:
     def gtk_train_start(self, run: Run, progress: Progress) -> None:
         """Print the step at which the training begins or goes on."""
         self._pace.note(progress)
-        _print("start", {**_position(run, progress), "learning_rate": progress.learning_rate})
+        train = run.document["train"]
+        arithmetic = {name: train[name] for name in ("precision", "memory_format")}
+        arithmetic["threads"] = run.document["threads"]
+        rate = {"learning_rate": progress.learning_rate}
+        _print("start", {**_position(run, progress), **rate, **arithmetic})
 
     @hookimpl
     def gtk_step_end(self, run: Run, progress: Progress) -> None:

@@ -46,9 +46,10 @@ def print_networks(training: "Training") -> None:
         f"{counted(schedule.steps_per_epoch, 'step')} an epoch, {schedule.total_steps} in all; "
         "nothing was trained (--dry-run)"
     )
-    seconds = training.measured_epoch()
-    if seconds:
-        console.print(f"an epoch takes {format_about(seconds)}")
+    arithmetic, rates = training.choose_arithmetic()
+    seconds = training.epoch_seconds(arithmetic, rates)
+    time = f": an epoch takes {format_about(seconds)}" if seconds else ""
+    console.print(f"{arithmetic}{time}")
 
 
 def optimizer_words(config: TrainConfig, part: str) -> str:

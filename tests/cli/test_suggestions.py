@@ -43,7 +43,7 @@ OPTIONS = [
     ("train --plugin cvae --optim sgd", "Did you mean '--optimizer'?"),
     ("train --plugin cvae --adamw", "Did you mean '--optimizer adamw'?"),
     ("train --plugin cvae --nesterov", "gtk has no Nesterov momentum."),
-    ("train --plugin cvae --amp", "gtk has no mixed precision in training."),
+    ("train --plugin cvae --amp", "Did you mean '--precision bf16'?"),
     ("train --plugin cvae --dropout 1", "gtk has no dropout in its networks."),
     ("train --plugin cvae --ema 1", "Did you mean '--average-decay'?"),
     ("train --plugin cvae --model-ema", "Did you mean '--average-decay'?"),

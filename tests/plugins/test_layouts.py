@@ -79,7 +79,8 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, tuple[int, int]], str]] = {
                   "add layout='splits'"),
     "domains": (below("art/a", "art/b", "photo/a", "photo/b"), {"art": (5, 1), "photo": (5, 1)},
                 "though each of them has the folders 'a', 'b'; if these are the classes, give one"),
-    "spanish": ([*below("entrenamiento/a", "entrenamiento/b", count=8), *below("prueba/a", "prueba/b")],
+    "spanish": ([*below("entrenamiento/a", "entrenamiento/b", count=8),
+                 *below("prueba/a", "prueba/b")],
                 {"entrenamiento": (15, 1), "prueba": (5, 1)},
                 ("or, if 'entrenamiento' is for training and 'prueba' for testing, add "
                  "layout='splits'")),

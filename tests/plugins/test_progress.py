@@ -59,6 +59,8 @@ class FakeRun:
 
     def __init__(self, folder: Path) -> None:
         self.pictures = folder
+        train = {"precision": "fp32", "memory_format": "contiguous"}
+        self.document = {"train": train, "threads": 1}
 
 
 def at(step: int, terms: dict[str, float] | None = None, **facts: Any) -> gtk.Progress:
@@ -270,7 +272,7 @@ def test_where_nothing_can_be_drawn_over_there_are_plain_lines(
     world.display.gtk_train_end(at(440))
     text = world.file.getvalue()
     lines = text.splitlines()
-    assert lines[0] == "Training: runs/x"
+    assert lines[0] == "Training: runs/x (fp32, contiguous, 1 thread)"
     assert len(lines) == 11
     assert lines[5] == (
         "epoch 10/20  step 220/440  50%  0:22 left  12,345 images/s  "
@@ -303,7 +305,7 @@ def test_every_line_is_written_out_at_once(tmp_path: Path) -> None:
 def test_a_resumed_training_starts_at_its_step(tmp_path: Path) -> None:
     world = World(tmp_path, terminal=False)
     world.display.gtk_train_start(world.run, at(220))
-    assert world.file.getvalue() == "Resuming: runs/x\n"
+    assert world.file.getvalue() == "Resuming: runs/x (fp32, contiguous, 1 thread)\n"
     assert not world.step(230, {"loss": 1.0})
     assert "60%  0:11 left" in world.step(264, {"loss": 1.0}, seconds=1.75)
 
@@ -325,7 +327,10 @@ def test_the_first_line_says_how_long_an_epoch_takes(
     assert format_about(seconds) == text
     world = World(tmp_path, terminal=False)
     world.display.gtk_train_start(world.run, replace(at(0), epoch_seconds=seconds))
-    assert world.file.getvalue() == f"Training: runs/x (an epoch takes {text})\n"
+    assert (
+        world.file.getvalue()
+        == f"Training: runs/x (fp32, contiguous, 1 thread; an epoch takes {text})\n"
+    )
 
 
 def test_an_early_stop_says_why(tmp_path: Path) -> None:

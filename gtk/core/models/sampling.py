@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.contracts.model import Model
+from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
 from gtk.core.values.request import check_at_least
@@ -68,7 +69,7 @@ def generate(
     training = model.training
     model.eval()
     batches = []
-    with torch.no_grad():
+    with torch.no_grad(), without_tf32(device):
         for start in range(0, len(noise), batch_size):
             rows = slice(start, start + batch_size)
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)

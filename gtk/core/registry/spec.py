@@ -65,16 +65,24 @@ class ModelSpec(Spec):
         loss: the name of its default loss.
         conditioner: the name of its default conditioner.
         defaults: trainer settings that suit it, by name.
+        bf16: whether its networks bear bf16 autocast, which `--precision auto` then may choose.
     """
 
     loss: str
     conditioner: str
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    bf16: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionerSpec(Spec):
-    """A conditioning strategy: `target(config, condition_spec)` returns a `gtk.Conditioner`."""
+    """A conditioning strategy: `target(config, condition_spec)` returns a `gtk.Conditioner`.
+
+    Attributes:
+        bf16: whether its layers bear bf16 autocast, as `ModelSpec.bf16`.
+    """
+
+    bf16: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +91,12 @@ class LossSpec(Spec):
 
     Attributes:
         defaults: trainer settings that suit it, by name; they override a model's.
+        bf16: whether its updates bear bf16 autocast, as `ModelSpec.bf16`: what it computes of a
+            network's output is fp32.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    bf16: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,10 @@ OPTIONS: Table = {
     "opset": "opset_version",
     "tolerance": "tol",
     "precision fp16": "fp16 half float16",
+    "precision bf16": "amp bf16 bfloat16 mixed_precision autocast use_amp mixed",
+    "precision": "dtype",
+    "memory_format": "channels_last",
+    "deterministic": "use_deterministic_algorithms cudnn_deterministic reproducible",
     "part": "component network submodel",
     # What gtk lacks.
     "gtk has no workers: images are decoded once and kept in one array.": "workers num_workers "
@@ -115,8 +119,6 @@ OPTIONS: Table = {
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
     "gtk has no Nesterov momentum.": "nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
-    "gtk has no mixed precision in training.": "amp fp16 half bf16 precision mixed_precision "
-    "autocast float16 use_amp dtype",
     "gtk has no compiled models.": "compile torch_compile jit",
     "gtk has no accumulation of gradients.": "grad_accum gradient_accumulation "
     "accumulate_grad_batches gradient_accumulation_steps accum_iter",

@@ -80,8 +80,21 @@ class TrainConfig:
         "can then be sampled without one, too.",
     )
     seed: int = option(0, "Decides every random draw of the training.")
+    precision: Literal["auto", "fp32", "bf16"] = option(
+        "auto",
+        "Of matrix products and convolutions; auto tries bf16 in a long training, where the device "
+        "has it and all plugins bear it.",
+    )
+    memory_format: Literal["auto", "channels-last", "contiguous"] = option(
+        "auto", "Of images and convolutions' weights; auto tries both in a long training."
+    )
     threads: int = option(
-        0, "CPU threads; 0 for torch's default. Their number changes the result's bits."
+        0,
+        "CPU threads; 0 for torch's default, or fewer if a long training's trial finds them "
+        "faster. Their number changes the result's bits.",
+    )
+    deterministic: bool = option(
+        False, "Use torch's deterministic algorithms alone; they may be slower."
     )
     validation: int = option(
         0, "Training images held out to choose the best checkpoint; 0 keeps the last."

@@ -19,6 +19,8 @@ from gtk.core.values.user_path import user_path
 TABLES = ("train", "data", "model", "conditioner", "loss")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
+#: How every training of a version without these settings computed.
+FIRST_ARITHMETIC = {"precision": "fp32", "memory_format": "contiguous"}
 #: The largest TOML file in bytes. A recipe is a page of text, so a larger file is a mistake.
 LARGEST = 1_000_000
 #: The most dots in a key, and the end of a message in which a key is looked for. tomllib takes time
@@ -115,6 +117,7 @@ def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
 def run_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the tables of a run.json, each plugin named as "package/name"."""
     tables = {table: dict(document[table]) for table in TABLES}
+    tables["train"] = FIRST_ARITHMETIC | tables["train"]
     for table in TABLES[1:]:
         package = document["packages"][table]["package"]
         tables[table]["name"] = f"{package}/{tables[table]['name']}"

@@ -1,6 +1,6 @@
 """run.json as a schema: what its entries are, and what an older gtk left out."""
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -14,6 +14,7 @@ MOST_VALUES = 1 << 28
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Size = Annotated[int, Meta(ge=1, le=MOST_VALUES)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
 Name = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
 
@@ -77,6 +78,15 @@ class ImageCounts(TypedDict):
     test: Count
 
 
+class TrialRow(TypedDict):
+    """The speed of one arithmetic in the trial that chose the training's."""
+
+    precision: Literal["fp32", "bf16"]
+    memory_format: Literal["contiguous", "channels-last"]
+    threads: Threads
+    images_per_second: Annotated[float, Meta(ge=0)]
+
+
 class RunFormat(TypedDict):
     """What tells an older gtk that it cannot read a newer one's run.json."""
 
@@ -96,7 +106,8 @@ class RunFile(TypedDict):
     loss: PluginTable
     packages: Packages
     device: Name
-    threads: Annotated[int, Meta(ge=1, le=1024)]
+    threads: Threads
+    trial: NotRequired[list[TrialRow]]
     data_spec: DataSpecTable
     images: NotRequired[ImageCounts]
     content: NotRequired[str]

@@ -12,6 +12,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
+from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import InvalidValue, PluginError, unknown_name
@@ -37,7 +38,7 @@ def evaluate(
     noise = Noise(device)
     context = replace(context, noise=noise)
     totals: dict[str, float] = {}
-    with eval_mode(model, *context.networks.values()), torch.no_grad():
+    with eval_mode(model, *context.networks.values()), torch.no_grad(), without_tf32(device):
         for block, start in enumerate(range(0, count, BLOCK)):
             noise.seed(derive_seed(seed, "evaluate", block))
             rows = torch.arange(start, min(start + BLOCK, count), device=device)

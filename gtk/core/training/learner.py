@@ -1,7 +1,9 @@
 """The learner: a model with its optimizers and averaged weights, which takes a step's updates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
+from gtk.core.training.arithmetic import Arithmetic, lay_out
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.training.running_statistics import RunningStatistics
@@ -61,11 +64,32 @@ class Learner:
         decay = config.average_decay
         self._averaged = AveragedWeights(model, decay) if decay else None
         self._global_generators = global_generators(device)
+        self._bf16 = self._channels_last = False
+
+    def use(self, arithmetic: Arithmetic) -> None:
+        """Compute in an arithmetic from now on, which must be before the first step."""
+        self._bf16 = arithmetic.precision == "bf16"
+        self._channels_last = arithmetic.memory_format == "channels-last"
+        if self._channels_last:
+            for module in {self.model, self.published, *self.context.networks.values()}:
+                lay_out(module, torch.channels_last)
 
     @property
     def published(self) -> Model:
         """The model whose weights sampling and export use: the averaged one if there is one."""
         return self.model if self._averaged is None else self._averaged.module
+
+    @contextmanager
+    def as_loaded(self) -> Iterator[Model]:
+        """Have the published model as it is loaded from a checkpoint: in contiguous memory."""
+        if not self._channels_last:
+            yield self.published
+            return
+        lay_out(self.published, torch.contiguous_format)
+        try:
+            yield self.published
+        finally:
+            lay_out(self.published, torch.channels_last)
 
     def learn(self, batch: Batch, step: int, learning_rate: PartNumber) -> None:
         """Take every update of the step that follows `step` steps.
@@ -81,7 +105,11 @@ class Learner:
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
         self._running.begin_step()
-        for update in self.loss.updates(self.model, batch, self.context):
+        if self._channels_last:
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+            batch = replace(batch, images=images)
+        updates = self.loss.updates(self.model, batch, self.context)
+        for update in _in_bf16(updates, self.device) if self._bf16 else updates:
             self._take(update)
         if self._averaged is not None:
             self._averaged.update(self.model)
@@ -213,6 +241,22 @@ def _load(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> N
     for name, network in networks.items():
         own = {key: tensors[f"{name}.{key}"] for key in network.state_dict()}
         network.load_state_dict(own)
+
+
+def _in_bf16(updates: Iterator[Update], device: torch.device) -> Iterator[Update]:
+    """Compute each update under autocast, and leave it before the update is taken.
+
+    Autocast keeps the weights that it has cast until it is left, so that around the whole loop the
+    second update would be computed from weights that the first one has changed since.
+    """
+    updates = iter(updates)
+    while True:
+        with torch.autocast(device.type, torch.bfloat16):
+            try:
+                update = next(updates)
+            except StopIteration:
+                return
+        yield update
 
 
 class AveragedWeights:

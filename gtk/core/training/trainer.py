@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from statistics import median
-from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 
+from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.normalization import check_batch_size
-from gtk.core.models.device import fork_random_state, synchronize
+from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import trained
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
@@ -29,9 +28,6 @@ from gtk.core.values.class_balance import training_classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import WorkFailed
 from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
-
-#: The most steps, and about the most seconds, in which the time of an epoch is measured.
-STEPS, TIME = 10, 0.25
 
 
 class Trainer:
@@ -123,29 +119,15 @@ class Trainer:
             return str(self._held_out.early_stop)
         return events.stopped if self.step else ""  # a run without a step cannot be tested
 
+    def first_batch(self) -> Batch:
+        """Return the batch of the first step."""
+        return self._images.batch(next(self.schedule.batches(0, self._device)), 0)
+
     def train_step(self, rows: Tensor) -> None:
         """Take one step on the training images of these rows, (B,), int64, on the device."""
         batch = self._images.batch(rows, self.step)
         self.learner.learn(batch, self.step, self.schedule.learning_rate(self.step))
         self.step += 1
-
-    def measure_epoch(self, model: Model, loss: Loss) -> float:
-        """Return about how many seconds an epoch takes, by the first steps of an equal model.
-
-        It is trained here and of no use afterwards. The median leaves out what slows single steps.
-        """
-        total = self.schedule.total_steps
-        learner, seconds = Learner(model, loss, self._config, total, self._device), list[float]()
-        for step, rows in enumerate(self.schedule.batches(0, self._device)):
-            start = perf_counter()
-            rate = self.schedule.learning_rate(step)
-            learner.learn(self._images.batch(rows, step), step, rate)
-            synchronize(self._device)
-            seconds.append(perf_counter() - start)
-            # The first step is slower: it also loads code and takes memory.
-            if len(seconds) > 1 and (sum(seconds[1:]) > TIME or len(seconds) > STEPS):
-                break
-        return median(seconds[1:] or seconds) * self.schedule.steps_per_epoch
 
     def _after_step(self, run: Run, events: Events, *, save: bool) -> None:
         """Report, evaluate and save whatever is due."""
@@ -161,7 +143,8 @@ class Trainer:
         if checkpoint_due or save or events.stopped:
             validation = None
             if checkpoint_due and self._config.validated:
-                line = self._held_out.validate(run, self.published, self.step)
+                with self.learner.as_loaded() as model:
+                    line = self._held_out.validate(run, model, self.step)
                 validation = line["terms"][line["monitor"]]
                 events.evaluated(run, line["split"], line["terms"], line["step"])
             run.checkpoints.save(self.state(run, validation))
@@ -184,9 +167,10 @@ class Trainer:
         self, event: Callable[[Run, Model, Dataset, Progress], None], run: Run
     ) -> None:
         """Call an event that gets the model, in eval mode."""
-        self.published.eval()
-        event(run, self.published, self._dataset, self._progress())
-        self.published.train()
+        with self.learner.as_loaded() as model:
+            model.eval()
+            event(run, model, self._dataset, self._progress())
+            model.train()
 
     def _progress(
         self, terms: Mapping[str, float] | None = None, images_per_second: float = 0.0

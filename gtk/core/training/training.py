@@ -4,14 +4,15 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from gtk.core.models.build import build
-from gtk.core.models.device import fork_random_state, resolve_device
+from gtk.core.models.device import resolve_device
 from gtk.core.models.summary import network_sizes, parameter_count
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK
@@ -26,8 +27,16 @@ from gtk.core.storage.run import Run, misfit
 from gtk.core.storage.run_document import image_counts, new_document
 from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary_files
 from gtk.core.storage.runs import RunPlace
+from gtk.core.training.arithmetic import (
+    Arithmetic,
+    check_bf16,
+    check_deterministic,
+    deterministic_algorithms,
+    has_bf16,
+)
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
+from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
 from gtk.core.values.by_part import each_number
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.dataset import Dataset
@@ -42,8 +51,6 @@ logger = logging.getLogger("gtk")
 
 #: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
 SHORT, ENOUGH = 1_000, 3_000
-#: A training of as many steps measures some before the first, to say how long an epoch takes.
-MEASURED = 100
 #: What to do where the images alone need too much memory.
 SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
 
@@ -52,7 +59,8 @@ class Training:
     """A training that is ready to start; nothing has been written yet.
 
     The device is "auto" or a torch device; None means that of the repeated run, else "auto".
-    Callbacks are objects whose methods implement event hooks.
+    Callbacks are objects whose methods implement event hooks. The arithmetic is that of a resumed
+    run; None to choose one.
 
     Attributes:
         run: the run that it is written to, None until it starts.
@@ -62,12 +70,26 @@ class Training:
         PluginError: a callback has an unknown hook.
     """
 
-    def __init__(self, settings: Settings, device: str | None, callbacks: Iterable[object]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        device: str | None,
+        callbacks: Iterable[object],
+        arithmetic: Arithmetic | None = None,
+    ) -> None:
         if device is None:
             device = settings.choice.recipe.device or "auto"
         place = resolve_device(device)
+        if arithmetic is None and settings.train.precision == "bf16":
+            check_bf16(place)
+        if settings.train.deterministic:
+            check_deterministic(place)
         self.settings = settings
         self._events = Events(callbacks)
+        if arithmetic is not None and arithmetic.precision == "bf16" and not has_bf16(place):
+            self._events.note(
+                "the run is in bf16, which this device lacks, so that it is slow here"
+            )
         with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
         unequal = "" if settings.train.balance else imbalance(self.dataset)
@@ -87,17 +109,28 @@ class Training:
             UserError: the folder cannot be made.
         """
         self._note_short_training()
-        threads = self.settings.train.threads or torch.get_num_threads()
+        arithmetic, rates = self.choose_arithmetic()
+        self.settings = replace(
+            self.settings,
+            train=replace(
+                self.settings.train,
+                precision=arithmetic.precision,
+                memory_format=arithmetic.memory_format,
+            ),
+        )
         document = new_document(
-            self.settings, self.dataset, self._device, threads, network_sizes(self.model)
+            self.settings, self.dataset, self._device, arithmetic.threads, network_sizes(self.model)
         )
         networks = self.trainer.learner.context.networks
         if networks:
             sizes = {name: parameter_count(network) for name, network in networks.items()}
             document["loss_networks"] = sizes
+        document["trial"] = [
+            {**asdict(tried), "images_per_second": round(rate, 1)} for tried, rate in rates.items()
+        ]
         with place.made(self.settings, document) as run:
             try:
-                return self.go_on(run)
+                return self.go_on(run, rates)
             except BaseException as error:
                 # Nothing was done that could go on, or less than the replaced run has.
                 failed_at_once = isinstance(error, Exception) and not self.trainer.step
@@ -106,8 +139,10 @@ class Training:
                     self.run = None
                 raise
 
-    def go_on(self, run: Run) -> Run:
+    def go_on(self, run: Run, rates: Rates = MappingProxyType({})) -> Run:
         """Train on from a run's last checkpoint, or from the first step if it has none.
+
+        `rates` are those of its trial, if there has just been one.
 
         Raises:
             UserError: another process trains this run, or one of its files is a link.
@@ -115,36 +150,46 @@ class Training:
                 run is resumed.
         """
         self.run, threads = run, torch.get_num_threads()
+        arithmetic = Arithmetic.of_run(run)
         with run.locked(), self._within_memory(), self._disk_failure_with_remedy(run):
             run.check_links()
             remove_temporary_files(run.path)
             try:
                 # Their number changes the bits of sums.
-                torch.set_num_threads(int(run.document["threads"]))
+                torch.set_num_threads(arithmetic.threads)
+                self.trainer.learner.use(arithmetic)
                 self._restore(run)
-                if self.trainer.schedule.total_steps - self.trainer.step >= MEASURED:
-                    self.trainer.epoch_seconds = self.measured_epoch()
-                self.trainer.fit(run, self._events)
+                self.trainer.epoch_seconds = self.epoch_seconds(arithmetic, rates)
+                with self._deterministic():
+                    self.trainer.fit(run, self._events)
                 run.replace_settings(self.settings, finished=True)
             finally:
                 torch.set_num_threads(threads)
         return run
 
-    def measured_epoch(self) -> float:
-        """Return about how many seconds an epoch takes, 0 where its steps fail.
+    def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:
+        """Choose precision, memory format and threads, in a long training by a trial."""
+        with heard_by(self._events.work), self._within_memory(), self._deterministic():
+            return self._trial().choose()
 
-        The steps are those of a model that is built anew: not a bit of this training changes.
-        """
-        threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(self.settings.train.threads or threads)
-            with fork_random_state(torch.device(self._device)):
-                equal = build(self.settings, self.dataset.spec)
-                return self.trainer.measure_epoch(*equal)
-        except (Exception, SystemExit):  # noqa: BLE001 - the training itself reports it
+    def epoch_seconds(self, arithmetic: Arithmetic, rates: Rates) -> float:
+        """Return about how many seconds an epoch takes, 0 in a training that is soon done."""
+        schedule = self.trainer.schedule
+        if arithmetic in rates:
+            return schedule.images_per_step * schedule.steps_per_epoch / rates[arithmetic]
+        if schedule.total_steps - self.trainer.step < FEWEST_STEPS:
             return 0.0
-        finally:
-            torch.set_num_threads(threads)
+        with self._deterministic():
+            return self._trial().seconds_per_step(arithmetic) * schedule.steps_per_epoch
+
+    def _trial(self) -> Trial:
+        plugins = self.settings.choice.plugins
+        kinds = ("model", "conditioner", "loss")
+        bears_bf16 = all(plugins[kind].spec.bf16 for kind in kinds)
+        return Trial(self.trainer, self.settings.train, bears_bf16=bears_bf16)
+
+    def _deterministic(self) -> AbstractContextManager[None]:
+        return deterministic_algorithms(self.settings.train.deterministic)
 
     def _with_fitting_batch(self, batches: int) -> Settings:
         """Return the settings with a batch that the images fill, where nobody chose its size."""
@@ -263,7 +308,8 @@ def resumed_training(
     if data_root is None:
         check_place(run)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
-    training = Training(settings, run.document["device"] if device is None else device, callbacks)
+    place = run.document["device"] if device is None else device
+    training = Training(settings, place, callbacks, Arithmetic.of_run(run))
     _check_data(run, training)
     training.note_changed_files(run)
     _check_incomplete(run, training)

@@ -1,15 +1,16 @@
 """The progress of a training: drawn live in a terminal or notebook, as lines elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from typing import Any
 
 from rich.console import Console
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.pictures.console import SafeConsole
 from gtk.plugins.callbacks.number import format_about
 from gtk.plugins.callbacks.plain import PlainLines
@@ -59,8 +60,9 @@ class ProgressDisplay:
         """Start the display."""
         verb = "Resuming" if progress.step else "Training"
         seconds = progress.epoch_seconds
-        time = f" (an epoch takes {format_about(seconds)})" if seconds else ""
-        self._console.print(visible(f"{verb}: {run.path}{time}"), soft_wrap=True)
+        time = f"; an epoch takes {format_about(seconds)}" if seconds else ""
+        line = f"{verb}: {run.path} ({arithmetic(run.document)}{time})"
+        self._console.print(visible(line), soft_wrap=True)
         self._display.start(run, progress)
 
     @hookimpl
@@ -79,3 +81,19 @@ class ProgressDisplay:
         self._display.end()
         if progress.stopped:
             self._console.print(visible(progress.stopped), soft_wrap=True)
+
+
+def arithmetic(document: Mapping[str, Any]) -> str:
+    """Return how a run computes, and if a trial chose it, the speed there and the simplest's."""
+    chosen = _named({**document["train"], "threads": document["threads"]})
+    rates = {_named(row): f"{row['images_per_second']:,.0f}" for row in document.get("trial", [])}
+    if chosen not in rates:
+        return chosen
+    simplest = next(iter(rates))
+    others = "" if simplest == chosen else f"; {simplest}: {rates[simplest]}"
+    return f"{chosen}: {rates[chosen]} images/s{others}"
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    threads = counted(row["threads"], "thread")
+    return f"{row['precision']}, {row['memory_format']}, {threads}"

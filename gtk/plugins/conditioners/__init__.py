@@ -30,31 +30,37 @@ def gtk_conditioners() -> list[ConditionerSpec]:
             name="unconditional",
             summary="No condition acts: a cvae becomes a vae.",
             target="gtk.plugins.conditioners.unconditional:Unconditional",
+            bf16=True,
         ),
         ConditionerSpec(
             name="onehot",
             summary="The label as a one-hot vector beside every network's input.",
             target="gtk.plugins.conditioners.onehot:OneHot",
+            bf16=True,
         ),
         ConditionerSpec(
             name="embedding",
             summary="The condition as a learned vector beside every network's input.",
             config=EmbeddingConfig,
             target="gtk.plugins.conditioners.embedding:Embedding",
+            bf16=True,
         ),
         ConditionerSpec(
             name="film",
             summary="Every hidden feature scaled and shifted by the condition.",
             target="gtk.plugins.conditioners.modulation:FiLM",
+            bf16=True,
         ),
         ConditionerSpec(
             name="conditional-norm",
             summary="Batch or group normalizations scaled and shifted by the condition.",
             target="gtk.plugins.conditioners.modulation:ConditionalNormalization",
+            bf16=True,
         ),
         ConditionerSpec(
             name="projection",
             summary="For GANs: a projection in the score, conditional-norm in the generator.",
             target="gtk.plugins.conditioners.projection:Projection",
+            bf16=True,
         ),
     ]

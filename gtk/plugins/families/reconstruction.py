@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gtk.core.contracts.model import Model, ReconstructingModel
 from gtk.core.models.sampling import check_images
+from gtk.core.models.tf32 import without_tf32
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import posterior
@@ -118,7 +119,7 @@ def map_batches(
         return torch.from_numpy(np.ascontiguousarray(rows)).to(device)
 
     results = np.empty((0, 0), np.float32)
-    with torch.no_grad():
+    with torch.no_grad(), without_tf32(device):
         for start in range(0, len(values), BATCH):
             rows = slice(start, start + BATCH)
             batch = on_device(values[rows])

@@ -85,6 +85,7 @@ def gtk_models() -> list[ModelSpec]:
         target="gtk.plugins.gan.model:AdversarialNetworks",
         loss="minimax",
         conditioner="unconditional",
+        bf16=True,
         defaults=DEFAULTS,
     )
     summary = "Conditional GAN: the same networks, with the label as a second input."

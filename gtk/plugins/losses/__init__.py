@@ -122,30 +122,35 @@ def gtk_losses() -> list[LossSpec]:
             summary="Negative evidence lower bound: reconstruction + beta KL, in nats per image.",
             config=ELBOConfig,
             target="gtk.plugins.losses.elbo:ELBO",
+            bf16=True,
         ),
         LossSpec(
             name="iwae",
             summary="Negative importance-weighted bound of k samples, in nats per image.",
             config=IWAEConfig,
             target="gtk.plugins.losses.iwae:IWAE",
+            bf16=True,
         ),
         LossSpec(
             name="minimax",
             summary="Adversarial: cross-entropy of real against generated images.",
             config=AdversarialConfig,
             target="gtk.plugins.losses.adversarial:Minimax",
+            bf16=True,
         ),
         LossSpec(
             name="hinge",
             summary="Adversarial: scores beyond a margin count no more.",
             config=AdversarialConfig,
             target="gtk.plugins.losses.adversarial:Hinge",
+            bf16=True,
         ),
         LossSpec(
             name="least-squares",
             summary="Adversarial: squared distance of scores from 1 and 0.",
             config=AdversarialConfig,
             target="gtk.plugins.losses.adversarial:LeastSquares",
+            bf16=True,
         ),
         LossSpec(
             name="relativistic",
@@ -158,5 +163,6 @@ def gtk_losses() -> list[LossSpec]:
             summary="Adversarial: a critic's Wasserstein distance, with gradient penalty.",
             config=WassersteinConfig,
             target="gtk.plugins.losses.wasserstein:WassersteinGP",
+            bf16=True,
         ),
     ]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import ClassVar, cast
 
 import torch
@@ -15,6 +16,7 @@ from gtk.core.contracts.noise import Noise
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.plugins.families.adversarial import AdversarialModel
+from gtk.plugins.families.full_precision import full, in_full_precision
 from gtk.plugins.families.output_checks import per_image
 from gtk.plugins.losses import AdversarialConfig
 from gtk.plugins.losses.augmentation import augmented, check_size, image_size
@@ -101,13 +103,16 @@ class AdversarialLoss(Loss[AdversarialModel]):
         condition: Tensor | None,
         context: Context,
     ) -> Update:
-        every = self.config.r1_every
+        every, noise = self.config.r1_every, context.noise
         due = context.is_due(every)
         real = model.to_network_range(batch.images).detach()  # which may be the batch's own tensor
         real.requires_grad_(due and self.config.r1 > 0)
+        generated = full(generated) if due and self.config.r2 > 0 else generated
         generated.requires_grad_(due and self.config.r2 > 0)
-        real_scores = scores_of(model, self._seen(real, context.noise), batch.condition)
-        generated_scores = scores_of(model, self._seen(generated, context.noise), condition)
+        with in_full_precision(real) if real.requires_grad else nullcontext():
+            real_scores = scores_of(model, self._seen(real, noise), batch.condition)
+        with in_full_precision(generated) if generated.requires_grad else nullcontext():
+            generated_scores = scores_of(model, self._seen(generated, noise), condition)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
         terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
         if real.requires_grad:
@@ -237,7 +242,7 @@ def scores_of(model: AdversarialModel, images: Tensor, condition: Tensor | None)
     Raises:
         PluginError: its output has another shape.
     """
-    scores = model.discriminate(images, condition)
+    scores = full(model.discriminate(images, condition))
     return per_image(model, "discriminate", scores, len(images))
 
 

@@ -11,6 +11,7 @@ from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.text import counted
+from gtk.plugins.families.full_precision import full
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
@@ -74,7 +75,7 @@ class ELBO(Loss[LatentVariableModel]):
         """Return every image's reconstruction (B,), and divergence by dimension (B, D)."""
         encoded = posterior(model, model.encode(batch.images, batch.condition))
         z = encoded.transform(context.noise.normal(*encoded.mean.shape))
-        parameters = model.decode(z, batch.condition)
+        parameters = full(model.decode(z, batch.condition))
         log_likelihood = model.log_likelihood(parameters, batch.images)
         reconstruction = -per_image(model, "log_likelihood", log_likelihood, len(batch))
         return reconstruction, model.prior(batch.condition).divergence(encoded)

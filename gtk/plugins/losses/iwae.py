@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
+from gtk.plugins.families.full_precision import full
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
@@ -86,7 +87,7 @@ def _block_log_weights(
     if condition is not None:
         condition = condition.repeat(count, *[1] * (condition.dim() - 1))
     images = batch.images.repeat(count, 1, 1, 1)
-    log_likelihood = model.log_likelihood(model.decode(z, condition), images)
+    log_likelihood = model.log_likelihood(full(model.decode(z, condition)), images)
     log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
     log_prior = model.prior(condition).log_prob(z)
     return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, len(batch))

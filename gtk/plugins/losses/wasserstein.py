@@ -9,6 +9,7 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
 from gtk.core.contracts.noise import Noise
 from gtk.plugins.families.adversarial import AdversarialModel
+from gtk.plugins.families.full_precision import full, in_full_precision
 from gtk.plugins.losses import WassersteinConfig
 from gtk.plugins.losses.adversarial import (
     AdversarialLoss,
@@ -93,8 +94,9 @@ def gradient_penalty(
         noise: the source of each image's place between the two.
     """
     place = noise.uniform(len(real), 1, 1, 1)
-    between = torch.lerp(generated, real, place).requires_grad_()
-    gradient = score_gradient(scores_of(model, between, condition), between)
+    between = torch.lerp(full(generated), real, place).requires_grad_()
+    with in_full_precision(between):
+        gradient = score_gradient(scores_of(model, between, condition), between)
     length = torch.linalg.vector_norm(gradient, dim=1)
     penalty: Tensor = (length - 1).square().mean()
     return penalty

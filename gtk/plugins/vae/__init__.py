@@ -79,6 +79,7 @@ def gtk_models() -> list[ModelSpec]:
         target="gtk.plugins.vae.model:VariationalAutoencoder",
         loss="elbo",
         conditioner="unconditional",
+        bf16=True,
     )
     summary = "Conditional VAE: the same networks, with the label as a second input."
     return [vae, replace(vae, name="cvae", summary=summary, conditioner="onehot")]

@@ -8,10 +8,13 @@ import torch
 import toys
 
 import gtk
+from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Choice
 from gtk.core.training import clock
+from gtk.core.training.arithmetic import Arithmetic
 from gtk.core.training.clock import Clock
 from gtk.core.training.training import Training
+from gtk.core.training.trial import Trial
 from gtk.plugins.losses.elbo import ELBO
 
 
@@ -46,22 +49,15 @@ def test_a_training_waits_for_its_device_only_where_the_clock_stops(
     assert stops == [4, 5, 8, 10, 12]
 
 
-def test_an_epoch_is_timed_by_the_median_of_a_few_steps_after_the_first(
+def test_a_step_is_timed_by_the_median_of_those_after_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    game = toys.Game()
-    trainer = toys.trainer(epochs=30)  # of 4 steps
-    seconds = iter([0.0, 9.0, *(time for step in range(10) for time in (0, 2 + 5 * (step == 4)))])
-    monkeypatch.setattr("gtk.core.training.trainer.perf_counter", lambda: next(seconds))
-    monkeypatch.setattr("gtk.core.training.trainer.TIME", 1e9)
-    assert trainer.measure_epoch(toys.model(), game) == 4 * 2.0
-    assert len(game.gradients) == 2 * 11, "two updates in the first step, and in ten more"
-    slow = iter([0.0, 90.0, 0.0, 60.0, 1.0, 4.0])
-    monkeypatch.setattr("gtk.core.training.trainer.perf_counter", lambda: next(slow))
-    monkeypatch.setattr("gtk.core.training.trainer.TIME", 0.25)
-    assert trainer.measure_epoch(toys.model(), game) == 4 * 60.0
-    once = toys.trainer(epochs=1, batch_size=40)
-    assert once.measure_epoch(toys.model(), game) == 3.0, "its only step is the first"
+    trainer = toys.trainer(epochs=30)
+    trial = Trial(trainer, TrainConfig(threads=1), bears_bf16=False)
+    times = iter([time for took in (60.0, 1.0, 2.0, 70.0) for time in (0.0, took)])
+    monkeypatch.setattr("gtk.core.training.trial.time.perf_counter", lambda: next(times))
+    monkeypatch.setattr("gtk.core.training.trial.TIME", 100.0)
+    assert trial.seconds_per_step(Arithmetic("fp32", "contiguous", 1)) == (2.0 + 60.0) / 2
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -75,9 +71,9 @@ def test_timing_an_epoch_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None
 
     options: dict[str, Any] = {"epochs": 5, "hidden_dims": (4,), "flip": True, "quiet": True}
     options |= {"condition_dropout": 0.1, "average_decay": 0.9, "callbacks": [Look()]}
-    monkeypatch.setattr("gtk.core.training.training.MEASURED", 5 * 22 + 1)
+    monkeypatch.setattr("gtk.core.training.training.FEWEST_STEPS", 5 * 22 + 1)
     plain = gtk.train("cvae", name="plain", **options)
-    monkeypatch.setattr("gtk.core.training.training.MEASURED", 5 * 22)
+    monkeypatch.setattr("gtk.core.training.training.FEWEST_STEPS", 5 * 22)
     before = torch.get_rng_state()
     timed = gtk.train("cvae", name="timed", **options)
     assert torch.equal(before, torch.get_rng_state())
@@ -92,4 +88,4 @@ def test_steps_that_fail_leave_the_time_out(monkeypatch: pytest.MonkeyPatch) -> 
     training = Training(settings, "cpu", [])
     for error in (RuntimeError("no"), SystemExit(3)):
         monkeypatch.setattr(ELBO, "updates", Mock(side_effect=error))
-        assert training.measured_epoch() == 0
+        assert training.epoch_seconds(Arithmetic("fp32", "contiguous", 1), {}) == 0

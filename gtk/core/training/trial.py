@@ -1,0 +1,147 @@
+"""The trial: a few steps in each arithmetic, on a copy of the model, to choose the fastest."""
+
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
+from statistics import median
+from typing import Any
+
+import torch
+
+from gtk.core.models.device import fork_random_state, synchronize
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.training.arithmetic import Arithmetic, has_bf16, has_maps
+from gtk.core.training.learner import Learner
+from gtk.core.training.trainer import Trainer
+from gtk.core.values.tracking import track
+
+#: The steps and seconds of the shortest training that gets a trial.
+FEWEST_STEPS, LONG = 100, 60.0
+#: The share of a training that its trial may take, and its seconds in a short one.
+SHARE, SHORTEST = 0.01, 2.0
+#: The most seconds of one candidate's turn, and how many it has: the speed of a shared machine
+#: drifts.
+TURN, TURNS = 3.0, 2
+#: How much faster an arithmetic must be than one before it, which is simpler.
+GAIN = 1.05
+
+#: About the seconds in which the time of a step is measured where no trial did.
+TIME = 0.25
+
+#: Images per second in each arithmetic that was tried.
+Rates = Mapping[Arithmetic, float]
+
+
+class Trial:
+    """Chooses the arithmetic of a training.
+
+    It takes steps of copies of the model and the loss, so that nothing of the training changes.
+
+    Args:
+        trainer: of the training, before the first step.
+        config: whatever it says other than "auto" and 0 is taken.
+        bears_bf16: whether model, conditioner and loss bear bf16.
+    """
+
+    def __init__(self, trainer: Trainer, config: TrainConfig, *, bears_bf16: bool) -> None:
+        self._trainer, self._config = trainer, config
+        self._total_steps = trainer.schedule.total_steps
+        self._device = device = trainer.learner.device
+        bf16, maps = bears_bf16 and has_bf16(device), has_maps(trainer.learner.model)
+        precisions = _options(config.precision, "fp32", *["bf16"] * bf16)
+        formats = _options(config.memory_format, "contiguous", *["channels-last"] * maps)
+        most = config.threads or torch.get_num_threads()
+        several = not config.threads and device.type == "cpu"
+        self._candidates = [Arithmetic(*pair, most) for pair in product(precisions, formats)]
+        self._fewer_threads = [most >> n for n in range(1, most.bit_length())] if several else []
+
+    def choose(self) -> tuple[Arithmetic, Rates]:
+        """Return the arithmetic to train in, and the rates by which it was chosen, if any."""
+        simplest = self._candidates[0]
+        alone = len(self._candidates) == 1 and not self._fewer_threads
+        if alone or self._total_steps < FEWEST_STEPS:
+            return simplest, {}
+        with fork_random_state(self._device), _same_threads():
+            seconds = self._seconds(simplest, 0.0)
+            if seconds is None or seconds * self._total_steps < LONG:
+                return simplest, {}
+            whole = max(SHORTEST, SHARE * seconds * self._total_steps)
+            turns = TURNS * (len(self._candidates) + 1 + len(self._fewer_threads))
+            turn = min(TURN, whole / turns)
+            rates = self._rates(self._candidates, turn)
+            best = fastest(rates)
+            if self._fewer_threads:
+                fewer = [replace(best, threads=threads) for threads in self._fewer_threads]
+                again = self._rates([best, *fewer], turn)
+                best, rates = fastest(again), {**rates, **again}
+        return best, rates
+
+    def seconds_per_step(self, arithmetic: Arithmetic) -> float:
+        """Return about how many seconds a step takes, 0 where it fails."""
+        with fork_random_state(self._device), _same_threads():
+            return self._seconds(arithmetic, TIME) or 0.0
+
+    def _rates(self, candidates: Sequence[Arithmetic], turn: float) -> Rates:
+        """Return the rates of these; one that fails is left out, as another can be taken."""
+        turns = [*candidates] * TURNS
+        least: dict[Arithmetic, float] = {}
+        failed = set()
+        for candidate in track(turns, "trying a few steps", len(turns)):
+            seconds = None if candidate in failed else self._seconds(candidate, turn)
+            if seconds is None:
+                failed.add(candidate)
+            else:
+                least[candidate] = min(seconds, least.get(candidate, seconds))
+        images = self._trainer.schedule.images_per_step
+        return {item: images / least[item] for item in candidates if item not in failed}
+
+    def _seconds(self, arithmetic: Arithmetic, turn: float) -> float | None:
+        """Return the median of steps that take `turn` seconds in all; None if a step fails."""
+        torch.set_num_threads(arithmetic.threads)
+        times: list[float] = []
+        try:
+            steps = self._steps(arithmetic)
+            next(steps)  # it allocates memory, and chooses kernels
+            while not times or sum(times) < turn:
+                start = time.perf_counter()
+                next(steps)
+                times.append(time.perf_counter() - start)
+        except (Exception, SystemExit):  # noqa: BLE001 - the training itself reports what fails
+            return None
+        return median(times)
+
+    def _steps(self, arithmetic: Arithmetic) -> Iterator[None]:
+        """Take the first step of a copy over and over, at a rate of 0, waiting for the device."""
+        learner = self._trainer.learner
+        model, loss = copy.deepcopy((learner.model, learner.loss))
+        learner = Learner(model, loss, self._config, self._total_steps, self._device)
+        learner.use(arithmetic)
+        batch = self._trainer.first_batch()
+        while True:
+            learner.learn(batch, 0, learning_rate=0.0)
+            learner.pending.clear()
+            synchronize(self._device)
+            yield
+
+
+def fastest(rates: Rates) -> Arithmetic:
+    """Return the first arithmetic that none is faster than by more than rounding and noise."""
+    best = max(rates.values())
+    return next(arithmetic for arithmetic, rate in rates.items() if rate * GAIN >= best)
+
+
+def _options(wanted: str, *known: str) -> Sequence[Any]:
+    return known if wanted == "auto" else [wanted]
+
+
+@contextmanager
+def _same_threads() -> Iterator[None]:
+    """Have the same number of threads afterwards."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
