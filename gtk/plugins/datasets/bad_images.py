@@ -7,9 +7,9 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
 from gtk.plugins.datasets.decoding import MEASURED
-from gtk.plugins.datasets.folder_layout import NO_LINE, FolderLayout
+from gtk.plugins.datasets.folder_layout import FolderLayout
 from gtk.plugins.datasets.folder_walk import FOLLOWABLE
-from gtk.plugins.datasets.matched_rows import ANOTHER_SUFFIX, NO_IMAGE, NOT_THERE
+from gtk.plugins.datasets.matched_rows import ANOTHER_SUFFIX, NO_IMAGE, NO_LINE, NOT_THERE
 
 #: Bad images named in a note.
 NAMED = 3

@@ -20,15 +20,11 @@ from gtk.plugins.datasets import LARGEST_KEPT, USUAL_SIDE, FolderConfig
 from gtk.plugins.datasets.bad_images import NAMED, refuse_bad, skipped_note
 from gtk.plugins.datasets.decoded_counts import DecodedCounts
 from gtk.plugins.datasets.decoding import decode, inspect, quiet_pillow
-from gtk.plugins.datasets.folder_layout import (
-    Entry,
-    FolderLayout,
-    FolderPlan,
-    plan_layout,
-    read_layout,
-)
+from gtk.plugins.datasets.folder_layout import Entry, FolderLayout
+from gtk.plugins.datasets.folder_plan import FolderPlan, plan_layout
 from gtk.plugins.datasets.folder_walk import list_folder
 from gtk.plugins.datasets.labels import make_labels
+from gtk.plugins.datasets.layout_reader import read_layout
 from gtk.plugins.datasets.listing import Listing, count_by_suffix, on_disk
 from gtk.plugins.datasets.page import BadImage, Header
 from gtk.plugins.datasets.remedy import spelled

@@ -10,6 +10,8 @@ from gtk.plugins.datasets.listing import on_disk
 from gtk.plugins.datasets.metadata import Row, Table, leads_out, named
 from gtk.plugins.datasets.table_paths import TablePaths
 
+#: The reason of an image that a table of labels does not have.
+NO_LINE = "has no line in"
 #: Reasons of lines without an image.
 ANOTHER_SUFFIX = "but the folder has it under another suffix"
 NOT_THERE = "but not in the folder"
