@@ -192,6 +192,37 @@ def test_inputs_that_do_not_fit_are_refused(
         part.run({"image": GREY, "label": [1, 2]}, batch_size=0)
 
 
+ENCODED = {"image": GREY.astype(np.float32), "label": np.array([1, 2])}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": None}, "label must be an array of int64 (rows), not NoneType"),
+        ({"z": GREY}, "unknown input 'z'. Known: image, label."),
+        ({"image": GREY}, "image must be an array of float32 (rows, 1, 8, 8), not float64 (2, 1,"),
+        ({"image": [[0.5]]}, "image must be an array of float32 (rows, 1, 8, 8), not list"),
+        ({"image": ENCODED["image"][0]}, "not float32 (1, 8, 8)"),
+        ({"image": np.float32(1)}, "not float32 ()"),
+        ({"label": np.array([1.0, 2.0])}, "label must be an array of int64 (rows), not float64 (2"),
+        ({"label": np.array([1])}, "different numbers of rows: {'image': 2, 'label': 1}"),
+        ({name: rows[:0] for name, rows in ENCODED.items()}, "the inputs have no rows"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_encoded_inputs_that_do_not_fit_are_refused(
+    encoder: Path, changes: dict[str, Any], message: str
+) -> None:
+    part = load_part(encoder)
+    assert part.run_encoded(ENCODED)["mean"].shape == (2, 16)
+    with pytest.raises(RequestError, match=re.escape(message)):
+        part.run_encoded({**ENCODED, **changes})
+    with pytest.raises(RequestError, match="the input label is missing"):
+        part.run_encoded({"image": ENCODED["image"]})
+    with pytest.raises(RequestError, match="feeds must be"):
+        part.run_encoded([1])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_codes_are_finite(exported: Path, value: float) -> None:
     with pytest.raises(RequestError, match="z must be finite"):

@@ -156,19 +156,59 @@ class Part:
                 range, or a batch size below 1.
             ExportFileError: the graph cannot be run, or its outputs do not fit the manifest.
         """
-        return self.run_encoded(self._feeds(inputs), batch_size=batch_size)
+        return self._outputs(self._feeds(inputs), batch_size)
 
     def run_encoded(
         self, feeds: Mapping[str, NDArray[Any]], *, batch_size: int = 256
     ) -> dict[str, NDArray[Any]]:
-        """Compute the outputs of rows as the graph takes them; a label is an index in any case."""
+        """Compute the outputs of rows as the graph takes them; a label is an index in any case.
+
+        Args:
+            feeds: an array for each input, (B, ...), of the manifest's types and shapes. Values are
+                not checked.
+            batch_size: as in `run`.
+
+        Raises:
+            RequestError: inputs that are missing, unknown, of another type or shape.
+            ExportFileError: as in `run`.
+        """
+        self._check_encoded(feeds)
+        return self._outputs(feeds, batch_size)
+
+    def _outputs(
+        self, feeds: Mapping[str, NDArray[Any]], batch_size: int
+    ) -> dict[str, NDArray[Any]]:
+        """Return the rows of each output for rows that were checked."""
         chunks = [outputs for _, outputs in self._chunks(feeds, batch_size)]
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def _check_encoded(self, feeds: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse arrays that the graph does not take, in a few microseconds."""
+        if type(feeds) is not dict or feeds.keys() != self.values.keys():
+            with requested():
+                check_type("feeds", feeds, Mapping)
+            self._check_names(feeds)
+        for port in self.contract["inputs"]:
+            name, kind, shape = port["name"], port["dtype"], tuple(port["shape"])
+            found = getattr(feeds[name], "dtype", None), getattr(feeds[name], "shape", ())
+            if found[0] != kind or not found[1] or found[1][1:] != shape:
+                axes = ", ".join(map(str, ("rows", *shape)))
+                what = f"{found[0]} {found[1]}" if found[0] else type(feeds[name]).__name__
+                raise RequestError(f"{name} must be an array of {kind} ({axes}), not {what}")
+        self._check_rows(feeds)
 
     def _feeds(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """Return inputs as the graph takes them, checked."""
         with requested():
             check_type("inputs", inputs, Mapping)
+        self._check_names(inputs)
+        feeds = {name: self._rows(name, inputs[name]) for name in self.values}
+        self._check_rows(feeds)
+        return feeds
+
+    def _check_names(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse unknown and missing inputs."""
+        with requested():
             for name in inputs:
                 if name not in self.values:
                     raise unknown_name("input", name, self.values)
@@ -178,11 +218,14 @@ class Part:
                 f"the input {', '.join(missing)} is missing: {self.path.name} takes "
                 f"{', '.join(self.values)}"
             )
-        feeds = {name: self._rows(name, inputs[name]) for name in self.values}
-        sizes = {name: len(rows) for name, rows in feeds.items()}
-        if len(set(sizes.values())) > 1:
-            raise RequestError(f"the inputs have different numbers of rows: {sizes}")
-        return feeds
+
+    def _check_rows(self, feeds: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse inputs of different numbers of rows, or of none."""
+        sizes = {len(rows) for rows in feeds.values()}
+        if len(sizes) > 1 or 0 in sizes:
+            counts = {name: len(rows) for name, rows in feeds.items()}
+            fault = "no rows" if sizes == {0} else f"different numbers of rows: {counts}"
+            raise RequestError(f"the inputs have {fault}")
 
     def _rows(self, name: str, given: Any) -> NDArray[Any]:  # noqa: ANN401 - an array or lists
         """Return the rows of an input as the graph takes them."""
