@@ -222,6 +222,12 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         alone("InstanceNormalization", np.ones((1, 4, 0, 0), np.float32), np.ones(4, np.float32),
               np.ones(4, np.float32)), COMPUTED,
     ),
+    "normalizing nothing that follows from shapes": (
+        ([node("Shape", "z", gives="s"), node("Sub", "s", "s", gives="zeros"),
+          node("ConstantOfShape", "zeros", gives="d"),
+          node("InstanceNormalization", "d", "c0", "c0")], {"c0": np.ones(4, np.float32)}),
+        "an InstanceNormalization of shapes, which may be of no pixels",
+    ),
     "axes without end": (alone("Unsqueeze", floats([1]), range(100)), "more than 32 axes"),
     # Attributes that a kernel divides by or allocates.
     "no groups": (alone("ConvTranspose", IMAGE, FILTERS, group=0), "whose group is 0"),

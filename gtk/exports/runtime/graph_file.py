@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.argument import check_type
-from gtk.exports.runtime.constants import MOST_READ, NUMPY, check_constants
+from gtk.exports.runtime.constant import MOST_READ
+from gtk.exports.runtime.constants import check_constants
 from gtk.exports.runtime.errors import ExportFileError, requested
 from gtk.exports.runtime.operators import (
     Node,
@@ -22,6 +23,7 @@ from gtk.exports.runtime.operators import (
     check_type_of,
     domain_name,
 )
+from gtk.exports.runtime.tensor_types import NUMPY
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
