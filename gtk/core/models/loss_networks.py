@@ -77,6 +77,8 @@ def _fault(networks: object, model: Model) -> str:
             return f"{type(network).__name__} as {name!r}: make it a torch.nn.Module"
         if name in model.parts() or name in model.networks():
             return f"{name!r}, which {type(model).__name__} has, too: choose another name"
+        if not all(isinstance(value, Tensor) for value in network.state_dict().values()):
+            return f"{name!r} with a state that is not of tensors: keep it in buffers"
         for tensor in _tensors(network):
             if is_lazy(tensor):
                 return f"{name!r} with a lazy layer: give all layers their sizes"

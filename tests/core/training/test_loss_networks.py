@@ -193,6 +193,11 @@ def kept(model: Any) -> dict[str, nn.Module]:
     return {"critic": model.critic}
 
 
+class Noting(nn.Linear):
+    def get_extra_state(self) -> str:
+        return "no tensor"
+
+
 @pytest.mark.parametrize(
     ("networks", "message"),
     [
@@ -204,6 +209,7 @@ def kept(model: Any) -> dict[str, nn.Module]:
         (lambda model: {"model": nn.Linear(16, 1)}, "'model', which OnePart has, too: choose"),
         (lambda model: {"first": nn.Linear(16, 1)}, "'first', which OnePart has, too: choose"),
         (lambda model: {"critic": nn.LazyLinear(1)}, "'critic' with a lazy layer: give all layers"),
+        (lambda model: {"critic": Noting(16, 1)}, "'critic' with a state that is not of tensors:"),
         (shared, "'critic', which shares a tensor with the model: make a new one"),
         (kept, "'critic', which shares a tensor with the model: make a new one"),
         (twice, "'judge', which shares a tensor with 'critic': make a new one"),
