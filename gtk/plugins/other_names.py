@@ -7,6 +7,7 @@ EXAMPLE = (
     "pip install ./examples/{0}."
 )
 FLOW, VQVAE = EXAMPLE.format("gtk-plugin-flow"), EXAMPLE.format("gtk-plugin-vqvae")
+VAEGAN = EXAMPLE.format("gtk-plugin-vaegan")
 
 #: By the kind of plugin: a name or a sentence, and the words for which it is suggested.
 OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -26,6 +27,7 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         FLOW: "flow flow_matching rectified_flow cfm gtk_plugin_flow",
         "vqvae": "vq_vae vqvae2 vq",
         VQVAE: "vqvae vq_vae vqvae2 vq gtk_plugin_vqvae",
+        VAEGAN: "vae_gan gtk_plugin_vaegan",
         "gtk has no diffusion models.": "diffusion ddpm ddim edm stable_diffusion ldm dit "
         "latent_diffusion score_based",
         "gtk has no plain autoencoder, only vae.": "autoencoder ae",
@@ -44,6 +46,8 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "loss": {
         FLOW: "flow gtk_plugin_flow",
         VQVAE: "vqvae gtk_plugin_vqvae",
+        "vae-gan": "vae_gan",
+        VAEGAN: "vae_gan gtk_plugin_vaegan",
         "elbo": "kl kld variational negative_elbo nelbo",
         "iwae": "iwelbo importance_weighted",
         "minimax": "non_saturating ns_gan vanilla_gan",

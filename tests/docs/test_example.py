@@ -1,4 +1,4 @@
-"""The example that the tutorial grows keeps what gtk's contracts promise."""
+"""The examples that the tutorials grow keep what gtk's contracts promise."""
 
 import pages
 import pytest
@@ -8,9 +8,12 @@ from gtk.testing import check_plugin
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["model", "loss"])
-def test_the_example_passes_the_kit(kind: str, reader: Reader) -> None:
-    reader.install(pages.ROOT / "examples" / "gtk-plugin-flow")
-    results = check_plugin("flow", kind=kind)
+@pytest.mark.parametrize(
+    ("package", "name", "kind"),
+    [("flow", "flow", "model"), ("flow", "flow", "loss"), ("vaegan", "vae-gan", "loss")],
+)
+def test_the_example_passes_the_kit(package: str, name: str, kind: str, reader: Reader) -> None:
+    reader.install(pages.ROOT / "examples" / f"gtk-plugin-{package}")
+    results = check_plugin(name, kind=kind)
     assert not [result for result in results if result.status == "failed"]
     assert sum(result.status == "passed" for result in results) > 10
