@@ -15,6 +15,20 @@ def test_cvae(check: object) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("relativistic", {"discriminator_normalization": "spectral"}),
+        ("wasserstein-gp", {"r2": 1.0}),
+    ],
+)
+def test_loss_with_lazy_penalties_and_augmentation(loss: str, options: dict[str, object]) -> None:
+    options = {"r1": 0.5, "r1_every": 3, "augment": True, **options}
+    found = check_plugin(f"generative-toolkit/{loss}", "loss", options=options)
+    assert {item.check: item.message for item in found if item.status != "passed"} == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
     ("name", "data", "options"),
     [
         ("vae", "digits", {}),

@@ -95,6 +95,14 @@ class AdversarialLoss(Loss[AdversarialModel]):
         """Return images as the discriminator sees them in training."""
         return augmented(images, noise) if self.config.augment else images
 
+    def _scores(
+        self, model: AdversarialModel, images: Tensor, condition: Tensor | None, noise: Noise
+    ) -> Tensor:
+        """Return the scores of images as the discriminator sees them in training: (B,)."""
+        penalized = images.is_leaf and images.requires_grad
+        with in_full_precision(images) if penalized else nullcontext():
+            return scores_of(model, self._seen(images, noise), condition)
+
     def _discriminator_update(
         self,
         model: AdversarialModel,
@@ -103,24 +111,21 @@ class AdversarialLoss(Loss[AdversarialModel]):
         condition: Tensor | None,
         context: Context,
     ) -> Update:
-        every, noise = self.config.r1_every, context.noise
+        every = self.config.r1_every
         due = context.is_due(every)
         real = model.to_network_range(batch.images).detach()  # which may be the batch's own tensor
         real.requires_grad_(due and self.config.r1 > 0)
         generated = full(generated) if due and self.config.r2 > 0 else generated
         generated.requires_grad_(due and self.config.r2 > 0)
-        with in_full_precision(real) if real.requires_grad else nullcontext():
-            real_scores = scores_of(model, self._seen(real, noise), batch.condition)
-        with in_full_precision(generated) if generated.requires_grad else nullcontext():
-            generated_scores = scores_of(model, self._seen(generated, noise), condition)
+        real_scores = self._scores(model, real, batch.condition, context.noise)
+        generated_scores = self._scores(model, generated, condition, context.noise)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
         terms = {"real_score": real_scores.mean(), "generated_score": generated_scores.mean()}
-        if real.requires_grad:
-            terms["r1"] = zero_centered_penalty(real_scores, real)
-            loss = loss + every * self.config.r1 * terms["r1"]
-        if generated.requires_grad:
-            terms["r2"] = zero_centered_penalty(generated_scores, generated)
-            loss = loss + every * self.config.r2 * terms["r2"]
+        pairs = {"r1": (real_scores, real), "r2": (generated_scores, generated)}
+        for name, (scores, images) in pairs.items():
+            if images.requires_grad:
+                terms[name] = zero_centered_penalty(scores, images)
+                loss = loss + every * getattr(self.config, name) * terms[name]
         return Update(loss, terms, part="discriminator")
 
     def _generator_update(
@@ -131,7 +136,7 @@ class AdversarialLoss(Loss[AdversarialModel]):
         condition: Tensor | None,
         context: Context,
     ) -> Update:
-        scores = scores_of(model, self._seen(generated, context.noise), condition)
+        scores = self._scores(model, generated, condition, context.noise)
         return Update(self.generator_loss(scores).mean(), part="generator")
 
 
@@ -176,12 +181,12 @@ class LeastSquares(AdversarialLoss):
 
 
 class Relativistic(AdversarialLoss):
-    """Each generated image against a real one: f(D(generated) - D(real)), f(t) = log(1 + e^t).
+    """Pairs of a real image x and a generated one y, with f(t) = log(1 + e^t).
 
-    Jolicoeur-Martineau, The relativistic discriminator (arXiv:1807.00734), section 4.2, the paired
-    form; with R1 and R2 it is the objective of Huang et al., The GAN is dead; long live the GAN!
-    (R3GAN, arXiv:2501.05441), equation 2 and section 2.2. The generator's loss has the two scores
-    exchanged.
+    The discriminator minimizes f(D(y) - D(x)), the generator f(D(x) - D(y)): RSGAN of
+    Jolicoeur-Martineau, The relativistic discriminator (arXiv:1807.00734). With R1 and R2 of one
+    weight it is the objective of Huang et al., The GAN is dead; long live the GAN!
+    (arXiv:2501.05441), RpGAN + R1 + R2, of which R3GAN is made.
 
     Both images of a pair have the real one's condition. Then a score's part that depends on the
     condition alone cancels, and the pair compares what is real with what is not; with another
@@ -219,9 +224,9 @@ class Relativistic(AdversarialLoss):
         context: Context,
     ) -> Update:
         with torch.no_grad():  # real scores do not depend on the generator
-            real = self._seen(model.to_network_range(batch.images), context.noise)
-            real_scores = scores_of(model, real, batch.condition)
-        scores = scores_of(model, self._seen(generated, context.noise), condition)
+            real = model.to_network_range(batch.images)
+            real_scores = self._scores(model, real, batch.condition, context.noise)
+        scores = self._scores(model, generated, condition, context.noise)
         return Update(self.generator_loss(scores - real_scores).mean(), part="generator")
 
 

@@ -20,10 +20,10 @@ COLOURS = 3
 def augmented(images: Tensor, noise: Noise) -> Tensor:
     """Return T(x) for each image x, differentiable, with another T for each.
 
-    Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training (arXiv:2006.10738),
-    equations 4 and 5: the discriminator is trained on T(x) of real and T(G(z)) of generated images,
-    and the generator on the gradient through T. T is a change of colours, where there are three, a
-    translation, and a cutout, each as in the paper's section 4.
+    Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training (arXiv:2006.10738):
+    both losses have D(T(x)) instead of D(x) of a real image x and D(T(G(z))) instead of D(G(z)),
+    and the generator learns from the gradient through T. T is a change of colours, where there are
+    three channels, a translation, and a cutout, in this order and with the paper's sizes.
 
     Args:
         images: (B, C, H, W); what comes in from outside and what is cut out is 0, the middle of the
