@@ -14,6 +14,7 @@ from worlds import CONDITIONS, built, data_spec, dataset, settle, trained
 
 import gtk
 from gtk.core.contracts.model import Model
+from gtk.core.models.summary import summarize
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.networks.spectral import SpectralNormalization, fixed_weights, normalize_weights
@@ -198,6 +199,15 @@ def test_an_exported_discriminator_has_no_power_iteration(outside: Path, tmp_pat
     assert exported.parity.largest < 1e-5
     graph = onnx.load(exported.path).graph
     assert not {"Div", "Sqrt", "ReduceL2"} & {node.op_type for node in graph.node}
+
+
+def test_a_summary_lists_the_layers_and_not_what_divides_their_weights() -> None:
+    listed = []
+    for name in ("spectral", "none"):
+        options = {**SMALL, "discriminator_normalization": name}
+        model, loss = built(settle("cgan", "projection", **options), data_spec("classes"))
+        listed.append(summarize(model, loss, data_spec("classes")))
+    assert listed[0] == listed[1]
 
 
 def test_conditional_norm_finds_no_normalization_in_it() -> None:

@@ -1,6 +1,6 @@
 """A summary of a model: its layers in the order they run, with shapes and parameter counts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.conditioner import PassThrough
@@ -55,7 +56,8 @@ def summarize(
         module: nn.Module, _inputs: object, output: object, *, network: str, name: str
     ) -> None:
         shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-        layer = Layer(network, name, type(module).__name__, shape, parameter_count(module))
+        kind = type_before_parametrizations(module).__name__
+        layer = Layer(network, name, kind, shape, parameter_count(module))
         layers.setdefault(layer)  # a network may run more than once in a step
 
     device = next(model.parameters()).device
@@ -70,10 +72,21 @@ def summarize(
     context = Context(Noise(device), step, 1, networks, rates)
     with eval_mode(model, *networks.values()), ExitStack() as hooks:
         for network, root in (model.networks() | dict(networks)).items():
-            for name, module in root.named_modules():
-                if not list(module.children()) and not isinstance(module, PassThrough):
-                    hook = partial(note, network=network, name=name)
-                    hooks.callback(module.register_forward_hook(hook).remove)
+            for name, module in layers_of(root):
+                hook = partial(note, network=network, name=name)
+                hooks.callback(module.register_forward_hook(hook).remove)
         for _ in loss.updates(model, batch, context):
             pass
     return list(layers)
+
+
+def layers_of(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield each module that computes something, with its name, and not what it consists of.
+
+    What torch computes a layer's weight with belongs to the layer.
+    """
+    for name, module in network.named_modules():
+        inner = {child for child, _ in module.named_children()} - {"parametrizations"}
+        within = "parametrizations" in name.split(".")
+        if not inner and not within and not isinstance(module, PassThrough):
+            yield name, module
