@@ -37,7 +37,10 @@ EPOCHS = 10_000
 #: Seed of the global generator while a model is constructed; a plugin would not choose this one.
 SEED = 3_141_592_653
 #: Training settings that the plugin's own defaults decide.
-KEPT = ("learning_rate", "adam_beta1", "adam_beta2", "clip_norm", "average_decay")
+KEPT = (
+    "optimizer", "learning_rate", "adam_beta1", "adam_beta2", "momentum", "weight_decay",
+    "clip_norm", "average_decay",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CONDITIONER, LOSS, MODEL, Kind, installed
 from gtk.core.registry.options import as_table, make_config, options_of
-from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_config import TrainConfig, check_suited
 from gtk.core.values.errors import GtkError
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, needs, refuse_changes
 
@@ -86,7 +86,8 @@ def check_spec(specimen: Specimen) -> None:
     if not callable(target):
         remedy = "name a class or function"
         raise CheckFailed(f"its target {spec.target} is {type(target).__name__}: {remedy}")
-    make_config(TrainConfig, getattr(spec, "defaults", {}), "its spec's defaults")
+    defaults = getattr(spec, "defaults", {})
+    check_suited(defaults, make_config(TrainConfig, defaults, "its spec's defaults"))
     if specimen.kind is not MODEL:
         return
     kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER
