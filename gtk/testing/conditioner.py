@@ -14,6 +14,7 @@ from gtk.core.settings.image_source import load_data
 from gtk.core.storage.runs import RunPlace
 from gtk.core.training.training import Training
 from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.testing.bf16 import CLOSE, REMEDY
 from gtk.testing.check import (
     CheckFailed,
     CheckSkipped,
@@ -198,6 +199,26 @@ def check_leaves_inputs(specimen: Specimen) -> None:
         if not all(same_bits(one, two) for one, two in zip(given, kept, strict=True)):
             remedy = "avoid operations in place, such as hidden += ... or relu_()"
             raise CheckFailed(f"its {case.where} changes its input: {remedy}")
+
+
+@needs(check_runs)
+def check_bf16(specimen: Specimen) -> None:
+    """If its spec says that it bears bf16, its layers give about the same for features in it."""
+    if not specimen.plugin.spec.bf16:
+        return
+    for case in layer_cases(specimen):
+        low = replace(case, inputs=tuple(value.bfloat16() for value in case.inputs))
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                given = low().float()
+        except Exception as error:
+            raise CheckFailed(
+                f"its {case.where} fails with features in bf16 ({error_line(error)}): {REMEDY}"
+            ) from error
+        if not torch.allclose(given, case(), rtol=CLOSE, atol=CLOSE):
+            raise CheckFailed(
+                f"its {case.where} returns other features in bf16 than in fp32: {REMEDY}"
+            )
 
 
 @needs(check_runs)

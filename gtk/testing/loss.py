@@ -17,6 +17,7 @@ from gtk.core.storage.runs import RunPlace
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.training import Training, resumed_training
 from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.testing.bf16 import expect_bf16
 from gtk.testing.check import (
     CheckFailed,
     CheckSkipped,
@@ -165,6 +166,14 @@ def check_seeds(specimen: Specimen) -> None:
 def check_own_noise(specimen: Specimen) -> None:
     """It draws only from `context.noise`."""
     expect_own_noise(replayed_step(specimen))
+
+
+@needs(check_seeds)
+def check_bf16(specimen: Specimen) -> None:
+    """If its spec says that it bears bf16, steps in it are finite and close to those in fp32."""
+    if specimen.plugin.spec.bf16:
+        settings, dataset = loss_settings(specimen)
+        expect_bf16(lambda: Trainer(*build(settings, dataset.spec), dataset, settings.train, CPU))
 
 
 @needs(check_seeds, check_own_noise)

@@ -7,6 +7,7 @@ import torch
 
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
+from gtk.testing.bf16 import expect_bf16
 from gtk.testing.check import CheckFailed, checks_in, unchanged_process_state
 from gtk.testing.model_case import STEPS, ModelCase, model_check, take_steps
 from gtk.testing.model_structure import check_parts
@@ -124,6 +125,13 @@ def check_finite_weights(case: ModelCase) -> None:
             f"{listed(broken)} of {type(trained).__name__} not finite after {STEPS} steps: look "
             "for log(0), 1/0 and overflow, or give the spec a smaller learning_rate in its defaults"
         )
+
+
+@model_check(check_seeds)
+def check_bf16(case: ModelCase) -> None:
+    """If its spec says that it bears bf16, steps in it are finite and close to those in fp32."""
+    if case.settings.choice.model.spec.bf16:
+        expect_bf16(case.trainer)
 
 
 @model_check(check_finite_weights)

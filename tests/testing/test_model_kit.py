@@ -47,6 +47,7 @@ WRONG = {
         "condition_used",
         "asks conditioner 'onehot' for a layer at 'input' of 'frame'",
     ),
+    "wrong-mixing": ("bf16", "a step in bf16 fails (RuntimeError: expected dtype"),
     "wrong-numb": ("learning", "part 'tone' of Numb has its initial weights after 20 steps"),
     "wrong-patient": ("resume", "steps changes from step to step, and checkpoints leave it out"),
     "wrong-summed": ("updates", "take the mean over the batch, not the sum"),

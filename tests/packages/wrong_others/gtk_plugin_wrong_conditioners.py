@@ -154,6 +154,15 @@ class Starting(Acting):
         return super().hidden(site, features)
 
 
+class Mixing(Acting):
+    """Says that it bears bf16, and mixes types where torch does not."""
+
+    class Layer(Added):
+        def forward(self, hidden, condition):
+            shift = self.shift(hidden, condition)
+            return torch.lerp(hidden, shift.float().expand_as(hidden), 0.5)
+
+
 class Refusing(Acting):
     """Takes no condition at all."""
 
@@ -172,9 +181,12 @@ class Plain(gtk.Conditioner):
 def gtk_conditioners():
     kinds = (
         Idle, Deaf, Narrow, Crowded, Hasty, Spare, Classes, Shared, Untraced, Modest,
-        Seeding, Starting, Refusing, Plain,
+        Seeding, Starting, Refusing, Plain, Mixing,
     )  # fmt: skip
     return [
-        gtk.ConditionerSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
+        gtk.ConditionerSpec(
+            name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind,
+            bf16=kind is Mixing,
+        )
         for kind in kinds
-    ]
+    ]  # fmt: skip

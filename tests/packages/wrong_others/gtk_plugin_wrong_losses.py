@@ -154,13 +154,25 @@ class Untrained(Right):
         return {"judge": torch.nn.Linear(2, 1)}
 
 
+class Mixing(Right):
+    """Says that it bears bf16, and sums up in it."""
+
+    def updates(self, model, batch, context):
+        posterior = model.encode(batch.images, batch.condition)
+        z = posterior.transform(self.noise(posterior.mean, context))
+        yield gtk.Update(model.decode(z, batch.condition).square().mean() + 0 * z.sum().bfloat16())
+
+
 @gtk.hookimpl
 def gtk_losses():
     kinds = (
         Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
-        Hiding, Threading, Seeding, Starting, Untrained,
+        Hiding, Threading, Seeding, Starting, Untrained, Mixing,
     )  # fmt: skip
     return [
-        gtk.LossSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
+        gtk.LossSpec(
+            name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind,
+            bf16=kind is Mixing,
+        )
         for kind in kinds
-    ]
+    ]  # fmt: skip

@@ -117,6 +117,7 @@ def gtk_models():
     yield spec("drifting", sound, config=Drifting)
     yield spec("hasty", sound, defaults={"learning_rate": 1e38})
     yield spec("number", "models:NUMBER")
+    yield spec("mixing", "models:Mixing", bf16=True)
     yield spec("meddler", "meddler:Meddler")
     yield spec("stranger", "sound:Painted")
     for name, (target, loss) in MODELS.items():

@@ -84,6 +84,14 @@ class Deaf(Sound):
         return torch.sigmoid(self.frame(painted)).unflatten(1, self.shape)
 
 
+class Mixing(Sound):
+    """Says that it bears bf16, and mixes types where torch does not."""
+
+    def paint(self, noise, condition):
+        painted = super().paint(noise, condition)
+        return torch.lerp(painted, torch.zeros_like(painted, dtype=torch.float32), 0.1)
+
+
 class Polite(Deaf):
     """Asks for a layer in its second network, and never calls it."""
 
