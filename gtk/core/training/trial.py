@@ -19,9 +19,9 @@ from gtk.core.training.trainer import Trainer
 from gtk.core.values.tracking import track
 
 #: The steps and seconds of the shortest training that gets a trial.
-FEWEST_STEPS, LONG = 100, 60.0
-#: The share of a training that its trial may take, and its seconds in a short one.
-SHARE, SHORTEST = 0.01, 2.0
+FEWEST_STEPS, LONG = 300, 15.0
+#: The share of a long training that its trial may take, that of a short one, and its most seconds.
+SHARE, SHORT_SHARE, SHORT_TRIAL = 0.01, 0.03, 2.0
 #: The most seconds of one candidate's turn, and how many it has: the speed of a shared machine
 #: drifts.
 TURN, TURNS = 3.0, 2
@@ -65,18 +65,18 @@ class Trial:
         if alone or self._total_steps < FEWEST_STEPS:
             return simplest, {}
         with fork_random_state(self._device), _same_threads():
-            seconds = self._seconds(simplest, 0.0)
-            if seconds is None or seconds * self._total_steps < LONG:
+            seconds = self._total_steps * (self._seconds(simplest, 0.0) or 0.0)
+            if seconds < LONG:
                 return simplest, {}
-            whole = max(SHORTEST, SHARE * seconds * self._total_steps)
+            share = max(SHARE * seconds, min(SHORT_SHARE * seconds, SHORT_TRIAL))
             turns = TURNS * (len(self._candidates) + 1 + len(self._fewer_threads))
-            turn = min(TURN, whole / turns)
+            turn = min(TURN, share / turns)
             rates = self._rates(self._candidates, turn)
-            best = fastest(rates)
+            best = fastest(rates, simplest)
             if self._fewer_threads:
                 fewer = [replace(best, threads=threads) for threads in self._fewer_threads]
                 again = self._rates([best, *fewer], turn)
-                best, rates = fastest(again), {**rates, **again}
+                best, rates = fastest(again, best), {**rates, **again}
         return best, rates
 
     def seconds_per_step(self, arithmetic: Arithmetic) -> float:
@@ -127,10 +127,10 @@ class Trial:
             yield
 
 
-def fastest(rates: Rates) -> Arithmetic:
-    """Return the first arithmetic that none is faster than by more than rounding and noise."""
-    best = max(rates.values())
-    return next(arithmetic for arithmetic, rate in rates.items() if rate * GAIN >= best)
+def fastest(rates: Rates, otherwise: Arithmetic) -> Arithmetic:
+    """Return the first arithmetic than which none is faster by more than noise, if there is one."""
+    best = max(rates.values(), default=0.0)
+    return next((tried for tried, rate in rates.items() if rate * GAIN >= best), otherwise)
 
 
 def _options(wanted: str, *known: str) -> Sequence[Any]:
