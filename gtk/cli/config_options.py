@@ -79,8 +79,17 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
     elif kind == PartNumber:
         kind, metavar = by_part, "FLOAT|PART=FLOAT,..."
         default = ByPart(default) if isinstance(default, Mapping) else default
+    words = kind == tuple[str, ...]  # given several times, or with commas
     shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     text = f"{option.help}  [default: {shown}]" if shown else option.help
-    made = HeadedOption([flag, option.name], type=kind, default=None, help=text, metavar=metavar)
+    made = HeadedOption(
+        [flag, option.name],
+        type=str if words else kind,
+        multiple=words,
+        callback=(lambda _, __, given: ",".join(given) if given else None) if words else None,
+        default=None,
+        help=text,
+        metavar=metavar,
+    )
     made.heading = heading
     return made

@@ -24,9 +24,11 @@ def print_networks(training: "Training") -> None:
     console = make_console()
     loss_networks = training.trainer.learner.context.networks
     layers = summarize(training.model, training.loss, training.dataset.spec, loss_networks)
-    for name, network in (training.model.networks() | dict(loss_networks)).items():
+    sizes = {name: parameter_count(network) for name, network in loss_networks.items()}
+    for name, size in (training.network_sizes | sizes).items():
         owner = " (of the loss)" if name in loss_networks else ""
-        title = f"{name}{owner}: {parameter_count(network):,} parameters"
+        frozen = ", not trained" if name in training.settings.train.freeze else ""
+        title = f"{name}{owner}: {size:,} parameters{frozen}"
         last = Column("parameters", justify="right")
         table = Table("layer", "kind", "output", last, title=title, title_justify="left")
         for layer in layers:

@@ -33,8 +33,8 @@ class Option:
         table: the table it belongs to: "train", "model", "conditioner" or "loss".
         field: the field's name in the config dataclass.
         name: the bare field name if it is unique, else `table_field`.
-        type: int, float, bool, str, a Literal of strings, tuple[int, ...], tuple[float, ...] or, of
-            the trainer's, `PartNumber`.
+        type: int, float, bool, str, a Literal of strings, a tuple[T, ...] of int, float or str, or
+            `PartNumber`.
         default: its default value.
         help: a sentence for the user.
         memory: whether smaller values take less memory.
@@ -73,7 +73,7 @@ def check_config(config: type) -> None:
             written = kind.__name__ if type(kind) is type else kind
             raise PluginError(
                 f"{name} has type {written}. Use int, float, bool, str, a Literal of strings, "
-                "tuple[int, ...] or tuple[float, ...]"
+                "tuple[int, ...], tuple[float, ...] or tuple[str, ...]"
             )
         if item.default is MISSING:
             what = "no default" if item.default_factory is MISSING else "a default_factory"
@@ -163,10 +163,16 @@ def parse_numbers(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(",")) if text.strip() else ()
 
 
+def parse_words(text: str) -> tuple[str, ...]:
+    """Read words separated by commas: "encoder,decoder"."""
+    return tuple(part.strip() for part in text.split(",")) if text.strip() else ()
+
+
 def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything
     if get_origin(kind) is Literal:
         return all(isinstance(choice, str) for choice in get_args(kind))
-    return kind in (int, float, bool, str, tuple[int, ...], tuple[float, ...], PartNumber)
+    lists = tuple[int, ...], tuple[float, ...], tuple[str, ...]
+    return kind in (int, float, bool, str, *lists, PartNumber)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
@@ -175,6 +181,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         return _integers(value, name)
     if kind == tuple[float, ...]:
         return _floats(value, name)
+    if kind == tuple[str, ...]:
+        return _words(value, name)
     if kind == PartNumber:
         return _by_part(value, name)
     if get_origin(kind) is Literal:
@@ -224,6 +232,14 @@ def _floats(value: Any, name: str) -> tuple[float, ...]:  # noqa: ANN401 - value
             parts = parse_numbers(value) if isinstance(value, str) else value
             return tuple(_convert(float, part, name) for part in parts)
     raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
+
+
+def _words(value: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401 - values come from JSON
+    """Return words, which may all come as one string."""
+    parts = parse_words(value) if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
+        return tuple(parts)
+    raise InvalidValue(f"{name} takes words such as one,two, not {shown(value)}")
 
 
 def _single(name: str, value: Real) -> float:

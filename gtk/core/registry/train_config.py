@@ -117,6 +117,9 @@ class TrainConfig:
         "Decay per step, less at first, of a running average of the weights, which sampling and "
         "export then use; 0 for none.",
     )
+    freeze: tuple[str, ...] = option(
+        (), "A network or a part of the model that is not trained; several times or with commas."
+    )
     checkpoint_every: int = option(
         0, "Steps between checkpoints; 0 means the first end of an epoch after 300 steps."
     )

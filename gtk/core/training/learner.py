@@ -20,12 +20,14 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.arithmetic import Arithmetic, lay_out
+from gtk.core.training.freezing import Frozen
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.training.running_statistics import RunningStatistics
 from gtk.core.values.by_part import PartNumber
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
+from gtk.core.values.setting import setting
 
 
 class Learner:
@@ -39,7 +41,9 @@ class Learner:
         pending: the terms since the last report.
 
     Raises:
-        InvalidValue: the batch size is too small for the model's normalization.
+        InvalidValue: the batch size is too small for the model's normalization, or nothing is left
+            to train.
+        UnknownName: the model has no network or part that is to be frozen.
         PluginError: the model's parts share or leave out parameters, or the loss's networks cannot
             be used with this model.
     """
@@ -50,6 +54,7 @@ class Learner:
         networks = loss_networks(loss, model, config.seed)
         for network in networks.values():
             network.to(device)
+        self._frozen = Frozen(model, config.freeze)
         self.model = model.to(device).train()
         self.loss = loss
         self.device = device
@@ -97,6 +102,7 @@ class Learner:
         Raises:
             PluginError: the loss yields what cannot be trained on.
         """
+        self._frozen.begin_step()
         seed = derive_seed(self._seed, "layers", step)
         for generator in self._global_generators:  # dropout draws from them
             generator.manual_seed(seed)
@@ -115,14 +121,17 @@ class Learner:
             self._averaged.update(self.model)
 
     def _take(self, update: Update) -> None:
-        """Take one optimizer step, and note the update's terms."""
+        """Take one optimizer step, but of a frozen part, and note the update's terms."""
         self._check_trainable(update)
         part = self._part(update)
-        self._optimizers.step(part, update.loss)
+        frozen = self._optimizers.frozen(part)
+        if not frozen:
+            self._optimizers.step(part, update.loss)
         self._running.assign(part)
-        if part not in self._networks:
+        if not frozen and part not in self._networks:
             with torch.no_grad():
                 self.model.after_update(part, update.statistics)
+        self._frozen.set_back()
         self._running.keep()
         name = "loss" if update.part is None else f"{part}_loss"
         for term, value in {name: update.loss, **update.terms}.items():
@@ -142,10 +151,11 @@ class Learner:
             return f"a loss of type {type(loss).__name__}: yield a tensor with a gradient"
         if loss.numel() != 1:
             return f"a loss of shape {tuple(loss.shape)}: yield its mean, a scalar"
-        if not loss.requires_grad:
+        if not loss.requires_grad and not self._optimizers.frozen(update.part):
+            frozen = f", or {setting('freeze')} less" if self._frozen else ""
             return (
                 "a loss without a gradient: compute it from the model's parameters, outside "
-                "torch.no_grad() and without detach() or item()"
+                f"torch.no_grad() and without detach() or item(){frozen}"
             )
         fault = terms_fault(update.terms, self._optimizers.parts)
         if not fault and update.statistics and update.part in self._networks:

@@ -98,6 +98,7 @@ class Training:
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
             self.model, self.loss = build(settings, self.dataset.spec)
+            self.network_sizes = network_sizes(self.model)  # also of frozen ones
             self.settings = settings = self._with_fitting_batch(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self.run: Run | None = None
@@ -119,7 +120,7 @@ class Training:
             ),
         )
         document = new_document(
-            self.settings, self.dataset, self._device, arithmetic.threads, network_sizes(self.model)
+            self.settings, self.dataset, self._device, arithmetic.threads, self.network_sizes
         )
         networks = self.trainer.learner.context.networks
         if networks:
