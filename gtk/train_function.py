@@ -12,6 +12,8 @@ from gtk.core.storage.runs import RunPlace, find_resumable
 from gtk.defaults import DEFAULT_DATA, find_recipe, own_callbacks
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
+    from torch import nn
+
     from gtk.core.training.training import Training
 
 
@@ -25,6 +27,7 @@ def train(
     loss: str | None = None,
     name: str | None = None,
     runs: str | Path = "runs",
+    init_from: "str | Path | nn.Module | None" = None,
     overwrite: bool = False,
     resume: str | Path | None = None,
     device: str | None = None,
@@ -46,6 +49,9 @@ def train(
         name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
             gtk's own recipes, with the next free number.
         runs: the folder that holds the runs.
+        init_from: a run (a folder, a name or "latest"), a .safetensors file or a module, whose
+            weights the training starts from: all that fit the model by name and shape. A note
+            counts the others.
         overwrite: replace an older run of that name.
         resume: resume this run (a folder, a name or "latest") instead, with its own settings; only
             `epochs`, to train longer, `data_root` and `device` can be changed.
@@ -95,7 +101,12 @@ def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
 
     callbacks = find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
     if request.resume is None:
-        training = Training(settings, request.device, callbacks)
+        weights = None
+        if request.init_from is not None:
+            from gtk.core.training.warm_start import read_weights
+
+            weights = read_weights(request.init_from, request.runs)
+        training = Training(settings, request.device, callbacks, weights)
         return training, lambda: training.start(place)
     resumed = resumed_training(
         run,

@@ -101,7 +101,9 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
 
 
 #: How the command line reads what is neither text nor a flag, and how a shell completes it.
-TYPES: dict[str, Any] = {"data_root": USER_PATH, "runs": USER_PATH, "resume": RUN_REFERENCE}
+TYPES: dict[str, Any] = {
+    "data_root": USER_PATH, "runs": USER_PATH, "resume": RUN_REFERENCE, "init_from": RUN_REFERENCE,
+}  # fmt: skip
 COMPLETERS = {
     "plugin": plugin_completer("model"),
     "recipe": completer(recipe_names, files=True),
@@ -110,6 +112,7 @@ COMPLETERS = {
     "loss": plugin_completer("loss"),
     "callbacks": plugin_completer("callback"),
     "resume": complete_run,
+    "init_from": complete_run,
 }
 
 

@@ -58,6 +58,8 @@ OPTIONS: Table = {
     "log_every": "log_interval log_freq print_every log_steps logging_steps print_freq",
     "keep_checkpoints": "save_total_limit max_checkpoints max_to_keep save_top_k",
     "resume": "continue restart resume_from resume_from_checkpoint ckpt checkpoint ckpt_path",
+    "init_from": "weights pretrained pretrained_model finetune fine_tune warm_start init_weights "
+    "load_from",
     "freeze": "frozen freeze_layers frozen_layers",
     "recipe": "config cfg config_file yaml preset",
     "callback tensorboard": "tensorboard tb use_tensorboard",

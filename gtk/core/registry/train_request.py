@@ -63,6 +63,11 @@ class TrainRequest:
     resume: str | Path | None = option(
         None, "Resume this run; --epochs can make it longer.", metavar="RUN"
     )
+    init_from: object = option(
+        None,
+        "Start from the weights of a run or a file as far as they fit the model by name and shape.",
+        metavar="RUN|FILE.safetensors",
+    )
     overwrite: bool = option(False, "Replace an older run of that name.")
     quiet: bool = option(False, "Print only the run's folder.")
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -70,7 +75,8 @@ class TrainRequest:
     def __post_init__(self) -> None:
         for item in ARGUMENTS:
             check_type(item.name, getattr(self, item.name), item.type)
-        names = ("recipe", "data_root", "runs", "resume")
+        names = ["recipe", "data_root", "runs", "resume"]
+        names += ["init_from"] if isinstance(self.init_from, str | Path) else []
         paths = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         paths = {name: user_path(path, name) for name, path in paths.items()}
         for name in paths.keys() & {"data_root", "runs"}:  # the others may be names
@@ -84,7 +90,9 @@ class TrainRequest:
         """Refuse to change the settings of a resumed run, except for its length."""
         if self.resume is None:
             return
-        fixed = ("recipe", "plugin", "data", "conditioner", "loss", "name", "overwrite")
+        fixed = (
+            "recipe", "plugin", "data", "conditioner", "loss", "name", "init_from", "overwrite",
+        )  # fmt: skip
         changed = [name for name in fixed if getattr(self, name) not in (None, False)]
         changed += [name for name in self.options if name != "epochs"]
         if changed:

@@ -87,6 +87,14 @@ class TrialRow(TypedDict):
     images_per_second: Annotated[float, Meta(ge=0)]
 
 
+class InitTable(TypedDict):
+    """Where the first weights come from: a path or a module, its checkpoint's step, its SHA-256."""
+
+    source: str
+    step: Count | None
+    sha256: str
+
+
 class RunFormat(TypedDict):
     """What tells an older gtk that it cannot read a newer one's run.json."""
 
@@ -109,6 +117,7 @@ class RunFile(TypedDict):
     threads: Threads
     trial: NotRequired[list[TrialRow]]
     data_spec: DataSpecTable
+    init_from: NotRequired[InitTable]
     images: NotRequired[ImageCounts]
     content: NotRequired[str]
     notes: NotRequired[list[str]]

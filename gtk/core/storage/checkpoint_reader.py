@@ -129,6 +129,17 @@ class CheckpointReader:
         except Damage as damage:
             raise self._damaged(step, damage) from damage
 
+    def digest(self, step: int) -> str:
+        """Return the SHA-256 of the file of weights, in hexadecimal.
+
+        Raises:
+            InvalidValue: the file is damaged.
+        """
+        try:
+            return self._at(step).sha256(MODEL)
+        except Damage as damage:
+            raise self._damaged(step, damage) from damage
+
     def _steps(self) -> list[int]:
         """Return the steps that have a folder, which may be damaged or lack files, in order."""
         try:

@@ -30,8 +30,9 @@ def is_run(path: Path) -> bool:
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Return whether a run has a checkpoint; this does not import torch."""
-    return any((path / "checkpoints").glob("[0-9]" * 9 + "/state.json"))
+    """Return whether a run has a checkpoint of a step that it took; this does not import torch."""
+    found = (path / "checkpoints").glob("[0-9]" * 9 + "/state.json")
+    return any(int(state.parent.name) for state in found)
 
 
 def is_left_over(path: Path) -> bool:

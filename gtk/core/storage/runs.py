@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.replacement import put_aside, settle
@@ -17,6 +17,9 @@ from gtk.core.values.errors import InvalidValue, UnknownName, UserError, did_you
 from gtk.core.values.output import check_writable_folder, failure
 from gtk.core.values.setting import setting
 from gtk.core.values.user_path import user_path
+
+if TYPE_CHECKING:  # naming a run's place must not import torch
+    from gtk.core.storage.checkpoint import Checkpoint
 
 
 def check_run_folder(path: Path, *, overwrite: bool) -> None:
@@ -83,8 +86,12 @@ class RunPlace:
         check_run_folder(self._path(settings), overwrite=self.overwrite)
 
     @contextmanager
-    def made(self, settings: Settings, document: Mapping[str, Any]) -> Iterator[Run]:
+    def made(
+        self, settings: Settings, document: Mapping[str, Any], first: "Checkpoint | None" = None
+    ) -> Iterator[Run]:
         """Make the run's folder; if another process has just taken the number, take the next.
+
+        A `first` checkpoint, if any, is there as soon as the folder is.
 
         A run of this name is put aside until the new one has its first checkpoint.
 
@@ -92,15 +99,21 @@ class RunPlace:
             UserError: the folder exists by now, or cannot be written.
         """
         with ExitStack() as replaced:
-            yield self._make(replaced, settings, document)
+            yield self._make(replaced, settings, document, first)
 
-    def _make(self, replaced: ExitStack, settings: Settings, document: Mapping[str, Any]) -> Run:
+    def _make(
+        self,
+        replaced: ExitStack,
+        settings: Settings,
+        document: Mapping[str, Any],
+        first: "Checkpoint | None",
+    ) -> Run:
         while True:
             path = self._path(settings)
             if self.overwrite and is_run(path):
                 replaced.enter_context(put_aside(path))
             try:
-                return Run.create(path, document)
+                return Run.create(path, document, first)
             except FileExistsError:
                 if self.name is not None:
                     check_run_folder(path, overwrite=False)

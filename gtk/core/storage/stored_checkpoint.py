@@ -124,6 +124,14 @@ class StoredCheckpoint:
         except InvalidValue as error:
             raise Damage(f"{self.folder / name} is damaged") from error
 
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a file in hexadecimal.
+
+        Raises:
+            Damage: it is damaged.
+        """
+        return _digest(self._content(name))["sha256"]
+
     def _content(self, name: str, limit: int | None = None) -> bytes:
         """Return a file's content, compared with its digest."""
         file = self.folder / name

@@ -34,7 +34,7 @@ from gtk.core.values.temporary import beside
 from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
-    from gtk.core.storage.checkpoint import CheckpointFolder
+    from gtk.core.storage.checkpoint import Checkpoint, CheckpointFolder
 
 
 class StoredRun:
@@ -53,8 +53,13 @@ class StoredRun:
         return f"Run({str(self.path)!r})"
 
     @classmethod
-    def create(cls, path: Path, document: Mapping[str, Any]) -> Self:
+    def create(
+        cls, path: Path, document: Mapping[str, Any], first: "Checkpoint | None" = None
+    ) -> Self:
         """Make the folder, with its parents, and write its run.json, a `new_document`.
+
+        A training that does not begin with new weights has a `first` checkpoint, which is there as
+        soon as the folder is.
 
         Raises:
             FileExistsError: the folder exists, perhaps since a moment ago.
@@ -67,6 +72,10 @@ class StoredRun:
             remove_left_overs(path)
             partial.mkdir()
             write_json(partial / DOCUMENT, document)
+            if first is not None:
+                from gtk.core.storage.checkpoint import CheckpointFolder
+
+                CheckpointFolder(partial / "checkpoints").save(first)
             if is_left_over(path):  # an older gtk made the folder first
                 for item in path.iterdir():
                     item.unlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
@@ -189,10 +190,18 @@ class Trainer:
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:
         """Return everything that resuming from here needs."""
-        size, sha256 = run.metrics_file.digest()
+        return self._state(*run.metrics_file.digest(), validation)
+
+    def first_state(self) -> Checkpoint:
+        """Return what `state` does before the first step of a run without metrics."""
+        return self._state(0, sha256().hexdigest(), None)
+
+    def _state(
+        self, metrics_bytes: int, metrics_sha256: str, validation: float | None
+    ) -> Checkpoint:
         state = {
-            "metrics_bytes": size,
-            "metrics_sha256": sha256,
+            "metrics_bytes": metrics_bytes,
+            "metrics_sha256": metrics_sha256,
             "validation": validation,
             "pending": self.learner.pending.as_json(),
         }

@@ -37,6 +37,7 @@ from gtk.core.training.arithmetic import (
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
+from gtk.core.training.warm_start import Weights
 from gtk.core.values.by_part import each_number
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.dataset import Dataset
@@ -59,8 +60,8 @@ class Training:
     """A training that is ready to start; nothing has been written yet.
 
     The device is "auto" or a torch device; None means that of the repeated run, else "auto".
-    Callbacks are objects whose methods implement event hooks. The arithmetic is that of a resumed
-    run; None to choose one.
+    Callbacks are objects whose methods implement event hooks. The model starts from `weights`, as
+    far as they fit. The arithmetic is that of a resumed run; None to choose one.
 
     Attributes:
         run: the run that it is written to, None until it starts.
@@ -75,6 +76,7 @@ class Training:
         settings: Settings,
         device: str | None,
         callbacks: Iterable[object],
+        weights: Weights | None = None,
         arithmetic: Arithmetic | None = None,
     ) -> None:
         if device is None:
@@ -98,9 +100,12 @@ class Training:
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
             self.model, self.loss = build(settings, self.dataset.spec)
+            if weights is not None:
+                self._events.note(weights.load_into(self.model))
             self.network_sizes = network_sizes(self.model)  # also of frozen ones
             self.settings = settings = self._with_fitting_batch(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
+        self._weights = weights
         self.run: Run | None = None
 
     def start(self, place: RunPlace) -> Run:
@@ -129,7 +134,11 @@ class Training:
         document["trial"] = [
             {**asdict(tried), "images_per_second": round(rate, 1)} for tried, rate in rates.items()
         ]
-        with place.made(self.settings, document) as run:
+        first = None
+        if self._weights is not None:
+            # Saved at once, so that resuming never needs their source.
+            document["init_from"], first = self._weights.as_json(), self.trainer.first_state()
+        with place.made(self.settings, document, first) as run:
             try:
                 return self.go_on(run, rates)
             except BaseException as error:
@@ -310,7 +319,7 @@ def resumed_training(
         check_place(run)
     check_writable_folder(run.path / "metrics.jsonl", run.path)
     place = run.document["device"] if device is None else device
-    training = Training(settings, place, callbacks, Arithmetic.of_run(run))
+    training = Training(settings, place, callbacks, arithmetic=Arithmetic.of_run(run))
     _check_data(run, training)
     training.note_changed_files(run)
     _check_incomplete(run, training)
