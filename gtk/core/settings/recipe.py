@@ -40,6 +40,7 @@ class Recipe:
         tables: values by key for each of `TABLES`; empty where the file has no such table.
         summary: a line for listings.
         device: the device of the run; None for a TOML file.
+        init_from: where the run's first weights came from; None where they were new ones.
         built_in: whether it comes with gtk.
     """
 
@@ -49,6 +50,7 @@ class Recipe:
     tables: Mapping[str, Mapping[str, Any]]
     summary: str = ""
     device: str | None = None
+    init_from: str | None = None
     built_in: bool = False
 
     def plugin(self, table: str) -> str | None:
@@ -198,13 +200,16 @@ def _from_run(path: Path, text: str) -> Recipe:
             )
         tables = run_tables(document)
         device = str(document["device"])
+        begun = document.get("init_from")
+        source = str(begun["source"]) if begun else None
         # The number of threads decides the bits, so repeat what the run took where it was 0.
         tables["train"]["threads"] = tables["train"].get("threads") or document["threads"]
     except (LookupError, TypeError, ValueError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else "its structure differs"
         raise InvalidValue(f"{path} is not the run.json of a run: {reason}") from error
     folder = path.absolute().parent.name
-    return _checked(Recipe(f"{folder}/{path.name}", path, text, tables, device=device))
+    name = f"{folder}/{path.name}"
+    return _checked(Recipe(name, path, text, tables, device=device, init_from=source))
 
 
 def _checked(recipe: Recipe) -> Recipe:

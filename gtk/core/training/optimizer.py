@@ -81,7 +81,7 @@ class Optimizers:
         return bool(parameters) and not any(item.requires_grad for item in parameters)
 
     def step(self, part: str, loss: Tensor) -> None:
-        """Take one step of a part down the gradient of a loss.
+        """Take one step of a part, but for its frozen parameters, down the gradient of a loss.
 
         The gradient of all the part's parameters is clipped to the norm `clip_norm`: Pascanu,
         Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
@@ -90,6 +90,8 @@ class Optimizers:
             PluginError: the loss was computed before weights that it needs were changed.
         """
         parameters = [item for item in self._parameters[part] if item.requires_grad]
+        if not parameters:
+            return
         for parameter in parameters:
             parameter.grad = None  # as zero_grad does, 30 microseconds faster
         # With several parts, compute gradients only for the one that steps.

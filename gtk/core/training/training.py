@@ -115,6 +115,7 @@ class Training:
             UserError: the folder cannot be made.
         """
         self._note_short_training()
+        self._note_new_weights()
         arithmetic, rates = self.choose_arithmetic()
         self.settings = replace(
             self.settings,
@@ -268,6 +269,16 @@ class Training:
                 f"{counted(images, 'training image')} {'makes' if images == 1 else 'make'} "
                 f"{counted(steps, 'step')} in {epochs} epochs, which is a short training: "
                 f"{setting('epochs', more)} makes {ENOUGH} or more"
+            )
+
+    def _note_new_weights(self) -> None:
+        """Tell the callbacks if the run that is repeated began with other weights than new ones."""
+        recipe = self.settings.choice.recipe
+        if recipe.init_from and self._weights is None:
+            again = setting("init_from", recipe.init_from)
+            self._events.note(
+                f"{recipe.name} is of a run that began with the weights of {recipe.init_from}, and "
+                f"this training begins with new ones: {again} takes those"
             )
 
     def _restore(self, run: Run) -> None:

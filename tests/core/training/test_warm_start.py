@@ -203,6 +203,19 @@ def test_only_safetensors_are_read(small_run: gtk.Run, workplace: Path) -> None:
     assert not Path("runs").exists()
 
 
+def test_repeating_a_run_that_began_with_other_weights_says_that_they_are_new_ones(
+    small_run: gtk.Run,
+) -> None:
+    given = options(small_run, init_from=small_run.path)
+    run = gtk.train("cvae", name="warm", **given)
+    for more in ({}, {"init_from": small_run.path}):
+        notes = Notes()
+        recipe = run.path / "run.json"
+        again = gtk.train(recipe=recipe, callbacks=[notes], quiet=True, **more)
+        assert any("begins with new ones" in note for note in notes.notes) == (not more)
+        assert same(weights(again), weights(run)) == bool(more)
+
+
 def test_a_resumed_training_takes_no_other_weights(small_run: gtk.Run) -> None:
     with pytest.raises(InvalidValue, match="leave out init_from"):
         gtk.train(resume=small_run.path, init_from=small_run.path)
