@@ -32,8 +32,8 @@ class Checkpoint:
     Attributes:
         step: steps done.
         model: the weights that sampling and export use: the averaged ones if there are any.
-        training: what only resuming needs, with flat names: optimizer state, weights behind an
-            average, pending terms.
+        training: what only resuming needs, with flat names: optimizer state, networks of the loss,
+            weights behind an average, pending terms.
         state: what JSON holds: "metrics_bytes" and "metrics_sha256", the size and digest of
             metrics.jsonl, "pending", and "validation", the monitored term on the validation
             images, None where it was not measured.
