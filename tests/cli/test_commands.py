@@ -106,7 +106,7 @@ def test_a_dry_run_shows_networks_and_trains_nothing(gtk_command: Command, workp
     assert "decoder: 454 parameters" in result.out
     assert "part model: 865 trainable parameters" in result.out
     assert "22 steps an epoch, 6600 in all" in result.out
-    assert "\nan epoch takes " in result.out
+    assert "\nfp32, contiguous, 1 thread: an epoch takes " in result.out
     assert not list(workplace.iterdir())
 
 

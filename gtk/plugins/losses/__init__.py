@@ -159,6 +159,7 @@ def gtk_losses() -> list[LossSpec]:
             summary="Adversarial: cross-entropy of score differences of pairs, with R1 and R2.",
             config=RelativisticConfig,
             target="gtk.plugins.losses.adversarial:Relativistic",
+            bf16=True,
         ),
         LossSpec(
             name="wasserstein-gp",
