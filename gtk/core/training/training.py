@@ -116,6 +116,7 @@ class Training:
         """
         self._note_short_training()
         self._note_new_weights()
+        self._note_untrained_frozen()
         arithmetic, rates = self.choose_arithmetic()
         self.settings = replace(
             self.settings,
@@ -279,6 +280,18 @@ class Training:
             self._events.note(
                 f"{recipe.name} is of a run that began with the weights of {recipe.init_from}, and "
                 f"this training begins with new ones: {again} takes those"
+            )
+
+    def _note_untrained_frozen(self) -> None:
+        """Tell the callbacks of weights that are frozen without having been trained."""
+        taken = {} if self._weights is None else self._weights.fitting(self.model)
+        frozen = [name for name, item in self.model.named_parameters() if not item.requires_grad]
+        new = [name for name in frozen if name not in taken]
+        if self.settings.train.freeze and new:
+            self._events.note(
+                f"{setting('freeze')} keeps {counted(len(new), 'tensor')} of new weights, which "
+                f"nothing has trained, such as {new[0]}: "
+                f"{setting('init_from', example='RUN')} starts from trained ones"
             )
 
     def _restore(self, run: Run) -> None:

@@ -51,12 +51,7 @@ class Weights:
         Raises:
             InvalidValue: none of the model's parameters gets one, or one is not finite.
         """
-        own = dict(filter(_is_named_tensor, model.state_dict().items()))
-        fitting = {
-            name: self.tensors[name].to(value.dtype)
-            for name, value in own.items()
-            if name in self.tensors and _fits(self.tensors[name], value)
-        }
+        own, fitting = _tensors(model), self.fitting(model)
         if not fitting.keys() & dict(model.named_parameters()).keys():
             found = _listed(sorted(_described(self.tensors)))
             raise InvalidValue(
@@ -72,6 +67,14 @@ class Weights:
         unused = sorted(self.tensors.keys() - own.keys())
         note += f"; new are {_listed(new)}" if new else ""
         return note + (f"; not used are {_listed(unused)}" if unused else "")
+
+    def fitting(self, model: Model) -> dict[str, Tensor]:
+        """Return those that fit a model's own tensors by name and shape, in their types."""
+        return {
+            name: self.tensors[name].to(value.dtype)
+            for name, value in _tensors(model).items()
+            if name in self.tensors and _fits(self.tensors[name], value)
+        }
 
     def __str__(self) -> str:
         step = "" if self.step is None else f", step {self.step}"
@@ -91,7 +94,7 @@ def read_weights(source: object, runs: Path) -> Weights:
     if isinstance(source, nn.Module):
         name = f"a {type(source).__name__}"
         try:
-            content = encode_tensors(dict(filter(_is_named_tensor, source.state_dict().items())))
+            content = encode_tensors(_tensors(source))
         except (RuntimeError, ValueError) as error:  # of lazy or meta tensors
             what = f"the weights of {name} cannot be read"
             raise InvalidValue(f"{what}: {one_line(error)}") from error
@@ -135,9 +138,10 @@ def _from_file(path: Path) -> Weights:
     return Weights(path, tensors, hashlib.sha256(content).hexdigest())
 
 
-def _is_named_tensor(item: tuple[str, object]) -> bool:
-    """Say whether an entry of a state_dict is a tensor; a module may have others."""
-    return isinstance(item[1], Tensor)
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a module's state_dict, which may have other entries."""
+    state = module.state_dict()
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def _fits(found: Tensor, own: Tensor) -> bool:

@@ -203,6 +203,21 @@ def test_only_safetensors_are_read(small_run: gtk.Run, workplace: Path) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "new"),
+    [({}, "4 tensors"), ({"init_from": True}, ""), ({"init_from": True, "latent_dim": 3}, "2 ten")],
+)
+def test_frozen_weights_that_nothing_has_trained_are_noted(
+    small_run: gtk.Run, given: dict[str, Any], new: str
+) -> None:
+    notes = Notes()
+    given = {name: small_run.path if value is True else value for name, value in given.items()}
+    gtk.train("cvae", freeze="encoder", callbacks=[notes], **options(small_run, **given))
+    found = [note for note in notes.notes if note.startswith("freeze keeps ")]
+    assert len(found) == bool(new)
+    assert new in "".join(found)
+
+
 def test_repeating_a_run_that_began_with_other_weights_says_that_they_are_new_ones(
     small_run: gtk.Run,
 ) -> None:
