@@ -171,7 +171,7 @@ def test_many_samples_are_computed_in_blocks_and_give_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole, whole_gradients, large, once = trained_on(1000)
-    monkeypatch.setattr(iwae, "VALUES", 8 * 4 * 30)  # 30 samples of 8 images of 4 pixels
+    monkeypatch.setattr(iwae, "VALUES", 8 * iwae.WIDTH * 30)  # 30 samples of 8 small images
     terms, gradients, small, often = trained_on(1000)
     assert (once.draws, often.draws) == (1, math.ceil(1000 / 30))
     assert len(gradients) == len(whole_gradients) == 3

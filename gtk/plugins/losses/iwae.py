@@ -16,9 +16,9 @@ from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import IWAEConfig
 
-#: The most values of the images of one block, 64 MiB as float32; a block has SAMPLES in any case,
-#: so that a usual k takes one.
-VALUES, SAMPLES = 1 << 24, 8
+#: The most values of the images of one block, 64 MiB as float32; a small image counts as WIDTH,
+#: since layers are wider. A block has SAMPLES in any case, so that a usual k takes one.
+VALUES, WIDTH, SAMPLES = 1 << 24, 1 << 10, 8
 
 
 class IWAE(Loss[LatentVariableModel]):
@@ -65,7 +65,8 @@ class IWAE(Loss[LatentVariableModel]):
         def draw(samples: int) -> Tensor:
             return context.noise.normal(samples * size, *encoded.mean.shape[1:])
 
-        most = max(SAMPLES, VALUES // batch.images.numel())
+        values = size * max(WIDTH, batch.images[0].numel())
+        most = max(SAMPLES, VALUES // values)
         if count <= most:
             return block(draw(count))
         log_weights = encoded.mean.new_empty(count, size)
