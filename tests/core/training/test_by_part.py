@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import toys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gtk
+from gtk.cli.config_options import click_option
 from gtk.cli.main import run as run_gtk
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
+from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import TrainRequest
 from gtk.core.values.by_part import ByPart
 from gtk.core.values.errors import PluginError
@@ -100,6 +103,48 @@ def test_an_option_that_another_optimizer_of_the_recipe_had_is_left_out(workplac
     assert (settings.train.optimizer, settings.train.momentum) == ("sgd", 0.5)
     document = settings.as_document()
     assert document["train"]["adam_beta1"] == 0.9, "neither the recipe's nor the model's own"
+
+
+def settled(loss: str, recipe: Path | None = None, **options: Any) -> TrainConfig:
+    """Return the trainer's settings of a GAN with a loss."""
+    plugin = None if recipe else "gan"
+    request = TrainRequest(plugin=plugin, loss=loss, recipe=recipe, options=options)
+    return choose(request).settle(options, None).train
+
+
+def test_a_losss_own_settings_override_the_models(workplace: Path) -> None:
+    assert settled("minimax").learning_rate == 2e-4
+    train = settled("hinge")
+    assert (train.learning_rate, train.adam_beta1, train.adam_beta2) == (4e-4, 0.0, 0.9)
+    train = settled("wasserstein-gp")
+    assert (train.learning_rate, train.adam_beta1, train.adam_beta2) == (3e-4, 0.0, 0.9)
+    train = settled("hinge", learning_rate=1e-3)
+    assert (train.learning_rate, train.adam_beta1, train.adam_beta2) == (1e-3, 0.0, 0.9)
+    recipe = workplace / "mine.toml"
+    recipe.write_text('[model]\nname = "gan"\n[train]\nadam_beta1 = 0.25\n')
+    assert settled("hinge", recipe).adam_beta1 == 0.25
+    assert settled("hinge", recipe, adam_beta1=0.75).adam_beta1 == 0.75
+
+
+def test_a_losss_own_settings_are_left_out_where_the_optimizer_lacks_them() -> None:
+    train = settled("hinge", optimizer="rmsprop")
+    assert (train.learning_rate, train.adam_beta1) == (4e-4, TrainConfig.adam_beta1)
+
+
+@pytest.mark.parametrize("kind", ["model", "loss"])
+@pytest.mark.parametrize("rates", [RATES, TEXT])
+def test_a_specs_own_settings_may_be_by_part(kind: str, rates: object) -> None:
+    choice = choose(TrainRequest(plugin="gan"))
+    plugin = getattr(choice, kind)
+    spec = replace(plugin.spec, defaults={"learning_rate": rates})
+    changed = replace(choice, **{kind: replace(plugin, spec=spec)})
+    assert changed.settle({}, None).train.learning_rate == RATES
+    (shown,) = [
+        click_option(option, changed.presets["train"]["learning_rate"], "").help
+        for option in changed.options
+        if option.name == "learning_rate"
+    ]
+    assert str(shown).replace("1e-4", "0.0001").endswith(f"[default: {TEXT}]")
 
 
 @pytest.mark.parametrize(("decay", "notes"), [("0", 1), ("model=0", 1), ("0.01", 0)])
