@@ -219,6 +219,28 @@ def test_images_of_0_and_1_are_noted() -> None:
     assert data.notes[0].startswith("images is uint8 with no value but 0 and 1, which are both")
 
 
+def test_images_of_few_levels_are_noted() -> None:
+    masks = np.arange(COUNT * 20, dtype=np.uint8).reshape(COUNT, 4, 5) % 20
+    (note,) = load(images=masks).notes
+    assert note == (
+        "images is nearly black: its largest value is 19 of 255: range='0,19' makes that white"
+    )
+
+
+def test_arrays_of_other_names_are_noted() -> None:
+    (note,) = load(images=IMAGES, label=np.arange(COUNT) % 2, valid_images=IMAGES).notes
+    assert note.startswith("not read: 'label', 'valid_images'; the arrays that are read are images")
+    message = refusal(x_train=IMAGES, y_train=np.arange(COUNT))
+    assert message.startswith("the array 'images' is missing, the file has 'x_train', 'y_train':")
+
+
+@pytest.mark.parametrize("names", [{}, {"names": ["a", "b", "c"]}])
+def test_classes_without_training_images_are_noted(names: dict[str, Any]) -> None:
+    labels = np.arange(COUNT) % 2
+    data = load(images=IMAGES, labels=labels, test_images=IMAGES, test_labels=labels * 2, **names)
+    assert data.notes == (f"there are no training images of {'c' if names else '2'!r}",)
+
+
 @pytest.mark.parametrize("limits", [(1,), (1, 1), (2, 1), (0, float("nan")), (0, 1, 2)])
 def test_a_range_is_two_numbers(limits: tuple[float, ...]) -> None:
     with pytest.raises(InvalidValue, match="range must be two numbers"):
@@ -233,7 +255,7 @@ def test_one_class_is_none() -> None:
 
 MATRIX = np.zeros((COUNT, 2), dtype=np.int64)
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "no-images": ({"pictures": IMAGES}, "the array 'images' is missing"),
+    "no-images": ({"pictures": IMAGES}, "the array 'images' is missing, the file has 'pictures': "),
     "float": (
         {"images": IMAGES / 255},
         ("images is float64 instead of uint8: save levels 0..255, (images * 255).round().astype("

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gtk.core.registry.spec import NoConfig
 from gtk.core.storage.cache import Decoded, ImageWriter, cached_dataset, fingerprint
-from gtk.core.values.condition import Classes
+from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.setting import setting
 from gtk.core.values.text import visible
@@ -22,10 +22,13 @@ from gtk.plugins.datasets import LONGEST_SIDE, NpzConfig
 from gtk.plugins.datasets.array_labels import read_labels
 from gtk.plugins.datasets.levels import beyond_note, in_range
 from gtk.plugins.datasets.npz_array import NpzArray, find_array, open_archive, wrong
-from gtk.plugins.datasets.remedy import spelled, with_remedy
+from gtk.plugins.datasets.page import DARK
+from gtk.plugins.datasets.remedy import listed, spelled, with_remedy
 from gtk.plugins.datasets.splitting import choose_tested
 
 CHANNELS = (1, 3)
+#: The arrays that are read.
+ARRAYS = ("images", "labels", "names", "test_images", "test_labels")
 
 
 def load(config: NpzConfig | NoConfig, root: Path) -> Dataset:
@@ -54,7 +57,10 @@ def _decode_archive(
     """Write all images, training images first."""
     images = _images(archive, "images", limits)
     if images is None:
-        raise wrong(archive, "the array 'images' is missing: save uint8 (N, H, W) or (N, H, W, C)")
+        unread = _unread(archive)
+        there = f", the file has {listed(unread)}" if unread else ""
+        what = f"the array 'images' is missing{there}: save uint8 (N, H, W) or (N, H, W, C)"
+        raise wrong(archive, what)
     held_out = _images(archive, "test_images", limits)
     counts = [len(images), 0 if held_out is None else len(held_out)]
     condition, labels, notes = read_labels(archive, counts[0], counts[1])
@@ -79,7 +85,8 @@ def _decode_archive(
     _write(writer, arrays[-1], tested[-len(arrays[-1]) :], levels)
     spec = DataSpec(visible(root.resolve().stem) or "npz", *_shape(images), condition)
     order = np.argsort(tested, kind="stable")
-    notes = (*notes, *_doubts(images), *levels.notes())
+    lacking = _without_training_images(condition, labels[~tested])
+    notes = (*_passed_over(archive), *notes, *lacking, *_doubts(images), *levels.notes())
     return Decoded(spec, int((~tested).sum()), labels[order], notes)
 
 
@@ -121,6 +128,29 @@ def _shape(array: NpzArray) -> tuple[int, int, int]:
     return (last[0], first, second) if last[0] in CHANNELS else (first, second, last[0])
 
 
+def _unread(archive: ZipFile) -> list[str]:
+    """Return the names of what the file holds besides the arrays that are read."""
+    names = (name.removesuffix(".npy") for name in archive.namelist())
+    return [visible(name) for name in names if name not in ARRAYS]
+
+
+def _passed_over(archive: ZipFile) -> Iterator[str]:
+    """Yield a note on what is not read, which may be labels or test images of another name."""
+    if unread := _unread(archive):
+        yield f"not read: {listed(unread)}; the arrays that are read are {', '.join(ARRAYS)}"
+
+
+def _without_training_images(
+    condition: ConditionSpec | None, labels: NDArray[Any]
+) -> Iterator[str]:
+    """Yield a note on classes that a model cannot learn."""
+    if isinstance(condition, Classes):
+        present = {*labels.tolist()}
+        lacking = [name for at, name in enumerate(condition.names) if at not in present]
+        if lacking:
+            yield f"there are no training images of {listed(lacking)}"
+
+
 def _doubts(images: NpzArray) -> Iterator[str]:
     """Yield a note where the array's shape may mean something else."""
     shape, last = images.shape, images.shape[-1]
@@ -145,7 +175,7 @@ class Levels:
 
     def __init__(self, limits: tuple[float, ...]) -> None:
         self._limits = limits
-        self._largest, self._beyond = -math.inf, 0
+        self._largest, self._contrast, self._beyond = -math.inf, False, 0
 
     def of(self, block: NDArray[Any], name: str, archive: ZipFile) -> NDArray[np.uint8]:
         """Return the levels of a block of images, (n, ...).
@@ -155,6 +185,7 @@ class Levels:
         """
         if not self._limits:
             self._largest = max(self._largest, block.max(initial=0))
+            self._contrast = self._contrast or _has_contrast(block)
             levels: NDArray[np.uint8] = block
             return levels
         levels, beyond = in_range(block, self._limits)
@@ -167,11 +198,26 @@ class Levels:
         """Yield a note about images that are nearly black, or values out of range."""
         if self._beyond:
             yield beyond_note(self._beyond, self._limits)
-        if not self._limits and self._largest == 1:
+        if self._limits:
+            return
+        if self._largest == 1:
             yield with_remedy(
                 "images is uint8 with no value but 0 and 1, which are both nearly black:",
                 "range", "0,1", " makes them black and white",
             )  # fmt: skip
+        elif self._contrast and self._largest < DARK * 255:
+            yield with_remedy(
+                f"images is nearly black: its largest value is {self._largest} of 255:",
+                "range", f"0,{self._largest}", " makes that white",
+            )  # fmt: skip
+
+
+def _has_contrast(images: NDArray[Any]) -> bool:
+    """Return whether one of the images has more than one value."""
+    if not images.size:
+        return False
+    flat = images.reshape(len(images), -1)
+    return bool((flat != flat[:, :1]).any())
 
 
 def _write(writer: ImageWriter, array: NpzArray, wanted: NDArray[np.bool_], levels: Levels) -> None:
