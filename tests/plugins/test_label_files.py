@@ -289,6 +289,27 @@ def test_other_whole_numbers_become_classes_if_asked_for(
     assert not data.notes
 
 
+@pytest.mark.parametrize("column", [["0.0", "1.0", "2.0"], [-1, 1, -1], ["0.", "+1", "0."]])
+def test_labels_written_as_other_numbers_are_noted(root: Path, column: list[object]) -> None:
+    write_csv(root, "file_name,label", NAMES, column * 2)
+    (note,) = load_folder(root).notes
+    assert note.endswith(f"its {len({*column})} values as classes, add condition='label:classes'")
+
+
+def test_one_attribute_of_several_for_each_image_is_noted(root: Path) -> None:
+    write_csv(root, "file_name,cat,dog", NAMES, [1, 0] * 3, [0, 1] * 3)
+    data = load_folder(root)
+    assert data.spec.condition == ConditionSpec(("cat", "dog"), "attributes")
+    assert data.notes == (
+        (
+            "each image has a single 1 in 'cat', 'dog', which are read as 2 attributes: for 2 "
+            "classes write one column, of their names"
+        ),
+    )
+    assert load_folder(root, condition="cat,dog").notes == data.notes
+    assert not load_folder(root, condition="cat,dog:attributes").notes
+
+
 def test_a_label_of_few_images_is_classes_if_asked_for(root: Path) -> None:
     write_csv(root, "file_name,label", NAMES, [0, 1, 2] * 2)
     data = load_folder(root, condition="label:classes")

@@ -107,6 +107,9 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, tuple[int, int]], str]] = {
     "busi": ([f"{kind}/x ({number}){mask}.png" for kind in TWO for number in range(3)
               for mask in ("", "_mask", "_mask_1")], {"a": (2, 1), "b": (2, 1)},
              "masks are not trained on: 12 images, such as a/x (0)_mask.png"),
+    "segmentations": ([f"{kind}/{number}{mask}.png" for kind in TWO for number in range(3)
+                       for mask in ("", "_seg", "-label")], {"a": (2, 1), "b": (2, 1)},
+                      "masks are not trained on: 12 images, such as a/0-label.png"),
     "faces-with-masks": (below("mask", "no_mask"), {"mask": (2, 1), "no_mask": (2, 1)}, ""),
     "only-masks": (below("masks"), {"": (2, 1)}, "all images are in one folder, 'masks'"),
 }  # fmt: skip
@@ -155,6 +158,13 @@ def test_splits_in_another_language_may_lack_classes(root: Path) -> None:
     assert "if 'apprentissage' is for training and 'essai', 'test' for testing, add" in notes(root)
     expected = {"a": (8, 3), "b": (8, 6), "c": (8, 3)}
     assert understood(root, layout="splits") == expected
+
+
+def test_a_split_of_one_class_in_another_language_is_noted(root: Path) -> None:
+    write_images(root, below("tr/a", "tr/b", count=4))
+    write_images(root, below("te/b"))
+    assert "if 'tr' is for training and 'te' for testing, add layout='splits'" in notes(root)
+    assert understood(root, layout="splits") == {"a": (4, 0), "b": (4, 3)}
 
 
 def test_images_beside_folders_can_be_read_without_classes(root: Path) -> None:

@@ -155,7 +155,7 @@ class _Tree:
         shared = set.intersection(*inside)
         few = len(tops) <= 1 + MOST_HELD_OUT and all(names <= inside[0] for names in inside)
         same = all(names == inside[0] for names in inside)
-        return sorted(shared) if len(shared) > 1 and (same or few) else []
+        return sorted(shared) if len(inside[0]) > 1 and (same or few) else []
 
     def recognized(self, base: Parts) -> FolderSplits | None:
         """Return the splits in a folder, or in the classes in it; None if it has neither."""

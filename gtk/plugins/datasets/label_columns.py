@@ -29,6 +29,8 @@ LARGEST = 3.4028234e38
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 WHOLE = re.compile(r"[0-9]{1,9}")
+#: Whole numbers as programs write them that have made floats of them, or with a sign.
+NEARLY_WHOLE = re.compile(r"[+-]?[0-9]{1,9}(\.0{0,6})?")
 #: How programs write attributes, besides 0 and 1.
 TRUTH = {"true": "1", "false": "0"}
 #: Columns of whole numbers that are rather classes, by their names.
@@ -121,6 +123,7 @@ def choose_labels(tables: Sequence[Table], condition: str) -> LabelColumns:
         telling = [at for at in picks if squeezed_name(first.columns[at]) in CLASS_NAMES]
         for at in (picks if len(picks) == 1 else telling)[:1]:
             result.notes += _classes_instead(tables, at)
+        result.notes += _one_of_several(tables, picks) if len(picks) > 1 else []
     return result
 
 
@@ -251,11 +254,11 @@ def _check_number(table: Table, row: Row, name: str, cell: str, remedy: str) -> 
         )
 
 
-def _repeated(tables: Sequence[Table], at: int) -> set[str]:
+def _repeated(tables: Sequence[Table], at: int, written: re.Pattern[str] = WHOLE) -> set[str]:
     """Return the values of a column of whole numbers that most images share; none for others."""
     cells = [row.cells[at] for row in _rows(tables)]
     values = {*cells}
-    whole = len(values) * 2 <= len(cells) and all(map(WHOLE.fullmatch, values))
+    whole = len(values) * 2 <= len(cells) and all(map(written.fullmatch, values))
     return values if whole else set()
 
 
@@ -284,13 +287,25 @@ def _numbers_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
 
 def _classes_instead(tables: Sequence[Table], at: int) -> Iterator[str]:
     """Yield a note where a column of whole numbers may rather be classes."""
-    values, name = _repeated(tables, at), tables[0].columns[at]
-    if values and (_is_counted(values) or squeezed_name(name) in CLASS_NAMES):
-        what = "an attribute" if {*map(int, values)} <= {0, 1} else "a number"
+    values, name = _repeated(tables, at, NEARLY_WHOLE), tables[0].columns[at]
+    named_so = squeezed_name(name) in CLASS_NAMES
+    if values and (named_so or (all(map(WHOLE.fullmatch, values)) and _is_counted(values))):
+        what = "an attribute" if {*map(float, values)} <= {0, 1} else "a number"
         text = (
             f"{named(name)!r} is read as {what}; to read its {len(values)} values as classes, add"
         )
         yield with_remedy(text, "condition", f"{name}:classes")
+
+
+def _one_of_several(tables: Sequence[Table], picks: Sequence[int]) -> Iterator[str]:
+    """Yield a note where each image has one attribute of several, as classes are written, too."""
+    rows = [sorted(float(_number(row.cells[at])) for at in picks) for row in _rows(tables)]
+    if all(row == [0.0] * (len(picks) - 1) + [1.0] for row in rows):
+        names = listed([tables[0].columns[at] for at in picks])
+        yield (
+            f"each image has a single 1 in {names}, which are read as {len(picks)} attributes: for "
+            f"{len(picks)} classes write one column, of their names"
+        )
 
 
 def _many_classes(tables: Sequence[Table], at: int) -> Iterator[str]:

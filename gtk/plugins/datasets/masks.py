@@ -21,7 +21,8 @@ IMAGES = frozenset({
 })  # fmt: skip
 #: A file of a mask, beside the image whose name is the first group.
 MASK_FILE = re.compile(
-    r"(.*?)[ _.-]+(?:mask|masks|segmentation|groundtruth|gt)(?:[ _-]?\d+)?", re.IGNORECASE
+    r"(.*?)[ _.-]+(?:masks?|seg|segmentation|groundtruth|gt|labels?|annotations?)(?:[ _-]?\d+)?",
+    re.IGNORECASE,
 )
 
 
