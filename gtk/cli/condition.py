@@ -14,7 +14,9 @@ from gtk.core.values.text import as_utf8
 
 def condition_options(label_help: str) -> Decorator:
     """Return a decorator that adds --label and --condition, as `label` and `conditions`."""
-    label = click.option("--label", type=as_utf8, metavar="CLASS", help=label_help)
+    label = click.option(
+        "--label", type=as_utf8, multiple=True, callback=_only, metavar="CLASS", help=label_help
+    )
     condition = click.option(
         "--condition",
         "conditions",
@@ -24,6 +26,15 @@ def condition_options(label_help: str) -> Decorator:
         help="An attribute (0 or 1) or a number; can be repeated.",
     )
     return lambda command: label(condition(command))
+
+
+def _only(context: click.Context, _: click.Parameter, labels: tuple[str, ...]) -> str | None:
+    """Return the label; click would take the last of several without a word."""
+    if len(labels) > 1:
+        several = any(option.name == "labels" for option in context.command.params)
+        more = f", or classes with --labels {','.join(labels)}" if several else ""
+        raise InvalidValue(f"--label is given {len(labels)} times: give one class{more}")
+    return labels[0] if labels else None
 
 
 def wanted_condition(

@@ -197,6 +197,8 @@ MISTAKES = [
         "give the condition of taken.png with --label CLASS",
     ),
     ("reconstruct small taken.png --label x --out a.png", "unknown label 'x'"),
+    ("reconstruct small taken.png --label 3 --label 5 --out a.png", "--label is given 2 times: gi"),
+    ("sample small --label 3 --label 5 --out a.png", "or classes with --labels 3,5"),
     ("reconstruct small taken.png --label 3 --out a.png", "taken.png"),
     ("reconstruct small none.png --label 3 --out a.png", "none.png"),
     ("reconstruct small folder --label 3 --out a.png", "folder is a folder instead of a file"),
