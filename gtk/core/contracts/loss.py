@@ -1,10 +1,11 @@
 """The contract Loss: an objective, which says which updates a step takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
@@ -27,6 +28,7 @@ class Context:
         networks: those of `Loss.networks`, on the device; in train mode in `updates`, and in eval
             mode in `evaluate`.
         learning_rates: of the parts in this step, by name; `learning_rate` returns them.
+        gather: returns a tensor's values in all batches of the step; for `mean`.
     """
 
     noise: Noise
@@ -34,6 +36,7 @@ class Context:
     total_steps: int
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
     learning_rates: Mapping[str, float] = field(default_factory=dict)
+    gather: Callable[[Tensor], list[Tensor]] = lambda own: [own]
     _done: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def start_step(self, done: int) -> None:
@@ -48,6 +51,20 @@ class Context:
         """
         done = int(self.step) if self._done is None else self._done
         return done % every == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean of values (B, ...) over all images of the step: (...).
+
+        It is for a mean that the loss is not linear in, such as one that is clamped: where a step
+        has several batches, the average of their losses would differ from the loss of all images.
+        Its gradient is that of this batch's own mean, which averages to the right one where the
+        loss depends on the mean in the same way in every batch.
+        """
+        own = values.mean(0)
+        gathered = self.gather(own.detach())
+        if len(gathered) == 1:
+            return own
+        return own + (torch.stack(gathered).mean(0) - own).detach()
 
     def learning_rate(self, part: str | None = None) -> float:
         """Return a part's learning rate in this step, a float; None means the model's only part.

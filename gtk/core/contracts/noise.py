@@ -35,3 +35,10 @@ class Noise:
         """Draw an order of `count` things: (count,), int64."""
         device = self._generator.device
         return torch.randperm(count, generator=self._generator, device=device)
+
+    def permuted(self, rows: Tensor) -> Tensor:
+        """Return rows (B, ...), without a gradient, in an order that it draws.
+
+        Where a step has several batches, it is an order of the rows of all of them.
+        """
+        return rows.detach()[self.permutation(len(rows))]

@@ -28,6 +28,8 @@ OPTIONS: Table = {
     # Training.
     "learning_rate": "lr learning_rate_init base_lr",
     "batch_size": "bs batch mini_batch minibatch_size batch_sz train_batch_size",
+    "accumulate": "grad_accum gradient_accumulation gradient_accumulation_steps accum_steps "
+    "accumulation_steps accumulate_grad_batches accum_iter",
     "epochs": "n_epochs num_epochs max_epochs nb_epochs train_epochs",
     "adam_beta1": "beta1 b1 betas adam_betas",
     "adam_beta2": "beta2 b2",

@@ -20,8 +20,8 @@ OPTIMIZERS_WITH = {
 }
 #: What counts something, so that 64 bits must do.
 COUNTS = (
-    "epochs", "batch_size", "warmup_steps", "shift", "validation", "patience", "checkpoint_every",
-    "keep_checkpoints", "sample_every", "log_every",
+    "epochs", "batch_size", "accumulate", "warmup_steps", "shift", "validation", "patience",
+    "checkpoint_every", "keep_checkpoints", "sample_every", "log_every",
 )  # fmt: skip
 
 
@@ -34,7 +34,10 @@ class TrainConfig:
     """
 
     epochs: int = option(30, "Passes over the training images.")
-    batch_size: int = option(128, "Images in one step.")
+    batch_size: int = option(128, "Images in one batch: all of a step, unless it has several.")
+    accumulate: int = option(
+        1, "Batches in one step, whose gradients are averaged: more images without more memory."
+    )
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "radam"] = option(
         "adam", "What takes the steps, one for each part of the model: torch's own."
     )
@@ -128,7 +131,7 @@ class TrainConfig:
     log_every: int = option(50, "Steps between lines in metrics.jsonl and on the screen.")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "log_every", "keep_checkpoints"):
+        for name in ("epochs", "batch_size", "accumulate", "log_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in (

@@ -1,7 +1,7 @@
 """The learner: a model with its optimizers and averaged weights, which takes a step's updates."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.arithmetic import Arithmetic, lay_out
 from gtk.core.training.freezing import Frozen
+from gtk.core.training.lockstep import Lockstep, averaged, divided
 from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.training.running_statistics import RunningStatistics
@@ -64,6 +65,8 @@ class Learner:
         self._optimizers = Optimizers(model, config, networks)
         rates = self._optimizers.rates
         self.context = Context(Noise(device), step, total_steps, networks, rates)
+        several = config.accumulate > 1
+        self._lockstep = Lockstep(config.accumulate, self.context) if several else None
         self._own_parts, self._networks = list(model.parts()), trained(networks)
         self._running = RunningStatistics(self.model.parts() | self._networks)
         decay = config.average_decay
@@ -111,22 +114,55 @@ class Learner:
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
         self._running.begin_step()
-        if self._channels_last:
-            images = batch.images.contiguous(memory_format=torch.channels_last)
-            batch = replace(batch, images=images)
-        updates = self.loss.updates(self.model, batch, self.context)
-        for update in _in_bf16(updates, self.device) if self._bf16 else updates:
-            self._take(update)
+        if self._lockstep is None:
+            for update in self._updates(batch, self.context):
+                self._check_trainable(update)
+                part = self._part(update)
+                frozen = self._optimizers.frozen(part)
+                if not frozen:
+                    self._optimizers.step(part, update.loss)
+                self._follow(part, update, frozen=frozen)
+        else:
+            self._learn_in(self._lockstep, batch, step)
         if self._averaged is not None:
             self._averaged.update(self.model)
 
-    def _take(self, update: Update) -> None:
-        """Take one optimizer step, but of a frozen part, and note the update's terms."""
-        self._check_trainable(update)
-        part = self._part(update)
-        frozen = self._optimizers.frozen(part)
-        if not frozen:
-            self._optimizers.step(part, update.loss)
+    def _updates(self, batch: Batch, context: Context) -> Iterator[Update]:
+        """Return the updates of a batch, in the training's arithmetic."""
+        if self._channels_last:
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+            batch = replace(batch, images=images)
+        updates = self.loss.updates(self.model, batch, context)
+        return _in_bf16(updates, self.device) if self._bf16 else updates
+
+    def _learn_in(self, lockstep: Lockstep, batch: Batch, step: int) -> None:
+        """Take every update of a step, each with the mean gradient of several batches."""
+        groups, count = self.loss.batches, len(lockstep.contexts)
+        lockstep.start_step(step, len(batch) // (groups * count))
+        batches = divided(batch, groups, count)
+        updates = [
+            iter(self._updates(*own)) for own in zip(batches, lockstep.contexts, strict=True)
+        ]
+        while True:
+            taken: list[Update] = []
+            with closing(lockstep.next_updates(updates)) as following:
+                for update in following:
+                    self._check_trainable(update)
+                    part = self._part(update)
+                    frozen = self._optimizers.frozen(part)
+                    if not taken:
+                        self._optimizers.clear_gradient(part)
+                    if not frozen:  # at once, as it frees the graph
+                        self._optimizers.add_gradient(part, update.loss / count)
+                    taken.append(replace(update, loss=update.loss.detach()))
+            if not taken:
+                return
+            if not frozen:
+                self._optimizers.descend(part)
+            self._follow(part, averaged(taken), frozen=frozen)
+
+    def _follow(self, part: str, update: Update, *, frozen: bool) -> None:
+        """Do what follows a step of the optimizer: statistics, and the update's terms."""
         self._running.assign(part)
         if not frozen and part not in self._networks:
             with torch.no_grad():

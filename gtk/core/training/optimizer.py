@@ -83,17 +83,25 @@ class Optimizers:
     def step(self, part: str, loss: Tensor) -> None:
         """Take one step of a part, but for its frozen parameters, down the gradient of a loss.
 
-        The gradient of all the part's parameters is clipped to the norm `clip_norm`: Pascanu,
-        Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
+        Raises:
+            PluginError: the loss was computed before weights that it needs were changed.
+        """
+        self.clear_gradient(part)
+        self.add_gradient(part, loss)
+        self.descend(part)
+
+    def clear_gradient(self, part: str) -> None:
+        """Forget the gradient of a part."""
+        for parameter in self._trained(part):
+            parameter.grad = None  # as zero_grad does, 30 microseconds faster
+
+    def add_gradient(self, part: str, loss: Tensor) -> None:
+        """Add the gradient of a loss to that of a part.
 
         Raises:
             PluginError: the loss was computed before weights that it needs were changed.
         """
-        parameters = [item for item in self._parameters[part] if item.requires_grad]
-        if not parameters:
-            return
-        for parameter in parameters:
-            parameter.grad = None  # as zero_grad does, 30 microseconds faster
+        parameters = self._trained(part)
         # With several parts, compute gradients only for the one that steps.
         inputs = parameters if len(self.parts) > 1 else None
         try:
@@ -105,12 +113,23 @@ class Optimizers:
                 f"the loss of part {part!r} was computed before the update that was yielded first "
                 "changed the weights: compute each loss after the yield before it."
             ) from error
+
+    def descend(self, part: str) -> None:
+        """Take one step of a part down its gradient.
+
+        The gradient of all the part's parameters is clipped to the norm `clip_norm`: Pascanu,
+        Mikolov and Bengio (arXiv:1211.5063), algorithm 1.
+        """
+        parameters = self._trained(part)
         if self._config.clip_norm:
             clip_grad_norm_(parameters, self._config.clip_norm)
         self._optimizers[part].step()
         # A fused step does not mark the weights as changed, so that a loss computed before the step
         # would get a wrong gradient without an error.
         increment_version(parameters)
+
+    def _trained(self, part: str) -> list[nn.Parameter]:
+        return [item for item in self._parameters[part] if item.requires_grad]
 
     @property
     def keeps_state(self) -> bool:

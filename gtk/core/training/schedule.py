@@ -53,10 +53,18 @@ class Schedule:
                 f"the loss takes {batches} batches a step, more than the {remaining} training "
                 f"images of {name}. Use another {setting('loss')} or more images."
             )
+        accumulate = setting("accumulate", config.accumulate) if config.accumulate > 1 else ""
+        most, batches = remaining // batches, batches * config.accumulate
+        if batches > remaining:
+            raise InvalidValue(
+                f"{accumulate} makes {batches} batches a step, more than the {remaining} training "
+                f"images of {name}. Use {most} or less."
+            )
         self._config = config
         self.images_per_step = config.batch_size * batches
         if self.images_per_step > remaining:
-            times = f", {batches} times in a step," if batches > 1 else ""
+            cause = f" with {accumulate}" if accumulate else ""
+            times = f", {batches} times in a step{cause}," if batches > 1 else ""
             raise InvalidValue(
                 f"{setting('batch_size', config.batch_size)}{times} is more than the "
                 f"{remaining} training images of {name}. Use {remaining // batches} or less."

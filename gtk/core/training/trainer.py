@@ -55,7 +55,7 @@ class Trainer:
         classes = torch.from_numpy(training_classes(dataset)) if config.balance else None
         schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches, classes)
         loss.check(model, schedule.total_steps)
-        needed = 2 * loss.batches + config.validation
+        needed = 2 * loss.batches * config.accumulate + config.validation
         self.learner = Learner(model, loss, config, schedule.total_steps, device)
         networks = nn.ModuleList([model, *trained(self.learner.context.networks).values()])
         check_batch_size(networks, config.batch_size, len(dataset.train), needed)

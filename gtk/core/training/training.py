@@ -207,7 +207,7 @@ class Training:
         """Return the settings with a batch that the images fill, where nobody chose its size."""
         settings, train = self.settings, self.settings.train
         images = len(self.dataset.train) - train.validation
-        fitting = images // batches
+        fitting = images // (batches * train.accumulate)
         if not settings.batch_may_shrink or not 1 <= fitting < train.batch_size:
             return settings
         self._events.note(

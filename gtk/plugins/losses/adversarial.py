@@ -260,7 +260,7 @@ def other_condition(model: AdversarialModel, batch: Batch, noise: Noise) -> Tens
     condition = cast("Model", model).condition
     if condition is None or batch.condition is None:
         return None
-    return batch.condition[noise.permutation(len(batch))]
+    return noise.permuted(batch.condition)
 
 
 def check_scores(model: AdversarialModel, penalty: str) -> None:

@@ -55,7 +55,7 @@ class ELBO(Loss[LatentVariableModel]):
         reconstruction, divergence = reconstructions.mean(), divergences.sum(1).mean()
         counted = divergence
         if config.free_bits:
-            counted = divergences.mean(0).clamp(min=config.free_bits).sum()
+            counted = context.mean(divergences).clamp(min=config.free_bits).sum()
         if config.kl_warmup_steps:
             counted = counted * (context.step / config.kl_warmup_steps).clamp(max=1)
         loss = torch.add(reconstruction, counted, alpha=config.beta)
