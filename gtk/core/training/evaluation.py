@@ -36,7 +36,8 @@ def evaluate(
     """
     device, count = context.step.device, min(len(store), limit or len(store))
     noise = Noise(device)
-    context = replace(context, noise=noise)
+    # The step before decides the rates: what an evaluation gives must not depend on it.
+    context = replace(context, noise=noise, learning_rates={})
     totals: dict[str, float] = {}
     with eval_mode(model, *context.networks.values()), torch.no_grad(), without_tf32(device):
         for block, start in enumerate(range(0, count, BLOCK)):

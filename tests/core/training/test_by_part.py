@@ -17,6 +17,8 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import TrainRequest
+from gtk.core.training.evaluation import evaluate
+from gtk.core.training.store import ImageStore
 from gtk.core.values.by_part import ByPart
 from gtk.core.values.errors import PluginError
 from gtk.train_function import choose
@@ -179,9 +181,10 @@ def test_a_loss_is_told_the_rate_of_the_step() -> None:
     for _ in range(3):
         trainer.train_step(next(rows))
     assert loss.told == [[0.125, 0.25], [0.25, 0.5], [0.25, 0.5]]
+    images = ImageStore(toys.dataset().test, conditional=False, device=toys.CPU)
     context = trainer.learner.context
     with pytest.raises(PluginError, match="part 'first': only updates may ask"):
-        loss.evaluate(None, None, Context(context.noise, context.step, 1))  # type: ignore[arg-type]
+        evaluate(trainer.published, loss, images, context, seed=0)
 
 
 @pytest.mark.parametrize("part", ["third", None])
