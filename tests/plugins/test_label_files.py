@@ -289,9 +289,11 @@ def test_other_whole_numbers_become_classes_if_asked_for(
     assert not data.notes
 
 
-@pytest.mark.parametrize("column", [["0.0", "1.0", "2.0"], [-1, 1, -1], ["0.", "+1", "0."]])
+@pytest.mark.parametrize(
+    "column", [["0.0", "1.0", "2.0"], [-1, 1, -1], ["0.", "+1", "0."], ["0" * 21, f"{1:021}"] * 2]
+)
 def test_labels_written_as_other_numbers_are_noted(root: Path, column: list[object]) -> None:
-    write_csv(root, "file_name,label", NAMES, column * 2)
+    write_csv(root, "file_name,label", NAMES, (column * 3)[: len(NAMES)])
     (note,) = load_folder(root).notes
     assert note.endswith(f"its {len({*column})} values as classes, add condition='label:classes'")
 

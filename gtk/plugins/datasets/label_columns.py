@@ -30,7 +30,7 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 WHOLE = re.compile(r"[0-9]{1,9}")
 #: Whole numbers as programs write them that have made floats of them, or with a sign.
-NEARLY_WHOLE = re.compile(r"[+-]?[0-9]{1,9}(\.0{0,6})?")
+NEARLY_WHOLE = re.compile(r"[+-]?0*[0-9]{1,9}(\.0{0,6})?")
 #: How programs write attributes, besides 0 and 1.
 TRUTH = {"true": "1", "false": "0"}
 #: Columns of whole numbers that are rather classes, by their names.
