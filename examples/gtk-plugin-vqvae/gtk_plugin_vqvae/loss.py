@@ -55,6 +55,8 @@ class VQVAELoss(gtk.Loss):
         reconstruction, commitment = (terms.mean() for terms in _terms(quantized, batch.images))
         order = context.noise.permutation(quantized.codes.numel())
         statistics = model.codebook_statistics(quantized, order)
+        for name in ("starts", "usable"):  # of a step's batches the first one's: no mean is one
+            statistics[name] = context.gather(statistics[name])[0]
         yield gtk.Update(
             torch.add(reconstruction, commitment, alpha=self._config.commitment),
             {

@@ -28,7 +28,7 @@ class Context:
         networks: those of `Loss.networks`, on the device; in train mode in `updates`, and in eval
             mode in `evaluate`.
         learning_rates: of the parts in this step, by name; `learning_rate` returns them.
-        gather: returns a tensor's values in all batches of the step; for `mean`.
+        gather: returns a detached tensor's values in all batches of the step, in their order.
     """
 
     noise: Noise

@@ -1,6 +1,6 @@
 """The batches of one step, computed in lockstep and averaged as if they were one batch."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -201,8 +201,11 @@ def _means(named: Sequence[Any]) -> dict[str, Tensor]:
     return {name: _mean([other[name] for other in named]) for name in named[0]}
 
 
-def _mean(values: Iterable[Tensor]) -> Tensor:
-    values = [value if value.is_floating_point() else value.float() for value in values]
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    """Return the mean as floating point; of truth values, whether all are true."""
     if any(value.shape != values[0].shape for value in values):
         raise differing()
-    return torch.stack(values).mean(0)
+    all_values = torch.stack(list(values))
+    if all_values.dtype == torch.bool:
+        return all_values.all(0)
+    return (all_values if all_values.is_floating_point() else all_values.float()).mean(0)

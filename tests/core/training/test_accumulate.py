@@ -228,7 +228,7 @@ class Counted(toys.Game):
     def updates(self, model: Any, batch: Batch, context: Context) -> Iterator[Update]:
         flat = batch.images.flatten(1)
         counts = torch.tensor([len(batch), int(flat[0, 0] > flat[0, 1])])
-        statistics = {"mean": flat.mean(0), "counts": counts}
+        statistics = {"mean": flat.mean(0), "counts": counts, "bright": flat[:2].mean(0) > 0.5}
         yield Update(model.first(flat).square().mean(), {"mean": flat.mean()}, None, statistics)
 
 
@@ -242,6 +242,8 @@ def test_statistics_and_terms_are_averaged() -> None:
     assert part == "model"
     torch.testing.assert_close(got["mean"], images.mean(0))
     assert got["counts"][0] == 5
+    bright = torch.stack([images[start : start + 2].mean(0) > 0.5 for start in range(0, 20, 5)])
+    assert torch.equal(got["bright"], bright.all(0))
     means = made.learner.pending.means()
     assert means["mean"] == pytest.approx(images.mean().item())
     assert means.keys() == {"loss", "mean"}
