@@ -86,7 +86,7 @@ def animate(
 def _refuse_options_of_a_walk(picture: PictureOptions, frames: int | None) -> None:
     """Refuse options that a training's pictures, which are drawn already, cannot take."""
     given = {**vars(picture), "frames": frames}
-    for name in ("frames", "seed", "scale", "checkpoint", "device"):
+    for name in ("frames", "seed", "scale", "checkpoint", "average", "device"):
         if given[name] is not None:
             raise InvalidValue(
                 f"--{name} goes with --walk, since a training's pictures are drawn already. Add "

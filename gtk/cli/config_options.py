@@ -6,9 +6,10 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from gtk.cli.console import visible_lines
-from gtk.cli.options import by_part, integers, numbers
+from gtk.cli.options import by_part, decays, integers, numbers
 from gtk.core.registry.options import Option
 from gtk.core.values.by_part import ByPart, PartNumber
+from gtk.core.values.decays import Decays
 from gtk.core.values.errors import UserError
 
 
@@ -79,6 +80,8 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
     elif kind == PartNumber:
         kind, metavar = by_part, "FLOAT|PART=FLOAT,..."
         default = ByPart(default) if isinstance(default, Mapping) else default
+    elif kind == Decays:
+        kind, metavar = decays, "FLOAT,..."
     words = kind == tuple[str, ...]  # given several times, or with commas
     shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     text = f"{option.help}  [default: {shown}]" if shown else option.help

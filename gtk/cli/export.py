@@ -11,6 +11,7 @@ from gtk.cli.console import make_console, print_json, print_text
 from gtk.cli.manifest_lines import float16_lines, undecided_rows
 from gtk.cli.options import (
     Decorator,
+    average_option,
     checkpoint_option,
     json_option,
     out_option,
@@ -63,6 +64,7 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
     "beside it holds the file's manifest.",
 )
 @checkpoint_option
+@average_option
 @click.option(
     "--opset",
     default=OPSETS[0],

@@ -8,6 +8,7 @@ import click
 
 from gtk.core.registry.options import parse_integers, parse_numbers
 from gtk.core.values.by_part import EXAMPLE, PartNumber, parse_by_part
+from gtk.core.values.decays import Decays, parse_decays
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.user_path import user_path
 
@@ -45,6 +46,16 @@ def by_part(text: str) -> PartNumber:
     except ValueError as error:
         raise click.BadParameter(
             f"{text!r} must be a number, or one for each part such as {EXAMPLE}"
+        ) from error
+
+
+def decays(text: str) -> Decays:
+    """Read a number, or several."""
+    try:
+        return parse_decays(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} must be a number, or several such as 0.999,0.9995"
         ) from error
 
 
@@ -170,4 +181,10 @@ checkpoint_option = click.option(
     "--checkpoint",
     metavar="STEP",
     help="A step, 'latest' or 'best'; by default the best if one was selected, else the last.",
+)
+average_option = click.option(
+    "--average",
+    type=float,
+    metavar="DECAY",
+    help="Weights averaged with this decay, of a run with several averages; by default the first.",
 )

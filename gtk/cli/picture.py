@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gtk.cli.console import make_console
 from gtk.cli.options import (
     Decorator,
+    average_option,
     checkpoint_option,
     number_option,
     out_option,
@@ -64,6 +65,7 @@ class PictureOptions:
     out: Path | None
     seed: int | None
     checkpoint: str | None
+    average: float | None
     device: str | None
     scale: int | None
     no_preview: bool
@@ -94,7 +96,7 @@ class PictureOptions:
         """
         if not is_exported(reference):
             return self.open_run(reference)
-        check_file_options(reference, checkpoint=self.checkpoint)
+        check_file_options(reference, checkpoint=self.checkpoint, average=self.average)
         return FileSource(reference, self.device)
 
     def open_run(self, reference: str, lacking: str = "") -> RunSource:
@@ -107,7 +109,8 @@ class PictureOptions:
 
         if is_exported(reference):
             raise InvalidValue(f"{reference} is an exported file, which has {lacking}: name a run")
-        return RunSource(reference, find_run(reference, self.runs), self.checkpoint, self.device)
+        run = find_run(reference, self.runs)
+        return RunSource(reference, run, self.checkpoint, self.device, self.average)
 
     @property
     def preview(self) -> bool:
@@ -155,6 +158,7 @@ def picture_options(
         seed_option(seed_help, seed),
         out_option(out),
         checkpoint_option,
+        average_option,
         click.option("--device", help="Where it works: auto, cpu, cuda, cuda:1.  [default: cpu]"),
         number_option("--scale", text="Width of a pixel; by default wide enough to see.", high=64),
         click.option("--no-preview", is_flag=True, help="Do not show the picture in the terminal."),

@@ -76,11 +76,16 @@ class RunSource(Source):
     """A run, with the checkpoint that `Run.load_model` chooses, on a device, by default the CPU."""
 
     def __init__(
-        self, reference: str, run: "Run", checkpoint: str | None, device: str | None
+        self,
+        reference: str,
+        run: "Run",
+        checkpoint: str | None,
+        device: str | None,
+        average: float | None = None,
     ) -> None:
         self.reference, self.run = reference, run
         self.condition = run.condition
-        self._checkpoint, self._device = checkpoint, device or "cpu"
+        self._checkpoint, self._average, self._device = checkpoint, average, device or "cpu"
 
     @cached_property
     def model(self) -> "Model":
@@ -88,7 +93,7 @@ class RunSource(Source):
         from gtk.core.models.device import resolve_device
 
         device = resolve_device(self._device)
-        return self.run.load_model(self._checkpoint).to(device)
+        return self.run.load_model(self._checkpoint, self._average).to(device)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -227,7 +232,7 @@ def is_exported(reference: str) -> bool:
     return False
 
 
-def check_file_options(reference: str, **given: str | None) -> None:
+def check_file_options(reference: str, **given: str | float | None) -> None:
     """Refuse options that choose something in a run, where an exported file is named.
 
     Raises:

@@ -95,6 +95,7 @@ def export(
     *,
     part: str | None = None,
     checkpoint: str | int | None = None,
+    average: float | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     prove: str | Path | None = None,
@@ -112,6 +113,7 @@ def export(
         out: the file; by default NAME-PART.onnx in the run's folder.
         part: as `Model.exports` names it: "decoder", "encoder", "generator", ...
         checkpoint: as in `Run.load_model`.
+        average: likewise.
         overwrite: replace the files if they exist.
         dry_run: do everything but write.
         prove: a file that this run was exported to and that another tool has changed since, such as
@@ -133,7 +135,7 @@ def export(
         part = file.manifest.get("part") if part is None else part
         checkpoint = file.step(run) if checkpoint is None else checkpoint
     # The checkpoint is chosen once: a run that trains on may choose another later.
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average)
     subject = loaded.part(part)
     path = user_path(out, "out") if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite, follow=out is not None)
@@ -151,6 +153,7 @@ def export_all(
     folder: str | Path | None = None,
     *,
     checkpoint: str | int | None = None,
+    average: float | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     **options: Unpack[OptionValues],
@@ -162,6 +165,7 @@ def export_all(
         folder: where NAME-PART.onnx of each part goes, made if it does not exist; by default the
             run's own.
         checkpoint: as in `export`.
+        average: as in `export`.
         overwrite: as in `export`.
         dry_run: as in `export`.
         options: as in `export`.
@@ -175,7 +179,7 @@ def export_all(
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
     place = run.path if folder is None else user_path(folder, "folder")
     check_folder(place)
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average)
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
     for path in subjects:
         if place.exists():

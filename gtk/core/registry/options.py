@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 from gtk.core.registry.suggestion import unknown_option
 from gtk.core.values.argument import is_whole, shown
 from gtk.core.values.by_part import EXAMPLE, ByPart, PartNumber, parse_by_part
+from gtk.core.values.decays import Decays, as_decays, parse_decays
 from gtk.core.values.errors import InvalidValue, PluginError
 
 Default = TypeVar("Default")
@@ -34,7 +35,7 @@ class Option:
         field: the field's name in the config dataclass.
         name: the bare field name if it is unique, else `table_field`.
         type: int, float, bool, str, a Literal of strings, a tuple[T, ...] of int, float or str, or
-            `PartNumber`.
+            of the trainer's, `PartNumber` or `Decays`.
         default: its default value.
         help: a sentence for the user.
         memory: whether smaller values take less memory.
@@ -172,7 +173,7 @@ def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anyth
     if get_origin(kind) is Literal:
         return all(isinstance(choice, str) for choice in get_args(kind))
     lists = tuple[int, ...], tuple[float, ...], tuple[str, ...]
-    return kind in (int, float, bool, str, *lists, PartNumber)
+    return kind in (int, float, bool, str, *lists, PartNumber, Decays)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
@@ -185,6 +186,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         return _words(value, name)
     if kind == PartNumber:
         return _by_part(value, name)
+    if kind == Decays:
+        return _decays(value, name)
     if get_origin(kind) is Literal:
         if isinstance(value, str) and value in get_args(kind):
             return value
@@ -211,6 +214,19 @@ def _by_part(value: Any, name: str) -> PartNumber:  # noqa: ANN401 - as above
     except ValueError as error:
         raise InvalidValue(
             f"{name} takes a number, or one for each part such as {EXAMPLE}, not {shown(value)}"
+        ) from error
+
+
+def _decays(value: Any, name: str) -> Decays:  # noqa: ANN401 - as above
+    """Return a number, or several, which may be a text or a list."""
+    try:
+        numbers = parse_decays(value) if isinstance(value, str) else value
+        if not isinstance(numbers, tuple | list):
+            return cast("float", _convert(float, numbers, name))
+        return as_decays(tuple(_convert(float, it, name) for it in numbers))
+    except ValueError as error:
+        raise InvalidValue(
+            f"{name} takes a number, or several such as 0.999,0.9995, not {shown(value)}"
         ) from error
 
 

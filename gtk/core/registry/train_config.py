@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from gtk.core.registry.options import option
 from gtk.core.values.by_part import EXAMPLE, PartNumber, each_number
+from gtk.core.values.decays import Decays, each_decay
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 
@@ -115,10 +116,10 @@ class TrainConfig:
     patience: int = option(
         0, "Stop after this many validations in a row without a new best; 0: never."
     )
-    average_decay: float = option(
+    average_decay: Decays = option(
         0.0,
         "Decay per step, less at first, of a running average of the weights, which sampling and "
-        "export then use; 0 for none.",
+        "export then use; 0 for none. Of several (0.999,0.9995) they use the first by default.",
     )
     freeze: tuple[str, ...] = option(
         (), "A network or a part of the model that is not trained; several times or with commas."
@@ -150,7 +151,8 @@ class TrainConfig:
             numbers = each_number(getattr(self, name))
             if not all(math.isfinite(number) and number >= 0 for number in numbers):
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        for name in ("adam_beta1", "adam_beta2", "momentum", "average_decay", "condition_dropout"):
+        self._check_averages()
+        for name in ("adam_beta1", "adam_beta2", "momentum", "condition_dropout"):
             if not all(0 <= number < 1 for number in each_number(getattr(self, name))):
                 raise ValueError(
                     f"{name} must be at least 0 and less than 1, not {getattr(self, name)}"
@@ -161,6 +163,16 @@ class TrainConfig:
     def validated(self) -> bool:
         """Whether anything is held out to choose the best checkpoint on."""
         return self.validation > 0 or self.validate_on_test
+
+    def _check_averages(self) -> None:
+        """Refuse decays outside their range, none, and one that is there twice."""
+        given, decays = self.average_decay, each_decay(self.average_decay)
+        if not all(0 <= decay < 1 for decay in decays):
+            raise ValueError(f"average_decay must be at least 0 and less than 1, not {given}")
+        if given == () or (len(decays) > 1 and (0 in decays or len({*decays}) < len(decays))):
+            raise ValueError(
+                f"average_decay must be one decay, or different ones above 0, not {given}"
+            )
 
     def _check_validation(self) -> None:
         """Refuse validation settings that contradict each other, or that need a validation."""

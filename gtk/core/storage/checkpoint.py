@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gtk.core.storage.stored_checkpoint import (
     STATE_FORMAT,
     TRAINING,
     Damage,
+    average_file,
     write_stored,
 )
 from gtk.core.storage.tensor_file import encode_tensors
@@ -37,12 +38,14 @@ class Checkpoint:
         state: what JSON holds: "metrics_bytes" and "metrics_sha256", the size and digest of
             metrics.jsonl, "pending", and "validation", the monitored term on the validation
             images, None where it was not measured.
+        averages: the weights of every average but the first, by decay.
     """
 
     step: int
     model: Mapping[str, Tensor]
     training: Mapping[str, Tensor]
     state: Mapping[str, Any]
+    averages: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 class CheckpointFolder(CheckpointReader):
@@ -55,8 +58,10 @@ class CheckpointFolder(CheckpointReader):
             InvalidValue: a file of it is damaged.
         """
         try:
-            model, training = self._at(step).tensors(MODEL), self._at(step).tensors(TRAINING)
-            return Checkpoint(step, model, training, self._at(step).state())
+            at = self._at(step)
+            model, training = at.tensors(MODEL), at.tensors(TRAINING)
+            averages = {decay: at.tensors(average_file(decay)) for decay in at.averages()}
+            return Checkpoint(step, model, training, at.state(), averages)
         except Damage as damage:
             raise self._damaged(step, damage) from damage
 
@@ -158,5 +163,7 @@ class CheckpointFolder(CheckpointReader):
 def _contents(checkpoint: Checkpoint) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of a checkpoint's files, each made when its turn comes."""
     yield MODEL, encode_tensors(checkpoint.model)
+    for decay, weights in checkpoint.averages.items():
+        yield average_file(decay), encode_tensors(weights)
     yield TRAINING, encode_tensors(checkpoint.training)
     yield STATE, as_json({"format": STATE_FORMAT, "step": checkpoint.step, **checkpoint.state})

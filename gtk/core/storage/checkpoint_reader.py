@@ -7,7 +7,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gtk.core.storage.stored_checkpoint import MODEL, TRAINING, Damage, State, StoredCheckpoint
+from gtk.core.storage.stored_checkpoint import (
+    MODEL,
+    TRAINING,
+    Damage,
+    State,
+    StoredCheckpoint,
+    average_file,
+)
 from gtk.core.values.argument import shown
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError
 from gtk.core.values.setting import setting
@@ -118,14 +125,14 @@ class CheckpointReader:
         steps = self._steps()
         return self._first_whole(reversed(steps), MODEL, TRAINING) if steps else None
 
-    def load_model(self, step: int) -> dict[str, Tensor]:
-        """Read the weights that sampling and export use.
+    def load_model(self, step: int, average: float | None = None) -> dict[str, Tensor]:
+        """Read the weights that sampling and export use, or those of another average.
 
         Raises:
             InvalidValue: the file is damaged.
         """
         try:
-            return self._at(step).tensors(MODEL)
+            return self._at(step).tensors(MODEL if average is None else average_file(average))
         except Damage as damage:
             raise self._damaged(step, damage) from damage
 

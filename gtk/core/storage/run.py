@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gtk.core.storage.stored_run import StoredRun
 from gtk.core.values.argument import shown, typed
 from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.decays import chosen_decay
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.memory import within_memory
 from gtk.core.values.request import check_at_least, choose_labels, is_list
@@ -32,16 +33,19 @@ class Run(StoredRun):
 
     @typed
     @within_memory("loading the model", "Use a machine or a GPU with more memory")
-    def load_model(self, checkpoint: str | int | None = None) -> "Model":
+    def load_model(
+        self, checkpoint: str | int | None = None, average: float | None = None
+    ) -> "Model":
         """Rebuild the model from this folder alone, in eval mode on the CPU.
 
         Args:
             checkpoint: a step, "latest" or "best"; by default the best one if one was selected,
                 else the latest; a damaged one is passed over with a warning. If weights were
                 averaged, it has the averaged ones.
+            average: the decay of an average, of a run with several; by default the first.
 
         Raises:
-            UnknownName: there is no such checkpoint, or a plugin is not installed.
+            UnknownName: there is no such checkpoint or average, or a plugin is not installed.
             InvalidValue: the checkpoint that was named, or every one, is damaged.
             UserError: the weights do not fit the model that run.json describes.
         """
@@ -49,9 +53,10 @@ class Run(StoredRun):
         from gtk.core.storage.tensor_file import check_tensors
 
         self.check_links()
+        average = chosen_decay(self.settings.train.average_decay, average, self.path)
         step = self.checkpoints.choose(checkpoint)
         model, _ = build(self.settings, self.data_spec)
-        weights = self.checkpoints.load_model(step)
+        weights = self.checkpoints.load_model(step, average)
         try:
             check_tensors(weights, model.state_dict())
             model.load_state_dict(weights)
@@ -68,6 +73,7 @@ class Run(StoredRun):
         *,
         seed: int = 0,
         checkpoint: str | int | None = None,
+        average: float | None = None,
         batch_size: int = 256,
         device: str = "cpu",
     ) -> "NDArray[np.uint8]":
@@ -81,6 +87,7 @@ class Run(StoredRun):
             count: how many images; by default one a label.
             seed: decides the noise; the same seed gives the same images.
             checkpoint: as in `load_model`.
+            average: as in `load_model`.
             batch_size: images in one pass through the network; changes no image.
             device: "auto" or a torch device.
 
@@ -93,7 +100,7 @@ class Run(StoredRun):
         rows, total = choose_labels(self.condition, labels, count)
         with self.drawing(batch_size):
             place = resolve_device(device)
-            model = self.load_model(checkpoint).to(place)
+            model = self.load_model(checkpoint, average).to(place)
             return sample(
                 model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
             )
@@ -105,6 +112,7 @@ class Run(StoredRun):
         labels: Sequence[Any] | None = None,
         *,
         checkpoint: str | int | None = None,
+        average: float | None = None,
         batch_size: int = 256,
         device: str = "cpu",
     ) -> "NDArray[np.uint8]":
@@ -126,7 +134,7 @@ class Run(StoredRun):
         rows, _ = choose_labels(self.condition, labels, len(noise))
         with self.drawing(batch_size):
             place = resolve_device(device)
-            model = self.load_model(checkpoint).to(place)
+            model = self.load_model(checkpoint, average).to(place)
             return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
 
     def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:

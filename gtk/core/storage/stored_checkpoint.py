@@ -1,6 +1,7 @@
 """One checkpoint on the disk: its files, and the digests that say whether they are whole."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from gtk.core.values.output import sync
 MODEL, TRAINING, STATE = "model.safetensors", "training.safetensors", "state.json"
 FILES = (MODEL, TRAINING, STATE)
 DIGESTS = "digests.json"
+#: The file of each average of the weights but the first, which is in MODEL.
+AVERAGE = re.compile(r"average-([0-9]+(?:\.[0-9]+)?(?:e-[0-9]+)?)\.safetensors")
 #: The largest size of a JSON file here, in bytes.
 JSON_LIMIT = 1 << 20
 
@@ -80,10 +83,23 @@ class StoredCheckpoint:
         """Whether all files are there, in the sizes that the digests say; reads none of them."""
         try:
             digests = self._digests()
-            sizes = {name: (self.folder / name).lstat().st_size for name in FILES}
+            names = [*FILES, *map(average_file, self._averages(digests))]
+            sizes = {name: (self.folder / name).lstat().st_size for name in names}
         except (Damage, OSError):
             return False
         return digests is None or sizes == {name: item["size"] for name, item in digests.items()}
+
+    def averages(self) -> list[str]:
+        """Return the decays of the averages that have a file of their own.
+
+        Raises:
+            Damage: digests.json, which lists them, is damaged.
+        """
+        return self._averages(self._digests())
+
+    @staticmethod
+    def _averages(digests: dict[str, Digest] | None) -> list[str]:
+        return [found[1] for found in map(AVERAGE.fullmatch, digests or ()) if found]
 
     def state(self) -> State:
         """Read state.json.
@@ -103,11 +119,14 @@ class StoredCheckpoint:
     def check(self, *names: str) -> None:
         """Read state.json and files of tensors, which are kept for the next call of `tensors`.
 
+        With what resuming needs come the averages.
+
         Raises:
             Damage: one of them is damaged.
         """
         self.state()
-        for name in names:
+        averages = map(average_file, self.averages()) if TRAINING in names else ()
+        for name in (*names, *averages):
             self._kept[name] = self.tensors(name)
 
     def tensors(self, name: str) -> dict[str, Tensor]:
@@ -166,6 +185,11 @@ class StoredCheckpoint:
             return decode_json(_read(file, JSON_LIMIT), State)["format"] < STATE_FORMAT
         except InvalidValue as error:
             raise Damage(f"{file} is damaged") from error
+
+
+def average_file(decay: object) -> str:
+    """Return the name of the file of an average."""
+    return f"average-{decay}.safetensors"
 
 
 def write_stored(folder: Path, contents: Iterable[tuple[str, bytes]]) -> None:

@@ -26,6 +26,7 @@ from gtk.core.training.optimizer import Optimizers
 from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
 from gtk.core.training.running_statistics import RunningStatistics
 from gtk.core.values.by_part import PartNumber
+from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
@@ -69,8 +70,11 @@ class Learner:
         self._lockstep = Lockstep(config.accumulate, self.context) if several else None
         self._own_parts, self._networks = list(model.parts()), trained(networks)
         self._running = RunningStatistics(self.model.parts() | self._networks)
-        decay = config.average_decay
-        self._averaged = AveragedWeights(model, decay) if decay else None
+        averages = {
+            decay: AveragedWeights(model, decay) for decay in each_decay(config.average_decay)
+        }
+        self._averaged = next(iter(averages.values()), None)
+        self._others = {decay: it for decay, it in averages.items() if it is not self._averaged}
         self._global_generators = global_generators(device)
         self._bf16 = self._channels_last = False
 
@@ -79,7 +83,8 @@ class Learner:
         self._bf16 = arithmetic.precision == "bf16"
         self._channels_last = arithmetic.memory_format == "channels-last"
         if self._channels_last:
-            for module in {self.model, self.published, *self.context.networks.values()}:
+            others = [average.module for average in self._others.values()]
+            for module in {self.model, self.published, *others, *self.context.networks.values()}:
                 lay_out(module, torch.channels_last)
 
     @property
@@ -126,6 +131,8 @@ class Learner:
             self._learn_in(self._lockstep, batch, step)
         if self._averaged is not None:
             self._averaged.update(self.model)
+        for average in self._others.values():
+            average.update(self.model)
 
     def _updates(self, batch: Batch, context: Context) -> Iterator[Update]:
         """Return the updates of a batch, in the training's arithmetic."""
@@ -229,6 +236,10 @@ class Learner:
             for name, value in tensors.items()
         }
 
+    def averages(self) -> dict[str, dict[str, Tensor]]:
+        """Return the weights of every average but the published one, by decay."""
+        return {str(decay): it.module.state_dict() for decay, it in self._others.items()}
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore the state in a checkpoint: weights, average, optimizers, terms.
 
@@ -246,6 +257,11 @@ class Learner:
         if self._averaged is not None:
             self._averaged.module.load_state_dict(checkpoint.model)
             self._averaged.steps = checkpoint.step
+        for decay, average in self._others.items():
+            weights = checkpoint.averages.get(str(decay), {})
+            check_tensors(weights, average.module.state_dict())
+            average.module.load_state_dict(weights)
+            average.steps = checkpoint.step
         _load(self.context.networks, groups["networks"])
         self._optimizers.restore(groups["optimizer"])
         self.pending.restore(checkpoint.state["pending"], groups["pending"], self.device)

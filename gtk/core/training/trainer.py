@@ -205,7 +205,8 @@ class Trainer:
             "validation": validation,
             "pending": self.learner.pending.as_json(),
         }
-        return Checkpoint(self.step, self.published.state_dict(), self.learner.tensors(), state)
+        published, tensors = self.published.state_dict(), self.learner.tensors()
+        return Checkpoint(self.step, published, tensors, state, self.learner.averages())
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Restore what `state` returned with the same settings, perhaps on another device."""
