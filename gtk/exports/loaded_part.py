@@ -137,9 +137,11 @@ class LoadedModel:
     def __init__(self, run: Run, step: int, average: float | None = None) -> None:
         self.run = run
         self.step = step
-        self._average = average
+        self._chosen = {} if average is None else {"average": average}
         plugin = str(run.document["model"]["name"])
-        self.parts = load_parts(run.load_model(step, average), plugin, run.data_spec.image_shape)
+        self.parts = load_parts(
+            run.load_model(step, **self._chosen), plugin, run.data_spec.image_shape
+        )
 
     def part(self, name: str | None) -> LoadedPart:
         """Return a part, by default the first, which makes images.
@@ -154,7 +156,7 @@ class LoadedModel:
     @cached_property
     def untouched(self) -> Model:
         """The model loaded again, for proofs: `exports` and the exporter may change the first."""
-        return self.run.load_model(self.step, self._average)
+        return self.run.load_model(self.step, **self._chosen)
 
 
 def load_parts(
