@@ -1,0 +1,203 @@
+"""The table of `python -m benchmarks`: its code paths, its counts of operations, its bad arguments.
+
+Tests see no figure that depends on the machine's speed.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.__main__ import main, parse
+from benchmarks.costs import operations
+from benchmarks.gtk_contender import settle
+from benchmarks.rows import LARGER, SHAPES, SYSTEMS, read_row
+from benchmarks.table import Protocol, figures, line, rounds, spread, with_shares
+from benchmarks.tutorial import make_networks
+from gtk.core.models.build import build
+from gtk.core.models.summary import parameter_count
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import DataSpec
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images of MNIST's shape, few."""
+    path = tmp_path_factory.mktemp("images") / "mnist.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 28, 28), np.uint8)
+    labels = np.arange(300) % 10
+    np.savez(path, images=pixels, labels=labels, test_images=pixels[:10], test_labels=labels[:10])
+    return path
+
+
+def test_operations_of_a_conditional_vae_by_hand(images: Path) -> None:
+    # Products for an image, as multiplications: 784+10 to 64, 64 to 2*32, 32+10 to 64, 64 to 784.
+    first, others = 794 * 64, 64 * 64 + 42 * 64 + 64 * 784
+    # Backward: the gradient of each weight, and of each input but the image.
+    assert operations("cvae-mlp", images) == 2 * (3 * (first + others) - first)
+
+
+def test_operations_of_a_vae_by_hand(images: Path) -> None:
+    first, others = 784 * 400, 400 * 40 + 20 * 400 + 400 * 784
+    assert operations("vae-mlp", images) == 2 * (3 * (first + others) - first)
+
+
+@pytest.mark.parametrize("name", [*SYSTEMS, *LARGER])
+def test_the_plain_loop_has_as_many_parameters(name: str, images: Path) -> None:
+    row = read_row(name)
+    channels, side = SHAPES[row["data"]["name"]]
+    spec = DataSpec(
+        "images", channels, side, side, ConditionSpec(tuple(str(number) for number in range(10)))
+    )
+    model, _ = build(settle(name, images, {}), spec)
+    plain = make_networks(row["model"], channels, side)
+    assert parameter_count(plain) == parameter_count(model)
+
+
+@pytest.mark.parametrize("name", ["vae-conv", "cvae-group", "gan-group"])
+def test_the_plain_loop_takes_a_step(name: str) -> None:
+    row = read_row(name)
+    channels, side = SHAPES[row["data"]["name"]]
+    networks = make_networks(row["model"], channels, side)
+    pixels, code = torch.rand(2, channels, side, side), torch.eye(10)[:2]
+    if len(networks) == 1:
+        reconstruction, mean, _ = networks[0](pixels, code)
+        assert reconstruction.shape == pixels.shape
+        assert mean.shape == (2, row["model"]["latent_dim"])
+    else:
+        generator, discriminator = networks
+        assert generator(torch.randn(2, 100, 1, 1)).shape == pixels.shape
+        assert discriminator(pixels).shape == (2,)
+
+
+@pytest.mark.long  # six processes import torch
+@pytest.mark.timeout(600)
+def test_a_tiny_run_prints_a_table_and_stores_each_row(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table.json"
+    arguments = ["--rows", "cvae-mlp,vae-mlp system,folder", "--short", "--seconds", "0.01"]
+    arguments += ["--threads", "1", "--rounds", "2", "--noise", "300", "--out", str(out)]
+    assert main(arguments) == 0
+    machine, row, system, folder = map(json.loads, out.read_text().splitlines())
+    assert machine["row"] == "machine"
+    assert machine["data"] == "noise"
+    assert row["notes"] == []
+    assert list(row["contenders"]) == ["tutorial", "fp32", "default"]
+    for found in row["contenders"].values():
+        assert found["images_per_second"]["lower"] <= found["images_per_second"]["upper"]
+        assert found["first_step_seconds"] > 0
+        assert found["peak_mib"] > 0
+    assert row["contenders"]["tutorial"]["to_tutorial"]["median"] == 1
+    assert row["contenders"]["fp32"]["share_of_product"] > 0
+    assert system["checkpoint_seconds"] > 0
+    assert system["sampled_images_per_second"] > 0
+    assert folder["decoded_images_per_second"] > 0
+    printed = capfd.readouterr().out
+    assert line(row) in printed
+    assert printed.count("| networks |") == 1
+
+
+class Slow:
+    """Stands for a contender, half as fast in each block as in the one before."""
+
+    first_seconds = 1.5
+
+    def __init__(self, speed: float, turns: list[float], **answer: object) -> None:
+        self.speed, self.turns, self.latest = speed, turns, answer
+
+    def block(self, seconds: float) -> float:
+        self.turns.append(self.speed)
+        self.speed /= 2
+        return self.speed * 2
+
+    def end(self) -> dict[str, float]:
+        return {"peak_mib": 9.0}
+
+
+def test_contenders_take_turns_and_ratios_are_of_the_same_round() -> None:
+    turns: list[float] = []
+    arithmetic = {"precision": "fp32", "memory_format": "contiguous", "threads": 1, "trial": []}
+    contenders: dict[str, Any] = {
+        "tutorial": Slow(80, turns),
+        "default": Slow(240, turns, **arithmetic),
+    }
+    blocks = rounds(contenders, Protocol(1.0, 2, 1))
+    assert turns == [80, 240, 40, 120, 60, 20]  # the first of each only warms up
+    assert blocks == {"tutorial": [40, 20], "default": [120, 60]}
+    row = {"row": "some", "operations_per_image": 2e6, "product": {"fp32": 1e9}}
+    found = {name: figures(contenders[name], rates, blocks) for name, rates in blocks.items()}
+    row["contenders"] = with_shares(found, row)
+    assert found["default"]["to_tutorial"] == {"median": 3, "lower": 3, "upper": 3}
+    assert found["default"]["share_of_product"] == 0.18  # 90 images/s of 2 Mflop
+    assert line(row) == (
+        "| some | 2 | 30 |  |  | 90 | 90 | 3.00 | 3.00 to 3.00 | 3.00 |  | fp32, contiguous, 1 | "
+        "0.18 |"
+    )
+
+
+def test_a_row_that_fails_says_why_and_the_others_follow(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__.start_up", lambda runs: {"runs": runs})
+    out = tmp_path / "table.json"
+    arguments = ["--rows", "vae-mlp system,start-up", "--short", "--noise", "1"]
+    assert main([*arguments, "--out", str(out)]) == 1
+    _, failed, start_up = map(json.loads, out.read_text().splitlines())
+    assert "training images" in failed["failed"]
+    assert start_up["runs"] == 3
+    assert "vae-mlp system failed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rows", "vae-nlp"], "there is no row 'vae-nlp': the rows are cvae-mlp, "),
+        (["--rows", ""], "there is no row ''"),
+        (["--seconds", "0"], "--seconds must be more than 0, not 0.0"),
+        (["--seconds", "nan"], "--seconds must be more than 0, not nan"),
+        (["--rounds", "-1"], "--rounds must be more than 0, not -1"),
+        (["--threads", "0"], "--threads must be more than 0, not 0"),
+        (["--noise", "0"], "--noise must be more than 0, not 0"),
+        (["--data-root", "nowhere"], "--data-root nowhere is not a folder"),
+        (["--pythae-python", "nowhere"], "--pythae-python nowhere is not a program"),
+        (["--out", "nowhere/file"], "nowhere is not a folder"),
+    ],
+)
+def test_bad_arguments_are_refused(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as error:
+        parse(arguments)
+    assert error.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_spread_is_the_median_and_the_quartiles() -> None:
+    assert spread([5, 1, 2, 3, 4]) == {"median": 3, "lower": 2, "upper": 4}
+    assert spread([7.00049]) == {"median": 7, "lower": 7, "upper": 7}
+
+
+def test_the_gpu_script_needs_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main(["--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "benchmarks.gpu needs a CUDA GPU, and torch finds none here.\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_scripts_still_start_as_their_pages_say() -> None:
+    command = [sys.executable, "benchmarks/startup.py", "--help"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "usage:" in result.stdout
