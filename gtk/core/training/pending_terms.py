@@ -103,7 +103,11 @@ def as_scalar(value: Any, device: torch.device) -> Tensor:  # noqa: ANN401 - wha
             value = torch.tensor(float(value), device=device)
         except OverflowError:  # of Python's whole numbers
             value = torch.tensor(math.inf, device=device)
-    number: Tensor = value.detach().reshape(()).to(device)
+    number: Tensor = value.detach()
+    if number.dim():  # in each step for each term, and every call takes a microsecond
+        number = number.reshape(())
+    if number.device != device:
+        number = number.to(device)
     return number if number.is_floating_point() else number.to(torch.float32)
 
 
