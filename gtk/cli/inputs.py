@@ -20,6 +20,9 @@ from gtk.core.values.text import visible
 
 logger = logging.getLogger("gtk")
 
+#: What to do about dark files, before the option that settles it where data are read.
+DARK_FILES = " scale them as the run's data were; in a training on such images,"
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -108,7 +111,9 @@ def read_files(
         InvalidValue: a file is not an image, or the model needs a condition that is not given, or
             takes none.
     """
+    from gtk.plugins.datasets.decoded_counts import DecodedCounts
     from gtk.plugins.datasets.decoding import decode, quiet_pillow
+    from gtk.plugins.datasets.remedy import spelled
 
     spec = source.condition
     wanted = wanted_condition(spec, label, conditions)
@@ -121,7 +126,7 @@ def read_files(
     reading = Preprocessing.of(config) or Preprocessing()
     all_pages = not single and getattr(config, "pages", "first") == "all"
     shape = source.run.data_spec.image_shape
-    found, names = [], list[str]()
+    found, names, counts = [], list[str](), DecodedCounts(reading.range)
     for file in files:
         with quiet_pillow():
             decoded = decode(
@@ -130,8 +135,11 @@ def read_files(
         if decoded.left_out:
             total = len(decoded.images) + decoded.left_out
             logger.warning("%s: the first of %d pages is used", visible(file), total)
+        counts.add(replace(decoded, left_out=0))
         found.append(decoded.images)
         count = len(decoded.images)
         names += [f"{file.name} {page}" if count > 1 else file.name for page in range(1, count + 1)]
+    for note in counts.notes(DARK_FILES):
+        logger.warning("%s", spelled(note))
     labels = None if wanted is None else wanted[None].repeat(len(names), axis=0)
     return Inputs(np.concatenate(found), labels, tuple(names))

@@ -77,6 +77,33 @@ def test_files_are_read_as_the_data_were(
     assert "scans/a/3.tif: the first of 2 pages is used" in caplog.text
 
 
+def test_files_that_become_black_are_noted(
+    gtk_command: Command, small_run: gtk.Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    dark, deep, dim = Path("dark.png"), Path("deep.png"), Path("dim.png")
+    Image.fromarray(np.full((8, 8), 4095, np.uint16)).save(dark)
+    Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000).save(deep)
+    Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(dim)
+    small = str(small_run.path)
+    for command in (
+        ("reconstruct", small, dark, deep, "--label", 1),
+        ("interpolate", small, "--images", deep, dark, "--label", 1),
+    ):
+        caplog.clear()
+        assert gtk_command(*command, "--out", "dark-out.png", "--overwrite").code == 0
+        assert (
+            "so are nearly black: 1, with values up to 4095: scale them as the run's data were; "
+            "in a training on such images, --range 0,4095 makes that white"
+        ) in caplog.text
+    caplog.clear()
+    read_files(RunSource("small", small_run, None, None), [deep], "1", ())
+    assert not caplog.text
+    read_files(RunSource("small", small_run, None, None), [dim], "1", ())
+    assert "nearly black: their largest value is 15 of 255: scale them" in caplog.text
+    read_files(RunSource("scans", gtk.load("scans"), None, None), [deep], "a", ())
+    assert "images with values beyond range='0,4095', which became black or white: 1" in caplog.text
+
+
 def test_data_that_were_moved_are_named(gtk_command: Command, place: Path) -> None:
     (place / "scans").rename(place / "elsewhere")
     try:

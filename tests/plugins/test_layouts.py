@@ -110,6 +110,19 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, tuple[int, int]], str]] = {
     "segmentations": ([f"{kind}/{number}{mask}.png" for kind in TWO for number in range(3)
                        for mask in ("", "_seg", "-label")], {"a": (2, 1), "b": (2, 1)},
                       "masks are not trained on: 12 images, such as a/0-label.png"),
+    "kitti": (below("training/image_2", "training/semantic", "training/semantic_rgb",
+                    "testing/image_2"), {"": (3, 3)},
+              "masks are not trained on: 6 images, such as training/semantic/0.png; to read"),
+    "kitti-road": (below("training/image_2", "training/gt_image_2", "testing/image_2"),
+                   {"": (3, 3)}, "such as training/gt_image_2/0.png"),
+    "semantics-alone": (below("instance", "semantic"),
+                        {"instance": (2, 1), "semantic": (2, 1)}, ""),
+    "two-cases": (below("train/A", "train/b", "test/a", "test/b"),
+                  {"A": (3, 0), "a": (0, 3), "b": (3, 3)},
+                  "names of classes differ in case only: 'A', 'a'; if they are one, rename them"),
+    "classes-in-splits": (below("cats_train", "dogs_train", "cats_test", "dogs_test"),
+                          dict.fromkeys(("cats_test", "cats_train", "dogs_test", "dogs_train"),
+                                        (2, 1)), "if they are, add layout='splits'"),
     "faces-with-masks": (below("mask", "no_mask"), {"mask": (2, 1), "no_mask": (2, 1)}, ""),
     "only-masks": (below("masks"), {"": (2, 1)}, "all images are in one folder, 'masks'"),
 }  # fmt: skip
@@ -138,6 +151,30 @@ CHOICES = {
               {"a": (2, 1), "b": (2, 1), "masks": (2, 1)}),
     "none": ("mvtec", {"condition": "none"}, {"": (3, 6)}),
 }  # fmt: skip
+
+
+CLASSES_IN_SPLITS = {
+    "first": "cats_train dogs_train cats_test dogs_test",
+    "last": "train_cats train_dogs test_cats test_dogs",
+    "with-images": "trainCats/images trainDogs/images testCats/images testDogs/images",
+}
+
+
+@pytest.mark.parametrize("name", CLASSES_IN_SPLITS)
+def test_names_of_splits_may_have_the_classes(root: Path, name: str) -> None:
+    write_images(root, below(*CLASSES_IN_SPLITS[name].split()))
+    found = understood(root, layout="splits")
+    assert {kind.lower(): counts for kind, counts in found.items()} == {
+        "cats": (3, 3), "dogs": (3, 3),
+    }  # fmt: skip
+    assert "not read as classes" not in notes(root, layout="splits")
+
+
+@pytest.mark.parametrize("folders", ["cats_train dogs_train test", "0_train 1_train 0_test 1_test"])
+def test_names_of_splits_that_are_not_read_as_classes_are_noted(root: Path, folders: str) -> None:
+    write_images(root, below(*folders.split()))
+    assert understood(root, layout="splits").keys() == {""}
+    assert "_train' are not read as classes; if they are, name all" in notes(root, layout="splits")
 
 
 @pytest.mark.parametrize("name", CHOICES)

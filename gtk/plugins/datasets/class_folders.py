@@ -32,6 +32,7 @@ def fill_from_folders(result: FolderLayout, plan: FolderPlan, used: Sequence[str
     result.entries.sort(key=lambda entry: entry.name)
     classes = sorted(set(names.values()) - {""})
     result.kind = Classes if classes else None
+    result.notes += _alike(classes)
     if len(classes) == 1:
         result.notes.append(
             f"all images are in one folder, {classes[0]!r}, so they are used without classes"
@@ -65,6 +66,17 @@ def _agree(plan: FolderPlan, found: dict[bool | None, dict[str, str]]) -> list[s
         return [f"folders in {there} are not classes, since images in {here} are in none"]
     lacking = (("training", sorted(testing - training)), ("test", sorted(training - testing)))
     return [f"there are no {what} images of {listed(names)}" for what, names in lacking if names]
+
+
+def _alike(classes: list[str]) -> list[str]:
+    """Return a note on classes whose names differ in case only."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        groups.setdefault(name.casefold(), []).append(name)
+    alike = [name for group in groups.values() if len(group) > 1 for name in group]
+    if not alike:
+        return []
+    return [f"names of classes differ in case only: {listed(alike)}; if they are one, rename them"]
 
 
 def _classes(plan: FolderPlan, names: Sequence[str]) -> dict[str, str]:

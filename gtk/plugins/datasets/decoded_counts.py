@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gtk.core.values.text import counted
 from gtk.plugins.datasets.decoding import DecodedFile
 from gtk.plugins.datasets.levels import beyond_note
 from gtk.plugins.datasets.remedy import with_remedy
@@ -36,8 +37,8 @@ class DecodedCounts:
             self._brightest = max(self._brightest, file.dim[0])
             self._contrast = self._contrast or file.dim[1]
 
-    def notes(self) -> Iterator[str]:
-        """Yield a note for each kind that was found."""
+    def notes(self, before: str = "") -> Iterator[str]:
+        """Yield a note for each kind that was found, with this text before an option for ranges."""
         if self._pages:
             yield with_remedy(
                 f"files of several pages or frames: {self._stacks}, with pages after the first "
@@ -47,15 +48,16 @@ class DecodedCounts:
             top = f"{self._largest:.15g}"
             yield with_remedy(
                 "images of more than 8 bits that use less than a quarter of their range, and so "
-                f"are nearly black: {self._dark}, with values up to {top}:", "range", f"0,{top}",
-                " makes that white",
+                f"are nearly black: {self._dark}, with values up to {top}:{before}", "range",
+                f"0,{top}", " makes that white",
             )  # fmt: skip
         if self._dim == self._files and self._contrast:  # masks, or classes as levels
             yield with_remedy(
-                f"all images are nearly black: their largest value is {self._brightest} of 255:",
-                "range", f"0,{self._brightest}", " makes that white",
+                f"all images are nearly black: their largest value is {self._brightest} of 255:"
+                f"{before}", "range", f"0,{self._brightest}", " makes that white",
             )  # fmt: skip
         if self._halved:
-            yield f"colour of 16 bits a channel, of which the high 8 are read: {self._halved} files"
+            files = counted(self._halved, "file")
+            yield f"colour of 16 bits a channel, of which the high 8 are read: {files}"
         if self._beyond:
             yield beyond_note(self._beyond, self._limits)

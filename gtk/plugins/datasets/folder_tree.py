@@ -203,31 +203,39 @@ class _Tree:
             InvalidValue: none is for training, or, unless the user `asked` for splits, several are
                 for testing.
         """
-        names, lettered = self.children(base), _lettered(roles)
+        names = self.children(base)
         if not _of(roles, "train"):
             raise InvalidValue(
                 f"{visible(self.root)} has no folder for training, such as 'train': rename one, or "
                 f"leave {setting('layout')} out"
             )
         testing = _of(roles, "test") or _of(roles, "val")
-        if not (lettered or asked):
+        if not (_lettered(roles) or asked):
             self._refuse_several(names, roles)
         training = _of(roles, "train")
         result = FolderSplits({}, base, training, testing)
         unused = sorted(names - {*training, *testing})
         result.left_out = _left_out(unused)
         passed = self._passed(base, [*training, *testing])
+        inner = set[str]().union(*(self.children((*base, name)) for name in names - {*unused}))
+        telling = {name for name in inner if name.lower() not in GENERIC}
+        named = _lettered(roles) or (asked and not telling and _have_classes(roles))
         for parts in self.folders:
             name = parts[len(base)] if parts[: len(base)] == base and len(parts) > len(base) else ""
             if name not in {*training, *testing}:
                 result.places[parts] = None
                 continue
             start = len(base) + 1 + (name in passed)
-            letter = roles[name].rest if lettered else ()
+            own = ("_".join(roles[name].rest),) if named else ()
             held_out = (name in testing) if testing else None
-            result.places[parts] = Place(held_out, (*letter, *parts[start:]))
-        unusual = bool(base or lettered or passed or {*unused} - {*_of(roles, "val")})
+            result.places[parts] = Place(held_out, (*own, *parts[start:]))
+        unusual = bool(base or named or passed or {*unused} - {*_of(roles, "val")})
         result.notes = _explained(result, unusual=unusual, asked=asked)
+        if len(training) > 1 and not named:
+            result.notes.append(
+                f"the names of {listed(training)} are not read as classes; if they are, name all "
+                "folders for training and testing so, or make a folder for each class in them"
+            )
         return result
 
     def class_splits(self, base: Parts, *, asked: bool = False) -> FolderSplits:
@@ -316,6 +324,12 @@ def _lettered(roles: dict[str, SplitName]) -> bool:
         and len({(found.role, found.rest) for found in roles.values()}) == len(roles)
         and bool(_of(roles, "train") and _of(roles, "test", "val"))
     )
+
+
+def _have_classes(roles: dict[str, SplitName]) -> bool:
+    """Return whether names tell splits and classes: cats_train, dogs_train, cats_test, ..."""
+    training = {found.rest for found in roles.values() if found.role == "train"}
+    return len(training) > 1 and {found.rest for found in roles.values()} <= training - {()}
 
 
 def _left_out(names: list[str]) -> str:

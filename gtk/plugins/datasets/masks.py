@@ -13,7 +13,8 @@ MASKS = frozenset({
 })  # fmt: skip
 #: Names that also classes and other things have: masks only if images lie beside them.
 PERHAPS = frozenset({
-    "gt", "mask", "label", "labels", "annotation", "annotations", "annot", "annots",
+    "gt", "mask", "label", "labels", "annotation", "annotations", "annot", "annots", "instance",
+    "instances", "panoptic", "seg", "segmentation", "semantic", "semantics", "semanticrgb",
 })  # fmt: skip
 IMAGES = frozenset({
     "image", "images", "img", "imgs", "jpegimages", "photos", "pictures", "input", "inputs",
@@ -63,10 +64,12 @@ def _steps(folder: str) -> Iterator[tuple[str, str]]:
 
 def _is_mask(name: str, siblings: set[str]) -> bool:
     """Return whether a folder holds masks, by its name and those beside it."""
-    if name in MASKS or (name in PERHAPS and siblings & IMAGES):
+    unnumbered = {sibling.rstrip("0123456789") for sibling in siblings}  # KITTI's image_2
+    if name in MASKS or (name in PERHAPS and unnumbered & IMAGES):
         return True
     return any(
-        name.endswith(word) and name.removesuffix(word) in siblings for word in MASKS | PERHAPS
+        {name.removesuffix(word), name.removeprefix(word)} & (siblings - {name})
+        for word in MASKS | PERHAPS
     )
 
 
