@@ -35,7 +35,7 @@ HOMES = {"NormalizationName": normalization, "Prior": model}
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
-    "Context": {"start_step"},
+    "Context": {"start_step", "compile_with"},
     "DataSpec": {"image_shape", "with_absent", "as_json", "from_json"},
     "Codes": {"limits", "choices", "cases"},
     "NoiseSpec": {"cases"},

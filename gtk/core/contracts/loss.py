@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, ParamSpec
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from gtk.core.values.errors import PluginError
 
 #: The type of the models that a loss takes, for type checkers; by default any.
 ModelType = TypeVar("ModelType", default=Any)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,26 @@ class Context:
     learning_rates: Mapping[str, float] = field(default_factory=dict)
     gather: Callable[[Tensor], list[Tensor]] = lambda own: [own]
     _done: int | None = field(default=None, init=False, repr=False, compare=False)
+    _compiler: Callable[..., Any] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def start_step(self, done: int) -> None:
         """Set the number of steps done; for the trainer."""
         self.step.fill_(done)
         object.__setattr__(self, "_done", done)  # a tenth of the time that a new context takes
+
+    def compile_with(self, compiler: Callable[..., Any]) -> None:
+        """Have `compiled` compile functions; for the trainer."""
+        object.__setattr__(self, "_compiler", compiler)
+
+    def compiled(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        """Return a pure function of tensors compiled, once, or without `compile` as it is.
+
+        It draws nothing from `noise` and is differentiated once at most. Give a method or a
+        function of a module: one made in each step would be compiled in each step.
+        """
+        return function if self._compiler is None else self._compiler(function)
 
     def is_due(self, every: int) -> bool:
         """Return whether this is the first of every `every` steps, for what few steps compute.
@@ -117,12 +134,14 @@ class Loss(ABC, Generic[ModelType]):
         criterion: the evaluated term, lower is better, that chooses the best checkpoint; None
             if no term tells which weights are better, as with adversarial losses.
         batches: how many batches one step takes; `Batch.split` returns them.
+        compiles: whether `updates` calls `context.compiled` in each step.
     """
 
     requires: ClassVar[type]
     unit: ClassVar[str]
     criterion: ClassVar[str | None] = "loss"
     batches: int = 1
+    compiles: bool = False
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401 - the plugin's own class
         self.config = config

@@ -108,6 +108,7 @@ OPTIONS: Table = {
     "precision bf16": "amp bf16 bfloat16 mixed_precision autocast use_amp mixed",
     "precision": "dtype",
     "memory_format": "channels_last",
+    "compile": "torch_compile compiled jit",
     "deterministic": "use_deterministic_algorithms cudnn_deterministic reproducible",
     "part": "component network submodel",
     # What gtk lacks.
@@ -124,7 +125,6 @@ OPTIONS: Table = {
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
     "gtk has no Nesterov momentum.": "nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
-    "gtk has no compiled models.": "compile torch_compile jit",
     "gtk has no accumulation of gradients.": "grad_accum gradient_accumulation "
     "accumulate_grad_batches gradient_accumulation_steps accum_iter",
     "gtk has no length in steps: it is given in epochs.": "steps step max_steps num_steps "

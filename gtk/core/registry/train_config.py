@@ -100,6 +100,11 @@ class TrainConfig:
     deterministic: bool = option(
         False, "Use torch's deterministic algorithms alone; they may be slower."
     )
+    compile: bool = option(
+        False,
+        "Compile what the loss computes in a step with torch.compile, which takes up to minutes "
+        "and a C++ compiler.",
+    )
     validation: int = option(
         0, "Training images held out to choose the best checkpoint; 0 keeps the last."
     )

@@ -20,6 +20,7 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.arithmetic import Arithmetic, lay_out
+from gtk.core.training.compilation import compiler
 from gtk.core.training.freezing import Frozen
 from gtk.core.training.lockstep import Lockstep, averaged, divided
 from gtk.core.training.optimizer import Optimizers
@@ -76,7 +77,7 @@ class Learner:
         self._averaged = next(iter(averages.values()), None)
         self._others = {decay: it for decay, it in averages.items() if it is not self._averaged}
         self._global_generators = global_generators(device)
-        self._bf16 = self._channels_last = False
+        self._bf16 = self._channels_last = self._cuda_graphs = False
 
     def use(self, arithmetic: Arithmetic) -> None:
         """Compute in an arithmetic from now on, which must be before the first step."""
@@ -86,6 +87,14 @@ class Learner:
             others = [average.module for average in self._others.values()]
             for module in {self.model, self.published, *others, *self.context.networks.values()}:
                 lay_out(module, torch.channels_last)
+
+    def compile(self) -> None:
+        """Have the loss compile what it computes in a step, which must be before the first one."""
+        # A graph's results last until it runs again, as it does for the next of several batches.
+        self._cuda_graphs = self.device.type == "cuda" and self._lockstep is None
+        compiled = compiler(cuda_graphs=self._cuda_graphs)
+        for context in (self.context, *(self._lockstep.contexts if self._lockstep else ())):
+            context.compile_with(compiled)
 
     @property
     def published(self) -> Model:
@@ -119,6 +128,8 @@ class Learner:
         self._optimizers.set_learning_rate(learning_rate)
         self.pending.steps += 1
         self._running.begin_step()
+        if self._cuda_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         if self._lockstep is None:
             for update in self._updates(batch, self.context):
                 self._check_trainable(update)
@@ -178,7 +189,10 @@ class Learner:
         self._running.keep()
         name = "loss" if update.part is None else f"{part}_loss"
         for term, value in {name: update.loss, **update.terms}.items():
-            self.pending.note(term, as_scalar(value, self.device), update.part)
+            scalar = as_scalar(value, self.device)
+            # The next step of a CUDA graph writes its results into the same memory.
+            scalar = scalar.clone() if self._cuda_graphs else scalar
+            self.pending.note(term, scalar, update.part)
 
     def _check_trainable(self, update: object) -> None:
         """Check an update's loss and its terms; torch would not name the loss."""

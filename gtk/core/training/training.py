@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
 from gtk.core.models.summary import network_sizes, parameter_count
 from gtk.core.registry.discovery import find
-from gtk.core.registry.installed import CALLBACK
+from gtk.core.registry.installed import CALLBACK, describe
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
@@ -34,6 +34,7 @@ from gtk.core.training.arithmetic import (
     deterministic_algorithms,
     has_bf16,
 )
+from gtk.core.training.compilation import check_compiler, compile_failure
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
@@ -86,6 +87,8 @@ class Training:
             check_bf16(place)
         if settings.train.deterministic:
             check_deterministic(place)
+        if settings.train.compile:
+            check_compiler(place)
         self.settings = settings
         self._events = Events(callbacks)
         if arithmetic is not None and arithmetic.precision == "bf16" and not has_bf16(place):
@@ -170,9 +173,11 @@ class Training:
                 # Their number changes the bits of sums.
                 torch.set_num_threads(arithmetic.threads)
                 self.trainer.learner.use(arithmetic)
+                if self.settings.train.compile:
+                    self._compile()
                 self._restore(run)
                 self.trainer.epoch_seconds = self.epoch_seconds(arithmetic, rates)
-                with self._deterministic():
+                with self._deterministic(), self._compile_failure():
                     self.trainer.fit(run, self._events)
                 run.replace_settings(self.settings, finished=True)
             finally:
@@ -202,6 +207,19 @@ class Training:
 
     def _deterministic(self) -> AbstractContextManager[None]:
         return deterministic_algorithms(self.settings.train.deterministic)
+
+    def _compile(self) -> None:
+        """Compile the loss's steps, or say that it has none to compile."""
+        if self.loss.compiles:
+            self.trainer.learner.compile()
+            return
+        self._events.note(
+            f"{describe(self.loss)} has nothing to compile, so that {setting('compile')} changes "
+            "nothing: it differentiates twice, or does not call context.compiled"
+        )
+
+    def _compile_failure(self) -> AbstractContextManager[None]:
+        return compile_failure() if self.settings.train.compile else nullcontext()
 
     def _with_fitting_batch(self, batches: int) -> Settings:
         """Return the settings with a batch that the images fill, where nobody chose its size."""

@@ -43,6 +43,10 @@ class AdversarialLoss(Loss[AdversarialModel]):
     criterion: ClassVar[str | None] = None
     config: AdversarialConfig
 
+    def __init__(self, config: AdversarialConfig) -> None:
+        super().__init__(config)
+        self.compiles = config.r1_every > 1 or not (config.r1 or config.r2)
+
     @abstractmethod
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
         """Map scores of real and of generated images, (B,) each, to a loss of each pair (B,)."""
@@ -117,6 +121,15 @@ class AdversarialLoss(Loss[AdversarialModel]):
         real.requires_grad_(due and self.config.r1 > 0)
         generated = full(generated) if due and self.config.r2 > 0 else generated
         generated.requires_grad_(due and self.config.r2 > 0)
+        if not (real.requires_grad or generated.requires_grad):
+            # The generator's update is not compiled: there torch would also compute gradients of
+            # the discriminator's weights.
+            real, generated = (self._seen(images, context.noise) for images in (real, generated))
+            loss, real_score, generated_score = context.compiled(self._judge)(
+                model, real, generated, batch.condition, condition
+            )
+            terms = {"real_score": real_score, "generated_score": generated_score}
+            return Update(loss, terms, part="discriminator")
         real_scores = self._scores(model, real, batch.condition, context.noise)
         generated_scores = self._scores(model, generated, condition, context.noise)
         loss = self.discriminator_loss(real_scores, generated_scores).mean()
@@ -127,6 +140,20 @@ class AdversarialLoss(Loss[AdversarialModel]):
                 terms[name] = zero_centered_penalty(scores, images)
                 loss = loss + every * getattr(self.config, name) * terms[name]
         return Update(loss, terms, part="discriminator")
+
+    def _judge(
+        self,
+        model: AdversarialModel,
+        real: Tensor,
+        generated: Tensor,
+        real_condition: Tensor | None,
+        generated_condition: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the discriminator's loss and its mean scores of images as it sees them."""
+        real_scores = scores_of(model, real, real_condition)
+        generated_scores = scores_of(model, generated, generated_condition)
+        loss = self.discriminator_loss(real_scores, generated_scores).mean()
+        return loss, real_scores.mean(), generated_scores.mean()
 
     def _generator_update(
         self,

@@ -12,6 +12,7 @@ from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 from gtk.core.values.text import counted
 from gtk.plugins.families.full_precision import full
+from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
@@ -32,6 +33,7 @@ class ELBO(Loss[LatentVariableModel]):
 
     requires: ClassVar[type] = LatentVariableModel
     unit: ClassVar[str] = "nats per image"
+    compiles = True
     config: ELBOConfig
 
     def check(self, model: LatentVariableModel, total_steps: int) -> None:
@@ -73,9 +75,21 @@ class ELBO(Loss[LatentVariableModel]):
     @staticmethod
     def _terms(model: LatentVariableModel, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
         """Return every image's reconstruction (B,), and divergence by dimension (B, D)."""
-        encoded = posterior(model, model.encode(batch.images, batch.condition))
-        z = encoded.transform(context.noise.normal(*encoded.mean.shape))
-        parameters = full(model.decode(z, batch.condition))
-        log_likelihood = model.log_likelihood(parameters, batch.images)
-        reconstruction = -per_image(model, "log_likelihood", log_likelihood, len(batch))
-        return reconstruction, model.prior(batch.condition).divergence(encoded)
+        images, condition = batch.images, batch.condition
+        encoded = posterior(model, context.compiled(model.encode)(images, condition))
+        noise = context.noise.normal(*encoded.mean.shape)
+        return context.compiled(_decoded_terms)(model, encoded, noise, images, condition)
+
+
+def _decoded_terms(
+    model: LatentVariableModel,
+    encoded: DiagonalGaussian,
+    noise: Tensor,
+    images: Tensor,
+    condition: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Return what `ELBO._terms` does, with the code that noise (B, D) makes."""
+    parameters = full(model.decode(encoded.transform(noise), condition))
+    log_likelihood = model.log_likelihood(parameters, images)
+    reconstruction = -per_image(model, "log_likelihood", log_likelihood, len(images))
+    return reconstruction, model.prior(condition).divergence(encoded)

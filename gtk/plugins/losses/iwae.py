@@ -33,6 +33,7 @@ class IWAE(Loss[LatentVariableModel]):
 
     requires: ClassVar[type] = LatentVariableModel
     unit: ClassVar[str] = "nats per image"
+    compiles = True
     config: IWAEConfig
 
     def updates(
@@ -57,10 +58,12 @@ class IWAE(Loss[LatentVariableModel]):
         what every layer gave: so k changes how long a step takes, and hardly what it needs.
         """
         count, size = self.config.samples, len(batch)
-        encoded = posterior(model, model.encode(batch.images, batch.condition))
+        encode = context.compiled(model.encode)
+        encoded = posterior(model, encode(batch.images, batch.condition))
+        given = model, batch.images, batch.condition, encoded
 
         def block(noise: Tensor) -> Tensor:
-            return _block_log_weights(model, batch, encoded, noise)
+            return _block_log_weights(*given, noise)
 
         def draw(samples: int) -> Tensor:
             return context.noise.normal(samples * size, *encoded.mean.shape[1:])
@@ -68,7 +71,7 @@ class IWAE(Loss[LatentVariableModel]):
         values = size * max(WIDTH, batch.images[0].numel())
         most = max(SAMPLES, VALUES // values)
         if count <= most:
-            return block(draw(count))
+            return context.compiled(_block_log_weights)(*given, draw(count))
         log_weights = encoded.mean.new_empty(count, size)
         for start in range(0, count, most):
             rows = log_weights[start : start + most]
@@ -78,17 +81,20 @@ class IWAE(Loss[LatentVariableModel]):
 
 
 def _block_log_weights(
-    model: LatentVariableModel, batch: Batch, encoded: DiagonalGaussian, noise: Tensor
+    model: LatentVariableModel,
+    images: Tensor,
+    condition: Tensor | None,
+    encoded: DiagonalGaussian,
+    noise: Tensor,
 ) -> Tensor:
     """Return the log importance weights of the codes that noise (k B, D) makes: (k, B)."""
-    count = len(noise) // len(batch)
+    count, size = len(noise) // len(images), len(images)
     many = DiagonalGaussian(encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1))
     z = many.transform(noise)
-    condition = batch.condition
     if condition is not None:
         condition = condition.repeat(count, *[1] * (condition.dim() - 1))
-    images = batch.images.repeat(count, 1, 1, 1)
+    images = images.repeat(count, 1, 1, 1)
     log_likelihood = model.log_likelihood(full(model.decode(z, condition)), images)
     log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
     log_prior = model.prior(condition).log_prob(z)
-    return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, len(batch))
+    return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)

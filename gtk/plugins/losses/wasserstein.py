@@ -37,6 +37,7 @@ class WassersteinGP(AdversarialLoss):
     def __init__(self, config: WassersteinConfig) -> None:
         super().__init__(config)
         self.batches = config.critic_steps
+        self.compiles = False
 
     def discriminator_loss(self, real: Tensor, generated: Tensor) -> Tensor:
         """Map scores (B,) twice to generated - real: minus the estimated distance."""
