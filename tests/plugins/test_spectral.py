@@ -123,13 +123,13 @@ def test_only_the_discriminators_own_update_moves_u_and_v() -> None:
     rows = next(trainer.schedule.batches(0))
     learner = trainer.learner
     found: list[dict[str, Tensor]] = []
-    take = learner._take
+    follow = learner._follow
 
-    def note(update: Any) -> None:
-        take(update)
+    def note(part: str, update: Any, *, frozen: bool) -> None:
+        follow(part, update, frozen=frozen)
         found.append({name: item.clone() for name, item in model.discriminator.named_buffers()})
 
-    learner._take = note  # type: ignore[method-assign]
+    learner._follow = note  # type: ignore[method-assign]
     trainer.train_step(rows)
     own, generators = found
     assert any(name.endswith(".u") for name in own)

@@ -138,7 +138,7 @@ class Fails:
         ("gtk.core.training.reporter.Reporter.check_terms", NonFiniteLoss("loss is nan")),
         ("gtk.core.training.learner.Learner.learn", KeyboardInterrupt()),
         ("gtk.core.storage.checkpoint.CheckpointFolder.save", OSError(28, "full")),
-        ("gtk.core.storage.run.write_json", OSError(28, "full")),
+        ("gtk.core.storage.stored_run.write_json", OSError(28, "full")),
     ],
 )
 def test_a_training_that_fails_before_its_first_checkpoint_brings_the_older_run_back(

@@ -168,7 +168,9 @@ def test_where_all_are_damaged_one_line_says_what_is_possible(straight: Run, sto
     assert stopped.sample(count=1, checkpoint=33).any()
     for step in stopped.checkpoints.steps():
         flip(stopped.checkpoints.folder(step) / "model.safetensors")
-    with pytest.raises(InvalidValue, match="is damaged. Remove (.*), which has no other .* that"):
+    with pytest.raises(
+        InvalidValue, match="is damaged. Remove (.*), which has no intact checkpoint"
+    ):
         gtk.train(resume="stopped", quiet=True)
     shutil.rmtree(stopped.path / "checkpoints")
     gtk.train(resume="stopped", quiet=True)

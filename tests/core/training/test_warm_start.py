@@ -98,14 +98,14 @@ def test_a_kill_at_any_moment_changes_nothing_and_the_source_is_not_needed(
     assert same(averaged, weights(small_run)), "averages start from them, too"
 
 
-def _killed(training: Training, run: gtk.Run) -> gtk.Run:
+def _killed(*_: object) -> gtk.Run:
     raise KeyboardInterrupt
 
 
 def test_a_training_that_fails_at_once_leaves_nothing(
     small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(training: Training, run: gtk.Run) -> gtk.Run:
+    def fail(training: Training, run: gtk.Run, rates: object) -> gtk.Run:
         assert run.checkpoints.steps() == [0]
         assert not has_checkpoint(run.path), "no step was taken that could be lost"
         raise InvalidValue("no")
