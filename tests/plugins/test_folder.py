@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.tracking import heard_by
 from gtk.plugins.datasets import FolderConfig, listing, threads
 from gtk.plugins.datasets.folder import load
+from gtk.plugins.datasets.listing import count_by_suffix
 from gtk.plugins.datasets.splitting import choose_tested
 
 CLASSES = [f"{kind}/{number}.png" for kind in ("cat", "dog") for number in range(10)]
@@ -317,12 +319,19 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
 
+def test_kinds_of_other_files_are_counted_in_words() -> None:
+    others = Counter({f".{number:02}": 1 for number in range(11)})
+    assert count_by_suffix(others).endswith("1 .09, 1 other kind")
+    others[".11"] = 1
+    assert count_by_suffix(others).endswith("1 .09, 2 other kinds")
+
+
 def test_damage_that_only_decoding_shows_is_counted_too(root: Path, cached: Path) -> None:
     write_images(root, CLASSES)
     for name in ("cat/1.png", "cat/2.png"):
         truncate(root / name)
     assert "PETS/cat/1.png is damaged (" in (message := refusal(root))
-    assert "; 1 more images cannot be used" in message
+    assert "; 1 more image cannot be used" in message
     assert not [path for path in cached.iterdir() if path.is_dir()]
 
 
@@ -437,7 +446,7 @@ def nowhere(root: Path) -> str:
 def circle(root: Path) -> str:
     (root / "cat" / "link.png").symlink_to("other.txt")
     (root / "cat" / "other.txt").symlink_to("link.png")
-    return "is a link to itself; 1 more images cannot be used"
+    return "is a link to itself; 1 more image cannot be used"
 
 
 def pipe(root: Path) -> str:
@@ -549,7 +558,7 @@ def test_what_cannot_be_read_is_bad(root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Image, "open", open_image)
     assert refusal(root).startswith("PETS/cat/5.png cannot be read (Permission denied); 1 more")
     monkeypatch.setattr(listing.os, "scandir", scan)
-    assert "; 1 more images cannot be used" in refusal(root)
+    assert "; 1 more image cannot be used" in refusal(root)
     assert (
         "dog cannot be read (Permission denied)" in (load_folder(root, bad_images="skip").notes[-1])
     )

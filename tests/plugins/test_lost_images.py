@@ -135,7 +135,7 @@ def test_a_range_reads_floats_32_bits_and_8(
     for number, value in enumerate(np.linspace(low, high, 6)):
         save(np.full((2, 3), value, dtype), root / f"{number}.tif")
     if dtype is not np.uint8:
-        assert refusal(root).endswith(". range=LOW,HIGH reads such images")
+        assert refusal(root).endswith(": range=LOW,HIGH reads such images, or add others")
     data = load_folder(root, range=(low, high))
     exact = np.linspace(0, 255, 6)
     assert np.abs(np.array(found(data)) - exact).max() <= (0 if dtype is np.float32 else 5)
@@ -151,7 +151,7 @@ def test_values_beyond_a_range_are_counted(root: Path) -> None:
     for number in range(2):
         save(np.full((2, 2), np.nan, np.float32), root / f"nan{number}.tif")
     message = refusal(root, range=(0, 2047))
-    assert "nan0.tif has a value that is not a number; 1 more images cannot be used" in message
+    assert "nan0.tif has a value that is not a number; 1 more image cannot be used" in message
 
 
 def test_a_range_leaves_palettes_and_transparency_right(root: Path) -> None:
@@ -356,7 +356,7 @@ def test_links_are_refused_with_the_option_or_followed(root: Path) -> None:
     (root / "dog").symlink_to(outside / "dogs")
     (root / "dog" / "more" / "x.png").symlink_to(outside / "cats" / "0.png")
     message = refusal(root)
-    assert "cat is a link that leads out of the folder; 1 more images" in message
+    assert "cat is a link that leads out of the folder; 1 more image " in message
     assert message.endswith(". follow_links=True follows such links")
     data = load_folder(root, follow_links=True)
     assert data.spec.condition is not None

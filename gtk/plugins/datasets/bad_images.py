@@ -5,7 +5,7 @@ from pathlib import Path
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 from gtk.plugins.datasets.decoding import MEASURED
 from gtk.plugins.datasets.folder_layout import FolderLayout
 from gtk.plugins.datasets.folder_walk import FOLLOWABLE
@@ -32,7 +32,8 @@ def refuse_bad(root: Path, layout: FolderLayout, *, skip: bool) -> None:
     left = {entry.testing for entry in layout.entries}
     if bad and not (skip and left):
         name = min(bad)
-        more = f"; {len(bad) - 1} more images cannot be used" if len(bad) > 1 else ""
+        others = counted(len(bad) - 1, "more image")
+        more = f"; {others} cannot be used" if len(bad) > 1 else ""
         remedy = _remedy(bad[name], some_left=bool(left))
         raise InvalidValue(f"{visible(root / name)} {bad[name]}{more}: {remedy}")
     if len(left) < 2:
@@ -55,6 +56,8 @@ def skipped_note(layout: FolderLayout) -> list[str]:
 
 def _remedy(reason: str, *, some_left: bool) -> str:
     """Return what to do about a bad image; skipping it helps only if `some_left` are good."""
+    if reason.startswith(MEASURED) and not some_left:
+        return f"{setting('range', example='LOW,HIGH')} reads such images, or add others"
     usual = "repair or remove it" if some_left else "add images to the folder"
     if "pip install" in reason and not some_left:
         usual = "install it, or add other images"

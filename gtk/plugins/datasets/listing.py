@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
 
 #: Files of labels that gtk reads, in the order of preference.
 LABEL_FILES = ("metadata.csv", "metadata.jsonl", "dataset.json")
@@ -54,5 +54,6 @@ def count_by_suffix(others: Counter[str]) -> str:
     """Return numbers of files by suffix in words, the most frequent first: "3 .txt, 1 .csv"."""
     ordered = sorted(others.items(), key=lambda item: (-item[1], not item[0], item[0]))
     named = [f"{count} {visible(suffix) or 'without suffix'}" for suffix, count in ordered]
-    more = [f"{len(named) - MOST_SUFFIXES} other kinds"] if len(named) > MOST_SUFFIXES else []
+    rest = len(named) - MOST_SUFFIXES
+    more = [counted(rest, "other kind")] if rest > 0 else []
     return ", ".join([*named[:MOST_SUFFIXES], *more])
