@@ -4,10 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from changed_graphs import Change, converted, halved, quantized, sixteen, write
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from gtk.exports.runtime import load, load_part
 from gtk.exports.runtime.graph_digest import graph_digest
@@ -55,6 +56,34 @@ def backwards(proto: onnx.ModelProto) -> bytes:
     rest.CopyFrom(proto)
     rest.ClearField("graph")
     return graph + rest.SerializeToString()
+
+
+def with_one_constant(kind: int) -> Change:
+    """Write one weight in another type, as a tool does where it leaves out most layers."""
+
+    def change(proto: onnx.ModelProto) -> onnx.ModelProto:
+        floats = [item for item in proto.graph.initializer if item.data_type == TensorProto.FLOAT]
+        least = min(floats, key=lambda item: len(item.raw_data) or 1 << 30)
+        name, values = least.name, numpy_helper.to_array(least)
+        proto.graph.initializer.remove(least)
+        if kind == TensorProto.FLOAT16:
+            new = numpy_helper.from_array(values.astype(np.float16), "stored")
+            node = helper.make_node("Cast", ["stored"], [name], to=TensorProto.FLOAT)
+        else:
+            new = helper.make_tensor("stored", kind, values.shape, np.zeros(values.size, np.int8))
+            proto.graph.initializer.append(helper.make_tensor("unit", TensorProto.FLOAT, [], [1]))
+            node = helper.make_node("DequantizeLinear", ["stored", "unit"], [name])
+        proto.graph.initializer.append(new)
+        proto.graph.node.insert(0, node)
+        return proto
+
+    return change
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT16])
+def test_one_constant_does_not_make_the_precision(exported: Path, kind: int) -> None:
+    path = write(exported, with_one_constant(kind), "changed.onnx")
+    assert load(path).facts.precision == "fp32"
 
 
 CHANGES = [

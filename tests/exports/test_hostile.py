@@ -117,7 +117,11 @@ def test_no_other_file_is_read(
 ) -> None:
     location = locate(secret(exported, workplace.with_name("elsewhere")))
     content = edited(exported, lambda proto: outside(weight(proto), location))
-    refused(content, "it holds data outside of the file, which gtk never writes")
+    refused(
+        content,
+        "it holds data outside of the file, which gtk never writes. If a tool has put it there, "
+        "use another level or setting of the tool; else make one: gtk export RUN",
+    )
 
 
 def test_onnxruntime_would_have_read_another_file(exported: Path, workplace: Path) -> None:
@@ -294,7 +298,9 @@ OPSET = record(8, record(1, b"") + b"\x10\x12")
 NODE = record(1, record(4, b"Relu"))
 MALFORMED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "it has no graph"),
-    "text": (b"hello, this is no ONNX file\n", "is damaged"),
+    "text": (b"hello, this is no ONNX file\n", "file but text, which begins with 'hello, this is"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+                  "is not an ONNX file but text, which begins with 'version https://git-lfs"),
     "zeros": (bytes(1000), "an unknown field 0"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "is damaged"),
     "a pickle": (b"\x80\x04\x95" + bytes(100), "is damaged"),
@@ -316,6 +322,11 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "two tensors of an attribute": (
         OPSET + record(7, record(1, record(5, record(5, b"\x10\x01\x08\x00") * 2))),
         "two fields 5 of a attribute",
+    ),
+    "texts for a tensor": (
+        OPSET + record(7, record(1, record(4, b"Constant") + record(5, record(1, b"value")
+                                 + b"\xa0\x01\x08" + record(9, b"a") * 3))),
+        "an attribute 'value' of several values",
     ),
     "two entries of a name": (record(14, record(1, b"gtk")) * 2, "two entries 'gtk'"),
 }  # fmt: skip

@@ -70,7 +70,7 @@ class GraphFacts:
         opsets: the version of each domain's operators; "" is ONNX's own domain.
         parameter_bytes: of all initializers.
         precision: "int4" with weights of 4 bits, "int8" with other quantized operators, "fp16"
-            with 16-bit floats, else "fp32".
+            with 16-bit floats, else "fp32"; a type of less than a tenth of the weights is ignored.
     """
 
     operators: dict[str, int]
@@ -148,6 +148,9 @@ QUANTIZED = {
 }  # fmt: skip
 #: The data types of 16-bit floats, and of whole numbers of 4 bits, two in a byte.
 FLOAT16, FOUR_BITS = 10, {21, 22}
+#: The data types of quantized weights, 4 to 16 bits, and of all weights.
+FEW_BITS = {2, 3, 4, 5} | FOUR_BITS
+WEIGHTS = {1, FLOAT16, 11} | FEW_BITS
 
 #: The fields of a message, by number: numbers where they are varints, else bytes.
 _Fields = dict[int, list[Any]]
@@ -183,11 +186,18 @@ class _Walk:
 
     def _precision(self) -> str:
         four = any(node.attributes.get("bits") == 4 for node in self.nodes)
-        if four or self.kinds & FOUR_BITS:
-            return "int4"
-        if self.operators.keys() & QUANTIZED:
-            return "int8"
-        return "fp16" if FLOAT16 in self.kinds else "fp32"
+        four = four or bool(self.kinds & FOUR_BITS)
+        if (four or self.operators.keys() & QUANTIZED) and self._has_many(FEW_BITS):
+            return "int4" if four else "int8"
+        return "fp16" if FLOAT16 in self.kinds and self._has_many({FLOAT16}) else "fp32"
+
+    def _has_many(self, kinds: set[int]) -> bool:
+        """Return whether a tenth of the weights, in initializers or constants, have these types."""
+        weights = [(kind, math.prod(shape)) for _, kind, shape, _ in self.tensors]
+        constants = (node.attributes.get("value") for node in self.nodes)
+        weights += [(item[0], math.prod(item[1])) for item in constants if isinstance(item, tuple)]
+        found = sum(size for kind, size in weights if kind in kinds)
+        return 10 * found >= sum(size for kind, size in weights if kind in WEIGHTS)
 
     def message(self, kind: str, data: memoryview) -> _Fields:
         """Walk through a message and all messages in it, and return its fields."""
@@ -330,12 +340,23 @@ def walk(content: bytes, path: str) -> _Walk:
         return parse(content)
     except Malformed as error:
         raise ExportFileError(
-            f"{path} is not an ONNX file, or is damaged: {error}. Make one: gtk export RUN"
+            f"{path} is not an ONNX file{_first_words(content) or f', or is damaged: {error}'}. "
+            "Make one: gtk export RUN"
         ) from error
     except Refused as error:
         raise ExportFileError(
-            f"{path} is refused: it holds {error}, which gtk never writes. Make one: gtk export RUN"
+            f"{path} is refused: it holds {error}, which gtk never writes. If a tool has put it "
+            "there, use another level or setting of the tool; else make one: gtk export RUN"
         ) from error
+
+
+def _first_words(content: bytes) -> str:
+    """Return how a text begins, such as a page or a pointer to a large file; "" for other files."""
+    start = content[:80]
+    if not start or any(byte < 32 and byte not in b"\t\n\r" for byte in start):
+        return ""
+    line = start.split(b"\n")[0][:40].decode(errors="replace")
+    return f" but text, which begins with {line!r}"
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -362,6 +383,8 @@ def _attribute(fields: _Fields) -> tuple[str, Any]:
     if kind not in VALUES:
         raise Malformed("an attribute without a type")
     values = fields.get(VALUES[kind], [])
+    if kind in (8, 9, 10) and _text(fields, 1) == "value":
+        raise Malformed("an attribute 'value' of several values")
     if kind == 2:
         return _text(fields, 1), _signed(_number(fields, 3))
     if kind == 7:

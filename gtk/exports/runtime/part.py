@@ -23,6 +23,7 @@ from gtk.exports.runtime.manifest_checks import (
     read_manifest,
     read_preprocessing,
     read_value,
+    refuse_halved,
 )
 from gtk.exports.runtime.session import check_device, first_line, gpu, open_session, reading_error
 
@@ -110,6 +111,7 @@ class Part:
                 f"gtk export RUN{' --opset N' if newer else ''}"
             )
         self.session = session
+        refuse_halved(self.path, session)
         try:
             check_ports(self.contract, session)
         except DAMAGE as error:
