@@ -70,7 +70,8 @@ class GraphFacts:
         opsets: the version of each domain's operators; "" is ONNX's own domain.
         parameter_bytes: of all initializers.
         precision: "int4" with weights of 4 bits, "int8" with other quantized operators, "fp16"
-            with 16-bit floats, else "fp32"; a type of less than a tenth of the weights is ignored.
+            with 16-bit floats, else "fp32"; types that less than a tenth of the weights are only
+            stored in are ignored.
     """
 
     operators: dict[str, int]
@@ -143,8 +144,8 @@ VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 6: 7, 7: 8, 8: 9, 9: 10}
 
 #: The operators of ONNX that compute with quantized numbers.
 QUANTIZED = {
-    "ConvInteger", "DequantizeLinear", "MatMulInteger", "MatMulNBits", "QLinearConv",
-    "QLinearMatMul",
+    "ConvInteger", "MatMulInteger", "MatMulNBits", "QLinearConv", "QLinearMatMul",
+    "QuantizeLinear",
 }  # fmt: skip
 #: The data types of 16-bit floats, and of whole numbers of 4 bits, two in a byte.
 FLOAT16, FOUR_BITS = 10, {21, 22}
@@ -187,7 +188,8 @@ class _Walk:
     def _precision(self) -> str:
         four = any(node.attributes.get("bits") == 4 for node in self.nodes)
         four = four or bool(self.kinds & FOUR_BITS)
-        if (four or self.operators.keys() & QUANTIZED) and self._has_many(FEW_BITS):
+        stored = four or "DequantizeLinear" in self.operators
+        if self.operators.keys() & QUANTIZED or (stored and self._has_many(FEW_BITS)):
             return "int4" if four else "int8"
         return "fp16" if FLOAT16 in self.kinds and self._has_many({FLOAT16}) else "fp32"
 
