@@ -33,7 +33,8 @@ def expect_bf16(make: Callable[[], Trainer]) -> None:
             )
     for name, value in take_steps(exact, 1)[0].items():
         its = terms[0][name]
-        if not all(math.isfinite(step[name]) for step in terms):
+        # A penalty of every few steps is in those alone.
+        if not all(math.isfinite(step[name]) for step in terms if name in step):
             raise CheckFailed(f"in bf16 the term {name!r} is not finite in {FEW} steps: {REMEDY}")
         if abs(its - value) > CLOSE * max(1.0, abs(value)):
             raise CheckFailed(
