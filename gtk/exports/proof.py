@@ -124,7 +124,11 @@ class Proof:
         return bool(clear.any())
 
     def compare_in_float16(self, candidate: Candidate, rows: int) -> None:
-        """Compare so many rows in float16 arithmetic, other ones than those of the batches."""
+        """Compare at least `rows` rows in float16 arithmetic, other ones than those of the batches.
+
+        Raises:
+            ExportMismatch: shapes differ, or values by more than the tolerance.
+        """
         size, compared = self._options.batch_size or min(rows, BATCH_SIZES[-1]), 0
         for first in range(0, rows, size):
             inputs = example_batch(self._subject, self._options, size, self.rows + first)

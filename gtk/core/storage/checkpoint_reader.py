@@ -91,7 +91,7 @@ class CheckpointReader:
                 f"gtk train --resume {self.path.parent}, or, if that fails, train anew."
             )
         if which is None:
-            return self._first_whole(self._ranked(), MODEL)
+            return self._first_intact(self._ranked(), MODEL)
         if which == "latest":
             return steps[-1]
         if which == "best":
@@ -123,7 +123,7 @@ class CheckpointReader:
             InvalidValue: all of them are damaged.
         """
         steps = self._steps()
-        return self._first_whole(reversed(steps), MODEL, TRAINING) if steps else None
+        return self._first_intact(reversed(steps), MODEL, TRAINING) if steps else None
 
     def load_model(self, step: int, average: float | None = None) -> dict[str, Tensor]:
         """Read the weights that sampling and export use, or those of another average.
@@ -157,8 +157,8 @@ class CheckpointReader:
             raise UserError(f"{self.path} cannot be read: {error.strerror}") from error
         return sorted(int(name) for name in names if re.fullmatch("[0-9]{9}", name))
 
-    def _first_whole(self, steps: Iterable[int], *names: str) -> int:
-        """Return the first step whose files are whole, and warn of those before it."""
+    def _first_intact(self, steps: Iterable[int], *names: str) -> int:
+        """Return the first step whose files are intact, and warn of those before it."""
         damages: list[Damage] = []
         for step in steps:
             try:
@@ -172,7 +172,7 @@ class CheckpointReader:
         raise self._all_damaged(damages[0])
 
     def _has_weights(self, step: int) -> bool:
-        """Return whether the weights of a step are whole, whatever else of it is damaged."""
+        """Return whether the weights of a step are intact, even if other files are damaged."""
         try:
             self._at(step).tensors(MODEL)
         except Damage:
@@ -223,7 +223,7 @@ class CheckpointReader:
         return InvalidValue(f"{damage}. Use {other}, or leave {option} out")
 
     def _all_damaged(self, damage: Damage) -> InvalidValue:
-        """Return the error for a damaged checkpoint where no other is whole."""
+        """Return the error for a damaged checkpoint where no other is intact."""
         drawn = next((step for step in reversed(self._steps()) if self._has_weights(step)), None)
         if drawn is not None:
             return InvalidValue(

@@ -138,7 +138,7 @@ class Run(StoredRun):
             return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
 
     def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:
-        """Report a lack of memory inside as one of drawing so many images at a time."""
+        """Report a lack of memory inside as one of drawing `batch_size` images at a time."""
         check_at_least("batch_size", batch_size, 1)
         _, height, width = self.data_spec.image_shape
         return within_memory(

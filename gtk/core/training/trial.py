@@ -85,7 +85,7 @@ class Trial:
             return self._seconds(arithmetic, TIME) or 0.0
 
     def _rates(self, candidates: Sequence[Arithmetic], turn: float) -> Rates:
-        """Return the rates of these; one that fails is left out, as another can be taken."""
+        """Return the rates of candidates, without those that fail."""
         turns = [*candidates] * TURNS
         least: dict[Arithmetic, float] = {}
         failed = set()
@@ -128,7 +128,7 @@ class Trial:
 
 
 def fastest(rates: Rates, otherwise: Arithmetic) -> Arithmetic:
-    """Return the first arithmetic than which none is faster by more than noise, if there is one."""
+    """Return the first arithmetic that is within `GAIN` of the fastest; `otherwise` without any."""
     best = max(rates.values(), default=0.0)
     return next((tried for tried, rate in rates.items() if rate * GAIN >= best), otherwise)
 

@@ -23,7 +23,7 @@ def parse_decays(text: str) -> Decays:
 
 
 def as_decays(numbers: tuple[float, ...]) -> Decays:
-    """Return the one number of one, so that runs of one average are written as ever."""
+    """Return a single decay as a number, as run.json had it before there were several."""
     return numbers[0] if len(numbers) == 1 else numbers
 
 

@@ -34,14 +34,22 @@ class Constant:
 
 
 def of_shape(shape: Sequence[int], values: NDArray[Any] | None = None) -> Constant:
-    """Return a constant of a known shape."""
+    """Return a constant of a known shape.
+
+    Raises:
+        Refused: it has too many axes.
+    """
     if len(shape) > MOST_AXES:
         raise Refused(f"a tensor of more than {MOST_AXES} axes")
     return Constant(math.prod(max(axis, 1) for axis in shape), tuple(shape), values)
 
 
 def constant_of(node: Node) -> Constant:
-    """Return what a node Constant gives."""
+    """Return what a node Constant gives.
+
+    Raises:
+        Refused: it has several values, or one of another kind.
+    """
     if len(node.attributes) != 1:
         raise Refused("a Constant of several values")
     ((name, value),) = node.attributes.items()

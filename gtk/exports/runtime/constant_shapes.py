@@ -24,7 +24,11 @@ Bound = tuple[Constant, int]
 
 
 def bound(node: Node, inputs: Sequence[Constant]) -> Bound:
-    """Return the most that a node makes of constants, and how often it multiplies for that."""
+    """Return the most that a node makes of constants, and how often it multiplies for that.
+
+    Raises:
+        Refused: its size is unknown, or it does not fit its constants.
+    """
     rule = RULES.get(node.operator)
     if rule is None or not inputs:
         raise Refused(f"an operator {node.operator[:100]} of constants alone")

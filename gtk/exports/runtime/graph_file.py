@@ -447,7 +447,7 @@ def _signed(number: int) -> int:
 
 
 def _size(kind: int, count: int) -> int:
-    """Return the bytes of so many elements of a data type."""
+    """Return how many bytes a number of elements of a data type takes."""
     return -(-count * ELEMENTS[kind][0] // 8)
 
 
