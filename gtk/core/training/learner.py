@@ -172,7 +172,8 @@ class Learner:
                         self._optimizers.clear_gradient(part)
                     if not frozen:  # at once, as it frees the graph
                         self._optimizers.add_gradient(part, update.loss / count)
-                    taken.append(replace(update, loss=update.loss.detach()))
+                    terms = {name: as_scalar(it, self.device) for name, it in update.terms.items()}
+                    taken.append(replace(update, loss=update.loss.detach(), terms=terms))
             if not taken:
                 return
             if not frozen:

@@ -229,7 +229,7 @@ def _undecayed(parts: Iterable[nn.Module]) -> set[nn.Parameter]:
     return {
         parameter
         for module in modules
-        for parameter in module.parameters(recurse=False)
+        for parameter in module.parameters()  # also of parametrizations, such as a spectral norm
         if parameter.ndim <= 1 or isinstance(module, _UNDECAYED)
     }
 

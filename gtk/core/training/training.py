@@ -143,6 +143,7 @@ class Training:
         if self._weights is not None:
             # Saved at once, so that resuming never needs their source.
             document["init_from"], first = self._weights.as_json(), self.trainer.first_state()
+            self._weights = None  # they take as much memory as the model
         with place.made(self.settings, document, first) as run:
             try:
                 return self.go_on(run, rates)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import product
+from itertools import count, product
 from statistics import median
 from typing import Any
 
@@ -114,14 +114,14 @@ class Trial:
         return median(times)
 
     def _steps(self, arithmetic: Arithmetic) -> Iterator[None]:
-        """Take the first step of a copy over and over, at a rate of 0, waiting for the device."""
+        """Take steps of a copy on the first batch, at a rate of 0, waiting for the device."""
         learner = self._trainer.learner
         model, loss = copy.deepcopy((learner.model, learner.loss))
         learner = Learner(model, loss, self._config, self._total_steps, self._device)
         learner.use(arithmetic)
         batch = self._trainer.first_batch()
-        while True:
-            learner.learn(batch, 0, learning_rate=0.0)
+        for step in count():  # since a penalty may be in some steps alone
+            learner.learn(batch, step, learning_rate=0.0)
             learner.pending.clear()
             synchronize(self._device)
             yield

@@ -6,6 +6,7 @@ from torch.nn.functional import pad
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
+from gtk.core.models.loss_networks import eval_mode
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 
@@ -89,11 +90,10 @@ def round_half_up(value: float) -> int:
 
 def image_size(model: Model) -> tuple[int, int]:
     """Return (height, width) of a model's images, by drawing one."""
-    training, noise = model.training, torch.zeros(1, *model.noise.shape)
+    noise = torch.zeros(1, *model.noise.shape)
     condition = None if model.condition is None else torch.from_numpy(model.condition.cycle(1))
-    with torch.no_grad():
-        images = model.eval().sample(noise, condition)
-    model.train(training)
+    with torch.no_grad(), eval_mode(model):
+        images = model.sample(noise, condition)
     return images.shape[2], images.shape[3]
 
 
