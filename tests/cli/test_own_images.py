@@ -86,9 +86,9 @@ def test_a_run_goes_on_where_its_folder_was_renamed(gtk_command: Command) -> Non
     write_images(Path("pets"), NAMES)
     gtk_command("train", "--plugin", "cvae", "--data", "folder:pets", *SHORT, "--quiet")
     Path("pets").rename("animals")
-    gone = gtk_command("train", "--resume", "latest", "--epochs", 2)
-    assert (gone.code, gone.out) == (2, "")
-    assert gone.err.endswith("if they were moved, name their place with --data-root\n")
+    moved = gtk_command("train", "--resume", "latest", "--epochs", 2)
+    assert (moved.code, moved.out) == (2, "")
+    assert moved.err.endswith("if they were moved, name their place with --data-root\n")
     arguments = ("train", "--resume", "latest", "--epochs", 2, "--quiet", "--data-root", "animals")
     assert gtk_command(*arguments).code == 0
     write_image(Path("animals/cow/0.png"))

@@ -43,6 +43,19 @@ def context(seed: int = 0) -> Context:
     return Context(noise, torch.tensor(0), 100)
 
 
+def seen_by(model: Any) -> list[tuple[Tensor, Tensor]]:
+    """Return the list that the discriminator's images and conditions are added to."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    original = model.discriminate
+
+    def discriminate(images: Tensor, condition: Tensor) -> Tensor:
+        seen.append((images, condition))
+        return original(images, condition)
+
+    model.discriminate = discriminate
+    return seen
+
+
 @pytest.mark.parametrize(
     ("loss", "discriminator", "generator"),
     [
@@ -219,14 +232,7 @@ def test_both_images_of_a_pair_have_the_real_ones_condition() -> None:
     options = {**SMALL, "loss": "relativistic"}
     model, loss = built(settle("cgan", "onehot", **options), data_spec("classes"))
     images, labels = torch.rand(8, 1, 8, 8), torch.randint(3, (8,))
-    seen: list[tuple[Tensor, Tensor]] = []
-    original = model.discriminate
-
-    def discriminate(images: Tensor, condition: Tensor) -> Tensor:
-        seen.append((images, condition))
-        return original(images, condition)
-
-    model.discriminate = discriminate
+    seen = seen_by(model)
     asked: list[Tensor] = []
     model.generator.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
     batch = Batch(images, labels)
@@ -323,14 +329,7 @@ def test_a_step_of_a_game_is_what_the_papers_say(name: str) -> None:
 def test_every_critic_step_sees_images_of_its_own_with_their_conditions() -> None:
     model, loss = built(settle("cgan", "onehot", "wasserstein-gp", **SMALL), data_spec("classes"))
     images, labels = torch.rand(40, 1, 8, 8), torch.randint(3, (40,))
-    seen: list[tuple[Tensor, Tensor]] = []
-    original = model.discriminate
-
-    def discriminate(images: Tensor, condition: Tensor) -> Tensor:
-        seen.append((images, condition))
-        return original(images, condition)
-
-    model.discriminate = discriminate
+    score, seen = model.discriminate, seen_by(model)
     updates = list(loss.updates(model, Batch(images, labels), context()))
     for step in range(5):
         (real, first), (generated, second), (between, third) = seen[3 * step : 3 * step + 3]
@@ -343,7 +342,7 @@ def test_every_critic_step_sees_images_of_its_own_with_their_conditions() -> Non
         terms = updates[step].terms
         distance = terms["generated_score"] - terms["real_score"]
         assert torch.allclose(updates[step].loss, distance + 10 * terms["penalty"], atol=1e-5)
-    assert torch.allclose(updates[5].loss, -original(*seen[15]).mean())
+    assert torch.allclose(updates[5].loss, -score(*seen[15]).mean())
 
 
 def test_the_projection_takes_maps_summed_over_their_pixels() -> None:

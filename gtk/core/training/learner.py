@@ -5,7 +5,6 @@ from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
 from gtk.core.training.arithmetic import Arithmetic, lay_out
+from gtk.core.training.averaged_weights import AveragedWeights
 from gtk.core.training.compilation import compiler
 from gtk.core.training.freezing import Frozen
 from gtk.core.training.lockstep import Lockstep, averaged, divided
@@ -334,38 +334,3 @@ def _in_bf16(updates: Iterator[Update], device: torch.device) -> Iterator[Update
             except StopIteration:
                 return
         yield update
-
-
-class AveragedWeights:
-    """A copy of a model that keeps an average of its weights.
-
-    After t steps the decay is at most (1 + t) / (10 + t), so that the weights of the first steps
-    are soon forgotten, even in a training too short for the whole decay. The running statistics of
-    batch normalization are the model's own.
-
-    torch's `AveragedModel` computes the same; it waits for a GPU in each step, since it keeps the
-    number of steps in a tensor.
-
-    Attributes:
-        module: the copy.
-        steps: how many steps it averages.
-    """
-
-    def __init__(self, model: Model, decay: float) -> None:
-        self.module = deepcopy(model)
-        self.steps = 0
-        self._decay = np.float32(decay)
-
-    @torch.no_grad()
-    def update(self, model: Model) -> None:
-        """Take in the weights after a step."""
-        averages: list[Tensor] = list(self.module.parameters())
-        weights: list[Tensor] = list(model.parameters())
-        if self.steps:
-            decay = min(np.float32((1 + self.steps) / (10 + self.steps)), self._decay)
-            torch._foreach_lerp_(averages, weights, float(1 - decay))
-        else:
-            torch._foreach_copy_(averages, weights)
-        for average, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
-        self.steps += 1

@@ -252,15 +252,15 @@ def test_statistics_and_terms_are_averaged() -> None:
 @pytest.mark.parametrize("sizes", [MLP, {**CONV, "normalization": "none"}])
 def test_bf16_and_channels_last_take_the_step_of_one_batch(sizes: dict[str, Any]) -> None:
     """To the rounding of bf16, where the weights went."""
-    gone: list[Tensor] = []
+    steps_taken: list[Tensor] = []
     for size in ({"batch_size": 64}, {"batch_size": 16, "accumulate": 4}):
         made = trainer("vae", free_bits=0.02, **size, **sizes)
         made.learner.use(Arithmetic("bf16", "channels-last", 1))
         first = torch.cat([value.flatten() for value in made.learner.model.parameters()]).detach()
         trained(made)
         last = torch.cat([value.flatten() for value in made.learner.model.parameters()])
-        gone.append(last.detach() - first)
-    assert (gone[0] - gone[1]).norm() < 0.02 * gone[0].norm()
+        steps_taken.append(last.detach() - first)
+    assert (steps_taken[0] - steps_taken[1]).norm() < 0.02 * steps_taken[0].norm()
 
 
 def test_groups_of_a_loss_are_divided_among_the_batches() -> None:

@@ -19,8 +19,8 @@ from gtk.core.contracts.loss import Context, Update
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import decode_tensors, encode_tensors
+from gtk.core.training.averaged_weights import AveragedWeights
 from gtk.core.training.events import Events
-from gtk.core.training.learner import AveragedWeights
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.by_part import ByPart
 from gtk.core.values.errors import InvalidValue, NonFiniteLoss, PluginError
