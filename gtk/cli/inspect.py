@@ -7,23 +7,36 @@ import click
 
 from gtk.cli.console import make_console, print_json, print_line, print_titled
 from gtk.cli.manifest_lines import manifest_lines
-from gtk.cli.options import checkpoint_option, json_option, runs_option, source_argument
+from gtk.cli.options import (
+    average_option,
+    checkpoint_option,
+    json_option,
+    runs_option,
+    source_argument,
+)
 from gtk.cli.source import check_file_options, is_exported
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
 
 if TYPE_CHECKING:
-    from gtk.core.storage.run import Run
     from gtk.exports.inspection import InspectedPart, Sidecar
+    from gtk.exports.loaded_part import LoadedModel
 
 
 @click.command()
 @source_argument
 @click.option("--part", metavar="NAME", help="Of a run: this part alone, 'decoder' for instance.")
 @checkpoint_option
+@average_option
 @json_option()
 @runs_option
 def inspect(
-    *, source: str, part: str | None, checkpoint: str | None, as_json: bool, runs: Path
+    *,
+    source: str,
+    part: str | None,
+    checkpoint: str | None,
+    average: float | None,
+    as_json: bool,
+    runs: Path,
 ) -> None:
     """Show the inputs, outputs and proof of an exported file or a run.
 
@@ -35,12 +48,14 @@ def inspect(
     gtk inspect latest --part encoder
     """
     if is_exported(source):
-        check_file_options(source, part=part, checkpoint=checkpoint)
+        check_file_options(source, part=part, checkpoint=checkpoint, average=average)
         _show_file(Path(source), as_json=as_json)
         return
     from gtk.core.storage.runs import find_run
+    from gtk.exports.loaded_part import LoadedModel
 
-    _show_run(find_run(source, runs), part, checkpoint, as_json=as_json)
+    run = find_run(source, runs)
+    _show_run(LoadedModel(run, run.checkpoints.choose(checkpoint), average), part, as_json=as_json)
 
 
 def _show_file(path: Path, *, as_json: bool) -> None:
@@ -68,17 +83,15 @@ def _show_file(path: Path, *, as_json: bool) -> None:
         )
 
 
-def _show_run(run: "Run", part: str | None, checkpoint: str | None, *, as_json: bool) -> None:
-    """Show a run's parts.
+def _show_run(loaded: "LoadedModel", part: str | None, *, as_json: bool) -> None:
+    """Show the parts of a run's model.
 
     Raises:
-        GtkError: there is no such part or checkpoint, or the one part that is asked for cannot
-            be exported.
+        GtkError: there is no such part, or the one part that is asked for cannot be exported.
     """
     from gtk.exports.inspection import inspect_part
-    from gtk.exports.loaded_part import LoadedModel
 
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint))
+    run = loaded.run
     names = list(loaded.parts) if part is None else [loaded.part(part).name]
     shown: dict[str, Any] = {}
     console = make_console()

@@ -27,7 +27,7 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
             ("model", _model(manifest)),
             ("options", _options(manifest["model"])),
             ("data", str(manifest["data"])),
-            ("run", f"{manifest['run']}, step {manifest['step']}"),
+            ("run", f"{manifest['run']}, step {manifest['step']}{_average(manifest)}"),
             ("latent", _latent(manifest["latent"])),
             ("condition", _condition(manifest)),
             ("image", _image(manifest["image"])),
@@ -41,6 +41,10 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
         raise UserError(
             f"the manifest in {origin} is damaged: {type(error).__name__} {error}"
         ) from error
+
+
+def _average(manifest: Mapping[str, Any]) -> str:
+    return f", average {manifest['average']:g}" if "average" in manifest else ""
 
 
 def _names(ports: Sequence[Mapping[str, Any]]) -> str:

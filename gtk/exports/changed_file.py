@@ -42,6 +42,11 @@ class ChangedFile:
         step: int | None = self.manifest.get("step") if known else None
         return step if step in run.checkpoints.steps() else None
 
+    def average(self, run: Run) -> float | None:
+        """Return the decay of the average that it was exported from; None without one."""
+        known = self.manifest.get("run") == run.name
+        return self.manifest.get("average") if known else None
+
     def options(self, subject: LoadedPart, tolerance: float | None) -> FileOptions:
         """Return the form of the file, as one of a part.
 

@@ -128,6 +128,8 @@ class LoadedModel:
     Attributes:
         run: the run.
         step: of the checkpoint.
+        average: the decay of the average whose weights it has; None for the first, or the only
+            weights.
         parts: by name, in the plugin's order.
 
     Raises:
@@ -137,6 +139,8 @@ class LoadedModel:
     def __init__(self, run: Run, step: int, average: float | None = None) -> None:
         self.run = run
         self.step = step
+        self.average = average
+        # An average that nobody asked for is not passed on: a run may have none.
         self._chosen = {} if average is None else {"average": average}
         plugin = str(run.document["model"]["name"])
         self.parts = load_parts(

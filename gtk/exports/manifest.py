@@ -12,7 +12,7 @@ from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
 from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Value
-from gtk.exports.loaded_part import LoadedPart
+from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.exports.options import ExportOptions
 from gtk.exports.parity import Difference, Float16Parity, Parity
 from gtk.exports.runtime.graph_digest import graph_digest
@@ -26,15 +26,15 @@ DTYPES: dict[int, str] = {
 
 
 def describe(
-    run: Run,
-    step: int,
+    loaded: LoadedModel,
     subject: LoadedPart,
     options: ExportOptions,
     parity: Parity,
     proto: onnx.ModelProto,
 ) -> dict[str, Any]:
     """Return the manifest of a file with this graph; docs/apps.md explains its entries."""
-    document, condition, graph = run.document, subject.condition, proto.graph
+    run, condition, graph = loaded.run, subject.condition, proto.graph
+    document = run.document
     inputs = [
         _port(item, value, value.role)
         for item, value in zip(graph.input, subject.inputs.values(), strict=True)
@@ -53,7 +53,8 @@ def describe(
         "conditioner": document["conditioner"],
         "data": run.data_spec.name,
         "run": run.name,
-        "step": step,
+        "step": loaded.step,
+        **({} if loaded.average is None else {"average": loaded.average}),
         "opset": options.opset,
         "precision": options.precision,
         "batch_size": options.batch_size,

@@ -134,6 +134,7 @@ def export(
     if file is not None:
         part = file.manifest.get("part") if part is None else part
         checkpoint = file.step(run) if checkpoint is None else checkpoint
+        average = file.average(run) if average is None else average
     # The checkpoint is chosen once: a run that trains on may choose another later.
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average)
     subject = loaded.part(part)
@@ -261,7 +262,7 @@ def _proven(
 ) -> Prepared:
     """Prove a graph, and give it a manifest."""
     parity = compare(replace(subject, model=loaded.untouched), candidate, options)
-    manifest = describe(loaded.run, loaded.step, subject, options, parity, proto)
+    manifest = describe(loaded, subject, options, parity, proto)
     content = attach(manifest, proto, subject)
     return Prepared(subject.name, content, manifest, parity, time.perf_counter() - start)
 

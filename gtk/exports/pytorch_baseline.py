@@ -110,7 +110,7 @@ def find_eager(
         try:
             if not (place / "run.json").is_file():
                 continue
-            loaded = LoadedModel(Run(place), manifest["step"])
+            loaded = LoadedModel(Run(place), manifest["step"], manifest.get("average"))
             eager = Eager(loaded.part(manifest["part"]), device)
             _check_same(eager, manifest, rows, found)
         except ExportMismatch:

@@ -117,6 +117,8 @@ def _check_origin(manifest: dict[str, Any]) -> None:
         _demand(isinstance(manifest[name], dict), f"{name} is not a table of settings")
     for name in ("step", "opset"):
         _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is not a whole number")
+    average = manifest.get("average", 0.5)  # only of files of an average that was chosen
+    _demand(isinstance(average, float) and 0 < average < 1, "the average is not a decay")
     fits = _is_name(manifest.get(DIGEST_KEY, "none"))  # files of earlier versions have none
     _demand(fits, f"{DIGEST_KEY} is not valid")
     fits = manifest["precision"] in ("fp32", "fp16", "int8", "int4")

@@ -1,5 +1,6 @@
 """Several averages of the weights, of which sampling and export choose one."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import gtk
 from gtk.cli.main import run as run_gtk
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.values.errors import InvalidValue, UnknownName
+from gtk.exports import bench, timing
 
 SMALL: dict[str, Any] = {
     "hidden_dims": (8,), "latent_dim": 2, "batch_size": 480, "quiet": True, "checkpoint_every": 1,
@@ -67,6 +69,25 @@ def test_one_is_chosen_when_one_samples_loads_or_exports(two: gtk.Run) -> None:
     assert b == c != a
     assert run_gtk(["export", "two", "--average", "0.6", "--out", "again.onnx"]) == 0
     assert Path("again.onnx").read_bytes() == Path("other.onnx").read_bytes()
+
+
+def test_a_file_of_an_average_says_so_and_is_proven_and_timed_as_one(
+    two: gtk.Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "average" not in gtk.export(two, "first.onnx").contract
+    assert gtk.export(two, "other.onnx", average=0.6).contract["average"] == 0.6
+    assert gtk.export(two, "proven.onnx", prove="other.onnx").contract["average"] == 0.6
+    assert run_gtk(["inspect", "other.onnx"]) == 0
+    assert "two, step 15, average 0.6" in capsys.readouterr().out
+    assert run_gtk(["inspect", "two", "--average", "0.6"]) == 0
+    assert "two, step 15, average 0.6" in capsys.readouterr().out
+    assert run_gtk(["inspect", "other.onnx", "--average", "0.3"]) == 2
+    monkeypatch.setattr(bench, "SECONDS", 0.002)
+    for name in ("BLOCK", "PAUSE", "WARM_UP"):
+        monkeypatch.setattr(timing, name, 0.0)
+    capsys.readouterr()
+    assert run_gtk(["bench", "other.onnx", "--batch-size", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["no_pytorch"] is None, "it has the same weights"
 
 
 def test_a_resumed_training_has_the_same_averages(two: gtk.Run) -> None:
