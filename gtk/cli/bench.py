@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_json, print_titled
-from gtk.cli.options import integers, json_option, runs_option, source_argument
+from gtk.cli.options import json_option, runs_option, several, source_argument
 from gtk.cli.source import check_file_options, is_exported
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--batch-size",
     "sizes",
-    type=integers,
+    type=several(tuple[int, ...]),
     metavar="N,N,...",
     help="Images in a batch.  [default: 1,16,256]",
 )

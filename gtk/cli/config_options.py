@@ -6,11 +6,19 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from gtk.cli.console import visible_lines
-from gtk.cli.options import by_part, decays, integers, numbers
+from gtk.cli.options import several
 from gtk.core.registry.options import Option
 from gtk.core.values.by_part import ByPart, PartNumber
 from gtk.core.values.decays import Decays
 from gtk.core.values.errors import UserError
+
+#: How help shows what an option of several values takes.
+METAVARS: dict[Any, str] = {
+    tuple[int, ...]: "INTEGERS",
+    tuple[float, ...]: "NUMBERS",
+    PartNumber: "FLOAT|PART=FLOAT,...",
+    Decays: "FLOAT,...",
+}
 
 
 class HeadedOption(click.Option):
@@ -73,16 +81,10 @@ def click_option(option: Option, default: Any, heading: str) -> click.Option:  #
         flag, kind = f"{flag}/--no-{flag.removeprefix('--')}", None
     elif get_origin(kind) is Literal:
         kind = click.Choice(get_args(kind))
-    elif kind == tuple[int, ...]:
-        kind = integers
-    elif kind == tuple[float, ...]:
-        kind = numbers
-    elif kind == PartNumber:
-        kind, metavar = by_part, "FLOAT|PART=FLOAT,..."
-        default = ByPart(default) if isinstance(default, Mapping) else default
-    elif kind == Decays:
-        kind, metavar = decays, "FLOAT,..."
+    elif kind in METAVARS:
+        kind, metavar = several(kind), METAVARS[kind]
     words = kind == tuple[str, ...]  # given several times, or with commas
+    default = ByPart(default) if isinstance(default, Mapping) else default
     shown = ",".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
     text = f"{option.help}  [default: {shown}]" if shown else option.help
     made = HeadedOption(

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtk.core.registry.options import parse_integers, parse_numbers
-from gtk.core.values.by_part import EXAMPLE, PartNumber, parse_by_part
-from gtk.core.values.decays import Decays, parse_decays
+from gtk.core.registry.options import EXPECTED, READERS
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.user_path import user_path
 
@@ -19,44 +17,16 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
-def integers(text: str) -> tuple[int, ...]:
-    """Read whole numbers separated by commas."""
-    try:
-        return parse_integers(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} must be whole numbers separated by commas, such as 256,128"
-        ) from error
+def several(kind: Any) -> Callable[[str], Any]:  # noqa: ANN401 - a type annotation
+    """Return what reads the text of a type of several values, such as 256,128."""
 
+    def read(text: str) -> Any:  # noqa: ANN401 - of that type
+        try:
+            return READERS[kind](text)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} must be {EXPECTED[kind]}") from error
 
-def numbers(text: str) -> tuple[float, ...]:
-    """Read numbers separated by commas."""
-    try:
-        return parse_numbers(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} must be numbers separated by commas, such as 0,4095"
-        ) from error
-
-
-def by_part(text: str) -> PartNumber:
-    """Read a number, or one for each part."""
-    try:
-        return parse_by_part(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} must be a number, or one for each part such as {EXAMPLE}"
-        ) from error
-
-
-def decays(text: str) -> Decays:
-    """Read a number, or several."""
-    try:
-        return parse_decays(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} must be a number, or several such as 0.999,0.9995"
-        ) from error
+    return read
 
 
 class UserPath(click.Path):

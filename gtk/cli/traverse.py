@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.condition import condition_options, wanted_condition
-from gtk.cli.options import integers, number_option, source_argument
+from gtk.cli.options import number_option, several, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.source import Source
 from gtk.core.values.condition import Classes
@@ -24,7 +24,7 @@ MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
 @source_argument
 @click.option(
     "--dims",
-    type=integers,
+    type=several(tuple[int, ...]),
     metavar="LIST",
     help=f"Dimensions from 1, with commas.  [default: all, up to {MOST_DIMENSIONS}]",
 )

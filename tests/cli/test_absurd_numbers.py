@@ -35,7 +35,7 @@ LINES = [
         (f"train --plugin cvae --{name} {DIGITS}", "' has too many digits. See: gtk train --help")
         for name in ("threads", "seed", "epochs", "batch-size", "latent-dim", "shift")
     ),
-    (f"train --plugin cvae --hidden-dims {DIGITS}", "must be whole numbers separated by commas"),
+    (f"train --plugin cvae --hidden-dims {DIGITS}", "must be whole numbers such as"),
     (f"train --plugin cvae --plugin {DIGITS}", "unknown model '1111"),
     (f"train --plugin cvae --data {DIGITS}", "a name is too long for a file"),
     (f"train --plugin cvae --runs {DIGITS}", "a name is too long for a file"),
@@ -47,7 +47,7 @@ LINES = [
     (f"sample RUN --seed {DIGITS} --out a.png", "' has too many digits"),
     (f"sample RUN -n {DIGITS} --out a.png", "' has too many digits"),
     (f"interpolate RUN --images {DIGITS} 3 --out a.png", "there is no test image 1111"),
-    (f"bench RUN --batch-size {DIGITS}", "must be whole numbers separated by commas"),
+    (f"bench RUN --batch-size {DIGITS}", "must be whole numbers such as"),
 ]
 
 

@@ -48,7 +48,7 @@ MISTAKES = [
     ("train --plugin cvae --latent-dim -1", "latent_dim must be at least 1, not -1"),
     (
         "train --plugin cvae --hidden-dims 5,x",
-        "'5,x' must be whole numbers separated by commas, such as 256,128",
+        "'5,x' must be whole numbers such as 256,128",
     ),
     ("train --plugin cvae --hidden-dims 5,0", "hidden_dims must be widths of at least 1"),
     ("train --plugin cvae --batch-size 0", "batch_size must be at least 1, not 0"),
@@ -154,7 +154,7 @@ MISTAKES = [
     ("sample small -n 9999 --scale 64 --label 1 --out a.png", "the picture would have 57,"),
     (
         "train --plugin cvae --hidden-dims 4,,5",
-        "must be whole numbers separated by commas, such as 256,128",
+        "must be whole numbers such as 256,128",
     ),
     ("sample small --seed -1 --out a.png", "'--seed': -1 is not in the range"),
     ("sample small", "the picture needs a file or a terminal to go to. Give --out FILE.png"),
@@ -228,7 +228,7 @@ MISTAKES = [
     ("traverse small --dims 0,1 --out a.png", "--dims must be in 1..16, not 0,1"),
     (
         "traverse small --dims x --out a.png",
-        "'x' must be whole numbers separated by commas, such as",
+        "'x' must be whole numbers such as",
     ),
     (
         "traverse small --range nan --out a.png",

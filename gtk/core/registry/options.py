@@ -1,7 +1,7 @@
 """A plugin's options: from a config dataclass to flags, keyword arguments and JSON, and back."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from numbers import Real
@@ -18,7 +18,17 @@ Default = TypeVar("Default")
 #: The largest finite number of float32.
 LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
 #: What a message calls a value of a type.
-EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+EXPECTED: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    tuple[int, ...]: "whole numbers such as 256,128",
+    tuple[float, ...]: "numbers such as 0,4095",
+    tuple[str, ...]: "words such as one,two",
+    PartNumber: f"a number, or one for each part such as {EXAMPLE}",
+    Decays: "a number, or several such as 0.999,0.9995",
+}
 
 
 def option(default: Default, text: str, **metadata: Any) -> Default:  # noqa: ANN401 - any of a field's
@@ -169,11 +179,20 @@ def parse_words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",")) if text.strip() else ()
 
 
+#: What reads the text of a type of several values; it raises `ValueError`.
+READERS: dict[Any, Callable[[str], Any]] = {
+    tuple[int, ...]: parse_integers,
+    tuple[float, ...]: parse_numbers,
+    tuple[str, ...]: parse_words,
+    PartNumber: parse_by_part,
+    Decays: parse_decays,
+}
+
+
 def _usable(kind: Any) -> bool:  # noqa: ANN401 - a type annotation can be anything
     if get_origin(kind) is Literal:
         return all(isinstance(choice, str) for choice in get_args(kind))
-    lists = tuple[int, ...], tuple[float, ...], tuple[str, ...]
-    return kind in (int, float, bool, str, *lists, PartNumber, Decays)
+    return kind in (int, float, bool, str, *READERS)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values come from JSON
@@ -198,8 +217,13 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         if kind is float and isinstance(value, Real):
             return _single(name, value)
     if kind is int or type(value) is not kind:
-        raise InvalidValue(f"{name} takes {EXPECTED[kind]}, not {shown(value)}")
+        raise unexpected(kind, value, name)
     return value
+
+
+def unexpected(kind: Any, value: Any, name: str) -> InvalidValue:  # noqa: ANN401 - as above
+    """Return the error of a value that is not of an option's type."""
+    return InvalidValue(f"{name} takes {EXPECTED[kind]}, not {shown(value)}")
 
 
 def _by_part(value: Any, name: str) -> PartNumber:  # noqa: ANN401 - as above
@@ -212,9 +236,7 @@ def _by_part(value: Any, name: str) -> PartNumber:  # noqa: ANN401 - as above
     except InvalidValue:
         raise
     except ValueError as error:
-        raise InvalidValue(
-            f"{name} takes a number, or one for each part such as {EXAMPLE}, not {shown(value)}"
-        ) from error
+        raise unexpected(PartNumber, value, name) from error
 
 
 def _decays(value: Any, name: str) -> Decays:  # noqa: ANN401 - as above
@@ -225,9 +247,7 @@ def _decays(value: Any, name: str) -> Decays:  # noqa: ANN401 - as above
             return cast("float", _convert(float, numbers, name))
         return as_decays(tuple(_convert(float, it, name) for it in numbers))
     except ValueError as error:
-        raise InvalidValue(
-            f"{name} takes a number, or several such as 0.999,0.9995, not {shown(value)}"
-        ) from error
+        raise unexpected(Decays, value, name) from error
 
 
 def _integers(value: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401 - values come from JSON
@@ -238,7 +258,7 @@ def _integers(value: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401 - value
     parts = value if isinstance(value, list | tuple) else [value]
     if all(map(is_whole, parts)):
         return tuple(int(part) for part in parts)
-    raise InvalidValue(f"{name} takes whole numbers such as 256,128, not {shown(value)}")
+    raise unexpected(tuple[int, ...], value, name)
 
 
 def _floats(value: Any, name: str) -> tuple[float, ...]:  # noqa: ANN401 - values come from JSON
@@ -247,7 +267,7 @@ def _floats(value: Any, name: str) -> tuple[float, ...]:  # noqa: ANN401 - value
         with suppress(TypeError, ValueError):
             parts = parse_numbers(value) if isinstance(value, str) else value
             return tuple(_convert(float, part, name) for part in parts)
-    raise InvalidValue(f"{name} takes numbers such as 0,4095, not {shown(value)}")
+    raise unexpected(tuple[float, ...], value, name)
 
 
 def _words(value: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401 - values come from JSON
@@ -255,7 +275,7 @@ def _words(value: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401 - values c
     parts = parse_words(value) if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
         return tuple(parts)
-    raise InvalidValue(f"{name} takes words such as one,two, not {shown(value)}")
+    raise unexpected(tuple[str, ...], value, name)
 
 
 def _single(name: str, value: Real) -> float:
