@@ -9,10 +9,11 @@ Four parts; each prints a line of JSON for each figure, so that a run that is st
 - `conv`: the same of `vae-conv` after a few epochs.
 - `gan`: `cgan-conv`, and how often a judge sees the digit that was asked for.
 
-    python benchmarks/precision.py --parts speed [--recipes vae-conv] [--threads 1,2]
-    python benchmarks/precision.py --parts elbo,conv,gan --data-root FOLDER --out FOLDER
+    python -m benchmarks.precision --parts speed [--recipes vae-conv] [--threads 1,2]
+    python -m benchmarks.precision --parts elbo,conv,gan --data-root FOLDER --out FOLDER
 
-Quality does not depend on how fast bf16 is: `--emulated` measures it on a CPU without, slowly.
+Quality does not depend on how fast bf16 is: `--emulated` measures it on a CPU without
+(`emulated_bf16.py`).
 """
 
 import argparse
@@ -20,16 +21,18 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from systems import agreement, train_judge
 from torch import nn
 
 import gtk
+from benchmarks.emulated_bf16 import EmulatedBf16
+from benchmarks.systems import agreement, train_judge
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state, resolve_device
 from gtk.core.settings.choice import Choice
@@ -50,13 +53,19 @@ def main() -> None:
     """Measure the parts that are asked for."""
     given = arguments()
     device = resolve_device(given.device)
-    if given.emulated:
-        vars(torch.cpu)["_is_amx_tile_supported"] = lambda: True
     print_line("machine", torch=torch.__version__, device=str(device), bf16=has_bf16(device))
     if "speed" in given.parts:
         for recipe, threads in product(given.recipes, given.threads):
             for figures in speeds(recipe, threads, device, given):
                 print_line("speed", recipe=recipe, threads=threads, **figures)
+    if given.emulated:
+        vars(torch.cpu)["_is_amx_tile_supported"] = lambda: True
+    with EmulatedBf16() if given.emulated else nullcontext():
+        compare_quality(given)
+
+
+def compare_quality(given: argparse.Namespace) -> None:
+    """Train in both precisions for the parts that are asked for."""
     if "elbo" in given.parts:
         for recipe in set(PERCEPTRONS) & set(given.recipes):
             compare("elbo", recipe, given, given.epochs)
