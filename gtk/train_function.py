@@ -97,7 +97,8 @@ def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
     else:
         run = find_resumable(request.resume, request.runs)
     # Only now, so that a mistake in the request does not wait for torch.
-    from gtk.core.training.training import Training, find_callbacks, resumed_training
+    from gtk.core.training.resumption import resumed_training
+    from gtk.core.training.training import Training, find_callbacks
 
     callbacks = find_callbacks([*own_callbacks(quiet=request.quiet), *request.callbacks])
     if request.resume is None:

@@ -64,7 +64,8 @@ def load_test_images(source: RunSource, data_root: Path | None = None) -> Split:
     Raises:
         GtkError: the data cannot be read, have changed since, or have no test images.
     """
-    from gtk.core.training.training import check_place, load_dataset
+    from gtk.core.training.resumption import check_place
+    from gtk.core.training.training import load_dataset
 
     settings = source.run.settings
     if data_root is not None:

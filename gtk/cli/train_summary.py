@@ -18,16 +18,16 @@ def print_networks(training: "Training") -> None:
     """Show every network's layers, with shapes and parameter counts, and every part's count."""
     from rich.table import Column, Table
 
-    from gtk.core.models.loss_networks import trained
-    from gtk.core.models.summary import parameter_count, summarize
+    from gtk.core.models.loss_networks import is_trained, trained
+    from gtk.core.models.summary import network_sizes, parameter_count, summarize
 
     console = make_console()
     loss_networks = training.trainer.learner.context.networks
     layers = summarize(training.model, training.loss, training.dataset.spec, loss_networks)
-    sizes = {name: parameter_count(network) for name, network in loss_networks.items()}
-    for name, size in (training.network_sizes | sizes).items():
+    networks = {**training.model.networks(), **loss_networks}
+    for name, size in network_sizes(networks).items():
         owner = " (of the loss)" if name in loss_networks else ""
-        frozen = ", not trained" if name in training.settings.train.freeze else ""
+        frozen = "" if is_trained(networks[name]) else ", not trained"
         title = f"{name}{owner}: {size:,} parameters{frozen}"
         last = Column("parameters", justify="right")
         table = Table("layer", "kind", "output", last, title=title, title_justify="left")

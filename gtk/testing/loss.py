@@ -14,8 +14,9 @@ from gtk.core.models.loss_networks import eval_mode, loss_networks, network_stat
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace
+from gtk.core.training.resumption import resumed_training
 from gtk.core.training.trainer import Trainer
-from gtk.core.training.training import Training, resumed_training
+from gtk.core.training.training import Training
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.testing.bf16 import expect_bf16
 from gtk.testing.check import (
@@ -35,6 +36,7 @@ from gtk.testing.loss_case import (
     replayed_step,
     settled,
 )
+from gtk.testing.model_case import take_steps
 from gtk.testing.replayed_step import CPU, TOTAL_STEPS, ReplayedStep, context, step_batch
 from gtk.testing.step_checks import (
     expect_clean_yields,
@@ -174,6 +176,38 @@ def check_bf16(specimen: Specimen) -> None:
     if specimen.plugin.spec.bf16:
         settings, dataset = loss_settings(specimen)
         expect_bf16(lambda: Trainer(*build(settings, dataset.spec), dataset, settings.train, CPU))
+
+
+@needs(check_seeds)
+def check_compiles(specimen: Specimen) -> None:
+    """Its `compiles` says whether steps call `context.compiled`, with the same functions each."""
+    settings, dataset = loss_settings(specimen)
+    model, loss = build(settings, dataset.spec)
+    trainer = Trainer(model, loss, dataset, settings.train, CPU)
+    asked: list[Any] = []
+
+    def as_it_is(function: Any) -> Any:  # noqa: ANN401 - any function of tensors
+        asked.append(function)
+        return function
+
+    trainer.learner.context.compile_with(as_it_is)
+    take_steps(trainer, 2)
+    before = set(asked)  # a method of the same object is equal to itself
+    take_steps(trainer, 2)
+    if loss.compiles and not before:
+        raise CheckFailed(
+            "its compiles is True, and no step calls context.compiled(): call it, or leave it out"
+        )
+    if before and not loss.compiles:
+        raise CheckFailed(
+            "its steps call context.compiled(), which --compile reaches only where compiles = True "
+            "says so: set it"
+        )
+    if set(asked) - before:
+        raise CheckFailed(
+            "a step gives context.compiled() a new function, which would be compiled in each step: "
+            "give a method or a function of the module"
+        )
 
 
 @needs(check_seeds, check_own_noise)

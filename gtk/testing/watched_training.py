@@ -13,7 +13,8 @@ from typing import Any
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace
-from gtk.core.training.training import Training, load_dataset, resumed_training
+from gtk.core.training.resumption import resumed_training
+from gtk.core.training.training import Training, load_dataset
 from gtk.testing.check import Specimen
 from gtk.testing.process_state import restored_process_state
 

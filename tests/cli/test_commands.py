@@ -116,7 +116,7 @@ def test_a_dry_run_lists_networks_of_the_loss_as_its_own(
     monkeypatch.setattr("gtk.plugins.losses.elbo.ELBO", toys.Judged)
     result = gtk_command("train", "--plugin", "vae", "--hidden-dims", 5, "--dry-run")
     assert "critic (of the loss): 545 parameters" in result.out
-    assert "measure (of the loss): 0 parameters" in result.out
+    assert "measure (of the loss): 201 parameters, not trained" in result.out
     assert "part critic (of the loss): 545 trainable parameters" in result.out
     assert "BatchNorm1d" in result.out
     assert "part measure" not in result.out

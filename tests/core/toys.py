@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+import gtk
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import ExportPart, Model
@@ -236,3 +237,14 @@ def install() -> None:
 
     gtk.plugins.vae.model.VariationalAutoencoder = Normalized  # type: ignore[misc, assignment]
     gtk.plugins.losses.elbo.ELBO = Duel  # type: ignore[misc, assignment]
+
+
+class Notes:
+    """A callback that keeps the notes of a training."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @gtk.hookimpl
+    def gtk_note(self, note: str) -> None:
+        self.notes.append(note)

@@ -111,7 +111,7 @@ def test_the_same_run_gives_the_same_page(run: gtk.Run) -> None:
 
 
 def test_the_counts_of_parameters_are_those_of_run_json(run: gtk.Run) -> None:
-    assert run.document["networks"] == network_sizes(run.load_model())
+    assert run.document["networks"] == network_sizes(run.load_model().networks())
     run.document["networks"] = {"decoder": 1_234_567}
     assert "1,234,567 parameters" in report(run)
     assert "Networks" in report(run)

@@ -69,6 +69,9 @@ WRONG = {
         "seeding": "globals",
         "starting": "globals",
         "untrained": "networks",
+        "claiming": "compiles",
+        "silent": "compiles",
+        "recompiling": "compiles",
     },
     "dataset": {
         "dark": "images_differ",

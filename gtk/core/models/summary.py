@@ -35,9 +35,12 @@ def parameter_count(module: nn.Module) -> int:
     return sum(item.numel() for item in module.parameters() if item.requires_grad)
 
 
-def network_sizes(model: Model) -> dict[str, int]:
-    """Return the number of trainable parameters of each network."""
-    return {name: parameter_count(item) for name, item in model.networks().items()}
+def network_sizes(networks: Mapping[str, nn.Module]) -> dict[str, int]:
+    """Return the number of parameters of each network, of frozen ones as well."""
+    return {
+        name: sum(item.numel() for item in network.parameters())
+        for name, network in networks.items()
+    }
 
 
 def summarize(

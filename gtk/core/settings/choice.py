@@ -93,6 +93,12 @@ class Choice:
             "loss": self.loss,
         }
 
+    @property
+    def without_bf16(self) -> list[Plugin[Any]]:
+        """The plugins that compute in a training's steps, and do not say that they bear bf16."""
+        computing = self.model, self.conditioner, self.loss
+        return [plugin for plugin in computing if not plugin.spec.bf16]
+
     @cached_property
     def options(self) -> list[Option]:
         """Every option of the trainer and of these plugins."""

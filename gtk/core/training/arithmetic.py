@@ -114,9 +114,9 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=only_warned)
 
 
-def has_maps(model: nn.Module) -> bool:
-    """Return whether a model has weights that a memory format applies to: of convolutions."""
-    return any(parameter.dim() == 4 for parameter in model.parameters())
+def has_maps(*modules: nn.Module) -> bool:
+    """Return whether modules have weights that a memory format applies to: of convolutions."""
+    return any(parameter.dim() == 4 for module in modules for parameter in module.parameters())
 
 
 def lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:

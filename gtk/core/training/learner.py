@@ -13,8 +13,7 @@ from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.device import global_generators
-from gtk.core.models.loss_networks import loss_networks, network_state, trained
-from gtk.core.registry.installed import describe
+from gtk.core.models.loss_networks import network_state, trained
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.tensor_file import check_tensors
@@ -24,13 +23,13 @@ from gtk.core.training.compilation import compiler
 from gtk.core.training.freezing import Frozen
 from gtk.core.training.lockstep import Lockstep, averaged, divided
 from gtk.core.training.optimizer import Optimizers
-from gtk.core.training.pending_terms import PendingTerms, as_scalar, terms_fault
+from gtk.core.training.pending_terms import PendingTerms, as_scalar
 from gtk.core.training.running_statistics import RunningStatistics
+from gtk.core.training.update_check import UpdateCheck
 from gtk.core.values.by_part import PartNumber
 from gtk.core.values.decays import each_decay
-from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
-from gtk.core.values.setting import setting
 
 
 class Learner:
@@ -47,14 +46,18 @@ class Learner:
         InvalidValue: the batch size is too small for the model's normalization, or nothing is left
             to train.
         UnknownName: the model has no network or part that is to be frozen.
-        PluginError: the model's parts share or leave out parameters, or the loss's networks cannot
-            be used with this model.
+        PluginError: the model's parts share or leave out parameters.
     """
 
     def __init__(
-        self, model: Model, loss: Loss, config: TrainConfig, total_steps: int, device: torch.device
+        self,
+        model: Model,
+        loss: Loss,
+        networks: Mapping[str, nn.Module],
+        config: TrainConfig,
+        total_steps: int,
+        device: torch.device,
     ) -> None:
-        networks = loss_networks(loss, model, config.seed)
         for network in networks.values():
             network.to(device)
         self._frozen = Frozen(model, config.freeze)
@@ -69,7 +72,9 @@ class Learner:
         self.context = Context(Noise(device), step, total_steps, networks, rates)
         several = config.accumulate > 1
         self._lockstep = Lockstep(config.accumulate, self.context) if several else None
-        self._own_parts, self._networks = list(model.parts()), trained(networks)
+        self._networks = trained(networks)
+        freezing = bool(self._frozen)
+        self._check = UpdateCheck(loss, self._optimizers, model.parts(), freezing=freezing)
         self._running = RunningStatistics(self.model.parts() | self._networks)
         averages = {
             decay: AveragedWeights(model, decay) for decay in each_decay(config.average_decay)
@@ -132,8 +137,7 @@ class Learner:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         if self._lockstep is None:
             for update in self._updates(batch, self.context):
-                self._check_trainable(update)
-                part = self._part(update)
+                part = self._check.part(update)
                 frozen = self._optimizers.frozen(part)
                 if not frozen:
                     self._optimizers.step(part, update.loss)
@@ -165,8 +169,7 @@ class Learner:
             taken: list[Update] = []
             with closing(lockstep.next_updates(updates)) as following:
                 for update in following:
-                    self._check_trainable(update)
-                    part = self._part(update)
+                    part = self._check.part(update)
                     frozen = self._optimizers.frozen(part)
                     if not taken:
                         self._optimizers.clear_gradient(part)
@@ -194,48 +197,6 @@ class Learner:
             # The next step of a CUDA graph writes its results into the same memory.
             scalar = scalar.clone() if self._cuda_graphs else scalar
             self.pending.note(term, scalar, update.part)
-
-    def _check_trainable(self, update: object) -> None:
-        """Check an update's loss and its terms; torch would not name the loss."""
-        fault = self._update_fault(update)
-        if fault:
-            raise PluginError(f"{describe(self.loss)} yields {fault}.")
-
-    def _update_fault(self, update: object) -> str:
-        if not isinstance(update, Update):
-            return f"{type(update).__name__}: yield gtk.Update(loss)"
-        loss: object = update.loss
-        if not isinstance(loss, Tensor):
-            return f"a loss of type {type(loss).__name__}: yield a tensor with a gradient"
-        if loss.numel() != 1:
-            return f"a loss of shape {tuple(loss.shape)}: yield its mean, a scalar"
-        if not loss.requires_grad and not self._optimizers.frozen(update.part):
-            frozen = f", or {setting('freeze')} less" if self._frozen else ""
-            return (
-                "a loss without a gradient: compute it from the model's parameters, outside "
-                f"torch.no_grad() and without detach() or item(){frozen}"
-            )
-        fault = terms_fault(update.terms, self._optimizers.parts)
-        if not fault and update.statistics and update.part in self._networks:
-            fault = f"its statistics are for the model, and {update.part!r} is the loss's own"
-        return f"an update, and {fault}" if fault else ""
-
-    def _part(self, update: Update) -> str:
-        """Return the name of the part that an update trains: the model's only one if it names none.
-
-        The loss's networks are parts, too.
-        """
-        parts = self._optimizers.parts
-        if update.part is None and len(self._own_parts) == 1:
-            return self._own_parts[0]
-        if update.part in parts:
-            return update.part
-        brought = ", ".join(self._networks)
-        more = f", and the loss's networks are {brought}" if brought else ""
-        raise PluginError(
-            f"{describe(self.loss)} updates part '{update.part}', the model's parts are "
-            f"{', '.join(self._own_parts)}{more}."
-        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what resuming needs besides the published weights, by "group/name"."""

@@ -12,7 +12,7 @@ from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.normalization import check_batch_size
 from gtk.core.models.device import fork_random_state
-from gtk.core.models.loss_networks import trained
+from gtk.core.models.loss_networks import loss_networks, trained
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
@@ -45,7 +45,8 @@ class Trainer:
 
     Raises:
         InvalidValue: settings that do not go with this data set, this loss, or this model.
-        PluginError: the model's parts share or leave out parameters.
+        PluginError: the model's parts share or leave out parameters, or the loss's networks cannot
+            be used with this model.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Trainer:
         schedule = Schedule(config, len(dataset.train), dataset.spec.name, loss.batches, classes)
         loss.check(model, schedule.total_steps)
         needed = 2 * loss.batches * config.accumulate + config.validation
-        self.learner = Learner(model, loss, config, schedule.total_steps, device)
-        networks = nn.ModuleList([model, *trained(self.learner.context.networks).values()])
-        check_batch_size(networks, config.batch_size, len(dataset.train), needed)
+        networks = loss_networks(loss, model, config.seed)
+        self.learner = Learner(model, loss, networks, config, schedule.total_steps, device)
+        learning = nn.ModuleList([model, *trained(networks).values()])
+        check_batch_size(learning, config.batch_size, len(dataset.train), needed)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
         self._held_out = HeldOut(dataset, schedule, config, self._reporter, self._images.all)

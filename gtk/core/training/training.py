@@ -1,11 +1,9 @@
 """A training: from settings to a run, from the first step or resumed after the last."""
 
 import logging
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,20 +11,18 @@ import torch
 
 from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
-from gtk.core.models.summary import network_sizes, parameter_count
+from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK, describe
-from gtk.core.registry.options import as_table, make_config
-from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
 from gtk.core.storage.command import command_reference
-from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.replacement import take_back, waiting
 from gtk.core.storage.run import Run, misfit
-from gtk.core.storage.run_document import image_counts, new_document
+from gtk.core.storage.run_document import new_document
 from gtk.core.storage.run_folder import has_checkpoint, is_run, remove_temporary_files
 from gtk.core.storage.runs import RunPlace
+from gtk.core.training.advice import advice_at_start, advice_on_data
 from gtk.core.training.arithmetic import (
     Arithmetic,
     check_bf16,
@@ -39,20 +35,16 @@ from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
 from gtk.core.training.warm_start import Weights
-from gtk.core.values.by_part import each_number
-from gtk.core.values.class_balance import imbalance
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.memory import within_memory
-from gtk.core.values.output import check_writable_folder, disk_failure
+from gtk.core.values.output import disk_failure
 from gtk.core.values.setting import setting
 from gtk.core.values.text import counted, visible
 from gtk.core.values.tracking import heard_by
 
 logger = logging.getLogger("gtk")
 
-#: A training of fewer steps than SHORT shows little of what a model can do; ENOUGH steps do.
-SHORT, ENOUGH = 1_000, 3_000
 #: What to do where the images alone need too much memory.
 SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
 
@@ -92,24 +84,24 @@ class Training:
         self.settings = settings
         self._events = Events(callbacks)
         if arithmetic is not None and arithmetic.precision == "bf16" and not has_bf16(place):
-            self._events.note(
-                "the run is in bf16, which this device lacks, so that it is slow here"
-            )
+            self.note("the run is in bf16, which this device lacks, so that it is slow here")
         with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
-        unequal = "" if settings.train.balance else imbalance(self.dataset)
-        for note in (*self.dataset.notes, *filter(None, [unequal, _undecayed(settings.train)])):
-            self._events.note(note)
+        for note in (*self.dataset.notes, *advice_on_data(self.dataset, settings.train)):
+            self.note(note)
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
             self.model, self.loss = build(settings, self.dataset.spec)
             if weights is not None:
-                self._events.note(weights.load_into(self.model))
-            self.network_sizes = network_sizes(self.model)  # also of frozen ones
+                self.note(weights.load_into(self.model))
             self.settings = settings = self._with_fitting_batch(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self._weights = weights
         self.run: Run | None = None
+
+    def note(self, text: str) -> None:
+        """Tell the callbacks what somebody should know."""
+        self._events.note(text)
 
     def start(self, place: RunPlace) -> Run:
         """Train from the first step, in a new run folder.
@@ -117,9 +109,9 @@ class Training:
         Raises:
             UserError: the folder cannot be made.
         """
-        self._note_short_training()
-        self._note_new_weights()
-        self._note_untrained_frozen()
+        images = len(self.dataset.train)
+        for note in advice_at_start(self.settings, self.trainer, images, self._weights):
+            self.note(note)
         arithmetic, rates = self.choose_arithmetic()
         self.settings = replace(
             self.settings,
@@ -129,17 +121,7 @@ class Training:
                 memory_format=arithmetic.memory_format,
             ),
         )
-        document = new_document(
-            self.settings, self.dataset, self._device, arithmetic.threads, self.network_sizes
-        )
-        networks = self.trainer.learner.context.networks
-        if networks:
-            sizes = {name: parameter_count(network) for name, network in networks.items()}
-            document["loss_networks"] = sizes
-        document["trial"] = [
-            {**asdict(tried), "images_per_second": round(rate, 1)} for tried, rate in rates.items()
-        ]
-        first = None
+        document, first = self._document(arithmetic, rates), None
         if self._weights is not None:
             # Saved at once, so that resuming never needs their source.
             document["init_from"], first = self._weights.as_json(), self.trainer.first_state()
@@ -155,10 +137,25 @@ class Training:
                     self.run = None
                 raise
 
+    def _document(self, arithmetic: Arithmetic, rates: Rates) -> dict[str, Any]:
+        """Return what run.json says before the first step."""
+        sizes = network_sizes(self.model.networks())
+        document = new_document(
+            self.settings, self.dataset, self._device, arithmetic.threads, sizes
+        )
+        networks = self.trainer.learner.context.networks
+        if networks:
+            document["loss_networks"] = network_sizes(networks)
+        trial = rates if len(rates) > 1 else {}  # else there was nothing to choose from
+        document["trial"] = [
+            {**asdict(tried), "images_per_second": round(rate, 1)} for tried, rate in trial.items()
+        ]
+        return document
+
     def go_on(self, run: Run, rates: Rates = MappingProxyType({})) -> Run:
         """Train on from a run's last checkpoint, or from the first step if it has none.
 
-        `rates` are those of its trial, if there has just been one.
+        `rates` are those that have just been measured, if any were.
 
         Raises:
             UserError: another process trains this run, or one of its files is a link.
@@ -186,24 +183,23 @@ class Training:
         return run
 
     def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:
-        """Choose precision, memory format and threads, in a long training by a trial."""
+        """Choose precision, memory format and threads, and return the rates that were measured."""
         with heard_by(self._events.work), self._within_memory(), self._deterministic():
             return self._trial().choose()
 
     def epoch_seconds(self, arithmetic: Arithmetic, rates: Rates) -> float:
         """Return about how many seconds an epoch takes, 0 in a training that is soon done."""
         schedule = self.trainer.schedule
-        if arithmetic in rates:
-            return schedule.images_per_step * schedule.steps_per_epoch / rates[arithmetic]
-        if schedule.total_steps - self.trainer.step < FEWEST_STEPS:
-            return 0.0
-        with self._deterministic():
-            return self._trial().seconds_per_step(arithmetic) * schedule.steps_per_epoch
+        if arithmetic not in rates:  # in a resumed training
+            if schedule.total_steps - self.trainer.step < FEWEST_STEPS:
+                return 0.0
+            with self._deterministic():
+                rates = self._trial().rate(arithmetic)
+        images = schedule.images_per_step * schedule.steps_per_epoch
+        return images / rates[arithmetic] if arithmetic in rates else 0.0
 
     def _trial(self) -> Trial:
-        plugins = self.settings.choice.plugins
-        kinds = ("model", "conditioner", "loss")
-        bears_bf16 = all(plugins[kind].spec.bf16 for kind in kinds)
+        bears_bf16 = not self.settings.choice.without_bf16
         return Trial(self.trainer, self.settings.train, bears_bf16=bears_bf16)
 
     def _deterministic(self) -> AbstractContextManager[None]:
@@ -214,7 +210,7 @@ class Training:
         if self.loss.compiles:
             self.trainer.learner.compile()
             return
-        self._events.note(
+        self.note(
             f"{describe(self.loss)} has nothing to compile, so that {setting('compile')} changes "
             "nothing: it differentiates twice, or does not call context.compiled"
         )
@@ -229,7 +225,7 @@ class Training:
         fitting = images // (batches * train.accumulate)
         if not settings.batch_may_shrink or not 1 <= fitting < train.batch_size:
             return settings
-        self._events.note(
+        self.note(
             f"{counted(images, 'training image')} {'is' if images == 1 else 'are'} fewer than a "
             f"step usually takes: its batch is {counted(fitting, 'image')}, not {train.batch_size}"
         )
@@ -266,53 +262,6 @@ class Training:
                 f"gtk train --resume {command_reference(run)}"
             ) from error.__cause__
 
-    def note_changed_files(self, run: Run) -> None:
-        """Tell the callbacks if the files of the data have changed since the run began.
-
-        It is not an error, since files that were copied have other times, too.
-        """
-        before, now = run.document.get("content"), self.dataset.content
-        if before and now and before != now:
-            self._events.note(
-                "the files of the data have changed since the training began, or were copied: it "
-                "goes on with them as they are now"
-            )
-
-    def _note_short_training(self) -> None:
-        """Tell the callbacks if a small data set makes a training of the usual epochs short."""
-        steps, epochs = self.trainer.schedule.total_steps, self.settings.train.epochs
-        usual = self.settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
-        if epochs == usual and steps < SHORT:
-            more = math.ceil(ENOUGH / self.trainer.schedule.steps_per_epoch)
-            images = len(self.dataset.train)
-            self._events.note(
-                f"{counted(images, 'training image')} {'makes' if images == 1 else 'make'} "
-                f"{counted(steps, 'step')} in {epochs} epochs, which is a short training: "
-                f"{setting('epochs', more)} makes {ENOUGH} or more"
-            )
-
-    def _note_new_weights(self) -> None:
-        """Tell the callbacks if the run that is repeated began with other weights than new ones."""
-        recipe = self.settings.choice.recipe
-        if recipe.init_from and self._weights is None:
-            again = setting("init_from", recipe.init_from)
-            self._events.note(
-                f"{recipe.name} is of a run that began with the weights of {recipe.init_from}, and "
-                f"this training begins with new ones: {again} takes those"
-            )
-
-    def _note_untrained_frozen(self) -> None:
-        """Tell the callbacks of weights that are frozen without having been trained."""
-        taken = {} if self._weights is None else self._weights.fitting(self.model)
-        frozen = [name for name, item in self.model.named_parameters() if not item.requires_grad]
-        new = [name for name in frozen if name not in taken]
-        if self.settings.train.freeze and new:
-            self._events.note(
-                f"{setting('freeze')} keeps {counted(len(new), 'tensor')} of new weights, which "
-                f"nothing has trained, such as {new[0]}: "
-                f"{setting('init_from', example='RUN')} starts from trained ones"
-            )
-
     def _restore(self, run: Run) -> None:
         """Restore the trainer and the metrics from the last checkpoint, if there is one."""
         step, metrics_bytes, sha256 = run.checkpoints.latest(), 0, None
@@ -330,118 +279,6 @@ class Training:
         if lost:
             logger.warning("%s", visible(lost))
         run.checkpoints.prune(self.settings.train.keep_checkpoints)
-
-
-def _undecayed(config: TrainConfig) -> str:
-    """Return a note where nothing tells adamw from adam, "" otherwise."""
-    if config.optimizer != "adamw" or any(each_number(config.weight_decay)):
-        return ""
-    usual = setting("weight_decay", 0.01)
-    return f"adamw without weight decay is adam: {usual} is what PyTorch's has by default"
-
-
-def resumed_training(
-    run: Run,
-    *,
-    epochs: int | None,
-    data_root: Path | None,
-    device: str | None,
-    callbacks: Iterable[object],
-) -> Training:
-    """Prepare to resume a run, to its planned end or to `epochs`.
-
-    Raises:
-        InvalidValue: the run is complete, or the data are not those it was trained on.
-    """
-    run.check_links()
-    settings = run.settings
-    table = as_table(settings.train) | ({} if epochs is None else {"epochs": epochs})
-    train = make_config(TrainConfig, table, "training")
-    settings = replace(settings, train=train, data_root=data_root or settings.data_root)
-    if data_root is None:
-        check_place(run)
-    check_writable_folder(run.path / "metrics.jsonl", run.path)
-    place = run.document["device"] if device is None else device
-    training = Training(settings, place, callbacks, arithmetic=Arithmetic.of_run(run))
-    _check_data(run, training)
-    training.note_changed_files(run)
-    _check_incomplete(run, training)
-    return training
-
-
-def check_place(run: Run) -> None:
-    """Check that a run's data are still where they were.
-
-    Raises:
-        InvalidValue: nothing is there.
-    """
-    data_root = run.settings.data_root
-    if data_root is not None and not data_root.exists():
-        raise InvalidValue(
-            f"the data of {run.path} are not in {visible(data_root)} any more: if they were moved, "
-            f"name their place with {setting('data_root')}"
-        )
-
-
-def _check_data(run: Run, training: Training) -> None:
-    """Check that a training has the data that the run was trained on."""
-    dataset = training.dataset
-    # The data are named after their folder, which may have been renamed.
-    if replace(dataset.spec, name=run.data_spec.name) != run.data_spec:
-        raise InvalidValue(
-            f"the data in {training.settings.data_root} are not those that {run.path} was trained "
-            "on: classes or image size differ"
-        )
-    found = image_counts(dataset)
-    if run.document.get("images", found) != found:  # older versions did not write it
-        then, now = (
-            " and ".join(f"{count} {split} images" for split, count in counts.items())
-            for counts in (run.document["images"], found)
-        )
-        raise InvalidValue(
-            f"{run.path} was trained on {then}, and now there are {now}, so it cannot be resumed. "
-            "Put the images back, or train anew."
-        )
-
-
-def _check_incomplete(run: Run, training: Training) -> None:
-    """Check that a training has steps to take, or anything to write that follows the last."""
-    config, total = run.settings.train, training.trainer.schedule.total_steps
-    planned, reached = config.epochs, run.checkpoints.latest() or 0
-    lines: Iterable[Mapping[str, Any]] = ()
-    if config.patience and reached:
-        known = run.checkpoints.state(reached)["metrics_bytes"]
-        lines = run.metrics_file.whole_lines(known)
-    stop = EarlyStop(config.patience, lines)
-    if not stop.reached and reached < total:
-        return
-    finished = _finished(run, training.dataset)
-    if not finished and reached <= total:
-        return
-    if not finished:
-        raise InvalidValue(
-            f"{run.path} has come further than {training.settings.train.epochs} epochs: {reached} "
-            f"steps of {planned} planned epochs. Leave {setting('epochs')} out to go on, or ask "
-            f"for {planned} or more."
-        )
-    if stop.reached:
-        raise InvalidValue(
-            f"{run.path} is complete: {stop}. To train longer, train anew with more "
-            f"{setting('patience')} than {config.patience}."
-        )
-    raise InvalidValue(
-        f"{run.path} is complete: {planned} epochs, {reached} steps. To train on, ask for more "
-        f"epochs in all: {setting('epochs', 2 * planned)}"
-    )
-
-
-def _finished(run: Run, dataset: Dataset) -> bool:
-    """Return whether a run has all that follows its last step."""
-    finished: bool | None = run.document.get("finished")
-    if finished is None:  # older versions marked none: the test line was the last of metrics
-        lines = run.metrics_file.whole_lines()
-        return not len(dataset.test) or any(line["split"] == "test" for line in lines)
-    return finished
 
 
 def find_callbacks(chosen: Iterable[str | object]) -> list[object]:

@@ -1,6 +1,7 @@
 """The trial: a few steps in each arithmetic, on a copy of the model, to choose the fastest."""
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,10 @@ TURN, TURNS = 3.0, 2
 #: How much faster an arithmetic must be than one before it, which is simpler.
 GAIN = 1.05
 
-#: About the seconds in which the time of a step is measured where no trial did.
+#: Where single steps take long, a trial may take so many times its share.
+OVERTIME = 2.0
+
+#: About the seconds in which the time of a step is measured before a trial, or without one.
 TIME = 0.25
 
 #: Images per second in each arithmetic that was tried.
@@ -49,54 +53,64 @@ class Trial:
     def __init__(self, trainer: Trainer, config: TrainConfig, *, bears_bf16: bool) -> None:
         self._trainer, self._config = trainer, config
         self._total_steps = trainer.schedule.total_steps
+        self._images = trainer.schedule.images_per_step
         self._device = device = trainer.learner.device
-        bf16, maps = bears_bf16 and has_bf16(device), has_maps(trainer.learner.model)
+        bf16 = bears_bf16 and has_bf16(device)
+        maps = has_maps(trainer.learner.model, *trainer.learner.context.networks.values())
         precisions = _options(config.precision, "fp32", *["bf16"] * bf16)
         formats = _options(config.memory_format, "contiguous", *["channels-last"] * maps)
         most = config.threads or torch.get_num_threads()
         several = not config.threads and device.type == "cpu"
+        self._deadline = math.inf  # of a trial, by the clock
         self._candidates = [Arithmetic(*pair, most) for pair in product(precisions, formats)]
         self._fewer_threads = [most >> n for n in range(1, most.bit_length())] if several else []
 
     def choose(self) -> tuple[Arithmetic, Rates]:
-        """Return the arithmetic to train in, and the rates by which it was chosen, if any."""
+        """Return the arithmetic to train in, and the rates that were measured.
+
+        A training that has no trial has a rate all the same, to tell how long an epoch takes; one
+        that is soon done has none.
+        """
         simplest = self._candidates[0]
-        alone = len(self._candidates) == 1 and not self._fewer_threads
-        if alone or self._total_steps < FEWEST_STEPS:
+        if self._total_steps < FEWEST_STEPS:
             return simplest, {}
+        rates = self.rate(simplest)
+        seconds = self._total_steps * sum(self._images / rate for rate in rates.values())
+        alone = len(self._candidates) == 1 and not self._fewer_threads
+        if alone or seconds < LONG:
+            return simplest, rates
+        share = max(SHARE * seconds, min(SHORT_SHARE * seconds, SHORT_TRIAL))
+        turn = share / (TURNS * (len(self._candidates) + 1 + len(self._fewer_threads)))
+        self._deadline = time.perf_counter() + max(TURN, OVERTIME * share)
         with fork_random_state(self._device), _same_threads():
-            seconds = self._total_steps * (self._seconds(simplest, 0.0) or 0.0)
-            if seconds < LONG:
-                return simplest, {}
-            share = max(SHARE * seconds, min(SHORT_SHARE * seconds, SHORT_TRIAL))
-            turns = TURNS * (len(self._candidates) + 1 + len(self._fewer_threads))
-            turn = min(TURN, share / turns)
-            rates = self._rates(self._candidates, turn)
+            rates = self._rates(self._candidates, min(TURN, turn))
             best = fastest(rates, simplest)
             if self._fewer_threads:
                 fewer = [replace(best, threads=threads) for threads in self._fewer_threads]
-                again = self._rates([best, *fewer], turn)
+                again = self._rates([best, *fewer], min(TURN, turn))
                 best, rates = fastest(again, best), {**rates, **again}
         return best, rates
 
-    def seconds_per_step(self, arithmetic: Arithmetic) -> float:
-        """Return about how many seconds a step takes, 0 where it fails."""
+    def rate(self, arithmetic: Arithmetic) -> Rates:
+        """Return about how many images a second an arithmetic trains on, nothing if it fails."""
         with fork_random_state(self._device), _same_threads():
-            return self._seconds(arithmetic, TIME) or 0.0
+            seconds = self._seconds(arithmetic, TIME)
+        return {} if seconds is None else {arithmetic: self._images / seconds}
 
     def _rates(self, candidates: Sequence[Arithmetic], turn: float) -> Rates:
-        """Return the rates of candidates, without those that fail."""
+        """Return the rates of candidates, without those that fail, and those it has no time for."""
         turns = [*candidates] * TURNS
         least: dict[Arithmetic, float] = {}
         failed = set()
         for candidate in track(turns, "trying a few steps", len(turns)):
-            seconds = None if candidate in failed else self._seconds(candidate, turn)
-            if seconds is None:
-                failed.add(candidate)
-            else:
+            late = bool(least) and time.perf_counter() > self._deadline
+            seconds = None if candidate in failed or late else self._seconds(candidate, turn)
+            if seconds is not None:
                 least[candidate] = min(seconds, least.get(candidate, seconds))
-        images = self._trainer.schedule.images_per_step
-        return {item: images / least[item] for item in candidates if item not in failed}
+            elif not late:
+                failed.add(candidate)
+        working = [item for item in candidates if item in least and item not in failed]
+        return {item: self._images / least[item] for item in working}
 
     def _seconds(self, arithmetic: Arithmetic, turn: float) -> float | None:
         """Return the median of steps that take `turn` seconds in all; None if a step fails."""
@@ -116,8 +130,10 @@ class Trial:
     def _steps(self, arithmetic: Arithmetic) -> Iterator[None]:
         """Take steps of a copy on the first batch, at a rate of 0, waiting for the device."""
         learner = self._trainer.learner
-        model, loss = copy.deepcopy((learner.model, learner.loss))
-        learner = Learner(model, loss, self._config, self._total_steps, self._device)
+        model, loss, networks = copy.deepcopy(
+            (learner.model, learner.loss, learner.context.networks)
+        )
+        learner = Learner(model, loss, networks, self._config, self._total_steps, self._device)
         learner.use(arithmetic)
         batch = self._trainer.first_batch()
         for step in count():  # since a penalty may be in some steps alone

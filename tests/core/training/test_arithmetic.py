@@ -1,6 +1,7 @@
 """Precision, memory format and deterministic algorithms: what they act on, and what stays fp32."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import processes
@@ -14,6 +15,7 @@ import gtk
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Update
 from gtk.core.models.tf32 import without_tf32
+from gtk.core.registry import plugin_module
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_document import write_json
 from gtk.core.training.arithmetic import Arithmetic, check_deterministic
@@ -21,6 +23,7 @@ from gtk.core.training.learner import Learner
 from gtk.core.values.errors import InvalidValue
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.losses.elbo import ELBO
+from gtk.plugins.vae import gtk_models
 from gtk.plugins.vae.model import VariationalAutoencoder
 
 SMALL: dict[str, Any] = {
@@ -40,6 +43,28 @@ def bf16(monkeypatch: pytest.MonkeyPatch) -> None:
 def fp32_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
+
+
+@pytest.mark.usefixtures("bf16", "no_pictures")
+def test_what_changes_nothing_or_was_promised_by_nobody_is_noted(
+    monkeypatch: pytest.MonkeyPatch, fresh_plugins: None
+) -> None:
+    specs = [replace(spec, bf16=False) for spec in gtk_models()]
+    monkeypatch.setattr("gtk.plugins.vae.gtk_models", gtk.hookimpl(lambda: specs))
+    plugin_module.manager.cache_clear()
+    options: dict[str, Any] = {"hidden_dims": (8,), "epochs": 1, "quiet": True}
+    given = {"memory_format": "channels-last", "precision": "bf16"}
+    told, plain = toys.Notes(), toys.Notes()
+    gtk.train("vae", callbacks=[told], **options, **given)
+    gtk.train("vae", callbacks=[plain], **options)
+    unpromised = (
+        "model 'vae' of generative-toolkit 0.1.0 does not say that it bears bf16: compare figures "
+        "with those of precision='fp32'"
+    )
+    assert [note for note in told.notes if note not in plain.notes] == [
+        "memory_format='channels-last' changes nothing here, as the networks have no convolutions",
+        unpromised,
+    ]
 
 
 def weights(run: Run) -> dict[str, bytes]:

@@ -57,7 +57,9 @@ def test_a_step_is_timed_by_the_median_of_those_after_the_first(
     times = iter([time for took in (60.0, 1.0, 2.0, 70.0) for time in (0.0, took)])
     monkeypatch.setattr("gtk.core.training.trial.time.perf_counter", lambda: next(times))
     monkeypatch.setattr("gtk.core.training.trial.TIME", 100.0)
-    assert trial.seconds_per_step(Arithmetic("fp32", "contiguous", 1)) == (2.0 + 60.0) / 2
+    arithmetic = Arithmetic("fp32", "contiguous", 1)
+    images = trainer.schedule.images_per_step
+    assert trial.rate(arithmetic) == {arithmetic: images / ((2.0 + 60.0) / 2)}
 
 
 @pytest.mark.usefixtures("no_pictures")

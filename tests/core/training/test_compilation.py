@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import toys
 from torch import Tensor
 
 import gtk
@@ -30,17 +31,6 @@ RUN: dict[str, Any] = {
     "plugin": "vae", **SMALL, "epochs": 1, "precision": "fp32", "memory_format": "contiguous",
     "threads": 1, "compile": True, "quiet": True,
 }  # fmt: skip
-
-
-class Notes:
-    """A callback that keeps notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    @gtk.hookimpl
-    def gtk_note(self, note: str) -> None:
-        self.notes.append(note)
 
 
 def learner(model: str, options: dict[str, Any], *, compiled: bool) -> Learner:
@@ -154,7 +144,7 @@ def test_a_compiler_that_fails_is_one_line_and_no_run_is_left(
 def test_a_loss_that_differentiates_twice_stays_eager_with_a_note(
     options: dict[str, Any], no_pictures: None
 ) -> None:
-    notes = Notes()
+    notes = toys.Notes()
     given = {**RUN, **options, "plugin": "gan", "discriminator_normalization": "none"}
     run = gtk.train(**given, callbacks=[notes])
     (note,) = [note for note in notes.notes if "compile" in note]

@@ -444,7 +444,7 @@ def test_networks_of_a_loss_go_on_to_the_same_bits(
     assert gtk.load("stopped").checkpoints.steps()[-1] == step
     gtk.train(resume="stopped", quiet=True)
     assert contents(gtk.load("stopped")) == contents(straight)
-    assert straight.document["loss_networks"] == {"critic": 545, "measure": 0}
+    assert straight.document["loss_networks"] == {"critic": 545, "measure": 201}
     newest = straight.checkpoints.load(66)
     assert "networks/critic.0.weight" in newest.training
     assert not any("critic" in name for name in newest.model)

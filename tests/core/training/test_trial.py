@@ -113,7 +113,8 @@ def test_a_device_without_bf16_is_not_tried_in_it(monkeypatch: pytest.MonkeyPatc
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: False)
     assert not seconds(monkeypatch, by_pair)
-    assert toy_trial().choose() == (Arithmetic("fp32", FIRST, 1), {})
+    simplest = Arithmetic("fp32", FIRST, 1)
+    assert toy_trial().choose() == (simplest, {simplest: 5.0})
 
 
 @pytest.mark.parametrize(("epochs", "step", "measured"), [(74, 9.0, 0), (75, 0.4, 1)])
@@ -122,8 +123,25 @@ def test_a_short_training_is_as_it_was(
 ) -> None:
     """Of 296 steps none is tried; of 120 seconds only the first ones, to know how many they are."""
     tried = seconds(monkeypatch, lambda arithmetic: step)
-    assert toy_trial(epochs=epochs).choose() == (Arithmetic("fp32", FIRST, 1), {})
+    chosen, rates = toy_trial(epochs=epochs).choose()
+    assert chosen == Arithmetic("fp32", FIRST, 1)
+    assert rates == ({chosen: 10 / step} if measured else {})
     assert len(tried) == measured
+
+
+def test_a_trial_ends_when_its_time_is_over(maps: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of steps that take a minute each, no more are taken than a choice needs."""
+    now = [0.0]
+
+    def minute(arithmetic: Arithmetic) -> float:
+        now[0] += 60.0
+        return by_pair(arithmetic)
+
+    monkeypatch.setattr("gtk.core.training.trial.time.perf_counter", lambda: now[0])
+    tried = seconds(monkeypatch, minute)
+    chosen, rates = toy_trial().choose()
+    assert len(tried) == 2, "the first to know how long it takes, and one to have a rate"
+    assert (chosen, pairs(rates)) == (Arithmetic("fp32", FIRST, 1), [("fp32", FIRST)])
 
 
 def test_threads_that_nobody_chose_are_tried_fewer_in_the_fastest_arithmetic(
@@ -205,14 +223,15 @@ def test_a_trial_leaves_nothing_but_its_choice(
     assert told[-1] == ("trying a few steps", 8, 8)
     choice = {name: run.document["train"][name] for name in ("precision", "memory_format")}
     assert "auto" not in choice.values()
-    # Neither is tried: what is given, and what a run's run.json repeats.
-    seconds(monkeypatch, lambda arithmetic: pytest.fail("nothing is left to try"))
+    # What is given, and what a run's run.json repeats, is timed alone, and nothing else.
+    tried = seconds(monkeypatch, lambda arithmetic: 1.0)
     chosen = gtk.train(**SMALL, **choice)
     repeated = gtk.train(recipe=run.path / "run.json", quiet=True)
     assert weights(chosen) == weights(run) == weights(repeated)
     assert chosen.metrics() == run.metrics() == repeated.metrics()
     assert repeated.document["train"] == run.document["train"]
     assert repeated.document["trial"] == []
+    assert {(it.precision, it.memory_format) for it in tried} == {tuple(choice.values())}
 
 
 @pytest.mark.parametrize("bears", [True, False])

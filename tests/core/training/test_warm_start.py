@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import toys
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -22,16 +23,12 @@ RUNS = Path("runs")
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
-class Notes:
-    """Keeps the notes of a training, and the weights that it starts from."""
+class Notes(toys.Notes):
+    """Keeps the weights that a training starts from, too."""
 
     def __init__(self) -> None:
-        self.notes: list[str] = []
+        super().__init__()
         self.first: dict[str, Tensor] = {}
-
-    @gtk.hookimpl
-    def gtk_note(self, note: str) -> None:
-        self.notes.append(note)
 
     @gtk.hookimpl
     def gtk_train_start(self, run: gtk.Run) -> None:

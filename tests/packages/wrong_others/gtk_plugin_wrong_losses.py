@@ -163,11 +163,35 @@ class Mixing(Right):
         yield gtk.Update(model.decode(z, batch.condition).square().mean() + 0 * z.sum().bfloat16())
 
 
+class Claiming(Right):
+    """Says that its steps are compiled, and has none."""
+
+    compiles = True
+
+
+class Silent(Right):
+    """Has its steps compiled, and does not say so."""
+
+    def updates(self, model, batch, context):
+        context.compiled(self.evaluate)
+        yield from super().updates(model, batch, context)
+
+
+class Recompiling(Right):
+    """Gives a new function to compile in each step."""
+
+    compiles = True
+
+    def updates(self, model, batch, context):
+        context.compiled(lambda images: images)
+        yield from super().updates(model, batch, context)
+
+
 @gtk.hookimpl
 def gtk_losses():
     kinds = (
         Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
-        Hiding, Threading, Seeding, Starting, Untrained, Mixing,
+        Hiding, Threading, Seeding, Starting, Untrained, Mixing, Claiming, Silent, Recompiling,
     )  # fmt: skip
     return [
         gtk.LossSpec(
