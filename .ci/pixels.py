@@ -1,11 +1,9 @@
-"""Hold the pictures of the examples against PyTorch's: pixels.py noise, or python, or node.
+"""Hold the pictures of the examples against PyTorch's: pixels.py python, or node.
 
 In the folder of .ci/apps: runs/app and runs/game, and app-python.png and so on.
 """
 
-import json
 import sys
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,9 +15,6 @@ COLUMNS, ROWS, SEED = [3, 8, 1], 4, 5
 for name in ("app", "game"):
     run = gtk.load(name)
     noise = run.load_model().noise.draw(len(COLUMNS) * ROWS, SEED)
-    if sys.argv[1] == "noise":
-        Path(f"{name}-noise.json").write_text(json.dumps(noise.tolist()))
-        continue
     # Twelve small images as one picture, in rows of three.
     expected = run.generate(noise, COLUMNS * ROWS).astype(int)
     count, height, width = expected.shape

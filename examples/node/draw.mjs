@@ -2,14 +2,15 @@
 //
 //   node draw.mjs digits.onnx --label 3,8 --count 16 --seed 7 --out images.png
 //
-// digits.json, which gtk export writes beside digits.onnx, has to be there, too: onnxruntime-web
-// does not show what a file says about itself.
+// A seed draws the images that it does in gtk. digits.json, which gtk export writes beside digits.onnx,
+// has to be there, too: onnxruntime-web does not show what a file says about itself.
 
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
 import * as ort from "onnxruntime-web/wasm";
+import { normal } from "../web/noise.js";
 
 ort.env.wasm.numThreads = 1; // small models are faster with one
 
@@ -90,18 +91,6 @@ function conditions(contract, labels, settings, count) {
     }
   }
   return images.map(() => row);
-}
-
-/** Return a source of standard normal numbers: Box and Muller's, on a small seeded generator. */
-function normalNumbers(seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0; // mulberry32
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
 /** Return the images one after the other, each H x W x C in 8 bits. */
@@ -197,10 +186,10 @@ async function readNoise(path, size) {
 }
 
 function wholeNumber(name, text, least) {
-  if (!/^\d+$/.test(text) || Number(text) < least) {
+  if (!/^\d+$/.test(text) || BigInt(text) < least) {
     throw new Mistake(`--${name} is a whole number of at least ${least}, not '${text}'`);
   }
-  return Number(text);
+  return BigInt(text);
 }
 
 async function main() {
@@ -225,9 +214,10 @@ async function main() {
   if (values.noise !== undefined) {
     noise = await readNoise(values.noise, size);
   } else if (latent.prior === "normal") {
-    const normal = normalNumbers(wholeNumber("seed", values.seed, 0));
-    const length = wholeNumber("count", values.count, 1);
-    noise = Array.from({ length }, () => Array.from({ length: size }, normal));
+    const seed = wholeNumber("seed", values.seed, 0);
+    const length = Number(wholeNumber("count", values.count, 1));
+    const numbers = normal(seed, length * size);
+    noise = Array.from({ length }, (_, at) => [...numbers.subarray(at * size, (at + 1) * size)]);
   } else {
     throw new Mistake("this decoder's prior was learned: export --part sampler");
   }

@@ -19,13 +19,13 @@ function report(error) {
 }
 
 async function start() {
-  const name = new URLSearchParams(location.search).get("model") ?? "model";
-  const model = await openModel(name);
+  const query = new URLSearchParams(location.search);
+  const model = await openModel(query.get("model") ?? "model");
   const { plugin, part, data, latent } = model.contract;
   const prior = latent.prior === "learned" ? ", whose prior is another part's: these are codes" : "";
   const size = `${model.latentSize} latent numbers${prior}`;
   find("about").textContent = `${plugin.name} of ${data}: ${part}, ${size}`;
-  let seed = 1;
+  let seed = query.get("seed") ?? "1";
   let noise = normal(seed, model.latentSize);
 
   const axes = [find("across"), find("up")];
@@ -40,7 +40,7 @@ async function start() {
   axes.forEach((select, index) => (select.value = telling[index] ?? telling[0]));
   const pad = new Pad(find("pad"), find("thumb"), () => redraw(false));
   find("another").addEventListener("click", () => {
-    seed += 1;
+    seed = BigInt(seed) + 1n;
     noise = normal(seed, model.latentSize);
     redraw(true);
   });
@@ -83,7 +83,7 @@ async function start() {
     const [drawn] = await model.draw([codeAt(x, y)], condition());
     paint(image, drawn);
     const [across, up] = axes.map((select) => select.selectedOptions[0].text);
-    find("place").textContent = `${across} = ${x.toFixed(2)}, ${up} = ${y.toFixed(2)}`;
+    find("place").textContent = `seed ${seed}, ${across} = ${x.toFixed(2)}, ${up} = ${y.toFixed(2)}`;
     find("message").textContent = "";
     const { dataset } = document.documentElement;
     dataset.drawn = Number(dataset.drawn ?? 0) + 1;

@@ -43,14 +43,17 @@ def ort_web() -> Path:
 
 @pytest.fixture(scope="session")
 def node(ort_web: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """Return a function that runs a script of JavaScript, which may import onnxruntime-web.
+    """Return a function that runs a script of JavaScript.
 
-    It takes the script's path and arguments, and returns what `subprocess.run` does.
+    It takes the script's path and arguments, and returns what `subprocess.run` does. The script may
+    import onnxruntime-web, and files of the example page, as scripts in examples/node do.
     """
     program = shutil.which("node")
     if program is None:
         pytest.skip("node is not installed")
-    folder = tmp_path_factory.mktemp("node")
+    folder = tmp_path_factory.mktemp("examples") / "node"
+    folder.mkdir()
+    (folder.parent / "web").symlink_to(EXAMPLES / "web")
     (folder / "node_modules").symlink_to(ort_web.parents[1])
 
     def run(script: str | Path, *arguments: str) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import gtk
+from gtk.exports.runtime import load
 from gtk.exports.snippet import javascript_snippet
 
 Node = Callable[..., Any]
@@ -151,6 +152,16 @@ def test_the_example_draws_in_colour_from_numbers(
     assert found.shape == (9, 9, 3)
     expected = colourful.generate(noise, [{"slope": -30, "brightness": 12.5}])[0]
     assert abs(found - expected).max() <= 1
+
+
+@pytest.mark.usefixtures("in_small_files")
+@pytest.mark.parametrize("seed", [7, 2**63 + 1])
+def test_the_example_s_seed_draws_gtk_s_images(seed: int, small_run: gtk.Run, node: Node) -> None:
+    grid = drawn(node, "--label", "3,8", "--count", "6", "--seed", str(seed))
+    for drawer in (small_run, load("model.onnx")):
+        images = drawer.sample(labels=[3, 8] * 3, seed=seed)
+        expected = images.reshape(3, 2, 8, 8).transpose(0, 2, 1, 3).reshape(24, 16)
+        assert abs(grid - expected).max() <= 1
 
 
 @pytest.mark.usefixtures("in_small_files")

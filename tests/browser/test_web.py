@@ -53,7 +53,7 @@ def look(browser: Any, site: tuple[Path, str]) -> Iterator[Callable[..., Any]]:
     """Return a function that opens the page; it must ask nobody else and complain of nothing."""
     contexts, requests, complaints = [], [], []
 
-    def open_page(wait: str = "#stage:not([hidden])", **options: Any) -> Any:
+    def open_page(wait: str = "#stage:not([hidden])", query: str = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
@@ -61,7 +61,7 @@ def look(browser: Any, site: tuple[Path, str]) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda request: requests.append(request.url))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(site[1])
+        page.goto(site[1] + query)
         page.wait_for_selector(wait)
         return page
 
@@ -92,8 +92,7 @@ def after(page: Any, action: Callable[[], Any]) -> NDArray[np.int64]:
 
 def code(page: Any, size: int, seed: int = 1) -> NDArray[np.float32]:
     """Return the latent code that the page shows: (1, size)."""
-    script = "([seed, size]) => import('./noise.js').then(m => Array.from(m.normal(seed, size)))"
-    noise = np.array(page.evaluate(script, [seed, size]), np.float32)
+    noise = np.random.default_rng(seed).standard_normal(size, dtype=np.float32)
     axes = [int(page.input_value(f"#{name}")) for name in ("across", "up")]
     text = page.get_attribute("#pad", "aria-valuetext")
     across, up = (float(part.split()[1]) for part in text.split(", "))
@@ -183,6 +182,19 @@ def test_every_kind_of_file_is_drawn(
     found = after(page, lambda: page.mouse.click(*place))
     levels = 2 if exported.get("precision") == "fp16" else 1
     assert abs(found - expected(run, code(page, size), label)).max() <= levels
+
+
+def test_a_seed_in_the_address_draws_numpy_s_noise(
+    small_run: gtk.Run, site: tuple[Path, str], look: Callable[..., Any]
+) -> None:
+    gtk.export(small_run, site[0] / "model.onnx")
+    page = look(query=f"?seed={2**63 + 1}")
+    assert abs(shown(page) - expected(small_run, code(page, 16, seed=2**63 + 1), 0)).max() <= 1
+    another = after(page, lambda: page.click("#another"))
+    assert abs(another - expected(small_run, code(page, 16, seed=2**63 + 2), 0)).max() <= 1
+    assert page.inner_text("#place").startswith(f"seed {2**63 + 2}, ")
+    page = look("#message:not(:empty)", query="?seed=-1")
+    page.wait_for_function("document.getElementById('message').textContent.includes('a seed is')")
 
 
 def test_what_cannot_be_drawn_is_said(

@@ -1,9 +1,11 @@
 """Every link of the documentation leads somewhere, and what is said of commands is so."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pages
 import pytest
 
@@ -61,6 +63,22 @@ def test_the_schemas_are_those_of_the_types(monkeypatch: pytest.MonkeyPatch) -> 
 
     written = {path: path.read_text(encoding="utf-8") for path in schemas.FOLDER.iterdir()}
     assert written == schemas.schemas(), "write them anew: python docs/schemas.py"
+
+
+def test_the_noise_in_the_documentation_is_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(pages.ROOT / "docs")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    import noise
+
+    written = json.loads(noise.FILE.read_text(encoding="utf-8"))
+    for found, expected in zip(written, noise.vectors(), strict=True):
+        for name in ("seed", "words", "bits", "first"):
+            assert found[name] == expected[name], "write it anew: python docs/noise.py"
+        assert found["later"].keys() == expected["later"].keys()
+        numbers = [np.float32([*vector["later"].values()]) for vector in (found, expected)]
+        assert np.sum(abs(numbers[1]) > noise.TAIL) >= 3
+        # C libraries round the logarithms of the tail differently.
+        np.testing.assert_array_max_ulp(*numbers, maxulp=1)
 
 
 @pytest.mark.parametrize("page", ["examples/README.md", "docs/plugins.md", "docs/tutorial.md"])
