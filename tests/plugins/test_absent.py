@@ -111,11 +111,11 @@ def moved(layer: torch.nn.Module) -> torch.nn.Module:
 def test_the_share_that_is_left_out_is_drawn_from_the_seed(kind: str) -> None:
     condition, noise = nullable(kind), Noise(torch.device("cpu"))
     rows = torch.from_numpy(condition.cycle(2000))
-    batch = Batch(torch.zeros(2000, 1, 2, 2), rows)
+    batch, absent_row = Batch(torch.zeros(2000, 1, 2, 2), rows), torch.from_numpy(condition.absent)
 
     def draw(seed: int) -> Any:
         noise.seed(seed)
-        changed = without_some_conditions(batch, condition, 0.2, noise).condition
+        changed = without_some_conditions(batch, absent_row, 0.2, noise).condition
         assert changed is not None
         return changed.numpy()
 

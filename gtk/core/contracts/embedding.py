@@ -6,12 +6,18 @@ from torch import Tensor, nn
 from gtk.core.values.condition import Classes, ConditionSpec
 
 
-def absent_rows(condition: ConditionSpec, rows: Tensor) -> Tensor:
-    """Return which rows of a condition are absent: (B,), bool."""
+def absent_rows(condition: ConditionSpec, rows: Tensor, absent: Tensor | None = None) -> Tensor:
+    """Return which rows of a condition are absent: (B,), bool.
+
+    A layer on a GPU gives `absent`, the condition's row of that name, from a buffer: to copy it
+    there in each step would wait for all that the GPU still has to compute.
+    """
     if rows.is_floating_point():
         same = rows.isnan()
-    else:
+    elif absent is None:
         same = rows == torch.from_numpy(condition.absent).to(rows.device)
+    else:
+        same = rows == absent
     return same.reshape(rows.shape[0], -1).all(1)
 
 
@@ -44,6 +50,7 @@ class ConditionEmbedding(nn.Module):
     """
 
     absent: Tensor
+    absent_row: Tensor
     default: Tensor
 
     def __init__(
@@ -63,6 +70,8 @@ class ConditionEmbedding(nn.Module):
         if condition.nullable:
             default = torch.from_numpy(condition.default())
             self.register_buffer("default", default, persistent=False)
+            absent_row = torch.from_numpy(condition.absent)
+            self.register_buffer("absent_row", absent_row, persistent=False)
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.mul_(scale)
@@ -72,7 +81,7 @@ class ConditionEmbedding(nn.Module):
         if not self.condition.nullable:
             vectors: Tensor = self.layers(condition)
             return vectors
-        absent = absent_rows(self.condition, condition)
+        absent = absent_rows(self.condition, condition, self.absent_row)
         # NaN, or a label past the table, must reach neither the layers nor the gradient.
         chosen = absent.reshape(-1, *[1] * (condition.dim() - 1))
         vectors = self.layers(torch.where(chosen, self.default, condition))

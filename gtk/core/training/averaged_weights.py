@@ -39,6 +39,8 @@ class AveragedWeights:
             torch._foreach_lerp_(averages, weights, float(1 - decay))
         else:
             torch._foreach_copy_(averages, weights)
-        for average, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
+        pairs = list(zip(self.module.buffers(), model.buffers(), strict=True))
+        for kind in {average.dtype for average, _ in pairs}:  # one kernel each on a GPU
+            same = [pair for pair in pairs if pair[0].dtype == kind]
+            torch._foreach_copy_([average for average, _ in same], [own for _, own in same])
         self.steps += 1

@@ -42,7 +42,7 @@ def evaluate(
     with eval_mode(model, *context.networks.values()), torch.no_grad(), without_tf32(device):
         for block, start in enumerate(range(0, count, BLOCK)):
             noise.seed(derive_seed(seed, "evaluate", block))
-            rows = torch.arange(start, min(start + BLOCK, count), device=device)
+            rows = torch.arange(start, min(start + BLOCK, count), device=store.place)
             for name, values in _terms(model, loss, store.batch(rows), context).items():
                 # Moved first: Apple's GPU has no float64.
                 total = values.cpu().to(torch.float64).sum().item()

@@ -100,15 +100,16 @@ def as_scalar(value: Any, device: torch.device) -> Tensor:  # noqa: ANN401 - wha
     """Return one real number as a tensor without dimensions, of floating point."""
     if not isinstance(value, Tensor):
         try:
-            value = torch.tensor(float(value), device=device)
+            number = float(value)
         except OverflowError:  # of Python's whole numbers
-            value = torch.tensor(math.inf, device=device)
-    number: Tensor = value.detach()
-    if number.dim():  # in each step for each term, and every call takes a microsecond
-        number = number.reshape(())
-    if number.device != device:
-        number = number.to(device)
-    return number if number.is_floating_point() else number.to(torch.float32)
+            number = math.inf
+        return torch.full((), number, device=device)  # torch.tensor(number) waits for a GPU
+    scalar: Tensor = value.detach()
+    if scalar.dim():  # in each step for each term, and every call takes a microsecond
+        scalar = scalar.reshape(())
+    if scalar.device != device:
+        scalar = scalar.to(device)
+    return scalar if scalar.is_floating_point() else scalar.to(torch.float32)
 
 
 def terms_fault(terms: object, parts: Iterable[str]) -> str:

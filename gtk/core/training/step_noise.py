@@ -95,7 +95,10 @@ class BatchNoise(Noise):
     def permutation(self, count: int) -> Tensor:
         """Draw an order of `count` things of this batch alone: (count,), int64."""
         order = self._order(count)
-        return order[order // count == self._index] - self._index * count
+        other = order // count != self._index
+        # Sorted, since a GPU has to be waited for to learn how many of a mask are true.
+        own = other.to(torch.uint8).argsort(stable=True)[:count]
+        return order[own] - self._index * count
 
     def permuted(self, rows: Tensor) -> Tensor:
         """Exchange rows (B, ...) with those of all batches, in an order that it draws."""

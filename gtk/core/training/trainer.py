@@ -102,7 +102,7 @@ class Trainer:
     def _take_steps(self, run: Run, events: Events, interrupt: Interrupt) -> None:
         """Take the steps that are left, up to an early stop, a callback's stop, or a signal."""
         self._clock.start()
-        for rows in self.schedule.batches(self.step, self._device):
+        for rows in self.schedule.batches(self.step, self._images.all.place):
             self._stopped = self._reason_to_stop(events)
             if self._stopped:
                 return
@@ -124,10 +124,10 @@ class Trainer:
 
     def first_batch(self) -> Batch:
         """Return the batch of the first step."""
-        return self._images.batch(next(self.schedule.batches(0, self._device)), 0)
+        return self._images.batch(next(self.schedule.batches(0, self._images.all.place)), 0)
 
     def train_step(self, rows: Tensor) -> None:
-        """Take one step on the training images of these rows, (B,), int64, on the device."""
+        """Take one step on the training images of these rows, (B,), int64."""
         batch = self._images.batch(rows, self.step)
         self.learner.learn(batch, self.step, self.schedule.learning_rate(self.step))
         self.step += 1

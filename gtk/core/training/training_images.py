@@ -12,7 +12,6 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.learner import Learner
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
-from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.seeding import derive_seed
@@ -43,7 +42,9 @@ class TrainingImages:
         self._store = self.all.part(schedule.kept) if config.validation else self.all
         self._seed = config.seed
         self._dropout = config.condition_dropout
-        self._condition = learner.model.condition
+        self._absent: Tensor | None = None  # moved once, since a copy waits for the device
+        if config.condition_dropout and learner.model.condition is not None:
+            self._absent = torch.from_numpy(learner.model.condition.absent).to(learner.device)
         self._augmentation = Augmentation(config.flip, config.shift)
         self._noise = Noise(learner.device)
 
@@ -54,9 +55,9 @@ class TrainingImages:
             self._noise.seed(derive_seed(self._seed, "augment", step))
             change = partial(self._augmentation, noise=self._noise)
         batch = self._store.batch(rows, change)
-        if self._dropout and self._condition is not None:
+        if self._absent is not None:
             self._noise.seed(derive_seed(self._seed, "condition", step))
-            return without_some_conditions(batch, self._condition, self._dropout, self._noise)
+            return without_some_conditions(batch, self._absent, self._dropout, self._noise)
         return batch
 
 
@@ -96,13 +97,13 @@ class Augmentation:
         return (places + shifts[:, None]).clamp(0, length - 1)
 
 
-def without_some_conditions(
-    batch: Batch, condition: ConditionSpec, share: float, noise: Noise
-) -> Batch:
-    """Return the batch with a share of its rows, on average, without their nullable condition."""
+def without_some_conditions(batch: Batch, absent: Tensor, share: float, noise: Noise) -> Batch:
+    """Return the batch with a share of its rows, on average, without their nullable condition.
+
+    `absent` is the condition's row of that name, on the device.
+    """
     if batch.condition is None:
         return batch
     rows = batch.condition
     dropped = noise.uniform(len(batch)).reshape(-1, *[1] * (rows.dim() - 1)) < share
-    absent = torch.from_numpy(condition.absent).to(rows.device)
     return Batch(batch.images, torch.where(dropped, absent, rows))

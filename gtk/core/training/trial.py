@@ -34,6 +34,9 @@ OVERTIME = 2.0
 
 #: About the seconds in which the time of a step is measured before a trial, or without one.
 TIME = 0.25
+#: The share of that time in which a GPU is not waited for: to wait for each of its steps would add
+#: the time in which the next one is launched.
+UNWATCHED = 0.05
 
 #: Images per second in each arithmetic that was tried.
 Rates = Mapping[Arithmetic, float]
@@ -116,19 +119,30 @@ class Trial:
         """Return the median of steps that take `turn` seconds in all; None if a step fails."""
         torch.set_num_threads(arithmetic.threads)
         times: list[float] = []
+        several, spent = 1, 0.0
         try:
             steps = self._steps(arithmetic)
-            next(steps)  # it allocates memory, and chooses kernels
-            while not times or sum(times) < turn:
+            self._take(steps, 1)  # it allocates memory, and chooses kernels
+            while not times or spent < turn:
                 start = time.perf_counter()
-                next(steps)
-                times.append(time.perf_counter() - start)
+                self._take(steps, several)
+                took = time.perf_counter() - start
+                times.append(took / several)
+                spent += took
+                if self._device.type != "cpu" and took < UNWATCHED * turn:
+                    several *= 2
         except (Exception, SystemExit):  # noqa: BLE001 - the training itself reports what fails
             return None
         return median(times)
 
+    def _take(self, steps: Iterator[None], several: int) -> None:
+        """Take some steps, and wait until the device has computed them."""
+        for _ in range(several):
+            next(steps)
+        synchronize(self._device)
+
     def _steps(self, arithmetic: Arithmetic) -> Iterator[None]:
-        """Take steps of a copy on the first batch, at a rate of 0, waiting for the device."""
+        """Take steps of a copy on the first batch, at a rate of 0."""
         learner = self._trainer.learner
         model, loss, networks = copy.deepcopy(
             (learner.model, learner.loss, learner.context.networks)
@@ -139,7 +153,6 @@ class Trial:
         for step in count():  # since a penalty may be in some steps alone
             learner.learn(batch, step, learning_rate=0.0)
             learner.pending.clear()
-            synchronize(self._device)
             yield
 
 

@@ -18,6 +18,7 @@ from gtk.core.settings.choice import Choice
 from gtk.core.settings.image_source import load_data
 from gtk.core.training.arithmetic import Arithmetic
 from gtk.core.training.lockstep import Lockstep, divided
+from gtk.core.training.step_noise import BatchNoise, StepDraws
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.errors import InvalidValue, PluginError
 
@@ -166,6 +167,18 @@ def test_an_order_is_of_each_batch_and_permuted_rows_are_of_all() -> None:
     batch = made._images.batch(next(made.schedule.batches(0)), 0)
     rows = torch.cat([rows for _, rows in found])
     assert sorted(rows.tolist()) == sorted(batch.images[:, 0, 0, 0].tolist())
+
+
+def test_an_order_of_a_batch_is_its_numbers_in_the_order_of_the_whole_step() -> None:
+    noise, again = Noise(toys.CPU), Noise(toys.CPU)
+    noise.seed(3)
+    again.seed(3)
+    draws, whole = StepDraws(3, noise), again.permutation(3 * 5)
+    draws.begin(5)
+    for index in range(3):
+        order = BatchNoise(draws, index, lambda rows: [rows]).permutation(5)
+        expected = [number - 5 * index for number in whole.tolist() if number // 5 == index]
+        assert order.tolist() == expected
 
 
 @pytest.mark.parametrize("where", [1, 2, 3, 4, 5])

@@ -3,6 +3,7 @@
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 import toys
@@ -60,6 +61,33 @@ def test_a_step_is_timed_by_the_median_of_those_after_the_first(
     arithmetic = Arithmetic("fp32", "contiguous", 1)
     images = trainer.schedule.images_per_step
     assert trial.rate(arithmetic) == {arithmetic: images / ((2.0 + 60.0) / 2)}
+
+
+def test_steps_of_a_gpu_are_timed_several_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = toys.trainer(epochs=30)
+    trial = Trial(trainer, TrainConfig(threads=1), bears_bf16=False)
+    trial._device = torch.device("cuda:0")
+    now, taken, waits = [0.0], [0], []
+
+    def steps(self: Trial, arithmetic: Arithmetic) -> Any:
+        while True:
+            now[0] += 0.004  # to launch it; the GPU computes the one before meanwhile
+            taken[0] += 1
+            yield
+
+    def wait(device: torch.device) -> None:
+        now[0] += 0.002
+        waits.append(taken[0])
+
+    monkeypatch.setattr(Trial, "_steps", steps)
+    monkeypatch.setattr("gtk.core.training.trial.synchronize", wait)
+    monkeypatch.setattr("gtk.core.training.trial.time.perf_counter", lambda: now[0])
+    arithmetic = Arithmetic("fp32", "contiguous", 1)
+    seconds = trial._seconds(arithmetic, 1.0)
+    assert waits[:6] == [1, 2, 4, 8, 16, 32], "the first alone, then twice as many each time"
+    assert set(np.diff(waits[5:])) == {16}, "a twentieth of the time is enough"
+    assert seconds == pytest.approx(0.004 + 0.002 / 16)
+    assert now[0] < 1.1
 
 
 @pytest.mark.usefixtures("no_pictures")

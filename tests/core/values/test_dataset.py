@@ -70,6 +70,32 @@ def test_a_mapped_array_is_not_copied(tmp_path: Path) -> None:
     assert store._images.data_ptr() == images.ctypes.data
 
 
+def test_of_images_that_are_too_many_for_a_gpu_each_batch_is_copied_from_page_locked_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used: list[torch.Tensor] = []
+
+    def ordinary(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        used.append(torch.empty(shape, dtype=dtype))
+        return used[-1]
+
+    images = np.arange(4 * 2, dtype=np.uint8).reshape(4, 1, 2, 1)
+    split = Split(images, np.array([5, 6, 7, 8]))
+    cpu, gpu = torch.device("cpu"), torch.device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (15, 100))
+    monkeypatch.setattr("gtk.core.training.store.page_locked", ordinary)
+    store = ImageStore(split, conditional=True, device=gpu).part(torch.tensor([1, 2, 3]))
+    assert store.place == cpu, "where the numbers of images should be, too"
+    store._device = torch.device("meta")  # which can be copied to, but is not a GPU
+    batch = store.batch(torch.tensor([2, 0]))
+    assert batch.images.is_meta
+    assert batch.condition is not None
+    assert batch.condition.is_meta
+    pixels, labels = used
+    assert np.array_equal(pixels.numpy(), images[[3, 1]])
+    assert labels.tolist() == [8, 6]
+
+
 def test_a_batch_is_changed_before_it_becomes_float() -> None:
     split = Split(np.full((1, 1, 2, 2), 10, np.uint8), np.zeros(1, np.int64))
     store = ImageStore(split, conditional=False, device=torch.device("cpu"))
