@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.models.device import resolve_device
+from gtk.core.models.tf32 import without_tf32
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import ExportMismatch, GtkError, UserError
 from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts, one_line
@@ -66,8 +67,7 @@ class Eager:
             stack.callback(torch.set_num_threads, before)
             torch.set_num_threads(threads)
             stack.enter_context(torch.inference_mode())
-            if self.device.type == "cuda":  # the file is run without TF32, too
-                stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+            stack.enter_context(without_tf32(self.device))  # the file is run without it, too
             yield
 
     def _rows(

@@ -146,6 +146,16 @@ def test_torch_is_given_back_as_it_was(small_run: gtk.Run) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
+def test_on_a_gpu_torch_has_no_tf32_as_the_file_has_none(small_run: gtk.Run) -> None:
+    eager = Eager(LoadedModel(small_run, 440).part("decoder"), "cpu")
+    eager.device = torch.device("cuda")
+    backends: Any = torch.backends
+    operations = [backends.cuda.matmul, backends.cudnn.conv]
+    with eager.working(1):
+        assert [operation.fp32_precision for operation in operations] == ["ieee", "ieee"]
+    assert [operation.fp32_precision for operation in operations] == ["none", "tf32"]
+
+
 def test_torch_has_as_many_threads_as_onnxruntime(small_run: gtk.Run) -> None:
     ready = open_run(small_run, None, "cpu")
     seen = []

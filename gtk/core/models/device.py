@@ -11,27 +11,32 @@ from gtk.core.values.setting import setting
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the torch device of a name; "auto" is a GPU if there is one.
+    """Return the torch device of a name, of several GPUs with its number; "auto" is a GPU if any.
 
     Raises:
-        InvalidValue: there is no such device; asking for CUDA never gives the CPU.
+        InvalidValue: there is no such device, or it cannot compute; asking for CUDA never gives the
+            CPU.
     """
-    if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    auto = name == "auto"
+    if auto:
+        name = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             device = torch.device(name)
-            torch.ones(1, device=device).item()
+            probe = torch.ones(1, device=device)
+            probe.item()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
         if reason.startswith("Expected one of"):  # a list of 20 types, most of which nobody has
             reason = "there is no such type; the usual are cpu, cuda, mps and xpu"
+        others = "" if auto else f"{setting('device', 'auto')} or "
         raise InvalidValue(
-            f"device {name!r} cannot be used here ({reason}). Use {setting('device', 'auto')} or "
-            f"{setting('device', 'cpu')}."
+            f"device {name!r} cannot be used here ({reason}). "
+            f"Use {others}{setting('device', 'cpu')}."
         ) from error
-    return device
+    # "cuda" is the current GPU, which is another one in a thread or in a later process.
+    return probe.device if device.type in ("cuda", "xpu") else device
 
 
 def global_generators(device: torch.device) -> list[torch.Generator]:

@@ -9,16 +9,20 @@ import torch
 
 @contextmanager
 def without_tf32(device: torch.device) -> Iterator[None]:
-    """Compute fp32 in fp32: by itself torch allows TF32 in convolutions on a GPU."""
+    """Compute fp32 in fp32: by itself torch allows TF32 in convolutions on a GPU.
+
+    The older `allow_tf32` cannot even be read in a process that has set `fp32_precision`.
+    """
     if device.type != "cuda":
         yield
         return
-    flags: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [flag.allow_tf32 for flag in flags]
-    for flag in flags:
-        flag.allow_tf32 = False
+    cudnn: Any = torch.backends.cudnn
+    operations = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
+    before = [operation.fp32_precision for operation in operations]
+    for operation in operations:
+        operation.fp32_precision = "ieee"
     try:
         yield
     finally:
-        for flag, allowed in zip(flags, before, strict=True):
-            flag.allow_tf32 = allowed
+        for operation, precision in zip(operations, before, strict=True):
+            operation.fp32_precision = precision

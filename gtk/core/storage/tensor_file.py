@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -11,10 +12,12 @@ from gtk.core.values.errors import InvalidValue
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """Return the content of a safetensors file."""
-    # Clones, since safetensors refuses shared or non-contiguous memory.
-    return save(
-        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    )
+    return save({name: _copied(tensor.detach()) for name, tensor in tensors.items()})
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """Return a copy in the CPU's memory, as safetensors refuses shared or non-contiguous memory."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
 
 
 def decode_tensors(content: bytes) -> dict[str, Tensor]:

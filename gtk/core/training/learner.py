@@ -112,11 +112,16 @@ class Learner:
         if not self._channels_last:
             yield self.published
             return
+        maps = (weights for weights in self.published.parameters() if weights.dim() == 4)
+        kept = [(weights, weights.data) for weights in maps]
         lay_out(self.published, torch.contiguous_format)
         try:
             yield self.published
         finally:
-            lay_out(self.published, torch.channels_last)
+            # Into the same memory, since a recorded CUDA graph reads its weights from there.
+            for weights, own in kept:
+                own.copy_(weights.data)
+                weights.data = own
 
     def learn(self, batch: Batch, step: int, learning_rate: PartNumber) -> None:
         """Take every update of the step that follows `step` steps.

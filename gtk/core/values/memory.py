@@ -13,7 +13,9 @@ ABSURD = 2**40
 TEXT = re.compile(
     r"out of memory|not enough memory|(can't|cannot|failed to|unable to) allocate|bad.?alloc"
     r"|ALLOC_FAILED|can't start new thread|storage size calculation overflowed"
-    r"|overflow when unpacking|failed to map segment",
+    r"|overflow when unpacking|failed to map segment"
+    # What cuDNN and cuBLAS say where a GPU has no memory left for their workspace or handle.
+    r"|unable to find an engine|CUBLAS_STATUS_NOT_INITIALIZED",
     re.IGNORECASE,
 )
 #: How much was asked for: "tried to allocate 80 bytes", "Unable to allocate 2.00 GiB for an array".

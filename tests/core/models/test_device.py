@@ -17,7 +17,7 @@ from gtk.core.values.errors import InvalidValue
 
 def test_auto_takes_what_is_there() -> None:
     accelerator = torch.accelerator.current_accelerator(check_available=True)
-    assert resolve_device("auto") == (accelerator or torch.device("cpu"))
+    assert resolve_device("auto").type == (accelerator or torch.device("cpu")).type
     assert resolve_device("cpu") == torch.device("cpu")
 
 
@@ -31,6 +31,46 @@ def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
 def test_asking_for_cuda_never_gives_the_cpu() -> None:
     with pytest.raises(InvalidValue, match="device 'cuda' cannot be used here"):
         resolve_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("cuda", "cuda:1"),
+        ("cuda:0", "cuda:0"),
+        ("xpu", "xpu:1"),
+        ("auto", "cuda:1"),
+        ("mps", "mps"),  # there is one alone
+    ],
+)
+def test_a_gpu_has_its_number_though_the_current_one_changes_later(
+    name: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ones(count: int, device: torch.device) -> Any:
+        place = torch.device(device.type, 1 if device.index is None else device.index)
+        return SimpleNamespace(device=place, item=lambda: 1.0)
+
+    monkeypatch.setattr(torch, "ones", ones)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda")
+    )
+    assert str(resolve_device(name)) == found
+
+
+def test_a_gpu_that_cannot_compute_is_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ones(count: int, device: torch.device) -> Any:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\n")
+
+    monkeypatch.setattr(torch, "ones", ones)
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda")
+    )
+    with pytest.raises(InvalidValue) as caught:
+        resolve_device("auto")
+    assert str(caught.value) == (
+        "device 'cuda' cannot be used here (CUDA error: no kernel image is available for execution "
+        "on the device). Use device='cpu'."
+    )
 
 
 @pytest.fixture

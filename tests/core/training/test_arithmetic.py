@@ -342,12 +342,54 @@ def test_a_gpu_needs_a_workspace_to_be_deterministic(monkeypatch: pytest.MonkeyP
     check_deterministic(torch.device("cuda"))
 
 
-def test_tf32_is_off_inside_and_as_before_afterwards() -> None:
-    flags: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
-    before = [flag.allow_tf32 for flag in flags]
-    with without_tf32(torch.device("cuda")):
-        assert not any(flag.allow_tf32 for flag in flags)
-    assert [flag.allow_tf32 for flag in flags] == before == [True, False]
+@pytest.mark.parametrize("chosen", ["none", "ieee", "tf32"])
+def test_tf32_is_off_inside_and_as_before_afterwards(chosen: str) -> None:
+    backends: Any = torch.backends
+    operations = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+    older = [backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32]
+    usual = [operation.fp32_precision for operation in operations]
+    assert usual == ["none", "tf32", "tf32"]
+    try:
+        # As torch recommends; then the older `allow_tf32` cannot be read any more.
+        backends.cuda.matmul.fp32_precision = backends.cudnn.rnn.fp32_precision = chosen
+        before = [operation.fp32_precision for operation in operations]
+        with without_tf32(torch.device("cuda")):
+            assert [operation.fp32_precision for operation in operations] == ["ieee"] * 3
+        assert [operation.fp32_precision for operation in operations] == before
+    finally:
+        for operation, precision in zip(operations, usual, strict=True):
+            operation.fp32_precision = precision
+    assert [backends.cudnn.allow_tf32, backends.cuda.matmul.allow_tf32] == older
+    with without_tf32(torch.device("cpu")):
+        assert [operation.fp32_precision for operation in operations] == usual
+
+
+def test_the_model_s_weights_stay_in_their_memory_while_callbacks_have_it() -> None:
+    torch.manual_seed(0)
+    learner = toys.trainer(network=Convolutional()).learner
+    learner.use(Arithmetic("fp32", "channels-last", 1))
+    (weight, *_) = parameters = list(learner.published.parameters())
+
+    def memory() -> list[Any]:
+        return [(one.data_ptr(), one.stride()) for one in parameters]
+
+    before, values = memory(), [one.detach().clone() for one in parameters]
+    assert not weight.is_contiguous()
+    with learner.as_loaded() as model:
+        assert all(one.is_contiguous() for one in model.parameters())
+        assert all(map(torch.equal, model.parameters(), values))
+        weight.data[0] += 1  # what a callback does to the weights stays
+    assert memory() == before
+    values[0][0] += 1
+    assert all(map(torch.equal, parameters, values))
+
+
+class Convolutional(toys.TwoParts):
+    """The toys with a convolution in front."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1))
 
 
 @pytest.mark.parametrize(

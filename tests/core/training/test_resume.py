@@ -298,7 +298,7 @@ def test_metrics_that_are_lost_do_not_come_back_as_zeros(stopped: Run) -> None:
 
 def test_a_run_goes_on_where_it_was_with_as_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     run = gtk.train(plugin="cvae", name="done", epochs=1, quiet=True)
-    assert run.document["device"] == str(resolve_device("auto").type)
+    assert run.document["device"] == str(resolve_device("auto"))
     assert run.document["threads"] == 1
     run.document.update(device="cpu", threads=2)
     write_json(run.path / "run.json", run.document)

@@ -30,6 +30,8 @@ def test_the_errors_of_the_libraries_are_recognized() -> None:
             2.5 * 2**30,
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), 0),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate"), 0),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), 0),
         (RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB, other ...)"), 0),
         (RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"), 0),
         (RuntimeError("can't start new thread"), 0),
