@@ -15,21 +15,26 @@ from gtk.core.values.setting import setting
 QUOTED = 160
 
 
-def compiler(*, cuda_graphs: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def compiler(
+    *, cuda_graphs: bool, deterministic: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return what compiles a function, once for each function.
 
     Layers draw the same random numbers as in eager mode. With `cuda_graphs` each function is one
-    CUDA graph, by torch.compile's own means.
+    CUDA graph, by torch.compile's own means. If `deterministic`, no kernel is chosen by timing it,
+    which on a GPU decides how sums are added up, so that another process may compute other bits.
     """
     torch.compiler.reset()  # else the ninth training of a process would silently be eager
 
+    options: dict[str, Any] = {
+        "fallback_random": True,
+        "triton.cudagraphs": cuda_graphs,
+        "deterministic": deterministic,
+    }
+
     @cache
     def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-        result: Callable[..., Any] = torch.compile(
-            function,
-            dynamic=False,
-            options={"fallback_random": True, "triton.cudagraphs": cuda_graphs},
-        )
+        result: Callable[..., Any] = torch.compile(function, dynamic=False, options=options)
         return result
 
     return compiled

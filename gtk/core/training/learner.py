@@ -66,7 +66,7 @@ class Learner:
         self.device = device
         step = torch.zeros((), dtype=torch.int64, device=device)
         self.pending = PendingTerms()
-        self._seed = config.seed
+        self._seed, self._deterministic = config.seed, config.deterministic
         self._optimizers = Optimizers(model, config, networks)
         rates = self._optimizers.rates
         self.context = Context(Noise(device), step, total_steps, networks, rates)
@@ -97,7 +97,7 @@ class Learner:
         """Have the loss compile what it computes in a step, which must be before the first one."""
         # A graph's results last until it runs again, as it does for the next of several batches.
         self._cuda_graphs = self.device.type == "cuda" and self._lockstep is None
-        compiled = compiler(cuda_graphs=self._cuda_graphs)
+        compiled = compiler(cuda_graphs=self._cuda_graphs, deterministic=self._deterministic)
         for context in (self.context, *(self._lockstep.contexts if self._lockstep else ())):
             context.compile_with(compiled)
 

@@ -39,7 +39,7 @@ def learner(model: str, options: dict[str, Any], *, compiled: bool) -> Learner:
     loss = options.pop("loss", None)
     settings = Choice.by_name(model, "digits", None, loss).settle(options, None)
     built = build(settings, DataSpec("some", 1, 8, 8, ConditionSpec(("a", "b", "c"))))
-    made = Learner(*built, settings.train, 10, CPU)
+    made = Learner(*built, {}, settings.train, 10, CPU)
     if compiled:
         made.compile()
     return made
@@ -92,6 +92,19 @@ def test_a_compiled_training_resumes_with_the_same_bits(no_pictures: None) -> No
     assert resumed.document["train"]["compile"] is True
     assert weights(resumed) == weights(straight)
     assert resumed.metrics()[-1] == straight.metrics()[-1]
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_deterministic_algorithms_are_compiled_without_timing_any(
+    deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(torch, "compile", lambda function, **options: given.append(options))
+    made = learner("vae", {"deterministic": deterministic}, compiled=True)
+    made.context.compiled(len)
+    (found,) = given
+    assert found["options"]["deterministic"] is deterministic
+    assert found["options"].keys() <= set(torch._inductor.list_options())
 
 
 def context() -> Context:
