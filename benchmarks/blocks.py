@@ -7,6 +7,7 @@ it answers with its peak of memory. Only the standard library is imported, so ch
 """
 
 import json
+import math
 import os
 import resource
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Timer
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,16 +72,26 @@ class ContenderFailedError(Exception):
 class Contender:
     """The other side: a process that trains when it is told to.
 
+    It is ended after `seconds`, if given, whatever it does.
+
     Attributes:
         first: what it answered after its first steps.
         first_seconds: from its start to then.
         latest: its latest answer.
     """
 
-    def __init__(self, python: str, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        python: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        seconds: float | None = None,
+    ) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         begun = time.time()
+        self._deadline = time.monotonic() + (math.inf if seconds is None else seconds)
         self._process = start(python, arguments, environment, self._errors)
+        self._alarm = None if seconds is None else alarm(self._process, seconds)
         self.first = self.latest = self._read()
         self.first_seconds = round(self.first["time"] - begun, 3)
 
@@ -100,6 +112,8 @@ class Contender:
 
     def close(self) -> None:
         """End it, whatever it does."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         if not self._errors.closed:
             self._process.kill()
             with self._errors, self._process:
@@ -110,7 +124,8 @@ class Contender:
         line = self._process.stdout.readline()
         if not line:
             with self._errors, self._process:
-                raise ContenderFailedError(last_line(self._errors))
+                late = time.monotonic() >= self._deadline
+                raise ContenderFailedError("out of time" if late else last_line(self._errors))
         document: dict[str, Any] = json.loads(line)
         return document
 
@@ -130,15 +145,30 @@ def start(
     )
 
 
-def ask(arguments: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
+def alarm(process: subprocess.Popen[str], seconds: float) -> Timer:
+    """End a process after so many seconds, unless the alarm is cancelled."""
+    timer = Timer(max(0.0, seconds), process.kill)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def ask(
+    arguments: Sequence[str], environment: dict[str, str], seconds: float | None = None
+) -> dict[str, Any]:
     """Run a module of this package to its end; return the JSON of its last line.
 
     Raises:
-        ContenderFailedError: it failed.
+        ContenderFailedError: it failed, or took longer than `seconds`.
     """
     with tempfile.TemporaryFile("w+") as errors:
         process = start(sys.executable, arguments, environment, errors)
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.communicate()
+            raise ContenderFailedError("out of time") from error
         if process.returncode:
             raise ContenderFailedError(last_line(errors))
     document: dict[str, Any] = json.loads(output.splitlines()[-1])

@@ -2,24 +2,28 @@
 
     python -m benchmarks.gpu --out FOLDER [--data-root DIR] [--minutes 8]
 
-FOLDER gets gpu.json, a line for each finished part, and pictures. Checks come first, then the
-table of `python -m benchmarks` with each precision and memory format by itself, as long as there is
-time. A part that fails is a line that says why, and the others follow.
+FOLDER gets gpu.json, a line for each finished part, and pictures; everything else lies in a
+temporary folder. Checks come first, then the most important rows of the table of
+`python -m benchmarks` with each precision and memory format by itself, figures of quality, and the
+other rows, as long as there is time. A part that fails is a line that says why, and the others
+follow.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gtk
@@ -29,7 +33,7 @@ from benchmarks.table import Protocol, heading, line, measure_row
 
 DEVICE = "cuda"
 #: The seconds of a row: it is not begun if fewer are left.
-ROW_SECONDS = 120
+ROW_SECONDS = 150
 #: The rows that matter most.
 FIRST = ("cvae-mlp", "vae-conv", "cgan-conv", "vae-mlp")
 #: Pinned arithmetics of the networks with convolutions.
@@ -44,6 +48,31 @@ CHECKED: dict[str, dict[str, Any]] = {
     "vae-conv": {"plugin": "vae", "network": "conv", "normalization": "batch"},
     "cgan": {"plugin": "cgan", "channels": (32, 64), "average_decay": 0.99},
 }
+#: Trainings whose steps must not wait for the GPU: model, conditioner, loss, options.
+STEPS: dict[str, tuple[str, str | None, str | None, dict[str, Any]]] = {
+    "cvae": ("cvae", None, None, {}),
+    "average": ("cvae", None, None, {"average_decay": 0.999}),
+    "cgan, average": ("cgan", None, None, {"average_decay": 0.999}),
+    "onehot, dropout": ("cvae", "onehot", None, {"condition_dropout": 0.1}),
+    "embedding, dropout": ("cvae", "embedding", None, {"condition_dropout": 0.1}),
+    "conditional-norm, dropout": ("cgan", "conditional-norm", None, {"condition_dropout": 0.1}),
+    "projection, dropout": ("cgan", "projection", None, {"condition_dropout": 0.1}),
+    "flip, shift": ("vae", None, None, {"flip": True, "shift": 1}),
+    "accumulate": ("cgan", None, None, {"accumulate": 2}),
+    "clip": ("cgan", None, None, {"clip_norm": 1.0}),
+    "bf16, channels-last": ("vae", None, None, {"network": "conv", "precision": "bf16"}),
+    "wasserstein-gp": ("gan", None, "wasserstein-gp", {"discriminator_normalization": "group"}),
+    "r1, r2": ("gan", None, None, {"r1": 1.0, "r2": 1.0, "discriminator_normalization": "group"}),
+    "spectral": ("gan", None, None, {"discriminator_normalization": "spectral"}),
+    "augment": ("cgan", None, None, {"augment": True}),
+    "iwae": ("cvae", None, "iwae", {}),
+    **{
+        name: ("cvae", None, None, {"optimizer": name})
+        for name in ("adamw", "sgd", "rmsprop", "radam")
+    },
+}
+#: The compiled trainings that are resumed: name, and whether in bf16.
+RESUMED_COMPILED = (("vae-conv", False), ("cgan", True))
 QUALITY_EPOCHS, SEEDS = 60, 3
 #: What must be set before the first product is computed, for deterministic algorithms.
 WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -65,43 +94,49 @@ def main(arguments: list[str] | None = None) -> int:
     deadline = time.monotonic() + 60 * given.minutes - 10
     given.out.mkdir(parents=True, exist_ok=True)
     failed = False
-    with (given.out / "gpu.json").open("w") as file:
-        for row in finished(given, deadline):
+    with (given.out / "gpu.json").open("w") as file, TemporaryDirectory() as folder:
+        for row in finished(given, Path(folder), deadline):
             failed |= "failed" in row or row.get("holds") is False
             print(json.dumps(row), file=file, flush=True)
     print(f"\n{given.out / 'gpu.json'}")
     return int(failed)
 
 
-def finished(given: argparse.Namespace, deadline: float) -> Iterator[dict[str, Any]]:
+def finished(given: argparse.Namespace, folder: Path, deadline: float) -> Iterator[dict[str, Any]]:
     """Yield the parts, each when it is done."""
-    checks: dict[str, Callable[[], dict[str, Any]]] = {
-        "machine": machine,
-        **{
-            f"resume {name} {'bf16' if bf16 else 'fp32'}": partial(
-                exact_resume, given.out, name, bf16=bf16
-            )
-            for name in CHECKED
-            for bf16 in (False, True)
-        },
-        "average": average,
-        "clock": partial(truthful_clock, given.out),
-        **{f"quality {name}": partial(quality, given.out, name) for name in CHECKED},
-    }
-    for name, check in checks.items():
-        if time.monotonic() < deadline:
-            row = tried(name, check)
-            print(json.dumps(row), flush=True)
+    for name, part, seconds in parts(given, folder, deadline):
+        if deadline - time.monotonic() > seconds:
+            row = tried(name, part)
+            if "contenders" not in row:  # else it has been printed as a row of the table
+                print(json.dumps(row), flush=True)
             yield row
-    print(heading(), flush=True)
-    folder = given.out / "runs"
-    for name in dict.fromkeys((*FIRST, *LARGER, *SYSTEMS)):
-        left = deadline - time.monotonic()
-        if left > ROW_SECONDS:
-            row = tried(name, partial(table_row, name, given, folder))
-            print(json.dumps(row) if "failed" in row else line(row), flush=True)
-            yield row
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+def parts(
+    given: argparse.Namespace, folder: Path, deadline: float
+) -> Iterator[tuple[str, Callable[[], dict[str, Any]], float]]:
+    """Yield name and work of each part, and the seconds without which it is not begun."""
+    yield "machine", machine, 0
+    for name in STEPS:
+        yield f"step {name}", partial(unwatched_step, name), 0
+    yield "clock", truthful_clock, 0
+    for name, bf16 in product(CHECKED, (False, True)):
+        work = partial(exact_resume, folder, name, bf16=bf16)
+        yield f"resume {name} {'bf16' if bf16 else 'fp32'}", work, 0
+    for name in CHECKED:
+        yield f"compiled {name}", partial(compiled_steps, name), 0
+    yield "graphs", partial(kept_graphs, folder), 0
+    for name, bf16 in RESUMED_COMPILED:
+        work = partial(exact_resume, folder, name, bf16=bf16, compiled=True)
+        yield f"resume {name} compiled", work, 0
+
+    def row(name: str) -> tuple[str, Callable[[], dict[str, Any]], float]:
+        return name, partial(table_row, name, given, folder, deadline), ROW_SECONDS
+
+    yield from map(row, FIRST)
+    for name in CHECKED:
+        yield f"quality {name}", partial(quality, given.out, folder, name), 0
+    yield from map(row, dict.fromkeys(name for name in (*LARGER, *SYSTEMS) if name not in FIRST))
 
 
 def tried(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -128,32 +163,37 @@ def machine() -> dict[str, Any]:
     }
 
 
-def table_row(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Return a row of the table, with every arithmetic where networks have convolutions."""
+def table_row(
+    name: str, given: argparse.Namespace, folder: Path, deadline: float
+) -> dict[str, Any]:
+    """Print and return a row of the table, with every arithmetic if there are convolutions."""
     table = read_row(name)
     images = folder / f"{table['data']['name']}.npz"
-    folder.mkdir(exist_ok=True)
     if not images.exists():
         arguments = ["benchmarks.costs", "images", "--row", name, "--out", str(images)]
         root = [] if given.data_root is None else ["--data-root", str(given.data_root.resolve())]
-        ask([*arguments, *root], {})
+        ask([*arguments, *root], {}, deadline - time.monotonic())
     variants = VARIANTS[1:] if table["model"]["network"] == "conv" else ()
     threads = os.cpu_count() or 1
-    protocol = Protocol(0.7, 5, threads, device=DEVICE, best=not variants, variants=variants)
-    return measure_row(name, images, folder, protocol)
+    protocol = Protocol(
+        0.7, 5, threads, device=DEVICE, best=not variants, variants=variants, deadline=deadline
+    )
+    row = measure_row(name, images, folder, protocol)
+    print(f"{heading()}\n{line(row)}", flush=True)
+    return row
 
 
-def train(out: Path, name: str, run: str, **options: Any) -> Any:  # noqa: ANN401 - gtk's Run
+def train(folder: Path, name: str, run: str, **options: Any) -> Any:  # noqa: ANN401 - gtk's Run
     """Train a small network on digits on the GPU."""
-    place = {"runs": out / "runs", "name": run, "overwrite": True, "device": DEVICE, "quiet": True}
+    place = {"runs": folder, "name": run, "overwrite": True, "device": DEVICE, "quiet": True}
     return gtk.train(**{**CHECKED[name], "data": "digits", **place, **options})
 
 
-def exact_resume(out: Path, name: str, *, bf16: bool) -> dict[str, Any]:
+def exact_resume(folder: Path, name: str, *, bf16: bool, compiled: bool = False) -> dict[str, Any]:
     """Compare a training of four epochs with one that stops after two and is resumed."""
-    options = {"deterministic": True, **VARIANTS[3 if bf16 else 0]}
-    whole = train(out, name, "whole", epochs=4, **options)
-    half = train(out, name, "half", epochs=2, **options)
+    options = {"deterministic": True, "compile": compiled, **VARIANTS[3 if bf16 else 0]}
+    whole = train(folder, name, "whole", epochs=4, **options)
+    half = train(folder, name, "half", epochs=2, **options)
     resumed = gtk.train(resume=half.path, epochs=4, quiet=True)
     first, second = (files(run) for run in (whole, resumed))
     differ = sorted(
@@ -168,75 +208,176 @@ def files(run: Any) -> dict[str, bytes]:  # noqa: ANN401 - gtk's Run
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
 
 
-def average() -> dict[str, Any]:
-    """Take steps with an average of the weights while torch refuses to wait for the GPU."""
-    import torch
-
+def trainer_of(
+    model: str, conditioner: str | None, loss: str | None, options: dict[str, Any]
+) -> Any:  # noqa: ANN401 - gtk's Trainer
+    """Return the trainer of a training on digits that has just begun, in its arithmetic."""
     from gtk.core.settings.choice import Choice
+    from gtk.core.training.arithmetic import Arithmetic
     from gtk.core.training.training import Training
 
-    found: dict[str, Any] = {"holds": True}
-    for model, decay in (("cvae", 0.0), ("cvae", 0.999), ("cgan", 0.999)):
-        settings = Choice.by_name(model, "digits").settle({"average_decay": decay}, None)
-        trainer = Training(settings, DEVICE, []).trainer
-        batches = trainer.schedule.batches(0, torch.device(DEVICE))
-        key, rows = f"{model}, decay {decay}", next(batches)
-        step = partial(trainer.train_step, rows)
-        step_seconds(step, 20)
-        found[f"{key}, microseconds"] = round(1e6 * step_seconds(step, 100), 1)
-        torch.cuda.set_sync_debug_mode("error")
-        try:
+    settings = Choice.by_name(model, "digits", conditioner, loss).settle(options, None)
+    trainer = Training(settings, DEVICE, []).trainer
+    pair = VARIANTS[3 if settings.train.precision == "bf16" else 0]
+    trainer.learner.use(Arithmetic(pair["precision"], pair["memory_format"], 1))  # type: ignore[arg-type]
+    if settings.train.compile:
+        trainer.learner.compile()
+    return trainer
+
+
+def step_of(trainer: Any) -> Callable[[], None]:  # noqa: ANN401 - gtk's Trainer
+    """Return a call that takes the next step, always on the images of the first one."""
+    import torch
+
+    rows = next(trainer.schedule.batches(0, torch.device(DEVICE)))
+    return partial(trainer.train_step, rows)
+
+
+def unwatched_step(name: str) -> dict[str, Any]:
+    """Take a step of a training while torch refuses to wait for the GPU."""
+    step = step_of(trainer_of(*STEPS[name]))
+    step_seconds(step, 10)
+    found: dict[str, Any] = {"holds": True, "microseconds": round(1e6 * step_seconds(step, 50), 1)}
+    try:
+        with refusing_to_wait():
             step()
-        except RuntimeError as error:
-            found |= {"holds": False, f"{key}, waits": str(error).partition("\n")[0]}
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+    except RuntimeError as error:
+        found |= {"holds": False, "waits": str(error).partition("\n")[0]}
     return found
+
+
+@contextmanager
+def refusing_to_wait() -> Iterator[None]:
+    """Have torch raise an error inside where it would wait for the GPU."""
+    import torch
+
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def compiled_steps(name: str, steps: int = 5, timed: int = 50) -> dict[str, Any]:
+    """Compare terms of compiled and eager steps, in fp32 without TF32, and the time of both."""
+    import torch
+
+    from gtk.core.models.tf32 import without_tf32
+
+    options = {key: value for key, value in CHECKED[name].items() if key != "plugin"}
+    terms, found = {}, {}
+    for kind in ("eager", "compiled"):
+        given = {**options, "compile": kind == "compiled"}
+        trainer = trainer_of(CHECKED[name]["plugin"], None, None, given)
+        step = step_of(trainer)
+        with without_tf32(torch.device(DEVICE)):
+            begun = time.perf_counter()
+            for _ in range(steps):
+                step()
+            terms[kind] = trainer.learner.pending.means()
+            found[f"{kind}, first steps, seconds"] = round(time.perf_counter() - begun, 1)
+        found[f"{kind}, microseconds"] = round(1e6 * step_seconds(step, timed), 1)
+    eager, compiled = terms["eager"], terms["compiled"]
+    same = eager.keys() == compiled.keys() and all(
+        math.isclose(eager[key], compiled[key], rel_tol=1e-3, abs_tol=1e-4) for key in eager
+    )
+    return {"holds": same, "terms": terms, **found}
+
+
+def kept_graphs(folder: Path) -> dict[str, Any]:
+    """Count the CUDA graphs that are recorded in each epoch of a compiled training.
+
+    Its convolutions are channels-last, and it has no average: what callbacks get at an epoch's end
+    is the model itself, put into contiguous memory.
+    """
+    from torch._inductor.cudagraph_trees import CUDAGraphTreeManager
+
+    recorded: list[int] = []
+    counts = Epochs(recorded)
+    record = CUDAGraphTreeManager.record_function
+
+    def counted(self: Any, *arguments: Any) -> Any:  # noqa: ANN401 - torch's
+        recorded.append(1)
+        return record(self, *arguments)
+
+    CUDAGraphTreeManager.record_function = counted  # type: ignore[method-assign]
+    try:
+        train(
+            folder, "vae-conv", "graphs", epochs=5, compile=True, validation=128,
+            callbacks=[counts], **VARIANTS[1],
+        )  # fmt: skip
+    finally:
+        CUDAGraphTreeManager.record_function = record  # type: ignore[method-assign]
+    anew = counts.recorded[-1] - counts.recorded[1]
+    return {
+        "holds": bool(recorded) and anew == 0,
+        "recorded": counts.recorded,
+        "seconds": [round(after - before, 2) for before, after in pairwise(counts.times)],
+    }
+
+
+class Epochs:
+    """A callback that notes, at each epoch's end, how much a list has grown, and the time."""
+
+    def __init__(self, growing: list[int]) -> None:
+        self.growing = growing
+        self.recorded: list[int] = []
+        self.times: list[float] = []
+
+    @gtk.hookimpl
+    def gtk_epoch_end(self) -> None:
+        """Note both."""
+        self.recorded.append(len(self.growing))
+        self.times.append(time.perf_counter())
 
 
 def step_seconds(step: Callable[[], object], count: int) -> float:
     """Return seconds of a step, with the GPU's work done at both ends."""
-    import torch
+    from gtk.core.models.device import synchronize
 
-    torch.cuda.synchronize()
+    device = gpu()
+    synchronize(device)
     begun = time.perf_counter()
     for _ in range(count):
         step()
-    torch.cuda.synchronize()
+    synchronize(device)
     return (time.perf_counter() - begun) / count
 
 
-class Speeds:
-    """A callback that keeps the speeds that a training reports, and the wall clock's."""
+def gpu() -> Any:  # noqa: ANN401 - torch is imported late
+    """Return the device that everything is computed on."""
+    from gtk.core.models.device import resolve_device
 
-    def __init__(self) -> None:
-        self.reported: list[float] = []
-        self.times: list[tuple[int, float]] = []
-
-    @gtk.hookimpl
-    def gtk_step_end(self, progress: Any) -> None:  # noqa: ANN401 - gtk's Progress
-        """Wait for the GPU, and note both."""
-        import torch
-
-        torch.cuda.synchronize()
-        self.reported.append(progress.images_per_second)
-        self.times.append((progress.step, time.perf_counter()))
+    return resolve_device(DEVICE)
 
 
-def truthful_clock(out: Path) -> dict[str, Any]:
-    """Compare the reported images per second with the wall clock's, on a network of some size."""
-    speeds, batch = Speeds(), 128
-    options = {"epochs": 60, "log_every": 5, "batch_size": batch, "channels": (128, 256)}
-    options |= {"checkpoint_every": 10**6, "callbacks": [speeds], **VARIANTS[0]}
-    train(out, "vae-conv", "clock", **options)
-    wall = [
-        (end[0] - start[0]) * batch / (end[1] - start[1]) for start, end in pairwise(speeds.times)
-    ]
-    share = statistics.median(speeds.reported[1:]) / statistics.median(wall)
-    return {"holds": 0.8 < share < 1.3, "reported_to_wall": round(share, 3)}
+def truthful_clock(side: int = 8192, count: int = 100) -> dict[str, Any]:
+    """Compare the seconds of a training's clock with those that the GPU's own events tell."""
+    import torch
+
+    from gtk.core.training.clock import Clock
+
+    matrix = torch.ones(side, side, device=DEVICE, dtype=torch.bfloat16)
+    matrix @ matrix  # cuBLAS makes its workspace
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+    torch.cuda.synchronize()
+    clock, begun = Clock(gpu()), time.perf_counter()
+    events[0].record()
+    for _ in range(count):
+        matrix @ matrix
+    events[1].record()
+    launched = time.perf_counter() - begun
+    clock.images = count
+    clock.stop()
+    told, computed = count / clock.take_speed(), events[0].elapsed_time(events[1]) / 1e3
+    # Without waiting it would tell the time of launching, so that has to be much shorter.
+    return {
+        "holds": 0.95 < told / computed < 1.2 and launched < 0.5 * computed,
+        "seconds": {"clock": told, "events": computed, "launching": launched},
+    }
 
 
-def quality(out: Path, name: str) -> dict[str, Any]:
+def quality(out: Path, folder: Path, name: str) -> dict[str, Any]:
     """Train in fp32 and in bf16 with several seeds; return the final terms of the test images."""
     import torch
 
@@ -246,7 +387,7 @@ def quality(out: Path, name: str) -> dict[str, Any]:
         terms = []
         for seed in range(SEEDS):
             run = train(
-                out, name, f"{name}-{precision}", seed=seed, epochs=QUALITY_EPOCHS,
+                folder, name, f"{name}-{precision}", seed=seed, epochs=QUALITY_EPOCHS,
                 precision=precision,
             )  # fmt: skip
             terms.append([item for item in run.metrics() if item["split"] == "test"][-1]["terms"])

@@ -53,10 +53,10 @@ class Timer:
         return {"gpu_peak_mib": round(torch.cuda.max_memory_allocated() / 2**20, 1)}
 
 
-def settle(row: str, images: Path, options: dict[str, Any]) -> Settings:
+def settle(row: str, images: Path, options: dict[str, Any], device: str = "cpu") -> Settings:
     """Return the settings of a row's training on the images of a file."""
     choice = Choice.by_name(None, f"npz:{images}", recipe=find_recipe(recipe_file(row)))
-    usual = {"log_every": report_every(row), "checkpoint_every": 10**9}
+    usual = {"log_every": report_every(row, device), "checkpoint_every": 10**9}
     return choice.settle({**usual, **options}, None)
 
 
@@ -69,9 +69,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--options", type=json.loads, default={})
     given = parser.parse_args()
-    timer = Timer(Blocks(), report_every(given.row), given.device)
+    timer = Timer(Blocks(), report_every(given.row, given.device), given.device)
     while True:  # a training that is done starts over
-        training = Training(settle(given.row, given.images, given.options), given.device, [timer])
+        settings = settle(given.row, given.images, given.options, given.device)
+        training = Training(settings, given.device, [timer])
         training.start(RunPlace(given.folder, None, overwrite=False))
 
 

@@ -3,6 +3,7 @@
 import json
 import statistics
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Protocol:
         pythae: the interpreter of an environment with pythae, if there is one.
         best: whether a training that is too short for a trial is measured with one, too.
         variants: more options of gtk to measure, each by itself.
+        deadline: when every process must have ended, by `time.monotonic`; None for never.
     """
 
     seconds: float
@@ -46,12 +48,18 @@ class Protocol:
     pythae: str | None = None
     best: bool = True
     variants: tuple[dict[str, str], ...] = ()
+    deadline: float | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables of every process."""
         number = str(self.threads)
         return {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number, "PYTHONWARNINGS": "ignore"}
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
 def measure_row(name: str, images: Path, folder: Path, protocol: Protocol) -> dict[str, Any]:
@@ -60,6 +68,7 @@ def measure_row(name: str, images: Path, folder: Path, protocol: Protocol) -> di
         ["benchmarks.costs", "operations", "--row", name, "--images", str(images),
          "--device", protocol.device],
         protocol.environment,
+        protocol.seconds_left,
     )  # fmt: skip
     row: dict[str, Any] = {"row": name, **counted}
     with started(name, images, folder, protocol) as (contenders, notes):
@@ -85,7 +94,9 @@ def started(
 
     def add(key: str, python: str, arguments: Sequence[str]) -> None:
         try:
-            contenders[key] = Contender(python, arguments, protocol.environment)
+            contenders[key] = Contender(
+                python, arguments, protocol.environment, protocol.seconds_left
+            )
         except ContenderFailedError as error:
             notes.append(f"{key} failed: {error}")
 

@@ -3,9 +3,12 @@
 Tests see no figure that depends on the machine's speed.
 """
 
+import argparse
 import json
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ import torch
 
 from benchmarks import gpu
 from benchmarks.__main__ import main, parse
+from benchmarks.blocks import Contender, ContenderFailedError, ask
 from benchmarks.costs import operations
 from benchmarks.gtk_contender import settle
-from benchmarks.rows import LARGER, SHAPES, SYSTEMS, read_row
+from benchmarks.rows import LARGER, SHAPES, SYSTEMS, read_row, report_every
 from benchmarks.table import Protocol, figures, line, rounds, spread, with_shares
 from benchmarks.tutorial import make_networks
 from gtk.core.models.build import build
@@ -195,6 +199,96 @@ def test_the_gpu_script_needs_a_gpu(
         "benchmarks.gpu needs a CUDA GPU, and torch finds none here.\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the GPU's script compute on the CPU, and compile nothing."""
+
+    class Event:
+        def __init__(self, *, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            self.time = time.perf_counter()
+
+        def elapsed_time(self, other: Any) -> float:
+            return 1e3 * float(other.time - self.time)
+
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(gpu, "refusing_to_wait", nullcontext)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    monkeypatch.setattr("gtk.core.training.training.check_compiler", lambda device: None)
+
+
+@pytest.mark.parametrize("name", gpu.STEPS)
+def test_every_training_whose_steps_must_not_wait_can_begin(name: str, on_the_cpu: None) -> None:
+    trainer = gpu.trainer_of(*gpu.STEPS[name])
+    assert (trainer.learner._bf16, trainer.step) == ("bf16" in name, 0)
+
+
+def test_the_gpu_script_s_checks_run_on_the_cpu(
+    tmp_path: Path, on_the_cpu: None, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gpu.unwatched_step("cvae")["holds"] is True
+
+    def wait() -> None:
+        raise RuntimeError("called a synchronizing operation\nand more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gpu, "refusing_to_wait", lambda: nullcontext(wait()))
+        found = gpu.unwatched_step("cvae")
+    assert (found["holds"], found["waits"]) == (False, "called a synchronizing operation")
+    steps = gpu.compiled_steps("cvae", steps=2, timed=1)
+    assert steps["holds"] is True, "nothing is compiled here, so that both are the same"
+    assert steps["terms"]["eager"] == steps["terms"]["compiled"]
+    assert set(gpu.truthful_clock(side=8, count=2)["seconds"]) == {"clock", "events", "launching"}
+    small = {"plugin": "vae", "network": "mlp", "hidden_dims": (4,), "latent_dim": 2}
+    monkeypatch.setitem(gpu.CHECKED, "vae-conv", small)
+    graphs = gpu.kept_graphs(tmp_path)
+    assert graphs["holds"] is False, "none is recorded on a CPU"
+    assert (graphs["recorded"], len(graphs["seconds"])) == ([0] * 5, 4)
+    resumed = gpu.exact_resume(tmp_path, "vae-conv", bf16=False, compiled=True)
+    assert resumed["holds"] is True
+    assert resumed["compared"] == ["model.safetensors", "training.safetensors"]
+
+
+def test_what_matters_most_is_measured_first_and_nothing_is_begun_too_late(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: Any = argparse.Namespace(out=tmp_path)
+    deadline = time.monotonic() + gpu.ROW_SECONDS / 2
+
+    def broken() -> dict[str, Any]:
+        raise KeyError("contenders")
+
+    planned = [name for name, _, _ in gpu.parts(given, tmp_path, deadline)]
+    rows = [name for name in planned if name in (*SYSTEMS, *LARGER)]
+    assert sorted(rows) == sorted({*SYSTEMS, *LARGER})
+    assert tuple(rows[:4]) == gpu.FIRST
+    assert planned.index(rows[3]) < planned.index("quality cvae") < planned.index(rows[4])
+    some = [("first", broken, 0), ("a row", dict, gpu.ROW_SECONDS), ("second", dict, 0)]
+    monkeypatch.setattr(gpu, "parts", lambda *_: iter(some))
+    found = list(gpu.finished(given, tmp_path, deadline))
+    assert [row["row"] for row in found] == ["first", "second"]
+    assert found[0]["failed"] == "KeyError: 'contenders'"
+
+
+def test_a_gpu_s_steps_are_reported_seldom(images: Path) -> None:
+    assert [report_every("vae-conv", device) for device in ("cpu", "cuda")] == [1, 50]
+    assert [report_every("vae-mlp", device) for device in ("cpu", "cuda:0")] == [25, 200]
+    assert settle("cvae-mlp", images, {}, "cuda").train.log_every == 200
+
+
+def test_a_process_that_takes_too_long_is_ended() -> None:
+    arguments = ["benchmarks.gtk_contender", "vae-mlp", "--images", "none", "--folder", "none"]
+    with pytest.raises(ContenderFailedError, match="^out of time$"):
+        ask(arguments, {}, seconds=0)
+    with pytest.raises(ContenderFailedError, match="^out of time$"):
+        Contender(sys.executable, arguments, {}, seconds=0)
 
 
 def test_the_scripts_still_start_as_their_pages_say() -> None:
