@@ -55,6 +55,12 @@ if TYPE_CHECKING:
     )
     from gtk.core.values.image import Image as Image
     from gtk.core.values.noise import NoiseSpec as NoiseSpec
+    from gtk.core.values.path import (
+        CosinePath as CosinePath,
+        Path as Path,
+        StraightPath as StraightPath,
+        VariancePreservingPath as VariancePreservingPath,
+    )
     from gtk.core.values.tracking import track as track
     from gtk.core.values.value import Array as Array, Value as Value
     from gtk.exports.onnx import export as export, export_all as export_all
@@ -64,6 +70,7 @@ if TYPE_CHECKING:
         StandardGaussian as StandardGaussian,
     )
     from gtk.plugins.families.latent_variable import LatentVariableModel as LatentVariableModel
+    from gtk.plugins.families.velocity import VelocityModel as VelocityModel
     from gtk.train_function import train as train
 
 #: The public names of each module.
@@ -86,12 +93,14 @@ _NAMES = {
     "core.values.errors": "GtkError InvalidValue StopTraining UserError WorkFailed",
     "core.values.image": "Image",
     "core.values.noise": "NoiseSpec",
+    "core.values.path": "CosinePath Path StraightPath VariancePreservingPath",
     "core.values.tracking": "track",
     "core.values.value": "Array Value",
     "exports.onnx": "export export_all",
     "plugins.families.adversarial": "AdversarialModel",
     "plugins.families.gaussian": "DiagonalGaussian StandardGaussian",
     "plugins.families.latent_variable": "LatentVariableModel",
+    "plugins.families.velocity": "VelocityModel",
     "train_function": "train",
 }
 _HOMES = {name: f"gtk.{module}" for module, names in _NAMES.items() for name in names.split()}

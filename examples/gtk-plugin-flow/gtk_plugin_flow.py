@@ -58,11 +58,11 @@ class FlowMatching(gtk.Loss):
 def gtk_models():
     return [
         gtk.ModelSpec(
-            name="flow",
+            name="straight-flow",
             summary="Flow matching.",
             target=Flow,
             config=FlowConfig,
-            loss="flow",
+            loss="straight-flow",
             conditioner="onehot",
         )
     ]
@@ -71,5 +71,7 @@ def gtk_models():
 @gtk.hookimpl
 def gtk_losses():
     return [
-        gtk.LossSpec(name="flow", summary="Squared error of the velocity.", target=FlowMatching)
+        gtk.LossSpec(
+            name="straight-flow", summary="Squared error of the velocity.", target=FlowMatching
+        )
     ]

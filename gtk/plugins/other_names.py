@@ -24,12 +24,13 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "It is a vae with --beta.": "beta_vae",
         "It is a vae with --loss iwae.": "iwae",
         "flow": "flow_matching rectified_flow cfm",
-        FLOW: "flow flow_matching rectified_flow cfm gtk_plugin_flow",
+        "diffusion": "ddpm ddim edm score_based",
+        FLOW: "straight_flow gtk_plugin_flow",
         "vqvae": "vq_vae vqvae2 vq",
         VQVAE: "vqvae vq_vae vqvae2 vq gtk_plugin_vqvae",
         VAEGAN: "vae_gan gtk_plugin_vaegan",
-        "gtk has no diffusion models.": "diffusion ddpm ddim edm stable_diffusion ldm dit "
-        "latent_diffusion score_based",
+        "gtk has no such diffusion model, only diffusion and flow.": "stable_diffusion ldm dit "
+        "latent_diffusion",
         "gtk has no plain autoencoder, only vae.": "autoencoder ae",
         "gtk has no such model.": "stylegan stylegan2 stylegan3 biggan progan acgan infogan sagan "
         "cyclegan pix2pix unet pixelcnn realnvp glow nvae transformer vqgan wae hvae rhvae svae "
@@ -44,7 +45,11 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "gtk has no such conditioner.": "attention cross_attention adain",
     },
     "loss": {
-        FLOW: "flow gtk_plugin_flow",
+        "flow-matching": "flow cfm rectified_flow conditional_flow_matching",
+        "edm": "denoising diffusion ddpm score_matching denoising_score_matching",
+        FLOW: "straight_flow gtk_plugin_flow",
+        "It is flow-matching with --coupling ot.": "ot_cfm otcfm",
+        "It is an option of flow-matching and edm, --min-snr.": "min_snr minsnr",
         VQVAE: "vqvae gtk_plugin_vqvae",
         "vae-gan": "vae_gan",
         VAEGAN: "vae_gan gtk_plugin_vaegan",

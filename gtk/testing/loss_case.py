@@ -20,6 +20,8 @@ from gtk.testing.replayed_step import TOTAL_STEPS, ReplayedStep, step_batch
 SMALL: dict[str, dict[str, Any]] = {
     "vae": {"hidden_dims": (16,), "latent_dim": 2},
     "cvae": {"hidden_dims": (16,), "latent_dim": 2},
+    "flow": {"width": 16, "depth": 1},
+    "diffusion": {"width": 16, "depth": 1},
     # Not batch normalization: a gradient penalty needs scores that depend on one image each.
     "gan": {"channels": (8, 8), "latent_dim": 8, "discriminator_normalization": "group"},
     "cgan": {"channels": (8, 8), "latent_dim": 8, "discriminator_normalization": "group"},

@@ -37,7 +37,10 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 
 MISTAKES = [
-    ("train", "name the model to train: --plugin NAME. Installed: cgan, cvae, gan, vae"),
+    (
+        "train",
+        "name the model to train: --plugin NAME. Installed: cgan, cvae, diffusion, flow, gan, vae",
+    ),
     ("train --plugin cvea", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvea --help", "unknown model 'cvea'. Did you mean 'cvae'?"),
     ("train --plugin cvae --conditioner onehott", "unknown conditioner 'onehott'. Did you mean"),
@@ -93,6 +96,14 @@ MISTAKES = [
     ("train --plugin gan --loss iwae", "and model 'gan' is not one. Use --loss minimax."),
     ("train --plugin cvae --conditioner projection", "which the encoder and decoder of model"),
     ("train --plugin cvae --conditioner conditional-norm", "'conditional-norm' acts on normaliz"),
+    ("train --plugin flow --conditioner projection", "which the denoiser of model 'flow' lacks"),
+    ("train --plugin flow --conditioner conditional-norm", "'conditional-norm' acts on normaliz"),
+    ("train --plugin flow --path bent", "'bent' is not one of"),
+    ("train --plugin flow --width 0", "width must be at least 1, not 0"),
+    ("train --plugin diffusion --min-snr -1", "min_snr must be 0 or more, not -1.0"),
+    ("train --plugin diffusion --log-noise-mean nan", "log_noise_mean must be finite, not nan"),
+    ("train --plugin flow --loss elbo", "type LatentVariableModel, and model 'flow' is not one"),
+    ("train --plugin vae --loss flow-matching", "type VelocityModel, and model 'vae' is not one"),
     ("train --plugin vae --prior learned", "a learned prior needs a condition: use --prior stan"),
     ("train --plugin cvae --kl-warmup-steps 7000", "--kl-warmup-steps 7000 is more than the train"),
     ("train --plugin cvae --warmup-steps 7000", "--warmup-steps 7000 is longer than the training"),

@@ -74,7 +74,7 @@ OPTIONS = [
 PLUGINS = [
     ("--plugin CVAE", "Did you mean 'cvae'?"),
     ("--plugin dcgan", "It is a gan with --network conv."),
-    ("--plugin ddpm", "gtk has no diffusion models."),
+    ("--plugin stable-diffusion", "gtk has no such diffusion model, only diffusion and flow."),
     ("--plugin generative-toolkit/cvea", "Did you mean 'cvae'?"),
     ("--plugin cvae --data FashionMNIST", "Did you mean 'fashion-mnist'?"),
     ("--plugin cvae --data Fashion_MNIST", "Did you mean 'fashion-mnist'?"),
@@ -86,17 +86,19 @@ PLUGINS = [
     ("--plugin gan --loss wgan-gp", "Did you mean 'wasserstein-gp'?"),
     ("--plugin gan --loss lsgan", "Did you mean 'least-squares'?"),
     ("--plugin gan --loss r3gan", "Did you mean 'relativistic'?"),
+    ("--plugin DDPM", "Did you mean 'diffusion'?"),
+    ("--plugin flow --loss cfm", "Did you mean 'flow-matching'?"),
     ("--plugin SNGAN", "It is a gan with --discriminator-normalization spectral."),
     ("--plugin gan --loss bce", "For a GAN it is minimax; for a VAE it is an option, --likelihood"),
     ("--plugin cvae --conditioner FiLM", "Did you mean 'film'?"),
     ("--plugin cvae --conditioner one_hot", "Did you mean 'onehot'?"),
-    ("--plugin cvae --conditioner flow", "If 'flow' is your own, install it again"),
+    ("--plugin cvae --conditioner my-flow", "If 'my-flow' is your own, install it again"),
     (
-        "--plugin flow",
+        "--plugin straight-flow",
         "not installed: in the folder of gtk's repository, pip install ./examples/gtk",
     ),
     ("--plugin VQ-VAE", "pip install ./examples/gtk-plugin-vqvae"),
-    ("--plugin gtk-plugin-flow/flow", "pip install ./examples/gtk-plugin-flow"),
+    ("--plugin gtk-plugin-flow/straight-flow", "pip install ./examples/gtk-plugin-flow"),
     (
         "--plugin their-package/vae",
         "Package 'their-package' is not installed here. Install it: pip",
@@ -174,7 +176,7 @@ def test_python_takes_no_model() -> None:
 def test_a_recipe_has_the_same_suggestions(gtk_command: Command, workplace: Path) -> None:
     (workplace / "mine.toml").write_text('[model]\nname = "cvae"\n[train]\nwd = 0.1\n')
     assert "Did you mean 'weight_decay'?" in gtk_command("train", "--recipe", "mine.toml").err
-    (workplace / "mine.toml").write_text('[model]\nname = "flow"\n')
+    (workplace / "mine.toml").write_text('[model]\nname = "straight-flow"\n')
     assert "pip install ./examples/gtk-plugin-flow" in gtk_command(
         "train", "--recipe", "mine.toml"
     ).err  # fmt: skip
@@ -197,7 +199,7 @@ def test_names_that_are_suggested_exist() -> None:
     tables = {kind.name: kind for kind in KINDS}
     for kind, table in OTHER_NAMES.items():
         names = {item.name for item in installed(tables[kind])}
-        examples = {"model": {"flow", "vqvae"}, "loss": {"vae-gan"}}.get(kind, set())
+        examples = {"model": {"vqvae"}, "loss": {"vae-gan"}}.get(kind, set())
         assert {answer for answer in table if " " not in answer} <= names | examples
     configs = {"train": TrainConfig}
     known = {option.name for option in options_of(configs)}

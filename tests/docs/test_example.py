@@ -10,7 +10,11 @@ from gtk.testing import check_plugin
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("package", "name", "kind"),
-    [("flow", "flow", "model"), ("flow", "flow", "loss"), ("vaegan", "vae-gan", "loss")],
+    [
+        ("flow", "straight-flow", "model"),
+        ("flow", "straight-flow", "loss"),
+        ("vaegan", "vae-gan", "loss"),
+    ],
 )
 def test_the_example_passes_the_kit(package: str, name: str, kind: str, reader: Reader) -> None:
     reader.install(pages.ROOT / "examples" / f"gtk-plugin-{package}")

@@ -29,6 +29,21 @@ def test_loss_with_lazy_penalties_and_augmentation(loss: str, options: dict[str,
 
 @pytest.mark.long
 @pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        ("flow-matching", {}),
+        ("flow-matching", {"coupling": "ot", "time": "uniform", "path": "variance-preserving"}),
+        ("edm", {}),
+        ("edm", {"min_snr": 5.0, "prediction": "epsilon"}),
+    ],
+)
+def test_loss_of_flow_and_diffusion(loss: str, options: dict[str, object]) -> None:
+    found = check_plugin(f"generative-toolkit/{loss}", "loss", options=options)
+    assert {item.check: item.message for item in found if item.status != "passed"} == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
     ("name", "data", "options"),
     [
         ("vae", "digits", {}),
@@ -36,6 +51,9 @@ def test_loss_with_lazy_penalties_and_augmentation(loss: str, options: dict[str,
         ("cvae", "marks", {}),
         ("gan", "digits", {}),
         ("cgan", "digits", {"network": "mlp"}),
+        ("flow", "digits", {"width": 32}),
+        ("flow", "marks", {"width": 32, "path": "cosine", "normalization": "group"}),
+        ("diffusion", "digits", {"width": 32}),
         ("cgan", "digits", {"network": "mlp", "discriminator_normalization": "spectral"}),
     ],
 )

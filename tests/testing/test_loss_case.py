@@ -45,7 +45,7 @@ def test_models_of_others_are_imported_only_if_none_else_fits(
 
 
 def test_without_any_all_are_tried_conditional_ones_first() -> None:
-    assert names("hinge") == ["cgan", "cvae", "gan", "vae"]
+    assert names("hinge") == ["cgan", "cvae", "diffusion", "flow", "gan", "vae"]
 
 
 def test_a_model_that_its_check_refuses_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 from gtk.testing import plugin_checks
 
 
-@plugin_checks("flow", kind="model")
+@plugin_checks("straight-flow", kind="model")
 def test_model(check):
     check()
 
 
-@plugin_checks("flow", kind="loss")
+@plugin_checks("straight-flow", kind="loss")
 def test_loss(check):
     check()

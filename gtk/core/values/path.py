@@ -85,12 +85,12 @@ class Path(ABC):
     def image_from_velocity(self, x: Numeric, velocity: Numeric, t: Numeric) -> Numeric:
         """Return the image, "denoised", of a velocity at x."""
         t = spread(t, x)
-        return (self.sigma(t) * velocity - self.sigma_rate(t) * x) / self._determinant(t)
+        return (self.sigma(t) * velocity - self.sigma_rate(t) * x) / self.determinant(t)
 
     def noise_from_velocity(self, x: Numeric, velocity: Numeric, t: Numeric) -> Numeric:
         """Return the noise of a velocity at x."""
         t = spread(t, x)
-        return (self.alpha_rate(t) * x - self.alpha(t) * velocity) / self._determinant(t)
+        return (self.alpha_rate(t) * x - self.alpha(t) * velocity) / self.determinant(t)
 
     def noise_from_image(self, x: Numeric, image: Numeric, t: Numeric) -> Numeric:
         """Return the noise beside an image at x; where sigma is 0, any noise is."""
@@ -102,12 +102,11 @@ class Path(ABC):
         t = spread(t, x)
         return (x - self.sigma(t) * noise) / self.alpha(t).clip(min=LEAST)
 
-    def velocity_error(self, t: Numeric) -> Numeric:
-        """Return the error of the velocity at a given x if the image's error is 1: positive."""
-        return self._determinant(t) / self.sigma(t).clip(min=LEAST)
+    def determinant(self, t: Numeric) -> Numeric:
+        """Return that of the two equations, alpha' sigma - alpha sigma', which is never 0.
 
-    def _determinant(self, t: Numeric) -> Numeric:
-        """Return that of the two equations, which no path has at 0."""
+        At a given x, a velocity's error is the image's error times the determinant over sigma.
+        """
         return self.alpha_rate(t) * self.sigma(t) - self.alpha(t) * self.sigma_rate(t)
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
@@ -116,6 +117,59 @@ class WassersteinConfig(AdversarialConfig):
             raise ValueError(f"critic_steps must be at least 1, not {self.critic_steps}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class VelocityConfig:
+    """Options of `flow-matching` and `edm`.
+
+    Raises:
+        ValueError: `min_snr` is negative or not finite.
+    """
+
+    coupling: Literal["independent", "ot"] = option(
+        "independent",
+        "Which noise goes with which image: ot assigns the noise of a batch by optimal transport, "
+        "among images of the same condition.",
+    )
+    min_snr: float = option(
+        0.0, "Weigh times by min(SNR, this number) of the image's error; 0 for the loss's weights."
+    )
+
+    def __post_init__(self) -> None:
+        check_weights(self, "min_snr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowMatchingConfig(VelocityConfig):
+    """Options of `flow-matching`.
+
+    Raises:
+        ValueError: as of `VelocityConfig`.
+    """
+
+    time: Literal["logit-normal", "uniform"] = option(
+        "logit-normal", "Distribution of times; logit-normal has few near either end."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EDMConfig(VelocityConfig):
+    """Options of `edm`.
+
+    Raises:
+        ValueError: as of `VelocityConfig`, or the noise's mean or deviation is not finite, or the
+            deviation is negative.
+    """
+
+    log_noise_mean: float = option(-1.2, "Mean of the log of the noise's share, sigma/alpha.")
+    log_noise_deviation: float = option(1.2, "Standard deviation of that log.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_weights(self, "log_noise_deviation")
+        if not math.isfinite(self.log_noise_mean):
+            raise ValueError(f"log_noise_mean must be finite, not {self.log_noise_mean}")
+
+
 def check_weights(config: object, *names: str) -> None:
     """Refuse weights that are negative or not finite.
 
@@ -181,6 +235,20 @@ def gtk_losses() -> list[LossSpec]:
             config=WassersteinConfig,
             target="gtk.plugins.losses.wasserstein:WassersteinGP",
             defaults=WASSERSTEIN_DEFAULTS,
+            bf16=True,
+        ),
+        LossSpec(
+            name="flow-matching",
+            summary="Squared error of the velocity from noise to images.",
+            config=FlowMatchingConfig,
+            target="gtk.plugins.losses.flow_matching:FlowMatching",
+            bf16=True,
+        ),
+        LossSpec(
+            name="edm",
+            summary="Squared error of the denoised image, with EDM's times and weights.",
+            config=EDMConfig,
+            target="gtk.plugins.losses.edm:EDM",
             bf16=True,
         ),
     ]

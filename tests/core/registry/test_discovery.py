@@ -66,7 +66,7 @@ def test_an_author_is_told_to_install_again() -> None:
         "unknown model 'quite-new'. If 'quite-new' is your own, install it again (pip install -e "
         ".)."
     )
-    assert known == "cgan, cvae, gan, vae."
+    assert known == "cgan, cvae, diffusion, flow, gan, vae."
 
 
 def test_an_outside_package_is_found_and_imported_only_when_named(outside: Path) -> None:

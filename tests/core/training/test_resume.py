@@ -100,6 +100,14 @@ def test_a_process_that_hashes_strings_otherwise_goes_on_to_the_same_bits(
     assert contents(stopped) == contents(straight)
 
 
+def test_a_flow_with_dropped_conditions_and_optimal_transport_goes_on_to_the_same_bits() -> None:
+    options = {"condition_dropout": 0.2, "coupling": "ot", "width": 16, "depth": 1}
+    whole = gtk.train(plugin="flow", name="whole", **OPTIONS, **options)  # type: ignore[arg-type]
+    start_and_kill(33, plugin="flow", **options)
+    resume()
+    assert contents(gtk.load("stopped")) == contents(whole)
+
+
 # 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.
 @pytest.mark.parametrize(("step", "average_decay"), [(22, 0.0), (33, 0.0), (33, 0.9)])
 def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: float) -> None:

@@ -21,7 +21,7 @@ from gtk.plugins.datasets.digits import load
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "name the model to train: plugin=NAME. Installed: cgan, cvae, gan, vae"),
+        ({}, "name the model to train: plugin=NAME. Installed: cgan, cvae, diffusion, flow, gan"),
         ({"plugin": "cvae", "data": "digit"}, "unknown data set 'digit'. Did you mean 'digits'?"),
         ({"plugin": "cvae", "loss": "elb"}, "unknown loss 'elb'. Did you mean 'elbo'?"),
         ({"plugin": "cvae", "conditioner": "hot"}, "unknown conditioner 'hot'"),

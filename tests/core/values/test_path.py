@@ -66,7 +66,7 @@ def test_velocity_image_and_noise_follow_from_each_other(path: Path) -> None:
     np.testing.assert_allclose(path.image_from_noise(x, NOISE, T), IMAGE, atol=1e-10)
     # An error of the image alone, x being given, is one of the velocity.
     wrong = path.velocity(IMAGE + 1, path.noise_from_image(x, IMAGE + 1, T), T)
-    factor = path.velocity_error(T).reshape(-1, 1, 1, 1)
+    factor = (path.determinant(T) / path.sigma(T)).reshape(-1, 1, 1, 1)
     np.testing.assert_allclose(wrong - velocity, np.broadcast_to(factor, x.shape), rtol=1e-8)
 
 
