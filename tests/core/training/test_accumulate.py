@@ -37,6 +37,8 @@ SAME: dict[str, tuple[str, dict[str, Any]]] = {
     "learned prior": ("cvae", {**MLP, "prior": "learned", "free_bits": 0.05, "clip_norm": 0.5}),
     "conv": ("vae", CONV),
     "iwae": ("vae", {**MLP, "loss": "iwae", "samples": 3}),
+    "flow": ("flow", {"width": 16, "depth": 1, "condition_dropout": 0.2}),
+    "edm": ("diffusion", {"width": 16, "depth": 1, "min_snr": 5.0}),
     "minimax": ("gan", GAN),
     "permuted": ("cgan", {**GAN, "condition_dropout": 0.2}),
     "hinge": ("cgan", {**GAN, "loss": "hinge", "r1": 0.5, "r1_every": 2}),

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 CPU = torch.device("cpu")
 SMALL: dict[str, Any] = {"network": "mlp", "hidden_dims": (8,), "latent_dim": 2}
+NARROW: dict[str, Any] = {"width": 8, "depth": 1}
 RUN: dict[str, Any] = {
     "plugin": "vae", **SMALL, "epochs": 1, "precision": "fp32", "memory_format": "contiguous",
     "threads": 1, "compile": True, "quiet": True,
@@ -35,7 +36,7 @@ RUN: dict[str, Any] = {
 
 def learner(model: str, options: dict[str, Any], *, compiled: bool) -> Learner:
     """Return a learner of a small model of images of 8x8 pixels."""
-    options = {**SMALL, **options}
+    options = {**(NARROW if model in ("flow", "diffusion") else SMALL), **options}
     loss = options.pop("loss", None)
     settings = Choice.by_name(model, "digits", None, loss).settle(options, None)
     built = build(settings, DataSpec("some", 1, 8, 8, ConditionSpec(("a", "b", "c"))))
@@ -72,6 +73,8 @@ def steps(model: str, options: dict[str, Any], *, compiled: bool) -> dict[str, T
         ("vae", {"kl_warmup_steps": 4, "free_bits": 0.1}),
         ("cvae", {"loss": "iwae", "samples": 3}),
         ("cgan", {"loss": "minimax", "augment": True}),
+        ("flow", {"coupling": "ot"}),
+        ("diffusion", {"path": "variance-preserving", "prediction": "epsilon"}),
     ],
 )
 def test_compiled_and_eager_agree_to_rounding(model: str, options: dict[str, Any]) -> None:
