@@ -23,9 +23,11 @@ if TYPE_CHECKING:
         ExportPart as ExportPart,
         Model as Model,
         ReconstructingModel as ReconstructingModel,
+        SampledModel as SampledModel,
     )
     from gtk.core.contracts.noise import Noise as Noise
     from gtk.core.contracts.normalization import Normalization as Normalization
+    from gtk.core.contracts.sampler import Sampler as Sampler
     from gtk.core.registry.hooks import hookimpl as hookimpl
     from gtk.core.registry.spec import (
         CallbackSpec as CallbackSpec,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         LossSpec as LossSpec,
         ModelSpec as ModelSpec,
         NoConfig as NoConfig,
+        SamplerSpec as SamplerSpec,
     )
     from gtk.core.storage.run import Run as Run
     from gtk.core.storage.runs import find_run as load  # noqa: F401 - public under another name
@@ -79,11 +82,13 @@ _NAMES = {
     "core.contracts.conditioner": "Conditioner ConditioningLayer PassThrough PlainNormalization "
     "ScoreLayer Site",
     "core.contracts.loss": "Context Loss Update",
-    "core.contracts.model": "ExportPart Model ReconstructingModel",
+    "core.contracts.model": "ExportPart Model ReconstructingModel SampledModel",
     "core.contracts.noise": "Noise",
     "core.contracts.normalization": "Normalization",
+    "core.contracts.sampler": "Sampler",
     "core.registry.hooks": "hookimpl",
-    "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec ModelSpec NoConfig",
+    "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec ModelSpec NoConfig "
+    "SamplerSpec",
     "core.storage.run": "Run",
     "core.storage.runs": "load",
     "core.training.progress": "Progress",

@@ -25,6 +25,7 @@ def train(
     data_root: str | Path | None = None,
     conditioner: str | None = None,
     loss: str | None = None,
+    sampler: str | None = None,
     name: str | None = None,
     runs: str | Path = "runs",
     init_from: "str | Path | nn.Module | None" = None,
@@ -46,6 +47,7 @@ def train(
             GENERATIVE_TOOLKIT_DATA, else the data set's own.
         conditioner: the conditioning strategy, by name; by default the model's own.
         loss: the loss, by name; by default the model's own.
+        sampler: how images are drawn where nobody says so, by name; by default the model's own.
         name: the run becomes runs/NAME; by default plugin-data-0001, or recipe-0001 for one of
             gtk's own recipes, with the next free number.
         runs: the folder that holds the runs.
@@ -80,6 +82,7 @@ def choose(request: TrainRequest) -> Choice:
         request.conditioner,
         request.loss,
         recipe,
+        sampler=request.sampler,
         default_data=DEFAULT_DATA,
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.sampler_options import DrawingCommand
 from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
@@ -30,7 +31,7 @@ POINTS, ROWS, UNCONDITIONAL_COLUMNS = 4, 2, 8
 LAST = 6
 
 
-@click.command()
+@click.command(cls=DrawingCommand)
 @source_argument
 @click.option("--walk", is_flag=True, help="Walk through latent space instead.")
 @number_option("--frames", text=f"Frames of a walk.  [default: {FRAMES}]", low=2, high=1000)

@@ -19,6 +19,7 @@ from gtk.cli.options import (
     runs_option,
 )
 from gtk.cli.progress_bar import work_shown
+from gtk.cli.sampler_options import PREFIX, DrawingCommand, sampler_option, sampler_values
 from gtk.core.storage.command import sample_condition
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import InvalidValue
@@ -50,7 +51,7 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
     )
 
 
-@click.command()
+@click.command(cls=DrawingCommand)
 @run_argument()
 @click.option(
     "--part",
@@ -65,6 +66,7 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
 )
 @checkpoint_option
 @average_option
+@sampler_option
 @click.option(
     "--opset",
     default=OPSETS[0],
@@ -140,6 +142,9 @@ def export(
     typed = click.get_current_context().get_parameter_source
     defaults = {name for name in options if typed(name) is ParameterSource.DEFAULT}
     given = {name: value for name, value in options.items() if name not in defaults}
+    values = sampler_values(given)
+    given = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
+    given |= {"sampler_options": values} if values else {}
     found = find_run(run, runs)
     from gtk.exports.onnx import export as export_one, export_all
 

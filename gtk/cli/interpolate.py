@@ -15,6 +15,7 @@ from gtk.cli.condition import (
 )
 from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
+from gtk.cli.sampler_options import DrawingCommand
 from gtk.cli.source import RunSource, Source
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
@@ -24,7 +25,7 @@ from gtk.core.values.text import as_utf8
 ROWS, MOST_EXAMPLES = 5, 10
 
 
-@click.command()
+@click.command(cls=DrawingCommand)
 @source_argument
 @click.option(
     "--from",

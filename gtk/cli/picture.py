@@ -1,7 +1,7 @@
 """What the commands that make pictures share: their options, and how a picture is shown."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gtk.cli.options import (
     runs_option,
     seed_option,
 )
+from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
 from gtk.cli.source import FileSource, RunSource, Source, check_file_options, is_exported
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
@@ -72,6 +73,8 @@ class PictureOptions:
     no_labels: bool
     overwrite: bool
     runs: Path
+    sampler: str | None = None
+    sampler_options: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, *suffixes: str) -> None:
         """Refuse a picture that nobody would see, or a file without one of these suffixes.
@@ -96,7 +99,9 @@ class PictureOptions:
         """
         if not is_exported(reference):
             return self.open_run(reference)
-        check_file_options(reference, checkpoint=self.checkpoint, average=self.average)
+        check_file_options(
+            reference, checkpoint=self.checkpoint, average=self.average, sampler=self.sampler
+        )
         return FileSource(reference, self.device)
 
     def open_run(self, reference: str, lacking: str = "") -> RunSource:
@@ -110,7 +115,8 @@ class PictureOptions:
         if is_exported(reference):
             raise InvalidValue(f"{reference} is an exported file, which has {lacking}: name a run")
         run = find_run(reference, self.runs)
-        return RunSource(reference, run, self.checkpoint, self.device, self.average)
+        sampler = run.settings.sampler_choice(self.sampler, self.sampler_options)
+        return RunSource(reference, run, self.checkpoint, self.device, self.average, sampler)
 
     @property
     def preview(self) -> bool:
@@ -150,10 +156,21 @@ class PictureOptions:
         make_console().print(summary if self.out is None else f"{self.out}: {summary}")
 
 
+#: The fields of `PictureOptions`, each an option of that name.
+SHARED = fields(PictureOptions)
+
+
 def picture_options(
-    *, seed: int | None = 0, seed_help: str = SEED_HELP, out: str = "FILE.png"
+    *,
+    seed: int | None = 0,
+    seed_help: str = SEED_HELP,
+    out: str = "FILE.png",
+    draws: bool = True,
 ) -> Decorator:
-    """Return a decorator that adds the options of `PictureOptions`, handed over as `picture`."""
+    """Return a decorator that adds the options of `PictureOptions`, handed over as `picture`.
+
+    A command that `draws` is a `DrawingCommand`.
+    """
     options: list[Callable[[Any], Any]] = [
         seed_option(seed_help, seed),
         out_option(out),
@@ -167,13 +184,16 @@ def picture_options(
         ),
         overwrite_option,
         runs_option,
+        *([sampler_option] if draws else []),
     ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def gathered(**given: Any) -> None:  # noqa: ANN401 - each command has options of its own
-            shared = {field.name: given.pop(field.name) for field in fields(PictureOptions)}
-            command(picture=PictureOptions(**shared), **given)
+            own = {name: given.pop(name) for name in [*given] if name.startswith(PREFIX)}
+            shared = {item.name: given.pop(item.name) for item in SHARED if item.name in given}
+            options = PictureOptions(**shared, sampler_options=sampler_values(own))
+            command(picture=options, **given)
 
         for option in reversed(options):
             gathered = option(gathered)

@@ -26,6 +26,7 @@ USAGE = {
     "model": "gtk train --plugin {}",
     "conditioner": "gtk train --plugin cvae --conditioner {}",
     "loss": "gtk train --plugin cvae --loss {}",
+    "sampler": "gtk sample latest --sampler {} --out samples.png",
     "dataset": "gtk train --plugin cvae --data {}",
     "callback": "gtk train --plugin cvae --callback {}",
 }

@@ -32,6 +32,7 @@ COUNT = 10
 @data_root_option
 @condition_options("The class of the files, by number or name.")
 @picture_options(
+    draws=False,
     seed=None,
     seed_help="Draw test images at random, the same for the same seed.  [default: evenly chosen]",
 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gtk.cli.condition import check_classes, condition_options, split_names, wanted_condition
 from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.sampler_options import DrawingCommand
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8, counted
@@ -21,7 +22,7 @@ ROWS = 5
 COUNT = 16
 
 
-@click.command()
+@click.command(cls=DrawingCommand)
 @source_argument
 @condition_options("A class, by number or name, for every image.")
 @click.option(
@@ -77,7 +78,7 @@ def sample(
             names = names * (columns // len(names))
     check_grid(total, columns, origin.image_size, picture.scale)
     seed = picture.seed or 0
-    images = origin.generate(origin.draw_noise(total, seed), encoded)
+    images = origin.generate(origin.draw_noise(total, seed), encoded, seed=seed, moving=False)
     layout = Layout(images, columns, column_names=names)
     picture.show(layout, f"{counted(total, 'image')}, seed {seed}{shown}")
 

@@ -18,6 +18,8 @@ from gtk.core.values.errors import InvalidValue, UserError, not_a_run
 
 if TYPE_CHECKING:
     from gtk.core.contracts.model import Model
+    from gtk.core.contracts.sampler import Sampler
+    from gtk.core.settings.choice import SamplerChoice
     from gtk.core.storage.run import Run
 
 
@@ -49,7 +51,12 @@ class Source(ABC):
         """Draw the noise that `gtk sample` starts from with this seed: (count, *noise_shape)."""
 
     def generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None
+        self,
+        noise: NDArray[np.float32],
+        labels: NDArray[Any] | None,
+        *,
+        seed: int = 0,
+        moving: bool = True,
     ) -> NDArray[np.uint8]:
         """Make images of noise (N, *noise_shape): (N, H, W) if grey, (N, H, W, 3) in colour.
 
@@ -57,17 +64,19 @@ class Source(ABC):
             noise: of each image.
             labels: the encoded condition of each image, or one for all of them; None to cycle
                 through the examples of the condition, if there is one.
+            seed: of what a sampler draws besides.
+            moving: whether only the noise moves from image to image, and that stays the same.
         """
         if self.condition is not None:
             if labels is None:
                 labels = self.condition.cycle(len(noise))
             elif labels.shape == self.condition.shape:
                 labels = labels[None].repeat(len(noise), axis=0)
-        return self._generate(noise, labels)
+        return self._generate(noise, labels, seed, moving=moving)
 
     @abstractmethod
     def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None
+        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
         """Make images; there are labels where there is a condition."""
 
@@ -82,9 +91,11 @@ class RunSource(Source):
         checkpoint: str | None,
         device: str | None,
         average: float | None = None,
+        sampler: "SamplerChoice | None" = None,
     ) -> None:
         self.reference, self.run = reference, run
         self.condition = run.condition
+        self._choice = sampler or run.settings.sampler_choice(None, {})
         self._checkpoint, self._average, self._device = checkpoint, average, device or "cpu"
 
     @cached_property
@@ -95,6 +106,13 @@ class RunSource(Source):
         device = resolve_device(self._device)
         return self.run.load_model(self._checkpoint, self._average).to(device)
 
+    @cached_property
+    def sampler(self) -> "Sampler[Any]":
+        """How images are drawn from the model."""
+        from gtk.core.models.build import build_sampler
+
+        return build_sampler(*self._choice, self.model)
+
     @property
     def image_size(self) -> tuple[int, int]:
         """As the run's data have it."""
@@ -102,24 +120,30 @@ class RunSource(Source):
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """As the model says."""
-        return self.model.noise.shape
+        """As the sampler says."""
+        return self.sampler.noise["z"].shape
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw noise."""
-        return self.model.noise.draw(count, seed)
+        return self.sampler.noise["z"].draw(count, seed)
 
     def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None
+        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
-        from gtk.core.models.sampling import generate
+        from gtk.core.models.sampling import draw_noise, generate
 
+        drawn = draw_noise(self.sampler, 1 if moving else len(noise), seed)
+        ports = {name: own.repeat(len(noise), 0) if moving else own for name, own in drawn.items()}
         device = next(self.model.parameters()).device
         command = click.get_current_context(silent=True)
         remedy = memory_advice(command.info_name if command else None)
         with self.run.drawing(self.batch_size, remedy):
             return generate(
-                self.model, noise, labels=labels, batch_size=self.batch_size, device=device
+                self.sampler,
+                {**ports, "z": noise},
+                labels=labels,
+                batch_size=self.batch_size,
+                device=device,
             )
 
     def blend(
@@ -209,7 +233,7 @@ class FileSource(Source):
 
     @_user_errors()
     def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None
+        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
         return self._generator.draw(noise, labels, self.batch_size)
 

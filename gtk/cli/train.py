@@ -27,7 +27,7 @@ from gtk.defaults import DEFAULT_DATA
 from gtk.train_function import choose, prepare
 
 #: The options that decide which other options there are.
-CHOOSING = ("plugin", "recipe", "data", "conditioner", "loss")
+CHOOSING = ("plugin", "recipe", "data", "conditioner", "loss", "sampler")
 
 
 class TrainCommand(HeadedCommand):
@@ -110,6 +110,7 @@ COMPLETERS = {
     "data": plugin_completer("dataset"),
     "conditioner": plugin_completer("conditioner"),
     "loss": plugin_completer("loss"),
+    "sampler": plugin_completer("sampler"),
     "callbacks": plugin_completer("callback"),
     "resume": complete_run,
     "init_from": complete_run,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import number_option, several, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
+from gtk.cli.sampler_options import DrawingCommand
 from gtk.cli.source import Source
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
@@ -20,7 +21,7 @@ from gtk.core.values.errors import InvalidValue
 MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
 
 
-@click.command()
+@click.command(cls=DrawingCommand)
 @source_argument
 @click.option(
     "--dims",

@@ -7,6 +7,7 @@ from typing import Any, cast
 import onnx
 import onnx_ir
 
+from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import UserError
@@ -18,6 +19,7 @@ from gtk.exports.options import FileOptions, FilePrecision
 from gtk.exports.runtime.errors import ExportFileError
 from gtk.exports.runtime.graph_file import read, walk
 from gtk.exports.runtime.manifest_checks import read_manifest
+from gtk.exports.sampled_part import sampler_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class ChangedFile:
         """Return the decay of the average that it was exported from; None without one."""
         known = self.manifest.get("run") == run.name
         return self.manifest.get("average") if known else None
+
+    def sampler(self, run: Run) -> "SamplerChoice | None":
+        """Return the sampler whose draw it is, None for the run's own."""
+        table = self.manifest.get("sampler") if self.manifest.get("run") == run.name else None
+        return None if table is None else sampler_of(table, run)
 
     def options(self, subject: LoadedPart, tolerance: float | None) -> FileOptions:
         """Return the form of the file, as one of a part.

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from gtk.core.contracts.model import ExportPart, Model, Prior
+from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import GtkError, PluginError, unknown_name
 from gtk.core.values.image import Image
 from gtk.core.values.value import Array, Value
+from gtk.exports.sampled_part import NAME, sampled_part
 
 #: Names of parts become file names, names of ports become names in a graph.
-NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
+IDENTIFIER = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class LoadedPart:
         part: as `Model.exports` returned it.
         model: the model that the part belongs to.
         image_shape: of the data, (C, H, W).
+        sampled: whether a sampler draws it, with a reference of its own.
     """
 
     plugin: str
@@ -38,6 +41,7 @@ class LoadedPart:
     part: ExportPart
     model: Model
     image_shape: tuple[int, int, int]
+    sampled: bool = False
 
     def __str__(self) -> str:
         """Name part and plugin, for messages."""
@@ -76,7 +80,7 @@ class LoadedPart:
         """Whether it maps noise to images, as `Model.sample` does."""
         takes = [value.role for value in self.inputs.values()]
         takes_noise = takes in (["latent"], ["latent", "condition"])
-        return (
+        return not self.sampled and (
             takes_noise and tuple(self.part.outputs) == ("image",) and self.part.prior == "normal"
         )
 
@@ -130,22 +134,35 @@ class LoadedModel:
         step: of the checkpoint.
         average: the decay of the average whose weights it has; None for the first, or the only
             weights.
-        parts: by name, in the plugin's order.
+        sampler: how it draws, None where that is the model's own `sample`.
+        parts: by name: the sampler's, if there is one, then the plugin's in their order.
 
     Raises:
+        InvalidValue: the sampler is not for this model, or cannot be exported.
         PluginError: the plugin's parts are not what `Model.exports` asks for.
     """
 
-    def __init__(self, run: Run, step: int, average: float | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        step: int,
+        average: float | None = None,
+        sampler: SamplerChoice | None = None,
+    ) -> None:
         self.run = run
         self.step = step
         self.average = average
         # An average that nobody asked for is not passed on: a run may have none.
         self._chosen = {} if average is None else {"average": average}
         plugin = str(run.document["model"]["name"])
-        self.parts = load_parts(
-            run.load_model(step, **self._chosen), plugin, run.data_spec.image_shape
-        )
+        model, shape = run.load_model(step, **self._chosen), run.data_spec.image_shape
+        choice = sampler or run.settings.sampler_choice(None, {})
+        part = sampled_part(choice, model)
+        self.sampler = None if part is None else choice
+        self.parts = load_parts(model, plugin, shape, optional=part is not None)
+        if part is not None:
+            loaded = LoadedPart(plugin, NAME, part, model, shape, sampled=True)
+            self.parts = {NAME: loaded, **{k: v for k, v in self.parts.items() if k != NAME}}
 
     def part(self, name: str | None) -> LoadedPart:
         """Return a part, by default the first, which makes images.
@@ -164,9 +181,9 @@ class LoadedModel:
 
 
 def load_parts(
-    model: Model, plugin: str, image_shape: tuple[int, int, int]
+    model: Model, plugin: str, image_shape: tuple[int, int, int], *, optional: bool = False
 ) -> dict[str, LoadedPart]:
-    """Return a model's parts by name.
+    """Return a model's parts by name, at least one unless they are `optional`.
 
     Raises:
         PluginError: they are not what `Model.exports` asks for.
@@ -175,7 +192,7 @@ def load_parts(
         parts: Any = model.exports()
     except Exception as error:
         raise PluginError(f"exports() of plugin '{plugin}' fails: {one_line(error)}") from error
-    if not isinstance(parts, dict) or not parts:
+    if not isinstance(parts, dict) or not (parts or optional):
         given = "an empty dict" if parts == {} else type(parts).__name__
         raise PluginError(
             f"exports() of plugin '{plugin}' gives {given}: it should be a dict of ExportPart by "
@@ -271,7 +288,7 @@ def _fault_of_output(output: Any, value: Value, size: int) -> str:  # noqa: ANN4
 
 
 def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever a plugin returns
-    return isinstance(name, str) and NAME.fullmatch(name) is not None
+    return isinstance(name, str) and IDENTIFIER.fullmatch(name) is not None
 
 
 def one_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx
 
+from gtk.core.registry.options import as_table
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
@@ -55,6 +56,7 @@ def describe(
         "run": run.name,
         "step": loaded.step,
         **({} if loaded.average is None else {"average": loaded.average}),
+        **({"sampler": _sampler(loaded)} if subject.sampled else {}),
         "opset": options.opset,
         "precision": options.precision,
         "batch_size": options.batch_size,
@@ -80,6 +82,15 @@ def describe(
             **_float16(parity.float16),
         },
     }
+
+
+def _sampler(loaded: LoadedModel) -> dict[str, Any] | None:
+    """Describe the sampler: its package, its name and its options."""
+    if loaded.sampler is None:
+        return None
+    plugin, config = loaded.sampler
+    package = {"package": plugin.installed.package, "version": plugin.installed.version}
+    return {**package, "name": plugin.spec.name, **as_table(config)}
 
 
 def attach(manifest: dict[str, Any], proto: onnx.ModelProto, subject: LoadedPart) -> bytes:

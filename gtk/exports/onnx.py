@@ -96,6 +96,8 @@ def export(
     part: str | None = None,
     checkpoint: str | int | None = None,
     average: float | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     prove: str | Path | None = None,
@@ -114,6 +116,9 @@ def export(
         part: as `Model.exports` names it: "decoder", "encoder", "generator", ...
         checkpoint: as in `Run.load_model`.
         average: likewise.
+        sampler: how the file draws, by name, with its defaults; by default as the run says. Where
+            that is not `Model.sample` alone, the part "sampler" is the whole draw, and the default.
+        sampler_options: of the sampler, such as {"temperature": 0.7}.
         overwrite: replace the files if they exist.
         dry_run: do everything but write.
         prove: a file that this run was exported to and that another tool has changed since, such as
@@ -130,13 +135,17 @@ def export(
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
+    choice = None
+    if sampler is not None or sampler_options:
+        choice = run.settings.sampler_choice(sampler, sampler_options or {})
     file = None if prove is None else _file_to_prove(prove, out, options)
     if file is not None:
         part = file.manifest.get("part") if part is None else part
         checkpoint = file.step(run) if checkpoint is None else checkpoint
         average = file.average(run) if average is None else average
+        choice = choice or file.sampler(run)
     # The checkpoint is chosen once: a run that trains on may choose another later.
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average)
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average, choice)
     subject = loaded.part(part)
     path = user_path(out, "out") if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite, follow=out is not None)
@@ -155,6 +164,8 @@ def export_all(
     *,
     checkpoint: str | int | None = None,
     average: float | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     **options: Unpack[OptionValues],
@@ -167,6 +178,8 @@ def export_all(
             run's own.
         checkpoint: as in `export`.
         average: as in `export`.
+        sampler: as in `export`.
+        sampler_options: as in `export`.
         overwrite: as in `export`.
         dry_run: as in `export`.
         options: as in `export`.
@@ -180,7 +193,10 @@ def export_all(
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
     place = run.path if folder is None else user_path(folder, "folder")
     check_folder(place)
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average)
+    choice = None
+    if sampler is not None or sampler_options:
+        choice = run.settings.sampler_choice(sampler, sampler_options or {})
+    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average, choice)
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
     for path in subjects:
         if place.exists():

@@ -17,6 +17,7 @@ from gtk.core.values.errors import ExportMismatch, GtkError, UserError
 from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts, one_line
 from gtk.exports.parity import Tolerance, measure
 from gtk.exports.reference import sample
+from gtk.exports.sampled_part import sampler_of
 from gtk.exports.timing import Call
 
 
@@ -27,8 +28,8 @@ class Eager:
         self.device = resolve_device(device)
         self.model = subject.model.to(self.device)
         # After the move: a reference or margin of the part may hold tensors of the model.
-        parts = load_parts(self.model, subject.plugin, subject.image_shape)
-        self.part = parts[subject.name].part
+        parts = load_parts(self.model, subject.plugin, subject.image_shape, optional=True)
+        self.part = subject.part if subject.sampled else parts[subject.name].part
 
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
         """Return a call that computes the part's outputs, from and to the CPU's memory.
@@ -110,7 +111,9 @@ def find_eager(
         try:
             if not (place / "run.json").is_file():
                 continue
-            loaded = LoadedModel(Run(place), manifest["step"], manifest.get("average"))
+            run, table = Run(place), manifest.get("sampler")
+            sampler = None if table is None else sampler_of(table, run)
+            loaded = LoadedModel(run, manifest["step"], manifest.get("average"), sampler)
             eager = Eager(loaded.part(manifest["part"]), device)
             _check_same(eager, manifest, rows, found)
         except ExportMismatch:

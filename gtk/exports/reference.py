@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gtk.core.contracts.model import Model
 from gtk.core.values.errors import PluginError, WorkFailed
 from gtk.exports.loaded_part import LoadedPart
 
@@ -37,9 +36,10 @@ def expected(subject: LoadedPart, inputs: Sequence[NDArray[Any]]) -> list[NDArra
     return [output.numpy() for output in outputs]
 
 
-def sample(model: Model, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+def sample(model: Any, noise: Tensor, condition: Tensor | None = None) -> Tensor:  # noqa: ANN401 - a `SampledModel`
     """Return the images that a model makes of noise and a condition."""
-    return model.sample(noise, condition)
+    images: Tensor = model.sample(noise, condition)
+    return images
 
 
 def decided(

@@ -19,6 +19,7 @@ def settings_tables(run: Run) -> Tables:
         "Networks": {name: f"{count:,} parameters" for name, count in networks.items()},
         "Conditioner": document["conditioner"],
         "Loss": document["loss"],
+        "Sampler": document["sampler"],
         "Training": document["train"],
     })  # fmt: skip
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
-from gtk.core.models.build import build
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.models.build import build, own_sampler
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.sampling import draw_noise
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_document import new_document
@@ -120,7 +123,7 @@ class ModelCase:
     def inputs(self, count: int = COUNT) -> dict[str, Tensor]:
         """Return noise for the trained model, and examples of its condition if it has one."""
         condition = self.model.condition
-        inputs = {"noise": self.model.noise.draw(count, 0)}
+        inputs: dict[str, NDArray[Any]] = {**draw_noise(self.sampler(), count, 0)}
         if condition is not None:
             inputs["condition"] = condition.cycle(count)
         return {name: torch.from_numpy(rows) for name, rows in inputs.items()}
@@ -135,7 +138,14 @@ class ModelCase:
         """Sample as gtk does, without gradients; by default the trained model with `inputs()`."""
         inputs = self.inputs() if inputs is None else inputs
         with seeded_generators(global_seed), torch.no_grad():
-            return (model or self.model).sample(inputs["noise"], inputs.get("condition"))
+            sampler = self.sampler(model)
+            ports = [inputs[name] for name in sampler.noise]
+            images: Tensor = sampler.module()(*ports, inputs.get("condition"))
+            return images
+
+    def sampler(self, model: Model | None = None) -> Sampler[Any]:
+        """Return the sampler that the model names; by default of the trained model."""
+        return own_sampler(self.settings, model or self.model)
 
     def create_run(self, name: str) -> Run:
         """Create a run without a checkpoint in a new folder."""

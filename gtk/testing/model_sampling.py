@@ -100,9 +100,9 @@ def check_condition_matters(case: ModelCase) -> None:
         return
     # Several rows of noise for each example: where a model picks codes, as a VQ-VAE does, another
     # condition changes only some of the images.
-    noise = case.inputs()["noise"]
+    ports = {name: rows for name, rows in case.inputs().items() if name != "condition"}
     images = [
-        case.draw({"noise": noise, "condition": example.expand(COUNT, *example.shape).clone()})
+        case.draw({**ports, "condition": example.expand(COUNT, *example.shape).clone()})
         for example in torch.from_numpy(spec.examples())
     ]
     named = zip(spec.example_names(), images, strict=True)

@@ -7,6 +7,7 @@ import torch
 
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
+from gtk.core.models.sampling import draw_noise
 from gtk.testing.bf16 import expect_bf16
 from gtk.testing.check import CheckFailed, checks_in, unchanged_process_state
 from gtk.testing.model_case import STEPS, ModelCase, model_check, take_steps
@@ -160,8 +161,9 @@ def check_globals(case: ModelCase) -> None:
             model, batch = trainer.published.eval(), replayed.batch
             with eval_mode(*replayed.networks.values()):
                 replayed.loss.evaluate(model, batch, context(0, networks=replayed.networks))
-            noise = torch.from_numpy(model.noise.draw(len(batch), 0))
-            model.sample(noise, batch.condition if case.conditional else None)
+            sampler = case.sampler(model)
+            noise = map(torch.from_numpy, draw_noise(sampler, len(batch), 0).values())
+            sampler.module()(*noise, batch.condition if case.conditional else None)
 
 
 CHECKS = checks_in(globals())

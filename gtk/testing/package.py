@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from gtk.core.registry.discovery import find
-from gtk.core.registry.installed import CONDITIONER, LOSS, MODEL, Kind, installed
+from gtk.core.registry.installed import CONDITIONER, LOSS, MODEL, SAMPLER, Kind, installed
 from gtk.core.registry.options import as_table, make_config, options_of
 from gtk.core.registry.train_config import TrainConfig, check_suited
 from gtk.core.values.errors import GtkError
@@ -90,7 +90,7 @@ def check_spec(specimen: Specimen) -> None:
     check_suited(defaults, make_config(TrainConfig, defaults, "its spec's defaults"))
     if specimen.kind is not MODEL:
         return
-    kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER
+    kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER, SAMPLER
     for kind in kinds:
         name = getattr(spec, kind.name)
         try:

@@ -81,7 +81,7 @@ def test_every_option_of_the_plugins_has_its_heading(gtk_command: Command) -> No
     text = gtk_command("train", "--plugin", "cvae", "--conditioner", "embedding", "--help").out
     sections = text.split("\nOptions of ")
     assert [section.split(":")[0] for section in sections[1:]] == [
-        "model cvae", "conditioner embedding", "loss elbo",
+        "model cvae", "conditioner embedding", "loss elbo", "sampler direct",
     ]  # fmt: skip
     assert "--latent-dim" in sections[1]
     assert "--embedding-dim" in sections[2]

@@ -73,6 +73,14 @@ WRONG = {
         "silent": "compiles",
         "recompiling": "compiles",
     },
+    "sampler": {
+        "plain": "described",
+        "idle": "model",
+        "bright": "images",
+        "rolling": "pure",
+        "flat": "noise_matters",
+        "looking": "export",
+    },
     "dataset": {
         "dark": "images_differ",
         "fresh": "repeatable",
@@ -113,7 +121,9 @@ def results_of(kind: str, name: str, data: str = "digits") -> list[CheckResult]:
 @pytest.mark.parametrize(
     ("kind", "name", "check"),
     [
-        pytest.param(kind, name, check, marks=pytest.mark.long if check == "exports" else [])
+        pytest.param(
+            kind, name, check, marks=pytest.mark.long if check.startswith("export") else []
+        )
         for kind, names in WRONG.items()
         for name, check in names.items()
     ],
@@ -143,7 +153,7 @@ def built_in(*kinds: str) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize(("kind", "name"), built_in("conditioner", "loss", "callback"))
+@pytest.mark.parametrize(("kind", "name"), built_in("conditioner", "loss", "sampler", "callback"))
 def test_everything_built_in_passes(kind: str, name: str) -> None:
     results = results_of(kind, name)
     assert not [result for result in results if result.status != "passed"]
@@ -312,7 +322,7 @@ def checks_of_kind(kind: str) -> tuple[Check, ...]:
     return checks
 
 
-@pytest.mark.parametrize("kind", ["conditioner", "loss", "dataset", "callback"])
+@pytest.mark.parametrize("kind", ["conditioner", "loss", "sampler", "dataset", "callback"])
 def test_every_check_can_fail(kind: str) -> None:
     names = {check.__name__.removeprefix("check_") for check in checks_of_kind(kind)}
     assert names == set(WRONG[kind].values())

@@ -1,6 +1,6 @@
 """The contract Model: networks, and how an image is drawn from them."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -81,13 +81,6 @@ class Model(nn.Module, ABC):
         """Return the module that each optimizer trains, by name; disjoint and complete."""
         return {"model": self}
 
-    @abstractmethod
-    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
-        """Map noise (B, *noise.shape) and a condition to images (B, C, H, W) in 0..1.
-
-        A pure function of its inputs: it draws nothing.
-        """
-
     def after_update(self, part: str, statistics: Mapping[str, Tensor]) -> None:
         """Update buffers that are learned without gradients, such as codebook averages.
 
@@ -111,10 +104,24 @@ class Model(nn.Module, ABC):
     def exports(self) -> dict[str, ExportPart]:
         """Return the modules to export, by name; `gtk export` writes the first by default.
 
-        By default one, "generator", which maps noise "z" and the condition as `sample` does.
+        By default one, "generator", which maps noise "z" and the condition as `sample` does, if the
+        model has that.
         """
+        if not isinstance(self, SampledModel):
+            return {}
         condition = () if self.condition is None else (self.condition.port,)
         return {"generator": ExportPart(Sampling(self), ("z", *condition), ("image",))}
+
+
+@runtime_checkable
+class SampledModel(Protocol):
+    """A model that is sampled in one pass."""
+
+    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
+        """Map noise (B, *noise.shape) and a condition to images (B, C, H, W) in 0..1.
+
+        A pure function of its inputs: it draws nothing.
+        """
 
 
 @runtime_checkable
@@ -128,10 +135,11 @@ class ReconstructingModel(Protocol):
 class Sampling(nn.Module):
     """A model's `sample` as a module."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: SampledModel) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model  # a module, whose weights are its own
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map noise (B, *noise.shape) and a condition to images (B, C, H, W) in 0..1."""
-        return self.model.sample(z, condition)
+        images: Tensor = self.model.sample(z, condition)
+        return images

@@ -8,8 +8,9 @@ from torch import nn
 from gtk.core.contracts.conditioner import Conditioner, ConditioningRecord
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
+from gtk.core.contracts.sampler import Sampler
 from gtk.core.registry.discovery import Plugin
-from gtk.core.registry.spec import LossSpec, ModelSpec
+from gtk.core.registry.spec import ModelSpec, SamplerSpec
 from gtk.core.settings.choice import Settings
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError, nearest
@@ -25,8 +26,8 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     Weights are drawn from (seed, "init"); the state of the global generator is restored.
 
     Raises:
-        InvalidValue: the loss does not fit the model, or the conditioner does not fit the data or
-            the model.
+        InvalidValue: loss or sampler do not fit the model, or the conditioner does not fit the data
+            or the model.
         PluginError: a target has another type than its spec declares, the model does not define
             its noise or networks, or it asks for a condition in an unknown network.
     """
@@ -34,8 +35,9 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     model_class = _target(choice.model, Model)
     conditioner_class = _target(choice.conditioner, Conditioner)
     loss_class = _target(choice.loss, Loss)
-    if not issubclass(model_class, loss_class.requires):
-        raise _misfit(choice.model, choice.loss, model_class, loss_class.requires)
+    for kind, needing in {"loss": loss_class, "sampler": _target(choice.sampler, Sampler)}.items():
+        if not issubclass(model_class, needing.requires):
+            raise misfit(choice.model, choice.plugins[kind], model_class, needing.requires)
     _check_condition(settings, data_spec, conditional=conditioner_class.conditional)
     if settings.train.condition_dropout:
         data_spec = data_spec.with_absent()
@@ -123,11 +125,34 @@ def _networks(model: Model, plugin: Plugin[ModelSpec]) -> dict[str, nn.Module]:
     return networks
 
 
-def _misfit(
-    model: Plugin[ModelSpec], loss: Plugin[LossSpec], model_class: type, requires: type
+def build_sampler(plugin: Plugin[SamplerSpec], config: object, model: Model) -> Sampler[Any]:
+    """Build a sampler of a model.
+
+    Raises:
+        InvalidValue: it does not fit the model.
+        PluginError: its target is no sampler.
+    """
+    sampler_class = _target(plugin, Sampler)
+    if not isinstance(model, sampler_class.requires):
+        raise InvalidValue(
+            f"sampler {plugin.spec.name!r} is for models of type "
+            f"{sampler_class.requires.__name__}, and {type(model).__name__} is not one. Leave "
+            f"{setting('sampler')} out for the run's own"
+        )
+    sampler: Sampler[Any] = plugin.call(config, model)
+    return sampler
+
+
+def own_sampler(settings: Settings, model: Model) -> Sampler[Any]:
+    """Build the sampler that a run's settings name, of its model."""
+    return build_sampler(*settings.sampler_choice(None, {}), model)
+
+
+def misfit(
+    model: Plugin[ModelSpec], plugin: Plugin[Any], model_class: type, requires: type
 ) -> InvalidValue:
-    """Return the error for a loss that does not fit a model: what the model lacks, and a remedy."""
-    name = model_class.__name__
+    """Return the error for a loss or a sampler that does not fit a model, and a remedy."""
+    name, kind = model_class.__name__, plugin.installed.kind
     wanted = [
         method
         for base in reversed(requires.__mro__)
@@ -136,22 +161,23 @@ def _misfit(
         if callable(value) and not method.startswith("_")
     ]
     missing = [method for method in wanted if not hasattr(model_class, method)]
-    own_loss = loss.installed.goes_by(model.spec.loss)
+    default = getattr(model.spec, kind)
+    own = plugin.installed.goes_by(default)
     lacks = ""
     # A model that has none of the methods was written for another loss: a list of them all would
     # suggest the wrong remedy.
-    if missing and (own_loss or len(missing) < len(wanted)):
+    if missing and (own or len(missing) < len(wanted)):
         *others, last = [f"{method}()" for method in missing]
         lacks = f": {name} lacks {', '.join(others)}{' and ' if others else ''}{last}"
-        own = [item for item in vars(model_class) if item not in wanted and item[0] != "_"]
-        near = nearest(missing[0], own)
+        others = [item for item in vars(model_class) if item not in wanted and item[0] != "_"]
+        near = nearest(missing[0], others)
         lacks += f", and has {near}()" if near else ""
-    remedy = f"Use {setting('loss', model.spec.loss)}."
-    if own_loss:  # the model's own default, so the model is unfinished
+    remedy = f"Use {setting(kind, default)}."
+    if own:  # the model's own default, so the model is unfinished
         todo = f"Write what {name} lacks" if missing else f"Derive {name} from {requires.__name__}"
-        remedy = f"{todo}, or use another {setting('loss')}."
+        remedy = f"{todo}, or use another {setting(kind)}."
     return InvalidValue(
-        f"loss {loss.spec.name!r} is for models of type {requires.__name__}, and model "
+        f"{kind} {plugin.spec.name!r} is for models of type {requires.__name__}, and model "
         f"{model.spec.name!r} is not one{lacks}. {remedy}"
     )
 

@@ -1,30 +1,34 @@
 """Draw images from a model: noise from numpy, in image order."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from gtk.core.contracts.model import Model
+from gtk.core.contracts.model import SampledModel
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
 from gtk.core.values.request import check_at_least
+from gtk.core.values.seeding import derive_seed
 
 logger = logging.getLogger("gtk")
 
 #: How far pixels may be outside 0..1: rounded to 255 levels they are the same.
 TOLERANCE = 0.5 / 255
 #: The models with a warning, since a training draws from the same model many times.
-_warned: "WeakSet[Model]" = WeakSet()
+_warned: "WeakSet[nn.Module]" = WeakSet()
 
 
 def sample(
-    model: Model,
+    sampler: Sampler[Any],
     *,
     labels: NDArray[Any] | None,
     count: int,
@@ -42,13 +46,25 @@ def sample(
     """
     check_at_least("batch_size", batch_size, 1)
     check_at_least("seed", seed, 0)
-    noise = model.noise.draw(count, seed)
-    return generate(model, noise, labels=labels, batch_size=batch_size, device=device)
+    noise = draw_noise(sampler, count, seed)
+    return generate(sampler, noise, labels=labels, batch_size=batch_size, device=device)
+
+
+def draw_noise(sampler: Sampler[Any], count: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Draw all noise that a sampler takes for `count` images, image by image.
+
+    "z" is drawn from the seed itself, so that all samplers start from the same; the others from
+    (seed, "sample", name).
+    """
+    return {
+        name: spec.draw(count, seed if name == "z" else derive_seed(seed, f"sample/{name}"))
+        for name, spec in sampler.noise.items()
+    }
 
 
 def generate(
-    model: Model,
-    noise: NDArray[np.float32],
+    sampler: Sampler[Any],
+    noise: Mapping[str, NDArray[np.float32]],
     *,
     labels: NDArray[Any] | None,
     batch_size: int,
@@ -56,30 +72,35 @@ def generate(
 ) -> NDArray[np.uint8]:
     """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
-    The noise is (N, *shape) as `model.noise` says, and the labels are encoded conditions. The
-    model is on `device`, and its mode is restored.
+    The noise is (N, *shape) for each name in `sampler.noise`, and the labels are encoded
+    conditions. The model is on `device`, and its mode is restored.
 
     Raises:
         InvalidValue: a batch size out of range, or noise of another shape or not finite.
-        PluginError: the model does not return an image for each row of noise.
+        PluginError: the sampler does not return an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
-    noise = model.noise.rows(noise, "noise", least=0)
-    check_at_least("count", len(noise), 1)
-    training = model.training
-    model.eval()
+    given = {name: spec.rows(noise[name], "noise", least=0) for name, spec in sampler.noise.items()}
+    count = len(given["z"])
+    check_at_least("count", count, 1)
     batches = []
-    with torch.no_grad(), without_tf32(device):
-        for start in range(0, len(noise), batch_size):
+    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
+        module = sampler.module()
+        for start in range(0, count, batch_size):
             rows = slice(start, start + batch_size)
+            ports = [torch.from_numpy(own[rows]).to(device) for own in given.values()]
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
-            given = torch.from_numpy(noise[rows]).to(device)
-            images = check_images(model, "sample", model.sample(given, condition), len(given))
+            images = check_images(*_drawn_by(sampler), module(*ports, condition), len(ports[0]))
             batches.append(images.cpu().numpy())
-    model.train(training)
     drawn = np.concatenate(batches)
-    _warn_of_range(model, drawn)
+    _warn_of_range(sampler, drawn)
     return to_pixels(drawn)
+
+
+def _drawn_by(sampler: Sampler[Any]) -> tuple[object, str]:
+    """Return what makes a sampler's images: the model's `sample`, or its own module."""
+    direct = sampler.requires is SampledModel
+    return (sampler.model, "sample") if direct else (sampler, "module")
 
 
 def check_images(model: object, method: str, images: Any, count: int) -> Tensor:  # noqa: ANN401 - whatever it gives
@@ -99,16 +120,18 @@ def check_images(model: object, method: str, images: Any, count: int) -> Tensor:
     )
 
 
-def _warn_of_range(model: Model, images: NDArray[np.float32]) -> None:
+def _warn_of_range(sampler: Sampler[Any], images: NDArray[np.float32]) -> None:
     """Warn, once for each model, about pixels outside 0..1."""
+    model = sampler.model
     low, high = images.min(), images.max()
     if (low >= -TOLERANCE and high <= 1 + TOLERANCE) or model in _warned:  # false for NaN
         return
     _warned.add(model)
+    blamed, method = _drawn_by(sampler)
     logger.warning(
-        "sample() of %s gives %.2f..%.2f and pictures show 0..1, so they are cut off there: "
+        "%s() of %s gives %.2f..%.2f and pictures show 0..1, so they are cut off there: "
         "return 0..1",
-        describe(model), low, high,
+        method, describe(blamed), low, high,
     )  # fmt: skip
 
 

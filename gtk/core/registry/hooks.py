@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gtk.core.registry.spec import CallbackSpec, ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
+from gtk.core.registry.spec import (
+    CallbackSpec,
+    ConditionerSpec,
+    DatasetSpec,
+    LossSpec,
+    ModelSpec,
+    SamplerSpec,
+)
 from gtk.core.values.errors import did_you_mean
 
 hookspec = pluggy.HookspecMarker("gtk")
@@ -27,6 +34,10 @@ class PluginHooks:
     @hookspec
     def gtk_losses(self) -> Iterable[LossSpec]:  # type: ignore[empty-body]
         """Return the losses of this module."""
+
+    @hookspec
+    def gtk_samplers(self) -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
+        """Return the samplers of this module."""
 
     @hookspec
     def gtk_datasets(self) -> Iterable[DatasetSpec]:  # type: ignore[empty-body]

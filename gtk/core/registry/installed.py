@@ -14,6 +14,7 @@ from gtk.core.registry.spec import (
     DatasetSpec,
     LossSpec,
     ModelSpec,
+    SamplerSpec,
     Spec,
 )
 
@@ -45,9 +46,10 @@ class Kind(Generic[SpecType]):
 MODEL = Kind("model", "models", ModelSpec)
 CONDITIONER = Kind("conditioner", "conditioners", ConditionerSpec)
 LOSS = Kind("loss", "losses", LossSpec)
+SAMPLER = Kind("sampler", "samplers", SamplerSpec)
 DATASET = Kind("dataset", "datasets", DatasetSpec)
 CALLBACK = Kind("callback", "callbacks", CallbackSpec)
-KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, DATASET, CALLBACK)
+KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, SAMPLER, DATASET, CALLBACK)
 
 
 @dataclass(frozen=True, order=True)

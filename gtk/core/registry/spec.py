@@ -64,12 +64,14 @@ class ModelSpec(Spec):
     Attributes:
         loss: the name of its default loss.
         conditioner: the name of its default conditioner.
+        sampler: the name of its default sampler.
         defaults: trainer settings that suit it, by name.
         bf16: whether its networks bear bf16 autocast, which `--precision auto` then may choose.
     """
 
     loss: str
     conditioner: str
+    sampler: str = "direct"
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     bf16: bool = False
 
@@ -97,6 +99,11 @@ class LossSpec(Spec):
 
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     bf16: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerSpec(Spec):
+    """A sampler: `target(config, model)` returns a `gtk.Sampler`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,7 @@ OPTIONS: Table = {
     "data_root": "root data_dir data_path data_folder dataset_root dataset_path dataset_dir "
     "image_dir",
     "conditioner": "conditioning cond condition_type",
+    "sampler": "solver scheduler sampling_method sample_method",
     "loss": "criterion objective loss_fn loss_function loss_type",
     "latent_dim": "latent_size latent latents z_dim z_size z nz n_latent num_latents latent_dims "
     "code_size code_dim bottleneck",

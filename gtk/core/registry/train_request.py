@@ -52,6 +52,11 @@ class TrainRequest:
     loss: str | None = option(
         None, "The training objective; by default the model's own. Names: gtk plugins."
     )
+    sampler: str | None = option(
+        None,
+        "How images are drawn where nobody says so; by default the model's own. Names: gtk "
+        "plugins.",
+    )
     name: str | None = option(None, "The run becomes DIR/NAME; by default numbered.")
     runs: Path = option(Path("runs"), "The folder that holds the runs.", metavar="DIR")
     device: str | None = option(
@@ -91,7 +96,8 @@ class TrainRequest:
         if self.resume is None:
             return
         fixed = (
-            "recipe", "plugin", "data", "conditioner", "loss", "name", "init_from", "overwrite",
+            "recipe", "plugin", "data", "conditioner", "loss", "sampler", "name", "init_from",
+            "overwrite",
         )  # fmt: skip
         changed = [name for name in fixed if getattr(self, name) not in (None, False)]
         changed += [name for name in self.options if name != "epochs"]
@@ -106,7 +112,7 @@ class TrainRequest:
 #: Its fields that are arguments and options of their own.
 ARGUMENTS = tuple(item for item in fields(TrainRequest) if item.name != "options")
 #: Options of `gtk train` alone, which the core cannot ask, and the tables of recipes and run.json
-#: that are not arguments as well ("data", "conditioner" and "loss" are).
+#: that are not arguments as well ("data", "conditioner", "loss" and "sampler" are).
 _OTHERS = {"dry_run", "json", "help", "model", "train"}
 #: A plugin with an option of one of these names is refused when it is loaded.
 RESERVED_NAMES = frozenset(

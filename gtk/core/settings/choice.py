@@ -2,15 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from gtk.core.registry.discovery import Plugin
-from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, Kind
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import CONDITIONER, DATASET, LOSS, SAMPLER, Kind
 from gtk.core.registry.options import Option, as_table, make_config, options_of
-from gtk.core.registry.spec import ConditionerSpec, DatasetSpec, LossSpec, ModelSpec
+from gtk.core.registry.spec import (
+    ConditionerSpec,
+    DatasetSpec,
+    LossSpec,
+    ModelSpec,
+    SamplerSpec,
+)
 from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.train_config import TrainConfig, check_suited, suited
 from gtk.core.registry.train_request import ARGUMENTS
@@ -23,7 +29,12 @@ from gtk.core.settings.plugin_lookup import (
     recipe_name,
 )
 from gtk.core.settings.recipe import NO_RECIPE, Recipe, run_tables
-from gtk.core.values.errors import UnknownName
+from gtk.core.values.errors import UnknownName, unknown_name
+
+#: A sampler to draw with, and its config.
+SamplerChoice: TypeAlias = tuple[Plugin[SamplerSpec], Any]
+#: The kinds of plugins of which a model names one as its default, by table.
+KINDS: Mapping[str, Kind[Any]] = {"conditioner": CONDITIONER, "loss": LOSS, "sampler": SAMPLER}
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Choice:
     model: Plugin[ModelSpec]
     conditioner: Plugin[ConditionerSpec]
     loss: Plugin[LossSpec]
+    sampler: Plugin[SamplerSpec]
     dataset: Plugin[DatasetSpec]
     recipe: Recipe = NO_RECIPE
     path: Path | None = None
@@ -52,6 +64,7 @@ class Choice:
         loss: str | None = None,
         recipe: Recipe = NO_RECIPE,
         *,
+        sampler: str | None = None,
         default_data: str | None = None,
     ) -> "Choice":
         """Find plugins by name: those given, else the recipe's, else the model's defaults.
@@ -74,6 +87,7 @@ class Choice:
             chosen,
             strategy or model_default(CONDITIONER, chosen),
             find_named(LOSS, loss, recipe) or model_default(LOSS, chosen),
+            find_named(SAMPLER, sampler, recipe) or model_default(SAMPLER, chosen),
             data,
             recipe,
             path,
@@ -91,6 +105,7 @@ class Choice:
             "model": self.model,
             "conditioner": self.conditioner,
             "loss": self.loss,
+            "sampler": self.sampler,
         }
 
     @property
@@ -136,8 +151,7 @@ class Choice:
         own, model = recipe_name("model", self.recipe), self.model
         if own is not None and not model.installed.goes_by(own):
             model = find_model(None, self.recipe)
-        kind: Kind[Any] = CONDITIONER if table == "conditioner" else LOSS
-        return chosen == model_default(kind, model).installed
+        return chosen == model_default(KINDS[table], model).installed
 
     def check_recipe(self) -> None:
         """Check all values of the recipe, even if others override them; errors name the line."""
@@ -197,7 +211,7 @@ class Settings:
     """Everything that decides a training, besides the data.
 
     Attributes:
-        configs: the config objects of data set, model, conditioner and loss, by table.
+        configs: the config objects of data set, model, conditioner, loss and sampler.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.
         batch_may_shrink: whether few images may make the batch smaller, as nobody chose its size.
@@ -218,6 +232,27 @@ class Settings:
             return spec.name
         stem = re.sub(r"[^A-Za-z0-9]+", "-", self.data_root.resolve().stem).strip("-")
         return stem[:40] or spec.name
+
+    def sampler_choice(self, name: str | None, options: Mapping[str, Any]) -> SamplerChoice:
+        """Return a sampler to draw with, and its config.
+
+        By default it is the run's own with its settings, of which the options replace some; a
+        sampler that is named starts from its own defaults.
+
+        Raises:
+            UnknownName: there is no such sampler, or it has no such option.
+            InvalidValue: an option of the wrong type or out of range.
+        """
+        if name is None:
+            plugin, table = self.choice.sampler, as_table(self.configs["sampler"])
+        else:
+            plugin, table = find(SAMPLER, name), {}
+        known = [item.name for item in fields(plugin.spec.config)]
+        unknown = [option for option in options if option not in known]
+        if unknown:
+            raise unknown_name(f"option of sampler {plugin.spec.name!r}", unknown[0], known)
+        what = f"sampler {plugin.spec.name!r}"
+        return plugin, make_config(plugin.spec.config, {**table, **options}, what)
 
     def as_document(self) -> dict[str, Any]:
         """Return the recipe's name, its `TABLES`, and the packages of the plugins."""
@@ -248,7 +283,11 @@ class Settings:
         names = {table: values.pop("name") for table, values in tables.items() if table != "train"}
         try:
             choice = Choice.by_name(
-                names["model"], names["data"], names["conditioner"], names["loss"]
+                names["model"],
+                names["data"],
+                names["conditioner"],
+                names["loss"],
+                sampler=names["sampler"],
             )
         except UnknownName as error:
             raise UnknownName(f"the run needs a plugin that is not installed: {error}") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.line_number import line_in_json, line_in_toml
 from gtk.core.values.argument import LONGEST_INTEGER
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, unknown_name
@@ -16,7 +17,7 @@ from gtk.core.values.text import one_line
 from gtk.core.values.user_path import user_path
 
 #: The tables of a recipe: the trainer's settings, then a plugin and its options in each.
-TABLES = ("train", "data", "model", "conditioner", "loss")
+TABLES = ("train", "data", "model", "conditioner", "loss", "sampler")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
 #: How every training of a version without these settings computed.
@@ -118,12 +119,21 @@ def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
 
 def run_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the tables of a run.json, each plugin named as "package/name"."""
+    document = with_sampler(document)
     tables = {table: dict(document[table]) for table in TABLES}
     tables["train"] = FIRST_ARITHMETIC | tables["train"]
     for table in TABLES[1:]:
         package = document["packages"][table]["package"]
         tables[table]["name"] = f"{package}/{tables[table]['name']}"
     return tables
+
+
+def with_sampler(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run.json with its sampler: before there were any, all models were drawn from so."""
+    first = {"name": "direct"}, {"package": OWN_PACKAGE}
+    table, packages = document.get("sampler", first[0]), document.get("packages", {})
+    packages = {**packages, "sampler": packages.get("sampler", first[1])}  # in the same order
+    return {**document, "sampler": table, "packages": packages}
 
 
 def _read_text(path: Path) -> str:

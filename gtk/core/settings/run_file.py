@@ -45,12 +45,13 @@ class Package(TypedDict):
 
 
 class Packages(TypedDict):
-    """The packages of the four plugins."""
+    """The packages of the plugins."""
 
     data: Package
     model: Package
     conditioner: Package
     loss: Package
+    sampler: NotRequired[Package]
 
 
 class ConditionTable(TypedDict):
@@ -112,6 +113,7 @@ class RunFile(TypedDict):
     model: PluginTable
     conditioner: PluginTable
     loss: PluginTable
+    sampler: NotRequired[PluginTable]
     packages: Packages
     device: Name
     threads: Threads

@@ -11,7 +11,7 @@ from gtk.core.values.errors import UserError
 from gtk.core.values.text import counted
 
 #: Tables of run.json that decide the result of a training, in the order of a comparison.
-TABLES = ("data", "model", "conditioner", "loss", "train")
+TABLES = ("data", "model", "conditioner", "loss", "sampler", "train")
 #: Settings that are left out: a path is not what was trained on, and `data_name` has the name.
 LEFT_OUT = {("data", "root"), ("data", "name")}
 

@@ -76,6 +76,8 @@ class Run(StoredRun):
         average: float | None = None,
         batch_size: int = 256,
         device: str = "cpu",
+        sampler: str | None = None,
+        **options: Any,  # noqa: ANN401 - each sampler has options of its own
     ) -> "NDArray[np.uint8]":
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
@@ -90,19 +92,25 @@ class Run(StoredRun):
             average: as in `load_model`.
             batch_size: images in one pass through the network; changes no image.
             device: "auto" or a torch device.
+            sampler: how they are drawn, by name, with its defaults; by default the run's own.
+            options: of the sampler, such as `temperature`.
 
         Raises:
-            InvalidValue: a label out of range, or labels for a model without a condition.
+            UnknownName: there is no such sampler, or it has no such option.
+            InvalidValue: a label out of range, labels for a model without a condition, or a sampler
+                that is not for this model.
         """
+        from gtk.core.models.build import build_sampler
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import sample
 
         rows, total = choose_labels(self.condition, labels, count)
+        choice = self.settings.sampler_choice(sampler, options)
         with self.drawing(batch_size):
             place = resolve_device(device)
-            model = self.load_model(checkpoint, average).to(place)
+            chosen = build_sampler(*choice, self.load_model(checkpoint, average).to(place))
             return sample(
-                model, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
+                chosen, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
             )
 
     @typed
@@ -112,30 +120,37 @@ class Run(StoredRun):
         labels: Sequence[Any] | None = None,
         *,
         checkpoint: str | int | None = None,
+        seed: int = 0,
         average: float | None = None,
         batch_size: int = 256,
         device: str = "cpu",
+        sampler: str | None = None,
+        **options: Any,  # noqa: ANN401 - as above
     ) -> "NDArray[np.uint8]":
         """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
         The noise is (N, *shape) as the model's `noise` says; standard normal noise gives images
-        like those that it was trained on. The other arguments are those of `sample`.
+        like those that it was trained on. `seed` decides what else the sampler draws, if anything.
+        The other arguments are those of `sample`.
 
         Raises:
             InvalidValue: noise of another shape, or labels as in `sample`.
         """
+        from gtk.core.models.build import build_sampler
         from gtk.core.models.device import resolve_device
-        from gtk.core.models.sampling import generate
+        from gtk.core.models.sampling import draw_noise, generate
 
         if not is_list(noise):
             raise InvalidValue(
                 f"noise must be an array with a row for each image, not {shown(noise)}"
             )
         rows, _ = choose_labels(self.condition, labels, len(noise))
+        choice = self.settings.sampler_choice(sampler, options)
         with self.drawing(batch_size):
             place = resolve_device(device)
-            model = self.load_model(checkpoint, average).to(place)
-            return generate(model, noise, labels=rows, batch_size=batch_size, device=place)
+            chosen = build_sampler(*choice, self.load_model(checkpoint, average).to(place))
+            ports = {**draw_noise(chosen, len(noise), seed), "z": noise}
+            return generate(chosen, ports, labels=rows, batch_size=batch_size, device=place)
 
     def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:
         """Report a lack of memory inside as one of drawing `batch_size` images at a time."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.json_file import as_json, read_document, read_json
+from gtk.core.settings.recipe import with_sampler
 from gtk.core.settings.run_file import FORMAT, LARGEST_RUN, MOST_VALUES, RunFile, RunFormat
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue, UserError
@@ -52,7 +53,7 @@ def read_run(file: Path) -> dict[str, Any]:
     try:
         found = read_json(file, RunFormat, LARGEST_RUN)["format"]
         if found == FORMAT:
-            return read_document(file, RunFile, LARGEST_RUN)
+            return with_sampler(read_document(file, RunFile, LARGEST_RUN))
     except FileNotFoundError as error:
         raise UserError(
             f"{file.parent} is not a run: {file} does not exist. List runs with: gtk runs"

@@ -9,7 +9,7 @@ def derive_seed(seed: int, purpose: str, *where: int) -> int:
     Args:
         seed: the user's seed.
         purpose: what is drawn: "order", "step", "layers", "evaluate", "validation", "init",
-            "networks".
+            "networks", "sample/NAME".
         where: the epoch, step or block it is drawn for.
     """
     # A hash, since torch's CPU generators use only the low 32 bits of a seed: arithmetic that packs

@@ -1,9 +1,13 @@
 """Pictures of samples, always from the same noise, so that epochs compare."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.models.build import own_sampler
 from gtk.core.models.sampling import sample
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
@@ -20,21 +24,21 @@ class SamplePictures(EpochPicture):
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
-        grid = sample_grid(model, dataset.spec)
+        grid = sample_grid(own_sampler(run.settings, model), dataset.spec)
         write_png(grid, picture_path(run, "samples", progress), follow=False)
 
 
-def sample_grid(model: Model, spec: DataSpec) -> NDArray[np.uint8]:
+def sample_grid(sampler: Sampler[Any], spec: DataSpec) -> NDArray[np.uint8]:
     """Draw some images for each example of the condition in a grid: (H, W) or (H, W, 3).
 
     There are as many columns as `most_columns` allows.
     """
-    columns, labels = UNCONDITIONAL_COLUMNS, None
+    columns, labels, model = UNCONDITIONAL_COLUMNS, None, sampler.model
     if model.condition:
         examples = model.condition.examples()
         examples = examples[: most_columns((spec.height, spec.width), ROWS)]
         columns, labels = len(examples), np.concatenate([examples] * ROWS)
     count = ROWS * columns
     device = next(model.parameters()).device
-    images = sample(model, labels=labels, count=count, seed=0, batch_size=256, device=device)
+    images = sample(sampler, labels=labels, count=count, seed=0, batch_size=256, device=device)
     return image_grid(images, columns)

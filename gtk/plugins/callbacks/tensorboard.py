@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.contracts.model import Model
+from gtk.core.models.build import own_sampler
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
@@ -75,7 +76,7 @@ class TensorBoard:
     def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
         """Write samples if pictures are due."""
         if picture_due(run, progress):
-            picture = sample_grid(model, run.data_spec)
+            picture = sample_grid(own_sampler(run.settings, model), run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
             with _writing(run):
                 writer = self._writer(run, ROOT)
@@ -115,7 +116,7 @@ class TensorBoard:
         document = run.settings.as_document()
         settings = {
             f"{table}.{name}": value
-            for table in ("train", "data", "model", "conditioner", "loss")
+            for table in ("train", "data", "model", "conditioner", "loss", "sampler")
             for name, value in document[table].items()
         }
         rows = [f"| {name} | {_plain(value)} |" for name, value in settings.items()]

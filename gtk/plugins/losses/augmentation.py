@@ -1,10 +1,11 @@
 """Differentiable augmentation of the images that a discriminator judges."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gtk.core.contracts.model import Model
 from gtk.core.contracts.noise import Noise
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.values.errors import InvalidValue
@@ -88,12 +89,12 @@ def round_half_up(value: float) -> int:
     return int(value + 0.5)
 
 
-def image_size(model: Model) -> tuple[int, int]:
+def image_size(model: Any) -> tuple[int, int]:  # noqa: ANN401 - an `AdversarialModel` that is a `Model`
     """Return (height, width) of a model's images, by drawing one."""
     noise = torch.zeros(1, *model.noise.shape)
     condition = None if model.condition is None else torch.from_numpy(model.condition.cycle(1))
     with torch.no_grad(), eval_mode(model):
-        images = model.sample(noise, condition)
+        images = model.generate(noise, condition)
     return images.shape[2], images.shape[3]
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 import gtk
 from gtk.core.models.sampling import sample
 from gtk.core.values.errors import PluginError
+from gtk.plugins.samplers import DirectConfig
+from gtk.plugins.samplers.direct import Direct
 from gtk.plugins.vae.model import VariationalAutoencoder
 
 
@@ -27,7 +29,8 @@ class Given(toys.TwoParts):
 
 
 def draw(model: gtk.Model) -> Any:
-    return sample(model, labels=None, count=3, seed=0, batch_size=256, device=toys.CPU)
+    sampler = Direct(DirectConfig(), model)
+    return sample(sampler, labels=None, count=3, seed=0, batch_size=256, device=toys.CPU)
 
 
 @pytest.mark.parametrize(

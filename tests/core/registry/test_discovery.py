@@ -158,7 +158,8 @@ def test_an_outside_data_set_in_colour_goes_all_the_way(outside: Path, tmp_path:
 
 def test_every_kind_is_asked_for_by_a_hook_of_its_own() -> None:
     assert [kind.hook for kind in KINDS] == [
-        "gtk_models", "gtk_conditioners", "gtk_losses", "gtk_datasets", "gtk_callbacks",
+        "gtk_models", "gtk_conditioners", "gtk_losses", "gtk_samplers", "gtk_datasets",
+        "gtk_callbacks",
     ]  # fmt: skip
 
 

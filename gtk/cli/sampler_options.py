@@ -1,0 +1,99 @@
+"""Options of the sampler that a command draws with, which the command line or the run names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.cli.config_options import HeadedCommand, click_option, probe
+from gtk.cli.options import plugin_completer
+from gtk.cli.source import is_exported
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import SAMPLER
+from gtk.core.registry.options import as_table, options_of
+from gtk.core.registry.spec import ModelSpec
+from gtk.core.values.errors import GtkError, UserError
+
+if TYPE_CHECKING:
+    from gtk.core.settings.choice import SamplerChoice
+
+PREFIX = "sampler_"
+
+sampler_option = click.option(
+    "--sampler",
+    metavar="NAME",
+    shell_complete=plugin_completer("sampler"),
+    help="How images are drawn, with its defaults; by default as the run says. Names: gtk plugins.",
+)
+
+
+class DrawingCommand(HeadedCommand):
+    """A command with the options of the sampler that --sampler or the run names.
+
+    Each is called --sampler-NAME, and --NAME where the command has no such option.
+    """
+
+    def choose(self, args: list[str]) -> "SamplerChoice | None":
+        """Find the sampler and its settings where a run is named."""
+        own = self.params
+        known = {"--help", *(flag for option in own for flag in option.opts)}
+        # Their values must not be taken for the run.
+        unknown = [arg.partition("=")[0] for arg in args if arg.startswith("--")]
+        others = [click.Option([flag]) for flag in dict.fromkeys(unknown) if flag not in known]
+        try:
+            given = probe([*own, *(item for item in others if _is_name(item))], args).params
+        except click.UsageError:
+            return None  # the command itself reports it
+        source = given.get("source") or given.get("run")
+        if source is None or is_exported(source):
+            return None
+        from gtk.core.storage.runs import find_run
+
+        try:
+            return find_run(source, given["runs"]).settings.sampler_choice(given["sampler"], {})
+        except UserError:
+            return _usual(given["sampler"])
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own options and those of the sampler."""
+        params = super().get_params(ctx)
+        taken = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
+        return [*params, *(_options(ctx.obj, taken) if ctx.obj else ())]
+
+
+def _usual(name: str | None) -> "SamplerChoice | None":
+    """Return a sampler with its defaults; that no run is found, the command itself reports."""
+    try:
+        plugin = find(SAMPLER, name or ModelSpec.sampler)
+    except GtkError:
+        return None
+    return plugin, plugin.spec.config()
+
+
+def _is_name(option: click.Option) -> bool:
+    return bool(option.name and option.name.isidentifier())
+
+
+def _options(choice: "SamplerChoice", taken: set[str]) -> Sequence[click.Option]:
+    """Make an option of each field of a sampler's config."""
+    plugin, config = choice
+    values, made = as_table(config), []
+    for field in options_of({"sampler": plugin.spec.config}):
+        long = replace(field, name=PREFIX + field.field)
+        heading = f"Options of sampler {plugin.spec.name}"
+        option = click_option(long, values[field.field], heading)
+        bare = f"--{field.field.replace('_', '-')}"
+        if bare not in taken:
+            option.opts.insert(0, bare)
+        made.append(option)
+    return made
+
+
+def sampler_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sampler's options that were given, by field, of a command's arguments."""
+    return {
+        name.removeprefix(PREFIX): value
+        for name, value in given.items()
+        if name.startswith(PREFIX) and value is not None
+    }

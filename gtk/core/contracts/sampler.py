@@ -1,0 +1,53 @@
+"""The contract Sampler: how an image is drawn from a trained model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from torch import nn
+
+from gtk.core.values.noise import NoiseSpec
+
+ModelType = TypeVar("ModelType")
+
+
+class Sampler(ABC, Generic[ModelType]):
+    """A way to draw from models of one type, `Sampler[LatentVariableModel]`; it keeps no state.
+
+    It is made when somebody draws, from options that are given then.
+
+    Args:
+        config: the plugin's options.
+        model: a trained model, in eval mode, whose weights it does not change.
+
+    Attributes:
+        requires: the protocol of the methods that it calls on a model, or a class of models.
+        evaluations: how often a network is evaluated for an image, known before it is drawn.
+
+    Raises:
+        InvalidValue: an option does not fit the model.
+    """
+
+    requires: ClassVar[type]
+    evaluations: int = 1
+
+    def __init__(self, config: Any, model: ModelType) -> None:  # noqa: ANN401 - the plugin's own class
+        self.config, self.model = config, model
+
+    @property
+    def noise(self) -> Mapping[str, NoiseSpec]:
+        """What a draw starts from, by name: by default "z" alone, the model's noise.
+
+        The first is "z", which `gtk sample` draws in the same way for every sampler, and which
+        `gtk interpolate` and the like move. Any other stays the same along a row of such a picture.
+        """
+        model: Any = self.model
+        return {"z": model.noise}
+
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """Return a module from noise and a condition to images (B, C, H, W) in 0..1.
+
+        It is called with the noise of each name in order, (B, *shape), and with the condition, or
+        None: a pure function, which draws nothing, and whose rows are independent of each other.
+        """

@@ -1,0 +1,188 @@
+"""The checks of a sampler, with a model that it is for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gtk.core.contracts.model import Model
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.models.build import build, build_sampler
+from gtk.core.models.sampling import draw_noise
+from gtk.core.registry.installed import MODEL, installed
+from gtk.core.registry.options import make_config
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.storage.run import Run
+from gtk.core.storage.run_document import new_document
+from gtk.core.training.trainer import Trainer
+from gtk.core.training.training import load_dataset
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import GtkError
+from gtk.exports.onnx import export
+from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, needs
+from gtk.testing.loss_case import OURS, SMALL
+from gtk.testing.process_state import seeded_generators
+from gtk.testing.replayed_step import CPU
+from gtk.testing.weights import differing, listed, same_bits, weights_of
+
+COUNT = 6
+#: How far images may differ between batches of different sizes, which round sums differently.
+ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class SamplerCase:
+    """A sampler of an untrained model."""
+
+    settings: Settings
+    dataset: Dataset
+    sampler: Sampler[Any]
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        model: Model = self.sampler.model
+        return model
+
+    def inputs(self, count: int = COUNT) -> list[Tensor | None]:
+        """Return noise of each name, and the condition or None."""
+        noise = draw_noise(self.sampler, count, 0)
+        condition = self.model.condition
+        rows = None if condition is None else torch.from_numpy(condition.cycle(count))
+        return [*map(torch.from_numpy, noise.values()), rows]
+
+    def draw(self, inputs: list[Tensor | None], seed: int = 0) -> Tensor:
+        """Draw from these inputs, without gradients."""
+        with seeded_generators(seed), torch.no_grad():
+            images: Tensor = self.sampler.module()(*inputs)
+            return images
+
+
+def sampler_case(specimen: Specimen) -> SamplerCase:
+    """Return a small model that the sampler is for, chosen once for all checks."""
+    return specimen.once("case", lambda: _choose(specimen))
+
+
+def _choose(specimen: Specimen) -> SamplerCase:
+    plugin = specimen.plugin
+    requires: Any = plugin.spec.resolve().requires
+    config = make_config(plugin.spec.config, specimen.options, f"sampler {plugin.spec.name!r}")
+    refused, own = "", plugin.installed.package
+    items = sorted(installed(MODEL), key=lambda it: (it.package != own, it.name[0] != "c"))
+    for item in items:
+        try:
+            choice = Choice.by_name(f"{item.package}/{item.name}", specimen.data)
+            target: Any = choice.model.spec.resolve()
+            if not issubclass(target, requires):
+                continue
+            options = SMALL.get(item.name, {}) if item.package == OURS else {}
+            settings = choice.settle({**options, "epochs": 1}, None)
+            dataset = load_dataset(settings)
+            model, _ = build(settings, dataset.spec)
+            return SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
+        except GtkError as error:
+            refused = refused or f"gtk refuses it with model {item.name!r}: {error}"
+    if refused:
+        raise CheckFailed(refused)
+    remedy = "install one beside it, best in the same package"
+    raise CheckSkipped(f"no installed model is a {requires.__name__}: {remedy}")
+
+
+def check_described(specimen: Specimen) -> None:
+    """It is a `gtk.Sampler` that names what it requires of a model."""
+    target: Any = specimen.plugin.spec.resolve()
+    if not (isinstance(target, type) and issubclass(target, Sampler)):
+        raise CheckFailed(f"its target {target!r:.60} is not a gtk.Sampler: derive it from one")
+    requires: Any = getattr(target, "requires", None)
+    try:
+        issubclass(torch.nn.Module, requires)
+    except TypeError as error:
+        raise CheckFailed(
+            f"its requires is {requires!r:.60}, and issubclass() cannot use that ({error}): name a "
+            "class, or a protocol of methods marked @runtime_checkable, such as gtk.SampledModel"
+        ) from error
+
+
+@needs(check_described)
+def check_model(specimen: Specimen) -> None:
+    """An installed model can be drawn from with it, and it says by how many evaluations."""
+    sampler = sampler_case(specimen).sampler
+    if next(iter(sampler.noise), None) != "z":
+        raise CheckFailed('its noise does not begin with "z": it is what interpolation moves')
+    evaluations: Any = sampler.evaluations
+    if not isinstance(evaluations, int) or evaluations < 1:
+        raise CheckFailed(f"its evaluations is {evaluations!r}: set it to a whole number above 0")
+
+
+@needs(check_model)
+def check_images(specimen: Specimen) -> None:
+    """It draws finite float32 images of the data's shape, in 0..1."""
+    case = sampler_case(specimen)
+    shape = case.dataset.spec.image_shape
+    for count in (COUNT, 1):
+        images: Any = case.draw(case.inputs(count))
+        if not isinstance(images, Tensor) or images.shape != (count, *shape):
+            found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+            raise CheckFailed(f"its module returns {found} for {count} rows: return {shape} each")
+        if images.dtype != torch.float32 or not images.isfinite().all():
+            raise CheckFailed("its module returns other than finite float32 pixels")
+        if images.min() < 0 or images.max() > 1:
+            low, high = images.min().item(), images.max().item()
+            raise CheckFailed(f"its pixels are in {low:.3g}..{high:.3g}: return 0..1")
+
+
+@needs(check_images)
+def check_pure(specimen: Specimen) -> None:
+    """Drawing is a pure function of each row of noise and its condition."""
+    case = sampler_case(specimen)
+    inputs, before = case.inputs(), weights_of(case.model)
+    given = [None if item is None else item.clone() for item in inputs]
+    images = case.draw(inputs)
+    changed = differing(before, weights_of(case.model))
+    if changed:
+        raise CheckFailed(f"drawing changes {listed(changed)} of the model: only read it")
+    pairs = zip(given, inputs, strict=True)
+    if not all(one is None or other is None or torch.equal(one, other) for one, other in pairs):
+        raise CheckFailed("it changes its noise or condition in place: work on a copy")
+    if not same_bits(images, case.draw(inputs, seed=1)):
+        raise CheckFailed(
+            "it draws other images from the same noise: name what it draws in `noise`, and take "
+            "all random numbers from there"
+        )
+    parts = [slice(0, 1), slice(1, COUNT)]
+    apart = [case.draw([None if it is None else it[part] for it in inputs]) for part in parts]
+    if (torch.cat(apart) - images).abs().max() > ROUNDING:
+        raise CheckFailed("an image depends on the others of its batch: compute each row by itself")
+
+
+@needs(check_images)
+def check_noise_matters(specimen: Specimen) -> None:
+    """Different noise gives different images."""
+    case = sampler_case(specimen)
+    *noise, condition = case.inputs()
+    alike = None if condition is None else condition[:1].expand_as(condition)
+    images = case.draw([*noise, alike])
+    if (images == images[:1]).all():
+        raise CheckFailed("it draws the same image from all noise: let z decide")
+
+
+@needs(check_pure)
+def check_export(specimen: Specimen) -> None:
+    """A run of the model can be exported with it, and the file agrees with PyTorch."""
+    case = sampler_case(specimen)
+    others = [name for name in case.sampler.noise if name != "z"]
+    if others:
+        raise CheckSkipped(f"files take z alone, and it draws {', '.join(others)} besides")
+    model, loss = build(case.settings, case.dataset.spec)
+    trainer = Trainer(model, loss, case.dataset, case.settings.train, CPU)
+    document = new_document(case.settings, case.dataset, "cpu", 1, {})
+    run = Run.create(specimen.folder / "drawn", document)
+    run.checkpoints.save(trainer.state(run, None))
+    name = specimen.plugin.installed
+    export(
+        run, dry_run=True, sampler=f"{name.package}/{name.name}", sampler_options=specimen.options
+    )
+
+
+CHECKS = checks_in(globals())
