@@ -75,6 +75,11 @@ def traverse(
         condition = spec.default() if condition is None else condition
         what = "class" if isinstance(spec, Classes) else "condition"
         name = f", {what} {spec.name(condition)}"
+    if len(origin.noise_shape) > 1:
+        raise InvalidValue(
+            f"the noise of {source!r} is an image itself, which has no dimensions to sweep: use "
+            "gtk interpolate"
+        )
     count = math.prod(origin.noise_shape)
     if count == 2 and dims is None:
         if reach is not None or picture.seed is not None:

@@ -16,6 +16,8 @@ from gtk.core.values.path import PATHS, Path
 from gtk.core.values.solvers import heun
 from gtk.plugins.families.velocity import DATA_DEVIATION, VelocityModel
 from gtk.plugins.flow.preconditioning import LEAST_SHARE, Preconditioning
+from gtk.plugins.samplers import TwiceConfig
+from gtk.plugins.samplers.solved import Heun
 
 #: Pixels in -1..1, mean and covariance, of images of two pixels.
 MEAN = torch.tensor([0.1, -0.2])
@@ -101,7 +103,8 @@ def test_every_conditioner_that_fits_acts(
 @pytest.mark.parametrize("size", SIZES)
 def test_images_of_every_size_are_drawn(size: tuple[int, int]) -> None:
     model, _ = built(settle("flow", width=8, depth=1), data_spec("classes", size))
-    images = model.eval().sample(torch.randn(3, 1, *size), torch.tensor([0, 1, 2]))
+    draw = Heun(TwiceConfig(steps=2), model.eval()).module()
+    images = draw(torch.randn(3, 1, *size), torch.tensor([0, 1, 2]))
     assert images.shape == (3, 1, *size)
     assert images.min() >= 0
     assert images.max() <= 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.models.build import own_sampler
+from gtk.core.models.build import build_sampler, own_sampler
 from gtk.core.models.sampling import sample
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
@@ -15,6 +15,8 @@ from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.pictures.grid import image_grid, most_columns, write_png
 from gtk.plugins.callbacks.picture import EpochPicture, picture_path
 
+#: Steps of a sampler in the pictures before the last.
+FEW_STEPS = 4
 #: Images of each class, and images in a row without classes.
 ROWS, UNCONDITIONAL_COLUMNS = 5, 10
 
@@ -24,7 +26,11 @@ class SamplePictures(EpochPicture):
 
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
-        grid = sample_grid(own_sampler(run.settings, model), dataset.spec)
+        sampler = own_sampler(run.settings, model)
+        few = min(FEW_STEPS, getattr(sampler.config, "steps", 0))
+        if few and progress.step < progress.total_steps:
+            sampler = build_sampler(*run.settings.sampler_choice(None, {"steps": few}), model)
+        grid = sample_grid(sampler, dataset.spec)
         write_png(grid, picture_path(run, "samples", progress), follow=False)
 
 

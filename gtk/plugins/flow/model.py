@@ -12,7 +12,6 @@ from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.path import PATHS
 from gtk.plugins.families.full_precision import full
 from gtk.plugins.flow import DiffusionConfig, FlowConfig
-from gtk.plugins.flow.drawing import draw
 from gtk.plugins.flow.preconditioning import Preconditioning
 
 #: Of each `--network`, the class: constructed with (config, image_shape, conditioner, role), it
@@ -51,10 +50,6 @@ class Flow(Model):
         """Map x (B, C, H, W) at times (B,) and a condition to dx/dt, in float32."""
         velocity: Tensor = full(self.network(x, time, condition))
         return velocity
-
-    def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
-        """Map noise (B, C, H, W) and a condition to images (B, C, H, W) in 0..1."""
-        return draw(self, noise, condition)
 
 
 class Diffusion(Flow):

@@ -1,0 +1,141 @@
+"""Draw from a flow or diffusion model: steps of a solver along its velocity."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.setting import setting
+from gtk.core.values.solvers import SOLVERS, Solver
+from gtk.core.values.time_grid import TIME_GRIDS
+from gtk.plugins.families.velocity import VelocityModel, check_path
+from gtk.plugins.samplers import SolverConfig
+
+
+class Solved(Sampler[VelocityModel]):
+    """Steps of a solver on a grid of times, with classifier-free guidance.
+
+    Raises:
+        InvalidValue: guidance of a model that was not trained without a condition as well.
+    """
+
+    requires = VelocityModel
+    config: SolverConfig
+    solver: ClassVar[Solver]
+
+    def __init__(self, config: SolverConfig, model: VelocityModel) -> None:
+        super().__init__(config, model)
+        check_path(model)
+        guided = config.guidance != 1
+        if guided:
+            _check_nullable(model)
+        self.evaluations = config.steps * self.solver.evaluations * (2 if guided else 1)
+
+    @property
+    def noise(self) -> Mapping[str, NoiseSpec]:
+        """The noise that becomes the image, and for a solver that draws, that of every step."""
+        shape = self.model.noise.shape
+        steps = {"steps": NoiseSpec((self.config.steps, *shape))} if self.solver.draws else {}
+        return {"z": self.model.noise, **steps}
+
+    def module(self) -> nn.Module:
+        """Return the whole draw."""
+        return _Draw(self.model, self.config, self.solver)
+
+
+class Euler(Solved):
+    """Steps of `euler`."""
+
+    solver = SOLVERS["euler"]
+
+
+class Heun(Solved):
+    """Steps of `heun`."""
+
+    solver = SOLVERS["heun"]
+
+
+class Midpoint(Solved):
+    """Steps of `midpoint`."""
+
+    solver = SOLVERS["midpoint"]
+
+
+class DPMSolver(Solved):
+    """Steps of `dpm_multistep`."""
+
+    solver = SOLVERS["dpm++"]
+
+
+class DDIM(Solved):
+    """Steps of `ddim`."""
+
+    solver = SOLVERS["ddim"]
+
+
+class Ancestral(Solved):
+    """Steps of `ancestral`."""
+
+    solver = SOLVERS["ancestral"]
+
+
+class _Draw(nn.Module):
+    def __init__(self, model: VelocityModel, config: SolverConfig, solver: Solver) -> None:
+        super().__init__()
+        self.model: Any = model
+        self._config, self._solver = config, solver
+        times = torch.from_numpy(TIME_GRIDS[config.grid](config.steps, model.path))
+        self._times = [time.item() for time in times]
+
+    def forward(self, z: Tensor, *others: Tensor | None) -> Tensor:
+        """Map noise (B, C, H, W) and a condition to images in 0..1.
+
+        Before the condition comes the noise of the steps, (B, steps, C, H, W), of a solver that
+        draws.
+        """
+        *noise, condition = [*others, None][: self._solver.draws + 1]
+        times = [z.new_tensor(time) for time in self._times]
+        x, state = z, self._solver.begin(z)
+
+        def velocity(x: Tensor, time: Tensor) -> Tensor:
+            return self._velocity(x, time.expand(len(x)), condition)
+
+        for index in range(self._config.steps):
+            drawn: Any = [rows[:, index] for rows in noise if rows is not None] or [None]
+            step = velocity, self.model.path, x, times[index], times[index + 1], state
+            x, state = self._solver.step(*step, *drawn)
+        return (x / 2 + 0.5).clamp(0, 1)
+
+    def _velocity(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
+        """Return the velocity, led away from that without a condition.
+
+        Ho and Salimans, Classifier-Free Diffusion Guidance (arXiv:2207.12598), equation 6, in an
+        interval of time: Kynkaanniemi et al. (arXiv:2404.07724). Rows without a condition stay.
+        """
+        own: Tensor = self.model.velocity(x, time, condition)
+        config = self._config
+        if config.guidance == 1 or condition is None:
+            return own
+        row = torch.as_tensor(self.model.condition.absent, device=x.device)
+        without = self.model.velocity(x, time, row.to(condition.dtype).expand_as(condition))
+        inside = (time >= config.guidance_from) & (time <= config.guidance_until)
+        guided = without + config.guidance * (own - without)
+        return torch.where(inside.view(-1, 1, 1, 1), guided, own)
+
+
+def _check_nullable(model: Any) -> None:  # noqa: ANN401 - a `VelocityModel` that is a `Model`
+    """Refuse guidance where the model does not know images without a condition."""
+    if model.condition is None:
+        raise InvalidValue(
+            f"{setting('guidance')} leads towards a condition, and this model has none: leave it "
+            "out"
+        )
+    if not model.condition.nullable:
+        raise InvalidValue(
+            f"{setting('guidance')} needs a model that was trained without conditions, too: train "
+            f"with {setting('condition_dropout', 0.1)}"
+        )
