@@ -5,18 +5,17 @@ a whole number that is divided by 0 or -1 may end the process, whenever it is co
 """
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gtk.exports.runtime.constant import Constant, constant_of, of_shape
 from gtk.exports.runtime.constant_shapes import bound
-from gtk.exports.runtime.operators import Node, Refused
-from gtk.exports.runtime.tensor_types import FLOATS, output_types
+from gtk.exports.runtime.loop import MOST_REPEATED, check_state, steps_of
+from gtk.exports.runtime.operators import Graph, Node, Refused
+from gtk.exports.runtime.tensor_types import BOOL, FLOATS, INT64, output_types
 
 #: The most elements made of constants in a small file, and for each element of a large one.
 MOST_MADE, MOST_COPIES = 1 << 24, 8
@@ -37,21 +36,44 @@ class Constants:
         given, made, products: elements in the file, elements made of them, multiplications.
         largest: the most elements that one node makes of constants.
         shapings: the nodes that depend on shapes alone, which onnxruntime may fold, too.
+        repeated: the nodes that Loops compute, each counted as often as it is repeated.
     """
 
-    types: dict[str, int | None]
-    found: dict[str, Constant]
+    types: dict[str, int | None] = field(default_factory=dict)
+    found: dict[str, Constant] = field(default_factory=dict)
     shaped: set[str] = field(default_factory=set)
     given: int = 0
     made: int = 0
     products: int = 0
     largest: int = 0
     shapings: int = 0
+    repeated: int = 0
+
+    def take(self, graph: Graph) -> None:
+        """Take in the constants and nodes of a graph, or of the body of a Loop.
+
+        A body sees the names of the graph around it: no name stands for two tensors.
+        """
+        for name, kind, shape, values in graph.tensors:
+            self._name(name, kind)
+            self.found[name] = of_shape(shape, values)
+            self.given += math.prod(shape)
+        for name in graph.inputs:
+            if name in self.found:  # whoever runs the file may give another value
+                self.found[name] = replace(self.found[name], values=None)
+        self.types.update(
+            (name, kind) for name, kind in graph.inputs.items() if name not in self.types
+        )
+        for node in _in_order(graph.nodes, self.types):
+            self.add(node)
 
     def add(self, node: Node) -> None:
         """Take in a node, whose inputs were taken in before."""
         if not any(node.outputs):
             raise Refused(f"an operator {node.operator} that gives nothing")
+        if node.operator == "Loop":
+            self._repeat(node)
+            return
         if node.operator in ("Div", "Mod") and not node.domain:
             self._check_divisor(node)
         if node.operator == "MatMulNBits":
@@ -71,6 +93,29 @@ class Constants:
                 raise Refused("an InstanceNormalization of shapes, which may be of no pixels")
             self.shaped.update(node.outputs)
             self.shapings += 1
+
+    def _repeat(self, node: Node) -> None:
+        """Take in a Loop, which onnxruntime never folds, and its body, whose nodes it does."""
+        body: Graph = node.attributes["body"]
+        self.repeated += steps_of(node, self.types, self.found) * len(body.nodes)
+        if self.repeated > MOST_REPEATED:
+            raise Refused(
+                f"Loops that compute {self.repeated:,} nodes, more than {MOST_REPEATED:,}"
+            )
+        kinds = [self.types.get(name) for name in node.inputs[2:]]
+        for name, kind in zip(body.inputs, [INT64, BOOL, *kinds], strict=True):
+            self._name(name, kind)
+        self.take(body)
+        check_state(node, self.types, self.found)
+        for name, kind in zip(node.outputs, kinds, strict=True):
+            self._name(name, kind)
+
+    def _name(self, name: str, kind: int | None) -> None:
+        """Note a tensor's type; an output that is left out has no name."""
+        if name in self.types:
+            raise Refused(f"two tensors called {name[:100]!r}")
+        if name:
+            self.types[name] = kind
 
     def _fold(self, node: Node) -> None:
         """Take in a node of constants alone."""
@@ -124,11 +169,8 @@ class Constants:
         """Note the types of a node's outputs."""
         inputs = [self.types.get(name) for name in node.inputs]
         kinds = output_types(node, inputs)
-        self.types.update(
-            (name, kinds[min(position, len(kinds) - 1)])
-            for position, name in enumerate(node.outputs)
-            if name
-        )
+        for position, name in enumerate(node.outputs):
+            self._name(name, kinds[min(position, len(kinds) - 1)])
 
     @property
     def most_folded(self) -> int:
@@ -140,28 +182,10 @@ class Constants:
         return max(LEAST_FOLDED, min(8 * self.largest, shared))
 
 
-def check_constants(
-    nodes: Sequence[Node],
-    tensors: Sequence[tuple[str, int, tuple[int, ...], NDArray[Any] | None]],
-    inputs: Mapping[str, int],
-) -> Constants:
-    """Bound what a graph computes of constants, and return what was found.
-
-    Args:
-        nodes: in any order; some tools append nodes that come first.
-        tensors: the constants that stand in the file: name, data type, shape, values of small ones.
-        inputs: the data types of the graph's inputs.
-    """
-    types: dict[str, int | None] = dict(inputs)
-    found: dict[str, Constant] = {}
-    for name, kind, shape, values in tensors:
-        if name in found:
-            raise Refused(f"two tensors called {name[:100]!r}")
-        types[name], found[name] = kind, of_shape(shape, values)
-    given = sum(math.prod(shape) for _, _, shape, _ in tensors)
-    constants = Constants(types, found, given=given)
-    for node in _in_order(nodes, types):
-        constants.add(node)
+def check_constants(graph: Graph) -> Constants:
+    """Bound what a file's graph computes of constants, and return what was found."""
+    constants = Constants()
+    constants.take(graph)
     return constants
 
 
@@ -174,7 +198,7 @@ def _in_order(nodes: Sequence[Node], known: Container[str]) -> Iterator[Node]:
                 raise Refused(f"two tensors called {name[:100]!r}")
             givers[name] = number
     needed = {
-        number: [givers[name] for name in node.inputs if name in givers]
+        number: [givers[name] for name in node.needs if name in givers]
         for number, node in enumerate(nodes)
     }
     try:

@@ -4,7 +4,7 @@ import math
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from gtk.core.values.argument import check_type
 from gtk.exports.runtime.constant import MOST_READ
 from gtk.exports.runtime.constants import check_constants
 from gtk.exports.runtime.errors import ExportFileError, requested
+from gtk.exports.runtime.loop import check_has_state
 from gtk.exports.runtime.operators import (
+    Graph,
     Node,
     Refused,
     check_domain,
@@ -103,6 +105,8 @@ _EXTERNAL = "data outside of the file"
 _SPARSE = "sparse tensors"
 _SUBGRAPH = "graphs within its graph"
 _TYPES = "types as attributes"
+#: The field of an attribute that holds a graph; what node it belongs to, decides about it.
+_BODY = ("attribute", 6)
 MESSAGES: dict[str, dict[int, str | None]] = {
     "model": {
         1: None, 2: None, 3: None, 4: None, 5: None, 6: None, 7: "graph", 8: "opset", 14: "entry",
@@ -117,7 +121,7 @@ MESSAGES: dict[str, dict[int, str | None]] = {
         8: "overloaded functions", 9: None, 10: "a device configuration",
     },
     "attribute": {
-        1: None, 2: None, 3: None, 4: None, 5: "tensor", 6: _SUBGRAPH, 7: None, 8: None, 9: None,
+        1: None, 2: None, 3: None, 4: None, 5: "tensor", 6: "graph", 7: None, 8: None, 9: None,
         10: "tensor", 11: _SUBGRAPH, 13: None, 14: _TYPES, 15: _TYPES, 20: None,
         21: "attributes of functions", 22: _SPARSE, 23: _SPARSE,
     },
@@ -140,7 +144,7 @@ ELEMENTS = {
     10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11), 21: (4, 5), 22: (4, 5),
 }  # fmt: skip
 #: By type of an attribute: the field that holds its value.
-VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 6: 7, 7: 8, 8: 9, 9: 10}
+VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10}
 
 #: The operators of ONNX that compute with quantized numbers.
 QUANTIZED = {
@@ -163,7 +167,7 @@ class Malformed(Exception):
 
 @dataclass
 class _Walk:
-    """What the walk through a file has found so far."""
+    """What the walk through a file has found so far; nodes and tensors are those of bodies, too."""
 
     operators: Counter[str] = field(default_factory=Counter)
     opsets: dict[str, int] = field(default_factory=dict)
@@ -172,7 +176,8 @@ class _Walk:
     tensors: list[tuple[str, int, tuple[int, ...], NDArray[Any] | None]] = field(
         default_factory=list
     )
-    inputs: dict[str, int] = field(default_factory=dict)
+    graph: Graph = field(default_factory=Graph)
+    in_body: bool = False
     most_folded: int = 0
     ir_version: int = 0
     parameter_bytes: int = 0
@@ -201,8 +206,12 @@ class _Walk:
         found = sum(size for kind, size in weights if kind in kinds)
         return 10 * found >= sum(size for kind, size in weights if kind in WEIGHTS)
 
-    def message(self, kind: str, data: memoryview) -> _Fields:
-        """Walk through a message and all messages in it, and return its fields."""
+    def message(self, kind: str, data: memoryview) -> Any:  # noqa: ANN401 - see below
+        """Walk through a message and all messages in it.
+
+        Returns:
+            A `Node` or a `Graph`; of any other kind the fields.
+        """
         fields: _Fields = {}
         for number, value in self._fields(data):
             if number not in MESSAGES[kind]:
@@ -212,15 +221,17 @@ class _Walk:
             rule = MESSAGES[kind][number]
             if rule is not None and rule not in MESSAGES:
                 raise Refused(rule)
-            inner = value if rule is None else self.message(rule, _expect(memoryview, value))
+            if rule is None or (kind, number) == _BODY:
+                inner = value
+            else:
+                inner = self.message(rule, _expect(memoryview, value))
             fields.setdefault(number, []).append(inner)
         finish = {
             "node": self._node, "opset": self._opset, "entry": self._entry, "tensor": self._tensor,
             "graph": self._graph,
         }.get(kind)  # fmt: skip
-        if finish is not None:
-            finish(fields)
-        return fields
+        made = None if finish is None else finish(fields)
+        return fields if made is None else made
 
     def _fields(self, data: memoryview) -> Iterator[tuple[int, Any]]:
         """Yield number and value of each field: a varint as a number, any other field as bytes."""
@@ -246,25 +257,44 @@ class _Walk:
             yield number, data[position : position + size]
             position += size
 
-    def _node(self, fields: _Fields) -> None:
-        attributes = [_attribute(item) for item in fields.get(5, [])]
+    def _node(self, fields: _Fields) -> Node:
+        given = fields.get(5, [])
+        if any(6 in item for item in given) and _text(fields, 4) != "Loop":
+            raise Refused(_SUBGRAPH)
+        attributes = [_attribute(item) for item in given]
         node = Node(
             _text(fields, 4), domain_name(_text(fields, 7)), _texts(fields, 1), _texts(fields, 2),
             dict(attributes),
         )  # fmt: skip
         if len(node.attributes) < len(attributes):
             raise Malformed("two attributes of one name")
+        if node.operator == "Loop":
+            node = replace(node, attributes={"body": self._body(node)})
         self.nodes.append(node)
         self.operators[node.operator] += 1
         if len(self.nodes) > MOST_NODES:
             raise Refused(f"more than {MOST_NODES} nodes")
+        return node
 
-    def _graph(self, fields: _Fields) -> None:
-        self.tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
-        self.parameter_bytes = sum(
-            _size(kind, math.prod(shape)) for _, kind, shape, _ in self.tensors
-        )
-        self.inputs = dict(self._port(data) for data in fields.get(11, []))
+    def _body(self, node: Node) -> Graph:
+        """Walk through the body of a Loop, once it is known that it may have one."""
+        check_has_state(node)
+        if self.in_body:
+            raise Refused(f"{_SUBGRAPH}: a Loop within a Loop")
+        self.in_body = True
+        body: Graph = self.message("graph", node.attributes["body"])
+        self.in_body = False
+        return body
+
+    def _graph(self, fields: _Fields) -> Graph:
+        tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
+        self.tensors += tensors
+        self.parameter_bytes += sum(_size(kind, math.prod(shape)) for _, kind, shape, _ in tensors)
+        ports = [[self._port(data) for data in fields.get(number, [])] for number in (11, 12)]
+        inputs, outputs = dict(ports[0]), [name for name, _ in ports[1]]
+        if len(inputs) < len(ports[0]):
+            raise Refused("two inputs of one name")
+        return Graph(fields.get(1, []), tensors, inputs, outputs)
 
     def check(self) -> None:
         """Refuse what onnxruntime might crash on, or compute endlessly."""
@@ -274,11 +304,11 @@ class _Walk:
                 raise Refused(
                     f"operators of the domain {node.domain!r}, whose version it does not name"
                 )
-        constants = check_constants(self.nodes, self.tensors, self.inputs)
+        constants = check_constants(self.graph)
         self.most_folded = constants.most_folded
 
     def _port(self, data: memoryview) -> tuple[str, int]:
-        """Return the name and data type of an input of the graph; 0 if it is not a tensor."""
+        """Return name and data type of an input or output; 0 if it is not a tensor."""
         port = self._read(data)
         kind = self._read(_bytes(port, 2))
         return _text(port, 1), _number(self._read(_bytes(kind, 1)), 1)
@@ -327,6 +357,7 @@ def parse(content: bytes) -> _Walk:
     fields = found.message("model", memoryview(content))
     if 7 not in fields or "" not in found.opsets:
         raise Malformed("it has no graph")
+    found.graph = fields[7][0]
     found.ir_version = _number(fields, 1)
     found.check()
     return found
@@ -378,8 +409,8 @@ def varint(data: memoryview, position: int) -> tuple[int, int]:
 def _attribute(fields: _Fields) -> tuple[str, Any]:
     """Return an attribute's name and value.
 
-    A whole number or a list of them, of a tensor its data type, shape and values, of floats and a
-    string bytes, else a tuple of bytes.
+    A whole number or a list of them, of a tensor its data type, shape and values, of floats, a
+    string and a graph bytes, else a tuple of bytes.
     """
     kind = _number(fields, 20)
     if kind not in VALUES:
@@ -393,6 +424,8 @@ def _attribute(fields: _Fields) -> tuple[str, Any]:
         return _text(fields, 1), _numbers(values)
     if kind == 4:
         return _text(fields, 1), _array(values[0] if values else {})
+    if kind == 5:
+        return _text(fields, 1), _bytes(fields, 6)
     if kind in (1, 3, 6):
         return _text(fields, 1), memoryview(b"".join(_expect(memoryview, item) for item in values))
     return _text(fields, 1), tuple(values)

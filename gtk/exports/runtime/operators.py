@@ -1,8 +1,10 @@
 """The operators that an exported file may hold, and what their attributes may say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from numpy.typing import NDArray
 
 
 class Refused(Exception):
@@ -16,7 +18,7 @@ class Node:
     Attributes:
         operator, domain: what it computes.
         inputs, outputs: the names of tensors.
-        attributes: by name: a whole number, a list of them, a tensor, or bytes.
+        attributes: by name: a whole number, a list of them, a tensor, a graph, or bytes.
     """
 
     operator: str
@@ -24,6 +26,35 @@ class Node:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> set[str]:
+        """The names of tensors that it computes with, those that the body of a Loop uses, too."""
+        body = self.attributes.get("body")
+        inner = body.needs if isinstance(body, Graph) else set()
+        return {*filter(None, self.inputs)} | inner
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph: that of the file, or the body of a Loop.
+
+    Attributes:
+        nodes: in any order; some tools append nodes that come first.
+        tensors: the constants that stand in it: name, data type, shape, values of small ones.
+        inputs: by name, their data types.
+        outputs: their names.
+    """
+
+    nodes: Sequence[Node] = ()
+    tensors: "Sequence[tuple[str, int, tuple[int, ...], NDArray[Any] | None]]" = ()
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    outputs: Sequence[str] = ()
+
+    @property
+    def needs(self) -> set[str]:
+        """The names of tensors that it uses, its own or those of the graph around it."""
+        return {name for node in self.nodes for name in node.needs} | set(self.outputs)
 
 
 #: The operators of ONNX that draw random numbers.
@@ -70,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
         "AffineGrid", "Attention", "AveragePool", "Col2Im", "Concat", "Constant", "ConvInteger",
         "ConvTranspose", "DFT", "Det", "DynamicQuantizeLinear", "GRU", "Gather", "GatherElements",
         "GatherND", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GridSample",
-        "InstanceNormalization", "LSTM", "LpPool", "MatMulInteger", "MaxPool", "NonZero",
+        "InstanceNormalization", "LSTM", "Loop", "LpPool", "MatMulInteger", "MaxPool", "NonZero",
         "QLinearConv", "QLinearMatMul", "RNN", "RotaryEmbedding", "Shape", "Size", "SwiGLU",
     },
     "com.microsoft": {
