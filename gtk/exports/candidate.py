@@ -15,6 +15,7 @@ from gtk.exports.float16_arithmetic import (
     rounded,
     rows_to_compare,
 )
+from gtk.exports.graph_nodes import nodes_of
 from gtk.exports.image_format import ImageFormat
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import OPSETS, USE_OPSETS, ExportOptions
@@ -91,7 +92,7 @@ def in_float16(proto: onnx.ModelProto) -> list[tuple[Candidate, int]]:
     onnxruntime computes many rows, with rounding nodes; onnx's own implementation checks a few.
     """
     ways = [(Candidate(open_session(rounded(proto).SerializeToString())), rows_to_compare(proto))]
-    if not (is_slow(proto) or any(node.domain for node in proto.graph.node)):
+    if not (is_slow(proto) or any(node.domain for node in nodes_of(proto.graph))):
         ways.append((Candidate(OnnxReference(proto)), REFERENCE_ROWS))
     return ways
 

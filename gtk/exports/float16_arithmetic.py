@@ -8,6 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from gtk.exports.graph_nodes import bodies_of, nodes_of
+
 #: Rows that are compared in float16 arithmetic: a fault in one of a hundred is found.
 ROWS = 512
 #: Of a large model fewer rows are compared, with about this many values between its nodes in all.
@@ -43,7 +45,17 @@ def rounded(proto: onnx.ModelProto) -> onnx.ModelProto:
         proto: a graph in float16, where its types say so.
     """
     made = onnx.shape_inference.infer_shapes(proto, strict_mode=True)
-    graph = made.graph
+    _round(made.graph)
+    return made
+
+
+def _round(graph: onnx.GraphProto) -> None:
+    """Have the nodes of a graph, and of bodies within it, compute in float32 and round to float16.
+
+    What enters and leaves a body is float32, as `translate` writes it.
+    """
+    for body in bodies_of(graph):
+        _round(body)
     halves = {
         item.name
         for item in (*graph.value_info, *graph.output)
@@ -61,19 +73,33 @@ def rounded(proto: onnx.ModelProto) -> onnx.ModelProto:
         _widen(tensor)
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
-    return made
 
 
 def rows_to_compare(proto: onnx.ModelProto) -> int:
     """Return how many rows a proof in float16 arithmetic compares: fewer of a large model."""
-    between = onnx.shape_inference.infer_shapes(proto).graph.value_info
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    # A body is repeated: it counts once for each step, of which there are at most 1,000.
+    values = _values(graph) + sum(_steps(graph) * _values(body) for body in bodies_of(graph))
+    return max(1, min(ROWS, MOST_VALUES // max(values, 1)))
+
+
+def _values(graph: onnx.GraphProto) -> int:
+    """Return how many values there are between a graph's nodes in a row."""
+    between = graph.value_info
     axes = [[axis.dim_value or 1 for axis in item.type.tensor_type.shape.dim] for item in between]
-    return max(1, min(ROWS, MOST_VALUES // max(sum(map(math.prod, axes)), 1)))
+    return sum(map(math.prod, axes))
+
+
+def _steps(graph: onnx.GraphProto) -> int:
+    """Return the most steps of a graph's Loops."""
+    counts = {node.input[0] for node in graph.node if node.op_type == "Loop"}
+    known = [item for item in graph.initializer if item.name in counts]
+    return max((int(numpy_helper.to_array(item)) for item in known), default=1)
 
 
 def is_slow(proto: onnx.ModelProto) -> bool:
     """Return whether onnx's reference implementation takes long for a graph."""
-    return any(node.op_type in SLOW for node in proto.graph.node)
+    return any(node.op_type in SLOW for node in nodes_of(proto.graph))
 
 
 def _rounding(name: str) -> list[onnx.NodeProto]:

@@ -5,6 +5,7 @@ from onnx import AttributeProto, TensorProto
 
 from gtk.core.values.errors import InvalidValue, WorkFailed
 from gtk.core.values.setting import setting
+from gtk.exports.graph_nodes import nodes_of
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import USE_OPSETS, ExportOptions
 from gtk.exports.runtime.graph_file import LARGEST_FILE, MOST_NODES, Malformed, parse
@@ -77,9 +78,10 @@ def check_node_count(proto: onnx.ModelProto, subject: LoadedPart) -> None:
     Raises:
         WorkFailed: there are too many of them.
     """
-    if len(proto.graph.node) > MOST_NODES:
+    count = sum(1 for _ in nodes_of(proto.graph))
+    if count > MOST_NODES:
         raise WorkFailed(
-            f"{subject} has {len(proto.graph.node):,} nodes, gtk's runtime reads no more than "
+            f"{subject} has {count:,} nodes, gtk's runtime reads no more than "
             f"{MOST_NODES:,}: what it does in a loop over positions should be done in fewer steps"
         )
 
@@ -96,7 +98,7 @@ def _check_readable(proto: onnx.ModelProto, subject: LoadedPart) -> None:
 
 def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
     """Refuse random nodes, train mode, subgraphs and weights in a second file."""
-    for node in proto.graph.node:
+    for node in nodes_of(proto.graph):
         values = {item.name: item for item in node.attribute}
         if node.op_type in RANDOM:
             raise WorkFailed(
@@ -105,15 +107,30 @@ def _check_nodes(proto: onnx.ModelProto, subject: LoadedPart) -> None:
         training = values.get("training_mode")
         if node.op_type == TRAINING or (training is not None and training.i):
             raise WorkFailed(f"{subject} has a layer in train mode ({node.op_type})")
-        kinds = {item.type for item in values.values()}
-        if kinds & {AttributeProto.GRAPH, AttributeProto.GRAPHS}:
-            raise WorkFailed(
-                f"{subject} chooses at run time what it computes ({node.op_type}): gtk writes "
-                "graphs without branches and loops"
-            )
+        if node.op_type != "Loop" or not subject.repeats:  # which is checked like any file's
+            _check_branches(node, subject)
     for tensor in proto.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
             raise WorkFailed(f"{subject}: its weight {tensor.name} would be in a second file")
+
+
+def check_flat(proto: onnx.ModelProto, subject: LoadedPart) -> None:
+    """Refuse subgraphs.
+
+    Raises:
+        WorkFailed: there are some.
+    """
+    for node in proto.graph.node:
+        _check_branches(node, subject)
+
+
+def _check_branches(node: onnx.NodeProto, subject: LoadedPart) -> None:
+    """Refuse a node with subgraphs."""
+    if {item.type for item in node.attribute} & {AttributeProto.GRAPH, AttributeProto.GRAPHS}:
+        raise WorkFailed(
+            f"{subject} chooses at run time what it computes ({node.op_type}): gtk writes "
+            "graphs without branches, and loops only of an Iteration's steps"
+        )
 
 
 def _check_ports(proto: onnx.ModelProto, subject: LoadedPart, options: ExportOptions) -> None:

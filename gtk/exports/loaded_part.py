@@ -9,6 +9,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import ExportPart, Model, Prior
 from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
@@ -74,6 +75,11 @@ class LoadedPart:
             for name, value in self.inputs.items()
             if value.exact or (chooses and value.role == "latent")
         }
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it draws by many steps that are alike."""
+        return isinstance(self.part.module, Iteration)
 
     @property
     def draws(self) -> bool:

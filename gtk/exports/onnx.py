@@ -233,7 +233,7 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     """
     start = time.perf_counter()
     graph = translate(subject, options)
-    if options.precision == "fp16":
+    if options.precision == "fp16" and not subject.repeats:  # of a draw, only its networks
         graph = halve(graph, subject.raw_inputs)
     proto = ImageFormat(options).add(graph)
     check_graph(proto, subject, options)

@@ -31,6 +31,8 @@ BATCH_SIZES = (1, 2, 3, 16)
 #: A tolerance that allows everything, and the largest that a message names: beyond, the file
 #: computes something else.
 ANY, LARGEST_NAMED = 1e300, 0.5
+#: The tolerance of images that are drawn by many steps.
+ONE_LEVEL = 1 / 255
 #: Rows of a condition that are drawn before a proof gives up on comparing one of them.
 LEAST_DRAWS = 64
 
@@ -105,7 +107,7 @@ class Proof:
         self._subject = subject
         self._candidate = candidate
         self._options = options
-        self._tolerance = Tolerance(options.allowed, _spreads(subject, options))
+        self._tolerance = Tolerance(_allowed(subject, options), _spreads(subject, options))
         self._differences: dict[str, dict[int, Difference]] = {name: {} for name in subject.outputs}
         self._float16: dict[str, Difference] = {}
         self._float16_rows: list[int] = []
@@ -191,6 +193,15 @@ class Proof:
             float16,
             self._tolerance.spreads,
         )
+
+
+def _allowed(subject: LoadedPart, options: ExportOptions) -> float:
+    """Return the tolerance: of a draw of many steps, over which rounding adds up, an 8-bit level.
+
+    Quantized weights differ by more.
+    """
+    of_steps = subject.repeats and options.precision not in QUANTIZED_PRECISIONS
+    return ONE_LEVEL if of_steps and options.tolerance is None else options.allowed
 
 
 def _spreads(subject: LoadedPart, options: ExportOptions) -> dict[str, float]:

@@ -23,7 +23,8 @@ def expected(subject: LoadedPart, inputs: Sequence[NDArray[Any]]) -> list[NDArra
         PluginError: the plugin's own code fails, or gives something else than its part promises.
     """
     reference = subject.part.reference
-    function = sample if reference is None or subject.draws else reference
+    is_sample = subject.draws and not subject.repeats  # a draw of steps may be another than that
+    function = sample if reference is None or is_sample else reference
     what = "Model.sample" if function is sample else "its reference"
     with _one_thread():
         outputs = subject.compute(what, function, subject.model, *_copied(inputs))

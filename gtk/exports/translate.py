@@ -14,15 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gtk.core.contracts.iteration import Iteration
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError, WorkFailed
-from gtk.exports.graph_checks import check_node_count, check_opset, check_size
-from gtk.exports.loaded_part import LoadedPart, one_line
+from gtk.exports.graph_checks import check_flat, check_node_count, check_opset, check_size
+from gtk.exports.loaded_part import LoadedPart
 from gtk.exports.options import ExportOptions
+from gtk.exports.precision import halve_inside
+from gtk.exports.repetition import INDEX, Draw, Sections, check_state, drawing, repeated, section
 from gtk.exports.runtime.graph_file import LARGEST_FILE
 
 #: The batch size of the exporter's example: not 1, which it may take for a constant.
 EXAMPLE_SIZE = 2
+#: How much of what the exporter was at is told, and what it ends with, of a trace not shown.
+LONGEST, SEE_TRACE = 160, ". See the stack trace for more information."
 
 
 class CheckedChoices(nn.Module):
@@ -79,25 +84,96 @@ class _Used(TorchFunctionMode):
 def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
     """Translate a part in float32, with a batch of any size and without paths of its source.
 
+    The networks of an `Iteration` have the precision of the options.
+
     Raises:
         PluginError: the module fails in PyTorch, or gives something else than its part promises.
         InvalidValue: the exporter cannot reach the opset.
         WorkFailed: the exporter cannot translate the module, or gtk's runtime would not read it.
     """
     module = subject.part.module.eval()
-    examples = [torch.from_numpy(value.cases(EXAMPLE_SIZE, 0)) for value in subject.inputs.values()]
+    examples = _examples(subject, EXAMPLE_SIZE)
+    if isinstance(module, Iteration):
+        module = drawing(subject, module)
+        check_state(subject, Sections(module, len(examples)), examples)
     _check_module(subject, module, examples)
     _check_weights(subject, module, examples, 2 if options.precision == "fp16" else 1)
+    if isinstance(module, Draw):
+        return _translated_draw(subject, options, module, examples)
+    ports = list(subject.inputs), list(subject.outputs)
+    return _translated(subject, options, _checked(subject, module), examples, *ports)
+
+
+def _examples(subject: LoadedPart, size: int) -> list[Tensor]:
+    """Return a batch of the part's inputs."""
+    return [torch.from_numpy(value.cases(size, 0)) for value in subject.inputs.values()]
+
+
+def _checked(subject: LoadedPart, module: nn.Module) -> nn.Module:
+    """Return a module that checks the labels and codes that it is given."""
     counts = [value.choices for value in subject.inputs.values()]
-    module = CheckedChoices(module, {at: n for at, n in enumerate(counts) if n is not None}).eval()
-    axes = tuple({0: "batch"} for _ in examples)
+    return CheckedChoices(module, {at: n for at, n in enumerate(counts) if n is not None}).eval()
+
+
+def _translated_draw(
+    subject: LoadedPart, options: ExportOptions, draw: Draw, examples: list[Tensor]
+) -> onnx.ModelProto:
+    """Return the graph of a draw of many steps, of which one is translated.
+
+    What begins and what ends it is translated along: torch takes longest to get ready.
+    """
+    sections, index = Sections(draw, len(examples)), torch.tensor(0)
+    # Of other batches: torch would take sizes of one section for those of another. And copies,
+    # since a state may be a view, or one tensor twice, which matters to torch alone.
+    given, state = (
+        [item.clone(memory_format=torch.contiguous_format) for item in begun]
+        for begun in (
+            subject.call("its begin", sections.begin, *_examples(subject, EXAMPLE_SIZE + more))
+            for more in (1, 2)
+        )
+    )
+    if draw.position is not None:
+        *state, _ = state
+    first, before, after, last = (  # no port of a part has such a name
+        [f"draw/{name}_{at}" for at in range(len(given))]
+        for name in ("first", "before", "after", "last")
+    )
+    takes = list(subject.inputs), [INDEX, *before], last[: len(state)]
+    gives = first, after[: len(state)], list(subject.outputs)
+    proto = _translated(
+        subject,
+        options,
+        _checked(subject, sections),
+        [*examples, index, *given, *state],
+        [name for names in takes for name in names],
+        [name for names in gives for name in names],
+    )
+    check_flat(proto, subject)
+    graphs = [section(subject, proto, *ports) for ports in zip(takes, gives, strict=True)]
+    if options.precision == "fp16":
+        graphs = [halve_inside(graph, {INDEX}) for graph in graphs]
+    made = repeated(graphs, draw.iteration.count)
+    check_node_count(made, subject)
+    return made
+
+
+def _translated(
+    subject: LoadedPart,
+    options: ExportOptions,
+    module: nn.Module,
+    examples: list[Tensor],
+    takes: list[str],
+    gives: list[str],
+) -> onnx.ModelProto:
+    """Return the graph of a module in float32; each of its inputs is (B, ...), or a scalar."""
+    axes = tuple({0: "batch"} if item.ndim else {} for item in examples)
     with _quiet():
         try:
             program = torch.onnx.export(
                 module,
                 tuple(examples),
-                input_names=list(subject.inputs),
-                output_names=list(subject.outputs),
+                input_names=takes,
+                output_names=gives,
                 dynamic_shapes=(axes,),  # of `*inputs`, which is one argument
                 opset_version=options.opset,
                 dynamo=True,
@@ -106,7 +182,7 @@ def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
             assert program is not None  # noqa: S101 - None only without dynamo
             proto: onnx.ModelProto = program.model_proto
         except Exception as error:  # the exporter's own, and whatever runs into it
-            reason = one_line(error.__cause__ or error)
+            reason = innermost(error)
             raise WorkFailed(f"torch.onnx cannot translate {subject}: {reason}") from error
     check_opset(proto, options)
     check_node_count(proto, subject)
@@ -114,6 +190,26 @@ def translate(subject: LoadedPart, options: ExportOptions) -> onnx.ModelProto:
     proto.producer_name, proto.producer_version = "gtk", version("generative-toolkit")
     proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def innermost(error: BaseException) -> str:
+    """Return the first cause of an error, and in brackets what it was the cause of.
+
+    The exporter wraps each error in those of all passes and steps around it, which say nothing.
+    """
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    reason = f"{type(causes[-1]).__name__}: {_sentence(causes[-1])}".removesuffix(": ")
+    where = _sentence(causes[-2])[:LONGEST] if len(causes) > 2 else ""
+    return f"{reason} ({where})" if where else reason
+
+
+def _sentence(error: BaseException) -> str:
+    """Return the first line of an error's message, with the next one where that ends in a colon."""
+    first, *more = str(error).strip().splitlines() or [""]
+    text = f"{first} {more[0].strip(' -')}" if first.endswith(":") and more else first
+    return text.removesuffix(SEE_TRACE)
 
 
 def _check_weights(

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from toy_draw import Heun, draw_by_steps
 
 import gtk
 from gtk.exports.runtime import load
@@ -152,6 +154,19 @@ def test_the_example_draws_in_colour_from_numbers(
     assert found.shape == (9, 9, 3)
     expected = colourful.generate(noise, [{"slope": -30, "brightness": 12.5}])[0]
     assert abs(found - expected).max() <= 1
+
+
+def test_the_example_draws_by_many_steps(
+    small_run: gtk.Run, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_by_steps(monkeypatch)
+    exported(small_run)
+    noise = small_run.load_model().noise.draw(6, seed=5)
+    Path("noise.json").write_text(json.dumps(noise.tolist()))
+    grid = drawn(node, "--label", "3,8", "--noise", "noise.json")
+    images = Heun()(torch.from_numpy(noise), condition=torch.tensor([3, 8] * 3)).detach().numpy()
+    expected = (255 * images).round().reshape(3, 2, 8, 8).transpose(0, 2, 1, 3)
+    assert abs(grid - expected.reshape(24, 16)).max() <= 1
 
 
 @pytest.mark.usefixtures("in_small_files")
