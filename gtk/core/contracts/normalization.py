@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
 
-NormalizationName = Literal["none", "batch", "group"]
+NormalizationName = Literal["none", "batch", "group", "layer"]
 #: Group normalization has at most 32 groups (Wu and He, arXiv:1803.08494, section 3.1), of at least
 #: 4 features: normalizing a single feature of a vector, or of a map of one pixel, would give 0.
 MOST_GROUPS, LEAST_FEATURES = 32, 4
@@ -22,7 +22,8 @@ class Normalization:
 
     Attributes:
         name: "batch": over the images of a batch (Ioffe and Szegedy, arXiv:1502.03167); "group":
-            over groups of features of each image; "none".
+            over groups of features of each image; "layer": over all features of each pixel (Ba,
+            Kiros and Hinton, arXiv:1607.06450); "none".
         epsilon: added to the variance.
         momentum: weight of a batch in the running statistics.
     """
@@ -47,7 +48,17 @@ class Normalization:
             return kind(features, self.epsilon, self.momentum, affine)
         if self.name == "group":
             return nn.GroupNorm(group_count(features), features, self.epsilon, affine)
+        if self.name == "layer":
+            return FeatureNorm(features, self.epsilon, affine)
         raise ValueError(f"normalization {self.name!r} has no layer")
+
+
+class FeatureNorm(nn.LayerNorm):
+    """Layer normalization over the features of (B, F) or (B, F, H, W), of each pixel alone."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Normalize values to the same shape."""
+        return super().forward(values.movedim(1, -1)).movedim(-1, 1)
 
 
 def group_count(features: int) -> int:
