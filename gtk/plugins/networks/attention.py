@@ -1,0 +1,42 @@
+"""Self-attention among the pixels of maps."""
+
+from math import gcd
+
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+#: Features of a head where a width is a multiple of it, and the fewest that one has.
+HEAD_FEATURES, LEAST_FEATURES = 64, 16
+
+
+def head_count(features: int) -> int:
+    """Return the number of heads into which features are divided; 1 if nothing else fits."""
+    width = gcd(features, HEAD_FEATURES)
+    return features // width if width >= LEAST_FEATURES else 1
+
+
+class SelfAttention(nn.Module):
+    """Attention of every pixel to all pixels of its image, by several heads.
+
+    Vaswani et al., Attention Is All You Need (arXiv:1706.03762), equation 1.
+
+    Args:
+        features: F.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.heads = head_count(features)
+        # One matrix for queries, keys and values: one product instead of three.
+        self.projections = nn.Linear(features, 3 * features)
+        self.output = nn.Linear(features, features)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map (B, h, w, F) to the same shape."""
+        _, height, width, features = pixels.shape
+        projected = self.projections(pixels)
+        projected = projected.reshape(-1, height * width, 3, self.heads, features // self.heads)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = scaled_dot_product_attention(query, key, value)
+        result: Tensor = self.output(mixed.transpose(1, 2).reshape(-1, height, width, features))
+        return result
