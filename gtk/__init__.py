@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ScoreLayer as ScoreLayer,
         Site as Site,
     )
+    from gtk.core.contracts.iteration import Iteration as Iteration
     from gtk.core.contracts.loss import Context as Context, Loss as Loss, Update as Update
     from gtk.core.contracts.model import (
         ExportPart as ExportPart,
@@ -81,6 +82,7 @@ _NAMES = {
     "core.contracts.batch": "Batch",
     "core.contracts.conditioner": "Conditioner ConditioningLayer PassThrough PlainNormalization "
     "ScoreLayer Site",
+    "core.contracts.iteration": "Iteration",
     "core.contracts.loss": "Context Loss Update",
     "core.contracts.model": "ExportPart Model ReconstructingModel SampledModel",
     "core.contracts.noise": "Noise",

@@ -80,7 +80,7 @@ def sample(
     seed = picture.seed or 0
     images = origin.generate(origin.draw_noise(total, seed), encoded, seed=seed, moving=False)
     layout = Layout(images, columns, column_names=names)
-    picture.show(layout, f"{counted(total, 'image')}, seed {seed}{shown}")
+    picture.show(layout, f"{counted(total, 'image')}, seed {seed}{origin.how}{shown}")
 
 
 def _columns(

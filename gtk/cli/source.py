@@ -37,6 +37,11 @@ class Source(ABC):
     batch_size: int = 256
 
     @property
+    def how(self) -> str:
+        """How it draws, to add to a sentence, where an image takes several evaluations."""
+        return ""
+
+    @property
     @abstractmethod
     def noise_shape(self) -> tuple[int, ...]:
         """The shape of one image's noise."""
@@ -112,6 +117,12 @@ class RunSource(Source):
         from gtk.core.models.build import build_sampler
 
         return build_sampler(*self._choice, self.model)
+
+    @property
+    def how(self) -> str:
+        """The sampler's name, and its evaluations for an image."""
+        count, name = self.sampler.evaluations, self._choice[0].spec.name
+        return f", by {name} with {count} evaluations each" if count > 1 else ""
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import ExportPart, Model, Sampling
 from gtk.core.models.build import build_sampler
 from gtk.core.settings.choice import SamplerChoice
@@ -41,7 +42,8 @@ def sampled_part(choice: SamplerChoice, model: Model) -> ExportPart | None:
         images: Tensor = _Drawn(build_sampler(*choice, again).module())(*given)
         return images
 
-    return ExportPart(_Drawn(module), inputs, ("image",), reference)
+    drawn = module if isinstance(module, Iteration) else _Drawn(module)
+    return ExportPart(drawn, inputs, ("image",), reference)
 
 
 class _Drawn(nn.Module):
@@ -53,7 +55,7 @@ class _Drawn(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map noise (B, *shape) and a condition to images (B, C, H, W) in 0..1."""
-        images: Tensor = self.module(z, condition)
+        images: Tensor = self.module(z, condition=condition)
         return images
 
 

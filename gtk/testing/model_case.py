@@ -140,7 +140,7 @@ class ModelCase:
         with seeded_generators(global_seed), torch.no_grad():
             sampler = self.sampler(model)
             ports = [inputs[name] for name in sampler.noise]
-            images: Tensor = sampler.module()(*ports, inputs.get("condition"))
+            images: Tensor = sampler.module()(*ports, condition=inputs.get("condition"))
             return images
 
     def sampler(self, model: Model | None = None) -> Sampler[Any]:

@@ -163,7 +163,7 @@ def check_globals(case: ModelCase) -> None:
                 replayed.loss.evaluate(model, batch, context(0, networks=replayed.networks))
             sampler = case.sampler(model)
             noise = map(torch.from_numpy, draw_noise(sampler, len(batch), 0).values())
-            sampler.module()(*noise, batch.condition if case.conditional else None)
+            sampler.module()(*noise, condition=batch.condition if case.conditional else None)
 
 
 CHECKS = checks_in(globals())

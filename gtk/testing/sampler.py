@@ -55,7 +55,8 @@ class SamplerCase:
     def draw(self, inputs: list[Tensor | None], seed: int = 0) -> Tensor:
         """Draw from these inputs, without gradients."""
         with seeded_generators(seed), torch.no_grad():
-            images: Tensor = self.sampler.module()(*inputs)
+            *noise, condition = inputs
+            images: Tensor = self.sampler.module()(*noise, condition=condition)
             return images
 
 

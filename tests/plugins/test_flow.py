@@ -104,7 +104,7 @@ def test_every_conditioner_that_fits_acts(
 def test_images_of_every_size_are_drawn(size: tuple[int, int]) -> None:
     model, _ = built(settle("flow", width=8, depth=1), data_spec("classes", size))
     draw = Heun(TwiceConfig(steps=2), model.eval()).module()
-    images = draw(torch.randn(3, 1, *size), torch.tensor([0, 1, 2]))
+    images = draw(torch.randn(3, 1, *size), condition=torch.tensor([0, 1, 2]))
     assert images.shape == (3, 1, *size)
     assert images.min() >= 0
     assert images.max() <= 1

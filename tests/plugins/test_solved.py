@@ -10,6 +10,7 @@ from torch import Tensor
 from worlds import built, data_spec, settle
 
 import gtk
+from gtk.cli.main import run as run_gtk
 from gtk.core.models.build import build_sampler
 from gtk.core.models.sampling import draw_noise
 from gtk.core.registry.discovery import find
@@ -37,7 +38,7 @@ def draw(given: gtk.Model, name: str, rows: Tensor | None, **options: Any) -> Te
     sampler = build_sampler(plugin, plugin.spec.config(**options), given)
     noise = map(torch.from_numpy, draw_noise(sampler, 6, 0).values())
     with torch.no_grad():
-        images: Tensor = sampler.module()(*noise, rows)
+        images: Tensor = sampler.module()(*noise, condition=rows)
     return images
 
 
@@ -110,9 +111,15 @@ def test_guidance_needs_a_model_that_knows_images_without_a_condition() -> None:
 
 
 @pytest.mark.usefixtures("workplace", "no_pictures")
-def test_a_run_draws_by_any_solver_and_its_file_as_the_run() -> None:
+def test_a_run_draws_by_any_solver_and_its_file_as_the_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     run = gtk.train("flow", name="flow", condition_dropout=0.1, steps=3, **SMALL)
     assert run.document["sampler"]["name"] == "heun"
+    assert run_gtk(["sample", "flow", "-n", "2", "--guidance", "2", "--out", "two.png"]) == 0
+    assert "2 images, seed 0, by heun with 12 evaluations each" in capsys.readouterr().out
+    assert run_gtk(["traverse", "flow", "--out", "x.png"]) == 2
+    assert "is an image itself" in capsys.readouterr().err
     own = run.sample(count=10, seed=2)
     assert np.array_equal(own, run.sample(count=10, seed=2, sampler="heun", steps=3))
     assert np.array_equal(own, run.sample(count=10, seed=2, batch_size=3))
@@ -129,3 +136,37 @@ def test_a_run_draws_by_any_solver_and_its_file_as_the_run() -> None:
     with pytest.raises(InvalidValue, match="sampler 'heun' is for models of type VelocityModel"):
         vae.sample(count=1, sampler="heun")
     assert not Path("runs/flow/flow-ancestral.onnx").exists()
+
+
+@pytest.mark.usefixtures("workplace", "no_pictures")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"network": "unet", "channels": (8, 16), "attention_sizes": (4,)},
+        pytest.param(
+            {"network": "transformer", "width": 16, "depth": 1, "patch": 2}, marks=pytest.mark.long
+        ),
+    ],
+)
+def test_the_large_networks_train_draw_and_are_exported_with_guidance(
+    options: dict[str, Any],
+) -> None:
+    given = {"condition_dropout": 0.1, "epochs": 1, "batch_size": 480, "quiet": True, **options}
+    run = gtk.train("diffusion", name="large", steps=2, guidance=2.0, **given)
+    own = run.sample(count=4, seed=2)
+    found = load(gtk.export(run).path).sample(count=4, seed=2)
+    assert np.abs(found.astype(int) - own).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"network": "unet", "channels": ()},
+        {"network": "unet", "patch": 3},
+        {"network": "transformer", "width": 15},
+        {"depth": -1},
+    ],
+)
+def test_what_a_network_cannot_have_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue, match="model 'flow': "):
+        gtk.train("flow", **options)

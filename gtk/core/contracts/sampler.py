@@ -49,5 +49,6 @@ class Sampler(ABC, Generic[ModelType]):
         """Return a module from noise and a condition to images (B, C, H, W) in 0..1.
 
         It is called with the noise of each name in order, (B, *shape), and with the condition, or
-        None: a pure function, which draws nothing, and whose rows are independent of each other.
+        None, as `condition=`: a pure function, which draws nothing, and whose rows are independent
+        of each other. A draw by many steps is a `gtk.Iteration`, which a file holds as a loop.
         """

@@ -90,7 +90,9 @@ def generate(
             rows = slice(start, start + batch_size)
             ports = [torch.from_numpy(own[rows]).to(device) for own in given.values()]
             condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
-            images = check_images(*_drawn_by(sampler), module(*ports, condition), len(ports[0]))
+            images = check_images(
+                *_drawn_by(sampler), module(*ports, condition=condition), len(ports[0])
+            )
             batches.append(images.cpu().numpy())
     drawn = np.concatenate(batches)
     _warn_of_range(sampler, drawn)

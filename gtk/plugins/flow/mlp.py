@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner
 from gtk.core.contracts.normalization import Normalization
-from gtk.plugins.flow import FlowConfig
 from gtk.plugins.networks.layer import HiddenLayers, LayerMaker
+from gtk.plugins.networks.network_settings import MLPSettings
 from gtk.plugins.networks.stage import ImageShape
 
 #: Frequencies of the time's features: half a turn from 0 to 1, and up to 8 turns.
@@ -28,7 +28,7 @@ class MLP(nn.Module):
     frequencies: Tensor
 
     def __init__(
-        self, config: FlowConfig, image_shape: ImageShape, conditioner: Conditioner, role: str
+        self, config: MLPSettings, image_shape: ImageShape, conditioner: Conditioner, role: str
     ) -> None:
         super().__init__()
         frequencies = math.pi * torch.arange(1, FREQUENCIES + 1)

@@ -16,7 +16,11 @@ from gtk.plugins.flow.preconditioning import Preconditioning
 
 #: Of each `--network`, the class: constructed with (config, image_shape, conditioner, role), it
 #: maps x (B, C, H, W), times (B,) and a condition to (B, C, H, W).
-NETWORKS = {"mlp": "gtk.plugins.flow.mlp:MLP"}
+NETWORKS = {
+    "mlp": "gtk.plugins.flow.mlp:MLP",
+    "unet": "gtk.plugins.networks.unet:UNet",
+    "transformer": "gtk.plugins.networks.transformer:Transformer",
+}
 ROLE = "denoiser"
 
 
@@ -40,7 +44,7 @@ class Flow(Model):
         self.noise = NoiseSpec(data_spec.image_shape)
         self.path = PATHS[config.path]
         network: Any = resolve_name(NETWORKS[config.network])
-        self.network: nn.Module = network(config, data_spec.image_shape, conditioner, ROLE)
+        self.network: nn.Module = network(config.settings, data_spec.image_shape, conditioner, ROLE)
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the network, as "denoiser"."""

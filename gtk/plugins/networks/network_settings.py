@@ -1,9 +1,25 @@
 """Settings of the networks of flow and diffusion models; importing them does not import torch."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 #: Pixels along a side of a patch.
 PATCHES = (1, 2, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLPSettings:
+    """Settings of fully connected layers.
+
+    Attributes:
+        width: features of each hidden layer.
+        depth: hidden layers.
+        normalization: before each activation.
+    """
+
+    width: int
+    depth: int
+    normalization: Literal["none", "group"]
 
 
 @dataclass(frozen=True, kw_only=True)

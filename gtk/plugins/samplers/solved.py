@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseSpec
@@ -83,32 +84,45 @@ class Ancestral(Solved):
     solver = SOLVERS["ancestral"]
 
 
-class _Draw(nn.Module):
-    def __init__(self, model: VelocityModel, config: SolverConfig, solver: Solver) -> None:
+class _Draw(Iteration):
+    """The draw; its state is x, the noise of all steps of a solver that draws, and the solver's."""
+
+    times: Tensor
+    absent: Tensor
+
+    def __init__(self, model: Any, config: SolverConfig, solver: Solver) -> None:  # noqa: ANN401 - a `VelocityModel` that is a `Model`
         super().__init__()
         self.model: Any = model
+        self.count = config.steps
         self._config, self._solver = config, solver
-        times = torch.from_numpy(TIME_GRIDS[config.grid](config.steps, model.path))
-        self._times = [time.item() for time in times]
+        device = next(model.parameters()).device
+        times = TIME_GRIDS[config.grid](config.steps, model.path)
+        self.register_buffer("times", torch.from_numpy(times).to(device), persistent=False)
+        if config.guidance != 1:
+            absent = torch.from_numpy(model.condition.absent).to(device)
+            self.register_buffer("absent", absent, persistent=False)
 
-    def forward(self, z: Tensor, *others: Tensor | None) -> Tensor:
-        """Map noise (B, C, H, W) and a condition to images in 0..1.
+    def begin(self, z: Tensor, *others: Tensor, condition: Tensor | None) -> tuple[Tensor, ...]:
+        """Begin with noise (B, C, H, W), and that of the steps, (B, steps, C, H, W)."""
+        return (z, *others, *self._solver.begin(z))
 
-        Before the condition comes the noise of the steps, (B, steps, C, H, W), of a solver that
-        draws.
-        """
-        *noise, condition = [*others, None][: self._solver.draws + 1]
-        times = [z.new_tensor(time) for time in self._times]
-        x, state = z, self._solver.begin(z)
+    def step(self, index: Tensor, *state: Tensor, condition: Tensor | None) -> tuple[Tensor, ...]:
+        """Go from one time to the next."""
+        x, *own = state
+        noise = own[: self._solver.draws]
+        drawn: Any = [rows.index_select(1, index.reshape(1))[:, 0] for rows in noise] or [None]
 
         def velocity(x: Tensor, time: Tensor) -> Tensor:
-            return self._velocity(x, time.expand(len(x)), condition)
+            return self._velocity(x, time.expand(x.shape[0]), condition)
 
-        for index in range(self._config.steps):
-            drawn: Any = [rows[:, index] for rows in noise if rows is not None] or [None]
-            step = velocity, self.model.path, x, times[index], times[index + 1], state
-            x, state = self._solver.step(*step, *drawn)
-        return (x / 2 + 0.5).clamp(0, 1)
+        between = self.times[index], self.times[index + 1]
+        rest = tuple(own[self._solver.draws :])
+        x, rest = self._solver.step(velocity, self.model.path, x, *between, rest, *drawn)
+        return (x, *noise, *rest)
+
+    def end(self, *state: Tensor) -> Tensor:
+        """Return the images (B, C, H, W), in 0..1."""
+        return (state[0] / 2 + 0.5).clamp(0, 1)
 
     def _velocity(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
         """Return the velocity, led away from that without a condition.
@@ -120,8 +134,7 @@ class _Draw(nn.Module):
         config = self._config
         if config.guidance == 1 or condition is None:
             return own
-        row = torch.as_tensor(self.model.condition.absent, device=x.device)
-        without = self.model.velocity(x, time, row.to(condition.dtype).expand_as(condition))
+        without = self.model.velocity(x, time, self.absent.expand_as(condition))
         inside = (time >= config.guidance_from) & (time <= config.guidance_until)
         guided = without + config.guidance * (own - without)
         return torch.where(inside.view(-1, 1, 1, 1), guided, own)
