@@ -157,8 +157,8 @@ def test_commands_write_below_the_user_s_home(home: Path, small_run: gtk.Run, li
 
 
 #: Names that the core's hints suggest: the conditioner without a condition, and the data sets for a
-#: path that was given instead of a name.
-HINTS = {"unconditional", "folder", "npz"}
+#: path that was given instead of a name. And the sampler of models that name none.
+HINTS = {"unconditional", "folder", "npz", "direct"}
 
 
 def test_core_names_no_plugin_that_comes_with_gtk() -> None:

@@ -1,5 +1,6 @@
 """Options of the sampler that a command draws with, which the command line or the run names."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,14 @@ import click
 from gtk.cli.config_options import HeadedCommand, click_option, probe
 from gtk.cli.options import plugin_completer
 from gtk.cli.source import is_exported
-from gtk.core.registry.discovery import find
-from gtk.core.registry.installed import SAMPLER
 from gtk.core.registry.options import as_table, options_of
-from gtk.core.registry.spec import ModelSpec
 from gtk.core.values.errors import GtkError, UserError
 
 if TYPE_CHECKING:
     from gtk.core.settings.choice import SamplerChoice
 
 PREFIX = "sampler_"
+FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 
 sampler_option = click.option(
     "--sampler",
@@ -40,9 +39,13 @@ class DrawingCommand(HeadedCommand):
         known = {"--help", *(flag for option in own for flag in option.opts)}
         # Their values must not be taken for the run.
         unknown = [arg.partition("=")[0] for arg in args if arg.startswith("--")]
-        others = [click.Option([flag]) for flag in dict.fromkeys(unknown) if flag not in known]
+        others = [
+            click.Option([flag])
+            for flag in dict.fromkeys(unknown)
+            if FLAG.fullmatch(flag) and flag not in known
+        ]
         try:
-            given = probe([*own, *(item for item in others if _is_name(item))], args).params
+            given = probe([*own, *others], args).params
         except click.UsageError:
             return None  # the command itself reports it
         source = given.get("source") or given.get("run")
@@ -64,15 +67,15 @@ class DrawingCommand(HeadedCommand):
 
 def _usual(name: str | None) -> "SamplerChoice | None":
     """Return a sampler with its defaults; that no run is found, the command itself reports."""
+    from gtk.core.registry.discovery import find
+    from gtk.core.registry.installed import SAMPLER
+    from gtk.core.registry.spec import ModelSpec
+
     try:
         plugin = find(SAMPLER, name or ModelSpec.sampler)
     except GtkError:
         return None
     return plugin, plugin.spec.config()
-
-
-def _is_name(option: click.Option) -> bool:
-    return bool(option.name and option.name.isidentifier())
 
 
 def _options(choice: "SamplerChoice", taken: set[str]) -> Sequence[click.Option]:

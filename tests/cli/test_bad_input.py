@@ -99,7 +99,7 @@ MISTAKES = [
     ("train --plugin flow --conditioner projection", "which the denoiser of model 'flow' lacks"),
     ("train --plugin flow --conditioner conditional-norm", "'conditional-norm' acts on normaliz"),
     ("train --plugin flow --path bent", "'bent' is not one of"),
-    ("train --plugin flow --width 0", "width must be at least 1, not 0"),
+    ("train --plugin flow --width -1", "width must be at least 0, not -1"),
     ("train --plugin diffusion --min-snr -1", "min_snr must be 0 or more, not -1.0"),
     ("train --plugin diffusion --log-noise-mean nan", "log_noise_mean must be finite, not nan"),
     ("train --plugin flow --loss elbo", "type LatentVariableModel, and model 'flow' is not one"),

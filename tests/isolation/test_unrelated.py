@@ -111,10 +111,12 @@ def test_recipes_of_gtk_s_own_mean_its_own_plugins() -> None:
 def test_a_run_s_plugins_are_found_again(tmp_path: Path) -> None:
     run = gtk.train(plugin="gtk-plugin-rival/vae", epochs=1, quiet=True)
     owners = {name: item["package"] for name, item in run.document["packages"].items()}
-    # The data set is nobody's default but gtk's; the rest is the package's own.
+    # The data set is nobody's default but gtk's, and its model names no sampler; the rest is the
+    # package's own.
     assert owners == {
         "data": "generative-toolkit", "model": "gtk-plugin-rival",
         "conditioner": "gtk-plugin-rival", "loss": "gtk-plugin-rival",
+        "sampler": "generative-toolkit",
     }  # fmt: skip
     longer = gtk.train(resume=run.path, epochs=2, quiet=True)
     assert {name: item["package"] for name, item in longer.document["packages"].items()} == owners

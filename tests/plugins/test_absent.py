@@ -168,6 +168,6 @@ def test_a_run_and_its_exported_file_draw_without_a_condition(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_proof_is_not_whole_before_a_row_without_a_condition_was_compared(kind: str) -> None:
     condition = nullable(kind)
-    part = SimpleNamespace(condition=condition, outputs=())
+    part = SimpleNamespace(condition=condition, outputs=(), repeats=False)
     proof = Proof(part, Candidate(None), ExportOptions())  # type: ignore[arg-type]
     assert len(proof.left_out) == len(condition.examples()) + 1

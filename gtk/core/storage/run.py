@@ -144,6 +144,7 @@ class Run(StoredRun):
             raise InvalidValue(
                 f"noise must be an array with a row for each image, not {shown(noise)}"
             )
+        check_at_least("seed", seed, 0)
         rows, _ = choose_labels(self.condition, labels, len(noise))
         choice = self.settings.sampler_choice(sampler, options)
         with self.drawing(batch_size):

@@ -4,9 +4,8 @@ All have the signature `Step`. A state goes in and out, a tuple of arrays (B, ..
 shapes stay the same, so that a step can be repeated in a loop whose only counter is an index.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from gtk.core.values.path import Numeric, Path, spread
 
@@ -126,16 +125,3 @@ class Solver:
     evaluations: int = 1
     begin: Callable[[Numeric], State] = stateless
     draws: bool = False
-
-
-#: By the name that options have.
-SOLVERS: Mapping[str, Solver] = MappingProxyType(
-    {
-        "euler": Solver(euler),
-        "heun": Solver(heun, evaluations=2),
-        "midpoint": Solver(midpoint, evaluations=2),
-        "dpm++": Solver(dpm_multistep, begin=no_image_before),
-        "ddim": Solver(ddim),
-        "ancestral": Solver(ancestral, draws=True),
-    }
-)

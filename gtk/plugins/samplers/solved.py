@@ -11,10 +11,11 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.setting import setting
-from gtk.core.values.solvers import SOLVERS, Solver
+from gtk.core.values.solvers import Solver
 from gtk.core.values.time_grid import TIME_GRIDS
 from gtk.plugins.families.velocity import VelocityModel, check_path
 from gtk.plugins.samplers import SolverConfig
+from gtk.plugins.samplers.solver_table import SOLVERS
 
 
 class Solved(Sampler[VelocityModel]):
