@@ -70,7 +70,6 @@ WRONG = {
         "starting": "globals",
         "untrained": "networks",
         "claiming": "compiles",
-        "silent": "compiles",
         "recompiling": "compiles",
     },
     "sampler": {
@@ -156,7 +155,10 @@ def built_in(*kinds: str) -> list[object]:
 @pytest.mark.parametrize(("kind", "name"), built_in("conditioner", "loss", "sampler", "callback"))
 def test_everything_built_in_passes(kind: str, name: str) -> None:
     results = results_of(kind, name)
-    assert not [result for result in results if result.status != "passed"]
+    skipped = {"export"} if name == "ancestral" else set()  # files take no noise besides z
+    failed = [result for result in results if result.status != "passed"]
+    assert {result.check for result in failed} == skipped, failed
+    assert all(result.status == "skipped" for result in failed)
 
 
 class Stopping:

@@ -169,14 +169,6 @@ class Claiming(Right):
     compiles = True
 
 
-class Silent(Right):
-    """Has its steps compiled, and does not say so."""
-
-    def updates(self, model, batch, context):
-        context.compiled(self.evaluate)
-        yield from super().updates(model, batch, context)
-
-
 class Recompiling(Right):
     """Gives a new function to compile in each step."""
 
@@ -191,7 +183,7 @@ class Recompiling(Right):
 def gtk_losses():
     kinds = (
         Rows, Counting, Drawing, Misnamed, Labelled, Scaling, Leaking, Unmet, Bored, Rolling,
-        Hiding, Threading, Seeding, Starting, Untrained, Mixing, Claiming, Silent, Recompiling,
+        Hiding, Threading, Seeding, Starting, Untrained, Mixing, Claiming, Recompiling,
     )  # fmt: skip
     return [
         gtk.LossSpec(
