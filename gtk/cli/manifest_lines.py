@@ -9,6 +9,9 @@ from gtk.core.values.errors import UserError
 #: Names beyond this number are counted, not listed.
 MOST_NAMES = 100
 
+#: The keys of a manifest's "sampler" that are not its options.
+SAMPLER_KEYS = ("package", "version", "name")
+
 
 def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, str]]:
     """Describe a manifest in lines of a title and a text each, which may hold any character.
@@ -28,6 +31,7 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
             ("options", _options(manifest["model"])),
             ("data", str(manifest["data"])),
             ("run", f"{manifest['run']}, step {manifest['step']}{_average(manifest)}"),
+            *_sampler(manifest),
             ("latent", _latent(manifest["latent"])),
             ("condition", _condition(manifest)),
             ("image", _image(manifest["image"])),
@@ -45,6 +49,14 @@ def manifest_lines(manifest: Mapping[str, Any], origin: str) -> list[tuple[str, 
 
 def _average(manifest: Mapping[str, Any]) -> str:
     return f", average {manifest['average']:g}" if "average" in manifest else ""
+
+
+def _sampler(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a line on how a file draws, where that is not the model's own `sample`."""
+    if "sampler" not in manifest:
+        return []
+    options = {key: value for key, value in manifest["sampler"].items() if key not in SAMPLER_KEYS}
+    return [("sampler", f"{manifest['sampler']['name']}, {_options(options)}")]
 
 
 def _names(ports: Sequence[Mapping[str, Any]]) -> str:

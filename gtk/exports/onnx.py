@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import onnx
 
+from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.argument import typed
@@ -135,9 +136,7 @@ def export(
     """
     chosen = ExportOptions(**options)
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
-    choice = None
-    if sampler is not None or sampler_options:
-        choice = run.settings.sampler_choice(sampler, sampler_options or {})
+    choice = _sampler_choice(run, sampler, sampler_options)
     file = None if prove is None else _file_to_prove(prove, out, options)
     if file is not None:
         part = file.manifest.get("part") if part is None else part
@@ -193,9 +192,7 @@ def export_all(
     run = run if isinstance(run, Run) else find_run(user_path(run, "run"))
     place = run.path if folder is None else user_path(folder, "folder")
     check_folder(place)
-    choice = None
-    if sampler is not None or sampler_options:
-        choice = run.settings.sampler_choice(sampler, sampler_options or {})
+    choice = _sampler_choice(run, sampler, sampler_options)
     loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average, choice)
     subjects = {default_path(place, run, name): part for name, part in loaded.parts.items()}
     for path in subjects:
@@ -281,6 +278,15 @@ def _proven(
     manifest = describe(loaded, subject, options, parity, proto)
     content = attach(manifest, proto, subject)
     return Prepared(subject.name, content, manifest, parity, time.perf_counter() - start)
+
+
+def _sampler_choice(
+    run: Run, name: str | None, options: Mapping[str, Any] | None
+) -> SamplerChoice | None:
+    """Return the sampler that is asked for, None for the run's own or that of a file."""
+    if name is None and not options:
+        return None
+    return run.settings.sampler_choice(name, options or {})
 
 
 def _file_to_prove(path: str | Path, out: str | Path | None, options: OptionValues) -> ChangedFile:

@@ -1,11 +1,14 @@
 """Draws from flow and diffusion models: solvers, guidance, and what does not fit."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import helper
 from torch import Tensor
 from worlds import built, data_spec, settle
 
@@ -127,6 +130,13 @@ def test_a_run_draws_by_any_solver_and_its_file_as_the_run(
     assert not np.array_equal(own, other)
     written = gtk.export(run)
     assert written.part == "sampler"
+    assert run_gtk(["inspect", str(written.path)]) == 0
+    assert "sampler     heun, steps 3, grid uniform, guidance 1.0" in capsys.readouterr().out
+    proto = onnx.load(written.path)
+    helper.set_model_props(proto, {"gtk": json.dumps({**written.contract, "sampler": {}})})
+    onnx.save(proto, "nameless.onnx")
+    assert run_gtk(["sample", "nameless.onnx", "--out", "n.png"]) == 2
+    assert "the sampler has no name" in capsys.readouterr().err
     assert np.abs(load(written.path).sample(count=10, seed=2).astype(int) - own).max() <= 1
     with pytest.raises(UserError, match="cannot be exported: it draws steps besides z"):
         gtk.export(run, sampler="ancestral")

@@ -119,6 +119,9 @@ def _check_origin(manifest: dict[str, Any]) -> None:
         _demand(_is_whole(manifest[name], 0, 1 << 53), f"{name} is not a whole number")
     average = manifest.get("average", 0.5)  # only of files of an average that was chosen
     _demand(isinstance(average, float) and 0 < average < 1, "the average is not a decay")
+    sampler = manifest.get("sampler")  # only of files that hold a sampler's whole draw
+    named = sampler is None or all(_is_name(sampler.get(key)) for key in ("package", "name"))
+    _demand(named, "the sampler has no name")
     fits = _is_name(manifest.get(DIGEST_KEY, "none"))  # files of earlier versions have none
     _demand(fits, f"{DIGEST_KEY} is not valid")
     fits = manifest["precision"] in ("fp32", "fp16", "int8", "int4")
