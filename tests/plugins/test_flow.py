@@ -12,8 +12,12 @@ from worlds import CONDITIONS, SIZES, built, data_spec, settle
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context
 from gtk.core.contracts.noise import Noise
+from gtk.core.settings.choice import Choice
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import DataSpec
 from gtk.core.values.path import PATHS, Path
 from gtk.core.values.solvers import heun
+from gtk.defaults import find_recipe
 from gtk.plugins.families.velocity import DATA_DEVIATION, VelocityModel
 from gtk.plugins.flow.preconditioning import LEAST_SHARE, Preconditioning
 from gtk.plugins.samplers import TwiceConfig
@@ -98,6 +102,33 @@ def test_every_conditioner_that_fits_acts(
             other = model.velocity(x, torch.full((4,), 0.3), rows.roll(1, 0))
             assert not torch.allclose(found, other)
         assert not torch.allclose(found, model.velocity(x, torch.full((4,), 0.6), rows))
+
+
+@pytest.mark.parametrize(
+    ("shape", "network", "patch"),
+    [
+        ((1, 16, 16), "MLP", None),
+        ((1, 1, 257), "UNet", 4),
+        ((3, 16, 16), "UNet", 1),
+        ((1, 28, 28), "UNet", 2),
+        ((3, 48, 64), "UNet", 2),
+        ((3, 48, 65), "UNet", 4),
+    ],
+)
+def test_the_network_fits_the_images(
+    shape: tuple[int, int, int], network: str, patch: int | None
+) -> None:
+    spec = DataSpec("own", *shape, ConditionSpec(("a", "b")))
+    model: Any
+    model, _ = built(settle("flow", width=8, depth=1, channels="8,8"), spec)
+    assert type(model.network).__name__ == network
+    assert getattr(model.config.settings(shape), "patch", None) == patch
+
+
+def test_flow_alone_is_the_recipe_on_digits() -> None:
+    alone = Choice.by_name("flow", "digits").settle({}, None)
+    recipe = Choice.by_name(None, recipe=find_recipe("flow-digits")).settle({}, None)
+    assert alone.as_document() == {**recipe.as_document(), "recipe": None}
 
 
 @pytest.mark.parametrize("size", SIZES)

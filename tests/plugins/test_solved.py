@@ -28,7 +28,8 @@ SMALL: dict[str, Any] = {"width": 16, "depth": 1, "epochs": 1, "quiet": True}
 def model(plugin: str = "flow", *, nullable: bool = True) -> gtk.Model:
     """Return a model of three classes, whose weights are not those that begin as zero."""
     spec = data_spec("classes", (4, 3))
-    given, _ = built(settle(plugin, width=8, depth=1), spec.with_absent() if nullable else spec)
+    settings = settle(plugin, width=8, depth=1, condition_dropout=0.1 if nullable else 0.0)
+    given, _ = built(settings, spec)
     generator = torch.Generator().manual_seed(0)
     for parameter in given.parameters():
         parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)

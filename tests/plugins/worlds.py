@@ -7,7 +7,7 @@ import torch
 
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
-from gtk.core.models.build import build
+from gtk.core.models.build import build, with_fitting_dropout
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.condition import ConditionSpec
@@ -53,8 +53,8 @@ def settle(
 
 
 def built(settings: Settings, spec: DataSpec) -> tuple[Model, Loss]:
-    """Build model and loss."""
-    return build(settings, spec)
+    """Build model and loss, as a training does."""
+    return build(with_fitting_dropout(settings), spec)
 
 
 def trained(settings: Settings, data: Dataset, steps: int) -> Model:

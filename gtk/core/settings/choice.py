@@ -179,10 +179,11 @@ class Choice:
                 known = [*options, *(item.name for item in ARGUMENTS)]
                 raise unknown_option("option", name, known)
             tables[options[name].table][options[name].field] = value
-        chosen = "batch_size" in {**self.recipe.options("train"), **values}
         settings = self.settle_tables(tables, data_root)
         check_suited(values, settings.train)
-        return replace(settings, batch_may_shrink=not chosen)
+        fitted = {"batch_size", "warmup_steps"} - {*self.recipe.options("train")}
+        fitted |= {"condition_dropout"}
+        return replace(settings, fitted=frozenset(fitted - {*values}))
 
     def settle_tables(
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
@@ -214,7 +215,9 @@ class Settings:
         configs: the config objects of data set, model, conditioner, loss and sampler.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.
-        batch_may_shrink: whether few images may make the batch smaller, as nobody chose its size.
+        fitted: the trainer's options that are fitted to the data, as nobody chose their values: few
+            images make the batch smaller, few steps the warm-up shorter, and nothing is left out
+            where there is no condition.
     """
 
     choice: Choice
@@ -222,7 +225,7 @@ class Settings:
     configs: Mapping[str, Any]
     data_root: Path | None
     recipe: str | None = None
-    batch_may_shrink: bool = False
+    fitted: frozenset[str] = frozenset()
 
     @property
     def data_name(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gtk.core.models.build import build
+from gtk.core.models.build import build, with_fitting_dropout
 from gtk.core.models.device import resolve_device
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
@@ -45,6 +45,8 @@ from gtk.core.values.tracking import heard_by
 
 logger = logging.getLogger("gtk")
 
+#: A warm-up that nobody chose is at most this part of a training, one in so many steps.
+WARMUP_SHARE = 10
 #: What to do where the images alone need too much memory.
 SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
 
@@ -91,10 +93,11 @@ class Training:
             self.note(note)
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
+            self.settings = settings = with_fitting_dropout(settings)
             self.model, self.loss = build(settings, self.dataset.spec)
             if weights is not None:
                 self.note(weights.load_into(self.model))
-            self.settings = settings = self._with_fitting_batch(self.loss.batches)
+            self.settings = settings = self._fitted(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
         self._weights = weights
         self.run: Run | None = None
@@ -218,18 +221,22 @@ class Training:
     def _compile_failure(self) -> AbstractContextManager[None]:
         return compile_failure() if self.settings.train.compile else nullcontext()
 
-    def _with_fitting_batch(self, batches: int) -> Settings:
-        """Return the settings with a batch that the images fill, where nobody chose its size."""
+    def _fitted(self, batches: int) -> Settings:
+        """Return the settings, of which what nobody chose is fitted to the images."""
         settings, train = self.settings, self.settings.train
         images = len(self.dataset.train) - train.validation
         fitting = images // (batches * train.accumulate)
-        if not settings.batch_may_shrink or not 1 <= fitting < train.batch_size:
-            return settings
-        self.note(
-            f"{counted(images, 'training image')} {'is' if images == 1 else 'are'} fewer than a "
-            f"step usually takes: its batch is {counted(fitting, 'image')}, not {train.batch_size}"
-        )
-        return replace(settings, train=replace(train, batch_size=fitting))
+        if "batch_size" in settings.fitted and 1 <= fitting < train.batch_size:
+            self.note(
+                f"{counted(images, 'training image')} {'is' if images == 1 else 'are'} fewer than "
+                f"a step usually takes: its batch is {counted(fitting, 'image')}, not "
+                f"{train.batch_size}"
+            )
+            train = replace(train, batch_size=fitting)
+        if "warmup_steps" in settings.fitted:
+            steps = fitting // train.batch_size * train.epochs
+            train = replace(train, warmup_steps=min(train.warmup_steps, steps // WARMUP_SHARE))
+        return replace(settings, train=train)
 
     def _within_memory(self) -> AbstractContextManager[None]:
         """Report a lack of memory with what a step takes, and with the options that reduce it."""

@@ -1,5 +1,6 @@
 """Models that move noise to images: `flow` and `diffusion` are the same networks."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,27 @@ from gtk.plugins.networks.network_settings import MLPSettings, TransformerSettin
 
 PathName = Literal["straight", "cosine", "variance-preserving"]
 PredictionName = Literal["epsilon", "x", "v"]
+NetworkName = Literal["mlp", "unet", "transformer"]
+NetworkSettings = MLPSettings | UNetSettings | TransformerSettings
+#: (channels, height, width).
+ImageShape = tuple[int, int, int]
+
+#: The most values of an image for which fully connected layers are chosen: 16x16 grey pixels.
+FEW_VALUES = 256
+#: The longest side, in pixels, for which each patch is chosen.
+PATCH_UP_TO = {1: 16, 2: 64, 4: math.inf}
+#: Settings of the trainer with which a small network learns most in few steps: the learning rate
+#: rises, then falls to 0, and the average of the weights draws. Conditions are left out of some
+#: images, so that drawing can be guided.
+DEFAULTS = {
+    "learning_rate": 1e-3,
+    "adam_beta2": 0.99,
+    "warmup_steps": 100,
+    "decay": "cosine",
+    "clip_norm": 1.0,
+    "condition_dropout": 0.1,
+    "average_decay": 0.999,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +42,10 @@ class FlowConfig:
         ValueError: a size that the network cannot have.
     """
 
-    network: Literal["mlp", "unet", "transformer"] = option(
-        "mlp", "Fully connected layers for small images, a U-Net, or a transformer."
+    network: Literal["auto", "mlp", "unet", "transformer"] = option(
+        "auto",
+        "Fully connected layers, a U-Net, or a transformer; auto takes layers for images of "
+        f"{FEW_VALUES} values or fewer, and a U-Net for others.",
     )
     path: PathName = option(
         "straight", "How image and noise are mixed at each time.", comparable={}
@@ -38,7 +62,9 @@ class FlowConfig:
         (), "unet: sizes of maps with attention, besides the smallest.", memory=True
     )
     patch: int = option(
-        0, "unet and transformer: pixels along a side of a patch, 1, 2 or 4; 0 for 2 and 4."
+        0,
+        "unet and transformer: pixels along a side of a patch, 1, 2 or 4; 0 for unet's 1 up to 16 "
+        "pixels, 2 up to 64, else 4, and for transformer's 4.",
     )
     normalization: Literal["none", "group"] = option("none", "mlp: before each activation.")
 
@@ -46,27 +72,36 @@ class FlowConfig:
         for name in ("width", "depth", "patch"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        self.settings  # noqa: B018 - it refuses what the network cannot have
+        smallest, larger = (1, 1, 1), (1, 1, FEW_VALUES + 1)
+        for shape in (smallest, larger):  # it refuses what the network cannot have
+            self.settings(shape)
 
-    @property
-    def settings(self) -> "MLPSettings | UNetSettings | TransformerSettings":
-        """The settings of the network."""
-        match self.network:
-            case "mlp":
-                return MLPSettings(
-                    width=self.width or 512, depth=self.depth or 3, normalization=self.normalization
-                )
-            case "unet":
-                return UNetSettings(
-                    channels=self.channels,
-                    blocks=self.blocks,
-                    attention_sizes=self.attention_sizes,
-                    patch=self.patch or 2,
-                )
-            case "transformer":
-                return TransformerSettings(
-                    width=self.width or 192, depth=self.depth or 4, patch=self.patch or 4
-                )
+    def network_for(self, image_shape: ImageShape) -> NetworkName:
+        """Return the network for images (C, H, W)."""
+        if self.network != "auto":
+            return self.network
+        return "mlp" if math.prod(image_shape) <= FEW_VALUES else "unet"
+
+    def settings(self, image_shape: ImageShape) -> NetworkSettings:
+        """Return the settings of the network for images (C, H, W)."""
+        network = self.network_for(image_shape)
+        if network == "mlp":
+            width, depth = self.width or 512, self.depth or 3
+            return MLPSettings(width=width, depth=depth, normalization=self.normalization)
+        if network == "transformer":
+            width, depth = self.width or 192, self.depth or 4
+            return TransformerSettings(width=width, depth=depth, patch=self.patch or 4)
+        return UNetSettings(
+            channels=self.channels,
+            blocks=self.blocks,
+            attention_sizes=self.attention_sizes,
+            patch=self.patch or patch_for(max(image_shape[1:])),
+        )
+
+
+def patch_for(side: int) -> int:
+    """Return the patch for images whose longer side has so many pixels."""
+    return next(patch for patch, most in PATCH_UP_TO.items() if side <= most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +130,7 @@ def gtk_models() -> list[ModelSpec]:
             loss="flow-matching",
             conditioner="film",
             sampler="heun",
-            defaults={"learning_rate": 1e-3},
+            defaults=DEFAULTS,
             bf16=True,
         ),
         ModelSpec(
@@ -106,7 +141,7 @@ def gtk_models() -> list[ModelSpec]:
             loss="edm",
             conditioner="film",
             sampler="heun",
-            defaults={"learning_rate": 1e-3},
+            defaults=DEFAULTS,
             bf16=True,
         ),
     ]

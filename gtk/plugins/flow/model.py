@@ -43,8 +43,9 @@ class Flow(Model):
         self.config = config
         self.noise = NoiseSpec(data_spec.image_shape)
         self.path = PATHS[config.path]
-        network: Any = resolve_name(NETWORKS[config.network])
-        self.network: nn.Module = network(config.settings, data_spec.image_shape, conditioner, ROLE)
+        shape = data_spec.image_shape
+        network: Any = resolve_name(NETWORKS[config.network_for(shape)])
+        self.network: nn.Module = network(config.settings(shape), shape, conditioner, ROLE)
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the network, as "denoiser"."""

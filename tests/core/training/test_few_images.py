@@ -1,4 +1,4 @@
-"""Fewer images than a batch usually has: the batch fits where nobody chose its size."""
+"""Settings that nobody chose fit the data: batches, warm-up and conditions that are left out."""
 
 import json
 from pathlib import Path
@@ -80,3 +80,22 @@ def test_a_batch_that_somebody_chose_stays(few: str, workplace: Path) -> None:
     with pytest.raises(InvalidValue, match=fault):
         gtk.train("vae", few, recipe="mine.toml", quiet=True, **CONFIG)
     assert not (workplace / "runs").exists()
+
+
+def test_a_short_training_has_a_short_warm_up_where_nobody_chose_it(few: str) -> None:
+    small: dict[str, Any] = {"width": 8, "depth": 1, "epochs": 40, "quiet": True}
+    run = gtk.train("flow", few, conditioner="unconditional", name="a", **small)
+    assert run.document["train"]["warmup_steps"] == 4  # a tenth
+    with pytest.raises(InvalidValue, match="warmup_steps=41 is longer than the training of 40"):
+        gtk.train("flow", few, conditioner="unconditional", warmup_steps=41, **small)
+
+
+def test_nothing_is_left_out_where_there_is_no_condition_and_nobody_asked_for_it(few: str) -> None:
+    small: dict[str, Any] = {"width": 8, "depth": 1, "epochs": 1, "quiet": True}
+    Path("own.toml").write_text("[model]\nname = 'flow'\n[train]\ncondition_dropout = 0.2\n")
+    for given in ({"plugin": "flow"}, {"recipe": "own.toml"}):
+        run = gtk.train(data=few, conditioner="unconditional", **given, **small)
+        assert run.document["train"]["condition_dropout"] == 0
+        gtk.train(resume=run.path, epochs=2, quiet=True)
+    with pytest.raises(InvalidValue, match="Leave it at 0"):
+        gtk.train("flow", few, conditioner="unconditional", condition_dropout=0.1, **small)
