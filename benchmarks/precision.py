@@ -28,11 +28,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 import gtk
 from benchmarks.emulated_bf16 import EmulatedBf16
-from benchmarks.systems import agreement, train_judge
+from benchmarks.judge import Judge, accuracy, found_judge, load
+from benchmarks.systems import agreement
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state, resolve_device
 from gtk.core.settings.choice import Choice
@@ -72,8 +72,9 @@ def compare_quality(given: argparse.Namespace) -> None:
     if "conv" in given.parts:
         compare("conv", "vae-conv", given, given.epochs or 3)
     if "gan" in given.parts:
-        judge, accuracy = train_judge(given.data_root, given.judge_epochs)
-        print_line("gan", judge_accuracy=accuracy)
+        digits = load("mnist", given.data_root)
+        judge = found_judge(digits, epochs=given.judge_epochs)
+        print_line("gan", judge_accuracy=accuracy(judge, digits))
         compare("gan", "cgan-conv", given, given.epochs or 3, judge)
 
 
@@ -175,7 +176,7 @@ def compare(
     recipe: str,
     given: argparse.Namespace,
     epochs: int | None,
-    judge: nn.Module | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Train a recipe in each precision for each seed, and print figures and differences."""
     figures: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}

@@ -1,11 +1,11 @@
 """Train conditional GANs on two classes of unequal size, and say how often a sample has its class.
 
 The data are MNIST's ones and zeros, 300 and 5,700 of them: 5% and 95%. For each seed a `cgan` is
-trained, 2,000 images of each class are drawn, and the judge of `systems.py`, which knows all ten
+trained, 2,000 images of each class are drawn, and `judge.py`, which knows all ten
 digits, says what they show. Beside it stands how often the discriminator tells real images from
 generated ones, half and half, in train mode and in eval mode.
 
-    python benchmarks/unequal_classes.py --data-root FOLDER --out FOLDER [--seeds 3] [--balance]
+    python -m benchmarks.unequal_classes --data-root FOLDER --out FOLDER [--seeds 3] [--balance]
 """
 
 import argparse
@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from systems import judged, train_judge
-from torch import nn
 
 import gtk
+from benchmarks.judge import Judge, as_rows, found_judge, load, seen
 from gtk.core.registry.spec import NoConfig
 from gtk.plugins.datasets import mnist
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--balance", action="store_true")
     given = parser.parse_args()
-    judge, _ = train_judge(given.data_root, 2)
+    judge = found_judge(load("mnist", given.data_root), epochs=2)
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "unequal.npz"
     write_data(given.data_root, path)
@@ -75,13 +74,13 @@ def write_data(data_root: Path, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def agreement(run: gtk.Run, judge: nn.Module) -> dict[str, float]:
+def agreement(run: gtk.Run, judge: Judge) -> dict[str, float]:
     """Return the share of samples of each class that show its digit."""
     found = {
-        digit: judged(judge, run.sample(labels=[label] * SAMPLES, seed=0))
+        digit: seen(judge, as_rows(run.sample(labels=[label] * SAMPLES, seed=0)))[0]
         for label, digit in enumerate(COUNTS)
     }
-    return {f"right_{digit}": float((seen == digit).mean()) for digit, seen in found.items()}
+    return {f"right_{digit}": float((shown == digit).mean()) for digit, shown in found.items()}
 
 
 def told_apart(run: gtk.Run, path: Path) -> dict[str, float]:
