@@ -11,13 +11,12 @@ from torch import nn
 @dataclass(frozen=True)
 class FlowConfig:
     width: int = field(default=256, metadata={"help": "Features of the hidden layers."})
-    steps: int = field(default=16, metadata={"help": "Steps from noise to an image."})
 
 
 class Flow(gtk.Model):
     def __init__(self, config, data_spec, conditioner):
         super().__init__()
-        self.config, self.noise = config, gtk.NoiseSpec(data_spec.image_shape)
+        self.noise, self.path = gtk.NoiseSpec(data_spec.image_shape), gtk.StraightPath()
         pixels, width = math.prod(data_spec.image_shape), config.width
         self.entry = conditioner.input(gtk.Site("flow", "input"), pixels + 1)
         self.first = nn.Linear(self.entry.out_features, width)
@@ -29,29 +28,22 @@ class Flow(gtk.Model):
         return {"flow": self}
 
     def velocity(self, x, time, condition):
-        hidden = self.entry(torch.cat([x.flatten(1), time.flatten(1)], 1), condition)
+        hidden = self.entry(torch.cat([x.flatten(1), time[:, None]], 1), condition)
         hidden = self.hidden(self.middle(self.first(hidden)), condition)
         return self.last(hidden).view_as(x)
 
-    def sample(self, noise, condition):
-        x, steps = noise, self.config.steps
-        for step in range(steps):
-            time = torch.full_like(x[:, :1, :1, :1], step / steps)
-            x = x + self.velocity(x, time, condition) / steps
-        return (x / 2 + 0.5).clamp(0, 1)
-
 
 class FlowMatching(gtk.Loss):
-    requires, unit = Flow, "mean squared error"
+    requires, unit = gtk.VelocityModel, "mean squared error"
 
     def updates(self, model, batch, context):
         yield gtk.Update(self.evaluate(model, batch, context)["loss"].mean())
 
     def evaluate(self, model, batch, context):
         images, noise = batch.images * 2 - 1, context.noise.normal(*batch.images.shape)
-        time = context.noise.uniform(len(batch), 1, 1, 1)
-        moved = model.velocity(torch.lerp(noise, images, time), time, batch.condition)
-        return {"loss": (moved - (images - noise)).square().mean((1, 2, 3))}
+        time, path = context.noise.uniform(len(batch)), model.path
+        found = model.velocity(path.mix(images, noise, time), time, batch.condition)
+        return {"loss": (found - path.velocity(images, noise, time)).square().mean((1, 2, 3))}
 
 
 @gtk.hookimpl
@@ -64,6 +56,7 @@ def gtk_models():
             config=FlowConfig,
             loss="straight-flow",
             conditioner="onehot",
+            sampler="heun",
         )
     ]
 

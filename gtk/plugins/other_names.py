@@ -70,6 +70,9 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "It is an option of the losses of GANs, --augment.": "diffaugment diff_augment",
         "gtk has no such loss.": "l1 mae huber perceptual lpips vgg ssim",
     },
+    "sampler": {
+        FLOW: "rk4 runge_kutta gtk_plugin_flow",
+    },
     "dataset": {
         "fashion-mnist": "fashion fmnist f_mnist",
         "kmnist": "kuzushiji kuzushiji_mnist",

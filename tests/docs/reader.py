@@ -87,9 +87,11 @@ class Reader:
         """Install a package, not into this environment; its modules stay those in `package`."""
         copy = self.site.with_name("source")
         left_out = shutil.ignore_patterns("runs", "*.png", "*.egg-info", "build")
+        shutil.rmtree(copy, ignore_errors=True)  # of an earlier version
         shutil.copytree(package, copy, ignore=left_out)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
         command += ["--no-build-isolation", "--disable-pip-version-check", "--no-compile"]
+        command += ["--upgrade"]
         subprocess.run([*command, "--target", str(self.site), str(copy)], check=True)
         if package == self.folder:
             for module in self.folder.glob("*.py"):

@@ -13,6 +13,7 @@ from gtk.testing import check_plugin
     [
         ("flow", "straight-flow", "model"),
         ("flow", "straight-flow", "loss"),
+        ("flow", "rk4", "sampler"),
         ("vaegan", "vae-gan", "loss"),
     ],
 )

@@ -9,3 +9,8 @@ def test_model(check):
 @plugin_checks("straight-flow", kind="loss")
 def test_loss(check):
     check()
+
+
+@plugin_checks("rk4", kind="sampler")
+def test_sampler(check):
+    check()

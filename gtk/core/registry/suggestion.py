@@ -105,6 +105,8 @@ OPTIONS: Table = {
     "scale": "zoom upscale",
     "opset": "opset_version",
     "tolerance": "tol",
+    "guidance": "guidance_scale cfg_scale cfg",
+    "truncation": "truncation_psi psi",
     "precision fp16": "fp16 half float16",
     "precision bf16": "amp bf16 bfloat16 mixed_precision autocast use_amp mixed",
     "precision": "dtype",
@@ -126,8 +128,6 @@ OPTIONS: Table = {
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
     "gtk has no Nesterov momentum.": "nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
-    "gtk has no accumulation of gradients.": "grad_accum gradient_accumulation "
-    "accumulate_grad_batches gradient_accumulation_steps accum_iter",
     "gtk has no length in steps: it is given in epochs.": "steps step max_steps num_steps "
     "iterations iters max_iters n_iter niter num_iterations training_steps train_steps",
     "gtk has no dropout in its networks.": "dropout drop_rate drop dropout_rate",
@@ -135,9 +135,8 @@ OPTIONS: Table = {
     "multi_gpu num_gpus n_gpus gpus nproc data_parallel strategy accelerator",
     "gtk has no logging to Weights & Biases.": "wandb use_wandb wandb_project",
     "gtk has no verbose mode: it shows its progress unless it is quiet.": "verbose debug",
-    "gtk has no temperature or truncation.": "temperature truncation truncation_psi psi",
-    "gtk has no guidance.": "guidance guidance_scale cfg_scale",
-    "gtk has no pretrained weights.": "pretrained init_weights init_from finetune",
+    "It is an option of sampler direct.": "temperature truncation truncation_psi psi",
+    "It is an option of solvers, such as sampler heun.": "guidance guidance_scale cfg_scale cfg",
     "gtk has no such option: data that are absent are downloaded.": "download",
     "gtk has no such option: each epoch has an order of its own.": "shuffle",
     "gtk has no such option: its augmentations are flip and shift, and a GAN's augment.": "augment "
