@@ -124,8 +124,9 @@ def _preprocessing(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _port(port: Mapping[str, Any], batch_size: int | None) -> str:
     rows = "batch" if batch_size is None else batch_size
-    codes = f", codes 0..{port['count'] - 1}" if "count" in port else ""
-    return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))}){codes}"
+    more = f", codes 0..{port['count'] - 1}" if "count" in port else ""
+    more += f", drawn from (seed, {port['seed']})" if "seed" in port else ""
+    return f"{port['name']}, {port['dtype']} ({', '.join(map(str, (rows, *port['shape'])))}){more}"
 
 
 def _form(manifest: Mapping[str, Any]) -> str:

@@ -246,7 +246,11 @@ class FileSource(Source):
     def _generate(
         self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
-        return self._generator.draw(noise, labels, self.batch_size)
+        drawn = self._generator.draw_other_noise(1 if moving else len(noise), seed)
+        others = {
+            name: np.broadcast_to(own, (len(noise), *own.shape[1:])) for name, own in drawn.items()
+        }
+        return self._generator.draw(noise, labels, self.batch_size, others)
 
 
 def is_exported(reference: str) -> bool:

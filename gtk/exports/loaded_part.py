@@ -67,13 +67,19 @@ class LoadedPart:
         return condition if condition is not None and condition.port in self.part.inputs else None
 
     @property
+    def noise(self) -> dict[str, Value]:
+        """The noise that a sampler takes besides the first, by name; empty for any other part."""
+        noise = {name: value for name, value in self.inputs.items() if value.role == "latent"}
+        return dict(list(noise.items())[1:]) if self.sampled else {}
+
+    @property
     def raw_inputs(self) -> set[str]:
         """The inputs in the data set's own units, and noise that draws discrete codes."""
         chooses = self.part.margin is not None
         return {
             name
             for name, value in self.inputs.items()
-            if value.exact or (chooses and value.role == "latent")
+            if value.exact or name in self.noise or (chooses and value.role == "latent")
         }
 
     @property
@@ -168,6 +174,9 @@ class LoadedModel:
         self.parts = load_parts(model, plugin, shape, optional=part is not None)
         if part is not None:
             loaded = LoadedPart(plugin, NAME, part, model, shape, sampled=True)
+            fault = _fault(loaded)
+            if fault:
+                raise PluginError(f"the noise of sampler {choice[0].spec.name!r} {fault}")
             self.parts = {NAME: loaded, **{k: v for k, v in self.parts.items() if k != NAME}}
 
     def part(self, name: str | None) -> LoadedPart:

@@ -11,6 +11,7 @@ from gtk.core.registry.options import as_table
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
+from gtk.core.values.noise import purpose
 from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Value
 from gtk.exports.loaded_part import LoadedModel, LoadedPart
@@ -38,6 +39,7 @@ def describe(
     document = run.document
     inputs = [
         _port(item, value, value.role)
+        | ({"seed": purpose(item.name)} if item.name in subject.noise else {})
         for item, value in zip(graph.input, subject.inputs.values(), strict=True)
     ]
     outputs = [

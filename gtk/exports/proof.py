@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gtk.core.values.condition import NONE, ConditionSpec
 from gtk.core.values.errors import ExportMismatch, WorkFailed
+from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
 from gtk.exports.candidate import Candidate
 from gtk.exports.float16_arithmetic import OnnxReference
@@ -243,11 +244,12 @@ def example_batch(
             `ConditionSpec.kinds_of_rows`; by default they take turns, from the last one downwards.
     """
     inputs: list[NDArray[Any]] = []
+    noise = subject.noise
     for name, value in subject.inputs.items():
         if isinstance(value, ConditionSpec):
             inputs.append(value.kinds_of_rows()[_kinds(value, size, first, only)])
-        else:
-            inputs.append(value.cases(size, first))
+        else:  # other noise than of the ports before, so that a wrong order of them is found
+            inputs.append(value.cases(size, derive_seed(first, name) if name in noise else first))
         if name == "image" and options.image == "uint8":
             inputs[-1] = as_levels(inputs[-1]).astype(np.float32) / np.float32(255)
     return inputs

@@ -1,5 +1,6 @@
 """The part of a model that a sampler makes: its whole draw, from noise to images."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,10 @@ from gtk.core.contracts.model import ExportPart, Model, Sampling
 from gtk.core.models.build import build_sampler
 from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
-from gtk.core.values.errors import InvalidValue
-from gtk.core.values.value import Value
+from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.value import ports
+from gtk.exports.runtime.manifest_checks import MOST_PORTS, MOST_VALUES
 
 #: The name of the part, and the keys of a manifest's "sampler" that are not its options.
 NAME, KEYS = "sampler", ("package", "version", "name")
@@ -21,41 +24,66 @@ def sampled_part(choice: SamplerChoice, model: Model) -> ExportPart | None:
     """Return a part that draws as a sampler does; None where that is the model's own `sample`.
 
     Raises:
-        InvalidValue: the sampler is not for this model, or takes noise that files do not hold.
+        InvalidValue: the sampler is not for this model, or draws more noise than a file takes.
+        PluginError: its noise does not begin with "z", or has a name that is taken.
     """
     plugin, _ = choice
     sampler = build_sampler(*choice, model)
     module = sampler.module()
     if isinstance(module, Sampling):
         return None
-    others = [name for name in sampler.noise if name != "z"]
-    if others:
-        raise InvalidValue(
-            f"sampler {plugin.spec.name!r} cannot be exported: it draws {', '.join(others)} "
-            "besides z, and files take z alone"
+    _check_noise(plugin.spec.name, sampler.noise)
+    inputs = {**sampler.noise, **ports(model.condition)}
+    if len(inputs) == len(sampler.noise) and model.condition is not None:
+        raise PluginError(
+            f"sampler {plugin.spec.name!r} cannot be exported: its noise and the condition are "
+            f"both called {model.condition.port!r}. Give the noise another name"
         )
-    inputs: dict[str, Value] = {"z": sampler.noise["z"]}
-    if model.condition is not None:
-        inputs[model.condition.port] = model.condition
+    count = len(sampler.noise)
 
     def reference(again: Model, *given: Tensor) -> Tensor:
-        images: Tensor = _Drawn(build_sampler(*choice, again).module())(*given)
+        images: Tensor = _Drawn(build_sampler(*choice, again).module(), count)(*given)
         return images
 
-    drawn = module if isinstance(module, Iteration) else _Drawn(module)
+    drawn = module if isinstance(module, Iteration) else _Drawn(module, count)
     return ExportPart(drawn, inputs, ("image",), reference)
 
 
-class _Drawn(nn.Module):
-    """A sampler's module with a condition or without."""
+def _check_noise(name: str, noise: Mapping[str, NoiseSpec]) -> None:
+    """Refuse noise that the runtime would not read.
 
-    def __init__(self, module: nn.Module) -> None:
+    Raises:
+        InvalidValue: there is more of it than a file takes.
+        PluginError: it does not begin with "z".
+    """
+    if next(iter(noise), None) != "z":
+        raise PluginError(f"sampler {name!r}: its noise does not begin with 'z'")
+    size = sum(math.prod(spec.shape) for spec in noise.values())
+    if size > MOST_VALUES or len(noise) > MOST_PORTS:
+        raise InvalidValue(
+            f"sampler {name!r} cannot be exported: it draws {size:,} numbers for an image in "
+            f"{len(noise)} arrays, and files take up to {MOST_VALUES:,} in {MOST_PORTS}. Use fewer "
+            "steps"
+        )
+
+
+class _Drawn(nn.Module):
+    """A sampler's module, called with its noise and then the condition, if there is one.
+
+    Args:
+        module: of the sampler.
+        count: of the tensors of noise.
+    """
+
+    def __init__(self, module: nn.Module, count: int) -> None:
         super().__init__()
         self.module = module
+        self._count = count
 
-    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map noise (B, *shape) and a condition to images (B, C, H, W) in 0..1."""
-        images: Tensor = self.module(z, condition=condition)
+    def forward(self, *given: Tensor) -> Tensor:
+        """Map noise, each (B, *shape), and a condition to images (B, C, H, W) in 0..1."""
+        condition = given[self._count] if len(given) > self._count else None
+        images: Tensor = self.module(*given[: self._count], condition=condition)
         return images
 
 

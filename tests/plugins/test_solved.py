@@ -139,7 +139,7 @@ def test_a_run_draws_by_any_solver_and_its_file_as_the_run(
     assert run_gtk(["sample", "nameless.onnx", "--out", "n.png"]) == 2
     assert "the sampler has no name" in capsys.readouterr().err
     assert np.abs(load(written.path).sample(count=10, seed=2).astype(int) - own).max() <= 1
-    with pytest.raises(UserError, match="cannot be exported: it draws steps besides z"):
+    with pytest.raises(UserError, match="-sampler.onnx exists"):
         gtk.export(run, sampler="ancestral")
     with pytest.raises(InvalidValue, match="sampler 'direct' is for models of type SampledModel"):
         run.sample(count=1, sampler="direct")

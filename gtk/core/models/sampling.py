@@ -16,8 +16,8 @@ from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
+from gtk.core.values.noise import draw_ports
 from gtk.core.values.request import check_at_least
-from gtk.core.values.seeding import derive_seed
 
 logger = logging.getLogger("gtk")
 
@@ -51,15 +51,8 @@ def sample(
 
 
 def draw_noise(sampler: Sampler[Any], count: int, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Draw all noise that a sampler takes for `count` images, image by image.
-
-    "z" is drawn from the seed itself, so that all samplers start from the same; the others from
-    (seed, "sample", name).
-    """
-    return {
-        name: spec.draw(count, seed if name == "z" else derive_seed(seed, f"sample/{name}"))
-        for name, spec in sampler.noise.items()
-    }
+    """Draw all noise that a sampler takes for `count` images, as `draw_ports` does."""
+    return draw_ports(sampler.noise, count, seed)
 
 
 def generate(

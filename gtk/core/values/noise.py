@@ -1,11 +1,13 @@
 """Noise: what sampling starts from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.seeding import derive_seed
 from gtk.core.values.value import Value
 
 #: Files are proven on noise out to this many standard deviations.
@@ -39,3 +41,29 @@ class NoiseSpec(Value):
         ends = noise.reshape(-1)[:2]
         ends[:] = [SIGMA, -SIGMA][: len(ends)]
         return np.clip(noise, -SIGMA, SIGMA)
+
+
+def purpose(name: str) -> str:
+    """Return the purpose of a port's noise, of which `derive_seed` makes its seed."""
+    return f"sample/{name}"
+
+
+def draw_ports(
+    noise: Mapping[str, NoiseSpec], count: int, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Draw all noise that a sampler or a file takes for `count` images, image by image.
+
+    The first, "z", is drawn from the seed itself, so that all samplers start from the same.
+    """
+    first = next(iter(noise))
+    return {first: noise[first].draw(count, seed), **draw_other_ports(noise, count, seed)}
+
+
+def draw_other_ports(
+    noise: Mapping[str, NoiseSpec], count: int, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Draw all noise but the first, each from (seed, "sample/NAME")."""
+    return {
+        name: spec.draw(count, derive_seed(seed, purpose(name)))
+        for name, spec in list(noise.items())[1:]
+    }

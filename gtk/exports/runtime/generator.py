@@ -1,13 +1,13 @@
 """An exported part that makes images from noise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.noise import NoiseSpec, draw_other_ports
 from gtk.core.values.request import check_at_least, check_count
 from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
 from gtk.exports.runtime.manifest_checks import makes_images
@@ -41,6 +41,7 @@ class Generator(Part):
     Attributes:
         noise_input: the name of the noise among the inputs.
         noise_shape: of one image's noise.
+        noise: all that a draw takes by name: this noise, then what a sampler draws besides.
     """
 
     def __init__(self, path: str | Path, device: str = "auto") -> None:
@@ -53,6 +54,9 @@ class Generator(Part):
         latent = self.contract["latent"]
         self.noise_shape: tuple[int, ...] = tuple(latent["shape"])
         self.noise_input: str = latent["input"]
+        self.noise: Mapping[str, NoiseSpec] = {
+            name: value for name, value in self.values.items() if isinstance(value, NoiseSpec)
+        }
 
     def sample(
         self,
@@ -84,13 +88,15 @@ class Generator(Part):
         chosen, total = self._labels(labels, count)
         with requested():
             check_at_least("batch_size", batch_size, 1)
-        return self.draw(self.draw_noise(total, seed), chosen, batch_size)
+        noise = self.draw_noise(total, seed)
+        return self.draw(noise, chosen, batch_size, self.draw_other_noise(total, seed))
 
     def generate(
         self,
         noise: NDArray[np.float32],
         labels: Sequence[Any] | None = None,
         *,
+        seed: int = 0,
         batch_size: int = 256,
     ) -> NDArray[np.uint8]:
         """Make images from given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
@@ -98,6 +104,7 @@ class Generator(Part):
         Args:
             noise: (N, *noise_shape), standard normal for images like those in training.
             labels: as in `sample`, one for each row of noise.
+            seed: of what a sampler draws besides, if anything.
             batch_size: images in one pass; it does not change the images.
 
         Raises:
@@ -105,8 +112,9 @@ class Generator(Part):
         """
         with requested():
             values = NoiseSpec(self.noise_shape).rows(noise, "noise", least=0)
+            check_at_least("seed", seed, 0)
         chosen, _ = self._labels(labels, len(values))
-        return self.draw(values, chosen, batch_size)
+        return self.draw(values, chosen, batch_size, self.draw_other_noise(len(values), seed))
 
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw standard normal noise for `count` images: (count, *noise_shape).
@@ -126,11 +134,19 @@ class Generator(Part):
             check_at_least("seed", seed, 0)
         return NoiseSpec(self.noise_shape).draw(count, seed)
 
+    def draw_other_noise(self, count: int, seed: int) -> dict[str, NDArray[np.float32]]:
+        """Draw what a sampler takes besides the noise, by name, for `count` images."""
+        return draw_other_ports(self.noise, count, seed)
+
     def draw(
-        self, noise: NDArray[np.float32], chosen: NDArray[Any] | None, batch_size: int
+        self,
+        noise: NDArray[np.float32],
+        chosen: NDArray[Any] | None,
+        batch_size: int,
+        others: Mapping[str, NDArray[np.float32]],
     ) -> NDArray[np.uint8]:
         """Return the images of noise and encoded conditions, with one batch as floats at a time."""
-        feeds: dict[str, NDArray[Any]] = {self.noise_input: noise}
+        feeds: dict[str, NDArray[Any]] = {self.noise_input: noise, **others}
         if chosen is not None and self.condition_input is not None:
             feeds[self.condition_input] = chosen
         image = self.contract["image"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec, condition_from_manifest
-from gtk.core.values.noise import NoiseSpec
+from gtk.core.values.noise import NoiseSpec, purpose
 from gtk.core.values.preprocessing import Preprocessing
 from gtk.core.values.value import Array, Value
 from gtk.exports.runtime.errors import ExportFileError
@@ -19,6 +19,8 @@ METADATA_KEY, SCHEMA = "gtk", 2
 DIGEST_KEY = "graph_sha256"
 #: The most values of one image, code or other row.
 MOST_VALUES = 1 << 24
+#: The most inputs of a draw that take noise.
+MOST_PORTS = 16
 #: The largest fixed batch size.
 LARGEST_BATCH = 1 << 16
 #: The largest number; a whole number in JSON may be larger, which no float can hold.
@@ -171,6 +173,9 @@ def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) 
     )
     if kind == "codes":
         _demand(_is_whole(port["count"], 1, MOST_VALUES), f"the count of {name} is out of range")
+    if "seed" in port:  # only of noise that a sampler draws besides the first
+        fits = kind == "latent" and port["seed"] == purpose(name)
+        _demand(fits, f"the seed of {name} is not one of its noise")
     if kind == "image":
         if image is None:
             raise ValueError(f'its "image" entry is null, but {name} holds images')
@@ -224,14 +229,19 @@ def _check_latent(manifest: dict[str, Any]) -> None:
         return
     _demand(latent["prior"] in ("normal", "learned"), "the prior is neither normal nor learned")
     wanted = [{"input": latent["input"], "shape": latent["shape"]}]
-    _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found}")
+    _demand(found[:1] == wanted, f"the latent code is {wanted}, the inputs have {found[:2]}")
+    sizes = [math.prod(item["shape"]) for item in found]
+    fits = len(sizes) <= MOST_PORTS and sum(sizes) <= MOST_VALUES
+    _demand(fits, f"{len(sizes)} inputs of {sum(sizes):,} numbers in all take noise")
 
 
 def makes_images(manifest: dict[str, Any]) -> bool:
     """Return whether a part makes images from noise or a latent code, and a condition."""
     takes, gives = ([port["kind"] for port in manifest[side]] for side in ("inputs", "outputs"))
     others = {*takes} - {"latent", "condition"}
-    return takes.count("latent") == 1 and not others and gives == ["image"]
+    given = [port for port in manifest["inputs"] if port["kind"] == "latent" and "seed" not in port]
+    fits = manifest["latent"] is not None and not others and gives == ["image"]
+    return fits and [port["name"] for port in given] == [manifest["latent"]["input"]]
 
 
 def read_condition(port: dict[str, Any], manifest: dict[str, Any]) -> ConditionSpec:
