@@ -244,10 +244,10 @@ def frames(path: str) -> NDArray[np.uint8]:
 def test_a_training_is_animated_by_epoch(gtk_command: Command, run: gtk.Run, suffix: str) -> None:
     (run.pictures / "samples-junk.png").write_text("not one of them")
     result = gtk_command("animate", "small", "--out", f"a.{suffix}", "--no-labels")
-    assert result.out == f"a.{suffix}: epochs 2 to 20, 10 frames\n"
+    assert result.out == f"a.{suffix}: epochs 1 to 20, 11 frames\n"
     found = frames(f"a.{suffix}")
-    assert len(found) == 10
-    for frame, epoch in zip(found, range(2, 21, 2), strict=True):
+    assert len(found) == 11
+    for frame, epoch in zip(found, (1, *range(2, 21, 2)), strict=True):
         with Image.open(run.pictures / f"samples-{epoch:04d}.png") as image:
             assert np.array_equal(frame, np.asarray(image))
     gtk_command("animate", "small", "--out", f"b.{suffix}")
@@ -255,8 +255,8 @@ def test_a_training_is_animated_by_epoch(gtk_command: Command, run: gtk.Run, suf
     high, wide = found.shape[1:]
     assert np.array_equal(named[:, -high:, -wide:], found)
     captions = {frame[:-high].tobytes() for frame in named}
-    assert len(captions) == 10, "each has its epoch"
-    assert np.array_equal(named[0][24:-high], named[9][24:-high]), "and the same classes"
+    assert len(captions) == 11, "each has its epoch"
+    assert np.array_equal(named[0][24:-high], named[10][24:-high]), "and the same classes"
 
 
 def test_a_training_without_whole_pictures_cannot_be_animated(
@@ -283,7 +283,7 @@ def test_a_training_without_whole_pictures_cannot_be_animated(
 def test_epochs_are_in_order_where_numbers_grow_longer(gtk_command: Command, run: gtk.Run) -> None:
     (run.pictures / "samples-0002.png").rename(run.pictures / "samples-10000.png")
     result = gtk_command("animate", "small", "--out", "a.png", "--no-labels")
-    assert result.out == "a.png: epochs 4 to 10000, 10 frames\n"
+    assert result.out == "a.png: epochs 1 to 10000, 11 frames\n"
     with Image.open(run.pictures / "samples-10000.png") as image:
         assert np.array_equal(frames("a.png")[-1], np.asarray(image))
 

@@ -19,7 +19,7 @@ from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
 from gtk.plugins.callbacks.curves import CurvePictures
 from gtk.plugins.callbacks.latents import LatentPictures
-from gtk.plugins.callbacks.picture import EpochPicture
+from gtk.plugins.callbacks.picture import EpochPicture, picture_due
 from gtk.plugins.callbacks.reconstructions import ReconstructionPictures
 from gtk.plugins.datasets import digits
 
@@ -193,3 +193,20 @@ def test_the_last_weights_are_drawn_once_unless_the_training_was_interrupted() -
         assert drawn == expected
     Drawing().gtk_train_end(**facts, progress=gtk.Progress(44, 44, 2, 2))
     assert drawn[-1] == 44, "as in a training that resumes after its last step"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "drawn"),
+    [
+        (1, [1]),
+        (3, [1, 2, 3]),
+        (9, [*range(1, 10)]),
+        (25, [1, 2, *range(4, 25, 2), 25]),
+        (60, [1, 2, 4, 8, *range(12, 61, 6)]),
+        (300, [1, 2, 4, 8, 16, 32, *range(60, 301, 30)]),
+    ],
+)
+def test_first_pictures_come_early(epochs: int, drawn: list[int]) -> None:
+    run: Any = SimpleNamespace(settings=SimpleNamespace(train=SimpleNamespace(sample_every=0)))
+    progress = [gtk.Progress(epoch, epochs, epoch, epochs) for epoch in range(1, epochs + 1)]
+    assert [item.epoch for item in progress if picture_due(run, item)] == drawn

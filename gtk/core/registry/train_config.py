@@ -133,7 +133,9 @@ class TrainConfig:
         0, "Steps between checkpoints; 0 means the first end of an epoch after 300 steps."
     )
     keep_checkpoints: int = option(3, "How many of the newest to keep, and the best besides.")
-    sample_every: int = option(0, "Epochs between pictures; 0 draws about ten of each kind in all.")
+    sample_every: int = option(
+        0, "Epochs between pictures; 0 draws after epochs 1, 2, 4, 8, ..., then ten times in all."
+    )
     log_every: int = option(50, "Steps between lines in metrics.jsonl and on the screen.")
 
     def __post_init__(self) -> None:

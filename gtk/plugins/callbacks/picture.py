@@ -9,7 +9,7 @@ from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
 
-#: Pictures in a training if `sample_every` is 0.
+#: Pictures in a training if `sample_every` is 0, besides some early ones.
 PICTURES = 10
 
 
@@ -42,9 +42,17 @@ def ended(progress: Progress) -> bool:
 
 
 def picture_due(run: Run, progress: Progress) -> bool:
-    """Return whether pictures are due after this epoch; after the last they always are."""
-    every = run.settings.train.sample_every or max(1, progress.epochs // PICTURES)
-    return progress.epoch % every == 0 or progress.epoch == progress.epochs
+    """Return whether pictures are due after this epoch; after the last they always are.
+
+    If `sample_every` is 0 that is after epochs 1, 2, 4, 8, ..., up to two tenths of the training,
+    and from there after every tenth.
+    """
+    epoch, every = progress.epoch, run.settings.train.sample_every
+    if not every:
+        every = max(1, progress.epochs // PICTURES)
+        if epoch < 2 * every:
+            return epoch & (epoch - 1) == 0 or epoch == progress.epochs
+    return epoch % every == 0 or epoch == progress.epochs
 
 
 def picture_path(run: Run, kind: str, progress: Progress) -> Path:

@@ -41,13 +41,13 @@ def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
         "checkpoints/000000440/training.safetensors",
         "metrics.jsonl",
         "pictures/curves.png",
-        *(f"pictures/latents-{epoch:04d}.png" for epoch in range(2, 21, 2)),
+        *(f"pictures/latents-{epoch:04d}.png" for epoch in (1, *range(2, 21, 2))),
         "pictures/latents-images.png",
         "pictures/latents.json",
         *(
             f"pictures/{kind}-{epoch:04d}.png"
             for kind in ("reconstructions", "samples")
-            for epoch in range(2, 21, 2)
+            for epoch in (1, *range(2, 21, 2))
         ),
         "report.html",
         "run.json",
