@@ -1,5 +1,7 @@
 """What draws pictures while a training runs."""
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +17,18 @@ from gtk.core.models.build import build
 from gtk.core.registry.spec import NoConfig
 from gtk.core.settings.choice import Choice
 from gtk.pictures.curves import loss_curves
+from gtk.pictures.grid import GAP_LEVEL
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
 from gtk.plugins.callbacks.curves import CurvePictures
 from gtk.plugins.callbacks.latents import LatentPictures
 from gtk.plugins.callbacks.picture import EpochPicture, picture_due
 from gtk.plugins.callbacks.reconstructions import ReconstructionPictures
+from gtk.plugins.callbacks.report import RunReport
+from gtk.plugins.callbacks.samples import SamplePictures, sample_grid
 from gtk.plugins.datasets import digits
+from gtk.plugins.samplers import DirectConfig
+from gtk.plugins.samplers.direct import Direct
 
 
 def test_pictures_show_a_column_for_each_class(small_run: gtk.Run) -> None:
@@ -210,3 +217,86 @@ def test_first_pictures_come_early(epochs: int, drawn: list[int]) -> None:
     run: Any = SimpleNamespace(settings=SimpleNamespace(train=SimpleNamespace(sample_every=0)))
     progress = [gtk.Progress(epoch, epochs, epoch, epochs) for epoch in range(1, epochs + 1)]
     assert [item.epoch for item in progress if picture_due(run, item)] == drawn
+
+
+class PressCtrlC:
+    """A callback that interrupts its own training: at a step, and when it ends if `twice`."""
+
+    def __init__(self, step: int, *, twice: bool = False) -> None:
+        self.step, self.twice = step, twice
+
+    @gtk.hookimpl
+    def gtk_step_end(self, progress: gtk.Progress) -> None:
+        if progress.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    @gtk.hookimpl
+    def gtk_train_end(self) -> None:
+        if self.twice:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+#: 22 steps an epoch; pictures after epochs 1, 2, 4, 6, ...
+MANY_EPOCHS: dict[str, Any] = {
+    "plugin": "vae", "hidden_dims": (8,), "epochs": 20, "log_every": 5, "quiet": True,
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(("step", "epoch"), [(5, 1), (55, 3)])
+def test_an_interrupted_training_has_samples_in_its_report_and_goes_on_to_the_same_pictures(
+    step: int, epoch: int
+) -> None:
+    callbacks = [PressCtrlC(step), SamplePictures(), RunReport()]
+    with pytest.raises(KeyboardInterrupt):
+        gtk.train(**MANY_EPOCHS, name="stopped", callbacks=callbacks)
+    run = gtk.load("stopped")
+    early = {f"samples-000{number}.png" for number in (1, 2) if number < epoch}
+    now = f"samples-000{epoch}.png"
+    assert {path.name for path in run.pictures.iterdir()} == {*early, now}
+    picture = np.asarray(Image.open(run.pictures / now))
+    # Of the last weights, in a picture of the usual size.
+    assert np.array_equal(picture[:64:8, :64:8], run.sample(count=1)[0])
+    assert picture.shape == ((5 * 9 - 1) * 8, (10 * 9 - 1) * 8)
+    page = run.report.read_text()
+    assert page.count("data:image/png") == len(early) + 1
+    gtk.train(resume="stopped", quiet=True, callbacks=[SamplePictures()])
+    drawn = [1, *range(2, 21, 2)]
+    assert {path.name for path in run.pictures.iterdir()} == {
+        f"samples-{number:04d}.png" for number in drawn
+    }
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    callbacks = [PressCtrlC(5, twice=True), SamplePictures(), RunReport()]
+    with pytest.raises(KeyboardInterrupt):
+        gtk.train(**MANY_EPOCHS, name="stopped", callbacks=callbacks)
+    run = gtk.load("stopped")
+    assert run.checkpoints.steps()
+    assert not run.report.exists()
+    assert not run.pictures.exists()
+
+
+def test_samples_of_an_interrupt_are_few_where_there_are_many_classes() -> None:
+    spec = gtk.DataSpec("many", 1, 8, 8, gtk.ConditionSpec(tuple(map(str, range(30)))))
+    model, _ = build(Choice.by_name("cvae", "digits").settle({"hidden_dims": (8,)}, None), spec)
+    sampler = Direct(DirectConfig(), model)
+    few, all_rows = (sample_grid(sampler, spec, few=few) for few in (True, False))
+    assert few.shape == all_rows.shape == ((5 * 9 - 1) * 8, (30 * 9 - 1) * 8)
+    assert np.array_equal(few[:64], all_rows[:64])
+    assert (few[64:] == GAP_LEVEL).all(), "a row of images alone"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_early_pictures_of_a_flow_are_by_few_steps_of_the_averaged_weights() -> None:
+    run = gtk.train(
+        plugin="flow", width=16, depth=1, epochs=2, batch_size=480, learning_rate=0.01,
+        average_decay=0.5, checkpoint_every=3, steps=6, callbacks=[SamplePictures()], quiet=True,
+    )  # fmt: skip
+    first, last = run.checkpoints.steps()
+    for epoch, step, steps in ((1, first, 4), (2, last, 6)):
+        picture = np.asarray(Image.open(run.pictures / f"samples-000{epoch}.png"))
+        cell = picture[:64:8, :64:8].astype(int)
+        assert abs(cell - run.sample(count=1, checkpoint=step, steps=steps)[0]).max() <= 1
+        assert abs(cell - run.sample(count=1, checkpoint=step, steps=10 - steps)[0]).max() > 1

@@ -23,6 +23,8 @@ class Progress:
             a short training.
         stopped: why the training ended before its last step, by an early stop or a callback's
             `gtk.StopTraining`; else empty.
+        interrupted: whether Ctrl-C or another signal ended it in order, after a step; callbacks do
+            no long work then.
     """
 
     step: int
@@ -34,3 +36,4 @@ class Progress:
     learning_rate: PartNumber = 0.0
     epoch_seconds: float = 0.0
     stopped: str = ""
+    interrupted: bool = False

@@ -66,6 +66,7 @@ class Trainer:
         self._held_out = HeldOut(dataset, schedule, config, self._reporter, self._images.all)
         self._clock = Clock(device)
         self._stopped = ""  # why it ends before its last step
+        self._interrupted = False
         self.schedule = schedule
         self.step = 0
         self.epoch_seconds = 0.0
@@ -114,6 +115,7 @@ class Trainer:
                 self._after_step(run, events, save=bool(signal))
                 self._clock.start()
             if signal and self.step < self.schedule.total_steps:
+                self._interrupted = True
                 raise Interrupted(signal)
 
     def _reason_to_stop(self, events: Events) -> str:
@@ -188,6 +190,7 @@ class Trainer:
             learning_rate=self.schedule.learning_rate(max(0, self.step - 1)),
             epoch_seconds=self.epoch_seconds,
             stopped=self._stopped,
+            interrupted=self._interrupted,
         )
 
     def state(self, run: Run, validation: float | None) -> Checkpoint:

@@ -7,16 +7,19 @@ from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.models.build import build_sampler, own_sampler
+from gtk.core.models.build import build_sampler
 from gtk.core.models.sampling import sample
+from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset, DataSpec
-from gtk.pictures.grid import image_grid, most_columns, write_png
-from gtk.plugins.callbacks.picture import EpochPicture, picture_path
+from gtk.pictures.grid import GAP_LEVEL, image_grid, most_columns, write_png
+from gtk.plugins.callbacks.picture import EpochPicture, ended, picture_path
 
 #: Steps of a sampler in the pictures before the last.
 FEW_STEPS = 4
+#: The most images of a picture after an interrupt, for which somebody waits.
+FEW_IMAGES = 50
 #: Images of each class, and images in a row without classes.
 ROWS, UNCONDITIONAL_COLUMNS = 5, 10
 
@@ -24,27 +27,56 @@ ROWS, UNCONDITIONAL_COLUMNS = 5, 10
 class SamplePictures(EpochPicture):
     """Writes pictures/samples-0030.png and the like: a column for every class, or the first 100."""
 
+    _hurried = False  # whether the last picture may be by few steps
+
+    @hookimpl
+    def gtk_train_start(self, run: Run, progress: Progress) -> None:
+        """Remove the picture of an interrupt within an epoch: a training without one has none."""
+        if progress.step % (progress.total_steps // progress.epochs):
+            picture_path(run, "samples", progress).unlink(missing_ok=True)
+
+    @hookimpl
+    def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Draw the last weights by all steps, and by few those of an interrupted training."""
+        if self._hurried and has_steps(run) and ended(progress):
+            self._drawn_at = 0
+        super().gtk_train_end(run, model, dataset, progress)
+        if progress.interrupted and self._drawn_at != progress.step:
+            self.draw(run, model, dataset, progress)
+
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
-        sampler = own_sampler(run.settings, model)
-        few = min(FEW_STEPS, getattr(sampler.config, "steps", 0))
-        if few and progress.step < progress.total_steps:
-            sampler = build_sampler(*run.settings.sampler_choice(None, {"steps": few}), model)
-        grid = sample_grid(sampler, dataset.spec)
+        self._hurried = not ended(progress)
+        sampler = picture_sampler(run, model, hurried=self._hurried)
+        grid = sample_grid(sampler, dataset.spec, few=progress.interrupted)
         write_png(grid, picture_path(run, "samples", progress), follow=False)
 
 
-def sample_grid(sampler: Sampler[Any], spec: DataSpec) -> NDArray[np.uint8]:
+def has_steps(run: Run) -> bool:
+    """Return whether the sampler of a run takes more steps than pictures before the last do."""
+    return getattr(run.settings.configs["sampler"], "steps", 0) > FEW_STEPS
+
+
+def picture_sampler(run: Run, model: Model, *, hurried: bool) -> Sampler[Any]:
+    """Return the run's own sampler of a model, by few steps where it is `hurried`."""
+    few = {"steps": FEW_STEPS} if hurried and has_steps(run) else {}
+    return build_sampler(*run.settings.sampler_choice(None, few), model)
+
+
+def sample_grid(sampler: Sampler[Any], spec: DataSpec, *, few: bool = False) -> NDArray[np.uint8]:
     """Draw some images for each example of the condition in a grid: (H, W) or (H, W, 3).
 
-    There are as many columns as `most_columns` allows.
+    There are as many columns as `most_columns` allows. With `few` there are at most `FEW_IMAGES`,
+    but at least a row, in a picture of the same size.
     """
     columns, labels, model = UNCONDITIONAL_COLUMNS, None, sampler.model
     if model.condition:
         examples = model.condition.examples()
         examples = examples[: most_columns((spec.height, spec.width), ROWS)]
         columns, labels = len(examples), np.concatenate([examples] * ROWS)
-    count = ROWS * columns
+    rows = max(1, min(ROWS, FEW_IMAGES // columns)) if few else ROWS
+    count, labels = rows * columns, None if labels is None else labels[: rows * columns]
     device = next(model.parameters()).device
     images = sample(sampler, labels=labels, count=count, seed=0, batch_size=256, device=device)
-    return image_grid(images, columns)
+    left_over = np.full((ROWS * columns - count, *images.shape[1:]), GAP_LEVEL, np.uint8)
+    return image_grid(np.concatenate([images, left_over]), columns)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from gtk.core.contracts.model import Model
-from gtk.core.models.build import own_sampler
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import unwritable
-from gtk.plugins.callbacks.picture import picture_due
-from gtk.plugins.callbacks.samples import sample_grid
+from gtk.plugins.callbacks.picture import ended, picture_due
+from gtk.plugins.callbacks.samples import picture_sampler, sample_grid
 
 FOLDER = "tensorboard"
 #: The folder of samples and settings. Each split has its own: TensorBoard puts them in one chart.
@@ -76,7 +75,8 @@ class TensorBoard:
     def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
         """Write samples if pictures are due."""
         if picture_due(run, progress):
-            picture = sample_grid(own_sampler(run.settings, model), run.data_spec)
+            sampler = picture_sampler(run, model, hurried=not ended(progress))
+            picture = sample_grid(sampler, run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
             with _writing(run):
                 writer = self._writer(run, ROOT)
