@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.values.noise import purpose
+from gtk.core.values.seeding import derive_seed
+
 FILE = Path(__file__).with_suffix(".json")
 #: One word of a seed, two, and more than the four that numpy's pool has.
 SEEDS = (0, 7, 2**32, 2**63, 2**200 + 7)
+#: Names of inputs that have seeds of their own: a text of one block of BLAKE2b, and of two.
+PORTS = ("steps", "a" * 128)
 #: How many numbers are drawn of each seed.
 COUNT = 200_000
 #: Beyond this a number is from the ziggurat's tail.
@@ -34,6 +39,7 @@ def vector(seed: int) -> dict[str, Any]:
         "bits": [half for number in raw.tolist() for half in (number & 0xFFFFFFFF, number >> 32)],
         "first": shortest(drawn[:16]),
         "later": dict(zip(map(str, later), shortest(drawn[later]), strict=True)),
+        "derived": {purpose(name): derive_seed(seed, purpose(name)) for name in PORTS},
     }
 
 

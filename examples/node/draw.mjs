@@ -10,7 +10,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
 import * as ort from "onnxruntime-web/wasm";
-import { normal } from "../web/noise.js";
+import { drawNoise } from "../web/seed.js";
 
 ort.env.wasm.numThreads = 1; // small models are faster with one
 
@@ -93,20 +93,26 @@ function conditions(contract, labels, settings, count) {
   return images.map(() => row);
 }
 
-/** Return the images one after the other, each H x W x C in 8 bits. */
-async function draw(session, contract, noise, condition) {
+/** Return `total` images one after the other, each H x W x C in 8 bits. */
+async function draw(session, contract, noise, condition, total) {
   const { batch_size: fixed, image } = contract;
   const step = fixed || 256;
   const images = [];
-  for (let start = 0; start < noise.length; start += step) {
-    const count = Math.min(step, noise.length - start);
+  for (let start = 0; start < total; start += step) {
+    const count = Math.min(step, total - start);
     // A file of a fixed batch size is given the last row again until there are enough.
     const rows = Array.from({ length: fixed || count }, (_, at) => start + Math.min(at, count - 1));
     const feeds = {};
     for (const { name, kind, dtype, shape } of contract.inputs) {
-      const values = rows.flatMap((row) => (kind === "condition" ? condition : noise)[row]);
-      const data =
-        dtype === "int64" ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
+      const size = sizeOf(shape);
+      const data = new (dtype === "int64" ? BigInt64Array : Float32Array)(rows.length * size);
+      rows.forEach((row, at) => {
+        const values =
+          kind === "condition"
+            ? condition[row].map(dtype === "int64" ? BigInt : Number)
+            : noise[name].subarray(row * size, (row + 1) * size);
+        data.set(values, at * size);
+      });
       feeds[name] = new ort.Tensor(dtype, data, [rows.length, ...shape]);
     }
     const { data } = (await session.run(feeds))[contract.outputs[0].name];
@@ -175,14 +181,18 @@ function checksum(bytes) {
   return (sum ^ 0xffffffff) >>> 0;
 }
 
-/** Read rows of noise from a JSON file: [[...], ...], a row for each image. */
+/** Read noise from a JSON file: [[...], ...], a row for each image. */
 async function readNoise(path, size) {
   const found = JSON.parse(await readFile(path, "utf8"));
   const rows = Array.isArray(found) ? found.map((row) => [row].flat(Infinity)) : [];
   if (!rows.length || rows.some((row) => row.length !== size || !row.every(Number.isFinite))) {
     throw new Mistake(`${path} should hold rows of ${size} numbers`);
   }
-  return rows;
+  return Float32Array.from(rows.flat());
+}
+
+function sizeOf(shape) {
+  return shape.reduce((product, side) => product * side, 1);
 }
 
 function wholeNumber(name, text, least) {
@@ -208,24 +218,20 @@ async function main() {
     throw new Mistake("node draw.mjs FILE.onnx [--label 3,8] [--count 16] [--seed 7] [--out F.png]");
   }
   const { session, contract } = await openFile(positionals[0]);
-  const { latent, image } = contract;
-  const size = latent.shape.reduce((product, side) => product * side, 1);
-  let noise;
-  if (values.noise !== undefined) {
-    noise = await readNoise(values.noise, size);
-  } else if (latent.prior === "normal") {
-    const seed = wholeNumber("seed", values.seed, 0);
-    const length = Number(wholeNumber("count", values.count, 1));
-    const numbers = normal(seed, length * size);
-    noise = Array.from({ length }, (_, at) => [...numbers.subarray(at * size, (at + 1) * size)]);
-  } else {
+  const { inputs, latent, image } = contract;
+  const size = sizeOf(latent.shape);
+  const given = values.noise === undefined ? null : await readNoise(values.noise, size);
+  if (!given && latent.prior !== "normal") {
     throw new Mistake("this decoder's prior was learned: export --part sampler");
   }
+  const count = given ? given.length / size : Number(wholeNumber("count", values.count, 1));
+  const noise = drawNoise(inputs, wholeNumber("seed", values.seed, 0), count);
+  if (given) noise[latent.input] = given;
   const whole = contract.condition?.names.includes(values.label); // a name may have commas
   const parts = whole ? [values.label] : values.label.split(",");
   const labels = parts.map((label) => label.trim()).filter(Boolean);
-  const condition = conditions(contract, labels, values.condition, noise.length);
-  const images = await draw(session, contract, noise, condition);
+  const condition = conditions(contract, labels, values.condition, count);
+  const images = await draw(session, contract, noise, condition, count);
   const columns = labels.length > 1 ? labels.length : Math.ceil(Math.sqrt(images.length));
   await writeFile(values.out, png(images, columns, image));
   console.log(`${values.out}: ${images.length} images`);

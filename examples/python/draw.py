@@ -9,6 +9,7 @@ import math
 import re
 import struct
 import zlib
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -89,15 +90,34 @@ def class_index(label, names):
     return int(label)
 
 
+def draw_noise(contract, count, seed):
+    """Return the noise of each input that takes some, by name: (count, ...) float32.
+
+    This is how gtk draws, so that its seeds give the same images here.
+    """
+    drawn = {}
+    for port in contract["inputs"]:
+        if port["kind"] == "latent":
+            own = seed
+            if "seed" in port:  # of noise besides the first
+                digest = blake2b(f"{seed}/{port['seed']}".encode(), digest_size=4).digest()
+                own = int.from_bytes(digest, "little")
+            shape = (count, *port["shape"])
+            generator = np.random.default_rng(own)
+            drawn[port["name"]] = generator.standard_normal(shape, dtype=np.float32)
+    return drawn
+
+
 def draw(session, contract, noise, condition):
     """Return images (N, H, W, C) in 8 bits."""
     fixed = contract.get("batch_size")
     step, batches = fixed or ROWS, []
-    for start in range(0, len(noise), step):
-        rows = np.arange(start, min(start + step, len(noise)))
+    count = len(noise[contract["latent"]["input"]])
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
         # A file of a fixed batch size is given the last row again until there are enough.
         taken = np.pad(rows, (0, step - len(rows) if fixed else 0), mode="edge")
-        feeds = {contract["latent"]["input"]: noise[taken]}
+        feeds = {name: values[taken] for name, values in noise.items()}
         if condition is not None:
             feeds[contract["condition"]["input"]] = condition[taken]
         batches.append(session.run(None, feeds)[0][: len(rows)])
@@ -156,9 +176,7 @@ def main():
     condition = conditions(contract, labels, arguments.condition, arguments.count)
     if contract["latent"]["prior"] != "normal":
         raise SystemExit("this decoder's prior was learned: export --part sampler")
-    shape = (arguments.count, *contract["latent"]["shape"])
-    # This is how gtk draws, so that its seeds give the same images here.
-    noise = np.random.default_rng(arguments.seed).standard_normal(shape, dtype=np.float32)
+    noise = draw_noise(contract, arguments.count, arguments.seed)
     images = draw(session, contract, noise, condition)
     columns = len(labels) if len(labels) > 1 else math.ceil(math.sqrt(len(images)))
     try:

@@ -1,5 +1,6 @@
 // An exported file in the browser: what its contract says, and images of latent codes.
 import * as ort from "./onnxruntime/ort.wasm.bundle.min.mjs";
+import { drawNoise } from "./seed.js";
 
 ort.env.wasm.numThreads = 1; // more would need headers that a plain file server does not send
 ort.env.wasm.wasmPaths = {
@@ -61,11 +62,19 @@ async function checkSum(bytes, contract, name) {
 class Model {
   #session;
   #queue = Promise.resolve();
+  #others = {};
 
   constructor(contract, session) {
     this.contract = contract;
     this.latentSize = contract.latent.shape.reduce((product, size) => product * size, 1);
     this.#session = session;
+  }
+
+  /** Return the latent code of a seed; other noise that the file takes is now this seed's. */
+  code(seed) {
+    const { [this.contract.latent.input]: code, ...others } = drawNoise(this.contract.inputs, seed, 1);
+    this.#others = others;
+    return code;
   }
 
   /** Return an ImageData for each latent code (Float32Array), all under one condition. */
@@ -93,6 +102,12 @@ class Model {
     const values = new Float32Array(rows * this.latentSize); // rows that are not wanted stay 0
     codes.forEach((code, row) => values.set(code, row * this.latentSize));
     const feeds = { [latent.input]: new ort.Tensor("float32", values, [rows, ...latent.shape]) };
+    for (const { name, shape } of this.contract.inputs.filter((port) => port.name in this.#others)) {
+      const own = this.#others[name];
+      const repeated = new Float32Array(rows * own.length);
+      for (let row = 0; row < rows; row++) repeated.set(own, row * own.length);
+      feeds[name] = new ort.Tensor("float32", repeated, [rows, ...shape]);
+    }
     if (described?.kind === "classes") {
       const labels = new BigInt64Array(rows).fill(BigInt(condition));
       feeds[described.input] = new ort.Tensor("int64", labels, [rows]);

@@ -1,6 +1,5 @@
 // The page: an image of a latent code, two of whose numbers are on a pad, and a condition.
 import { openModel } from "./model.js";
-import { normal } from "./noise.js";
 import { makePicker } from "./picker.js";
 import { Pad, REACH } from "./pad.js";
 
@@ -26,7 +25,7 @@ async function start() {
   const size = `${model.latentSize} latent numbers${prior}`;
   find("about").textContent = `${plugin.name} of ${data}: ${part}, ${size}`;
   let seed = query.get("seed") ?? "1";
-  let noise = normal(seed, model.latentSize);
+  let noise = model.code(seed);
 
   const axes = [find("across"), find("up")];
   axes.forEach((select, index) => {
@@ -41,7 +40,7 @@ async function start() {
   const pad = new Pad(find("pad"), find("thumb"), () => redraw(false));
   find("another").addEventListener("click", () => {
     seed = BigInt(seed) + 1n;
-    noise = normal(seed, model.latentSize);
+    noise = model.code(seed);
     redraw(true);
   });
   find("another").hidden = model.latentSize <= 2;

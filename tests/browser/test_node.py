@@ -12,13 +12,16 @@ import pytest
 import torch
 from PIL import Image
 from toy_draw import Heun, draw_by_steps
+from toy_noise import draw_with_noise
 
 import gtk
+from gtk.core.values.noise import draw_ports
 from gtk.exports.runtime import load
 from gtk.exports.snippet import javascript_snippet
 
 Node = Callable[..., Any]
-DRAW = Path(__file__).parents[2] / "examples" / "node" / "draw.mjs"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+DRAW, WEB = EXAMPLES / "node" / "draw.mjs", EXAMPLES / "web"
 SMALL: dict[str, Any] = {"epochs": 1, "quiet": True, "latent_dim": 4}
 OURS = "generative-toolkit/cvae"
 
@@ -177,6 +180,65 @@ def test_the_example_s_seed_draws_gtk_s_images(seed: int, small_run: gtk.Run, no
         images = drawer.sample(labels=[3, 8] * 3, seed=seed)
         expected = images.reshape(3, 2, 8, 8).transpose(0, 2, 1, 3).reshape(24, 16)
         assert abs(grid - expected).max() <= 1
+
+
+#: Draws with the page's own code in a folder, and prints the pixels of two images.
+PAGE = """
+import { readFile } from "node:fs/promises";
+const here = new URL(`file://${process.argv[2]}/`);
+globalThis.fetch = async (name) => new Response(await readFile(new URL(name, here)));
+globalThis.ImageData = class { constructor(data) { this.data = data; } };
+const { openModel } = await import(new URL("model.js", here));
+const model = await openModel("model");
+const code = model.code("7");
+const images = await model.draw([code, code.with(0, 0)], 3);
+console.log(JSON.stringify(images.map(({ data }) => [...data])));
+"""
+#: What the page loads of onnxruntime-web, in Node, which finds its files itself.
+LOADED = """import * as ort from "onnxruntime-web/wasm";
+ort.env.wasm.numThreads = 1;
+export const env = { wasm: {} };
+export const { InferenceSession, Tensor } = ort;
+"""
+
+
+def test_further_noise_is_gtk_s_in_node_and_on_the_page(
+    small_run: gtk.Run,
+    node: Node,
+    ort_web: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workplace: Path,
+) -> None:
+    draw_with_noise(monkeypatch)
+    path = gtk.export(small_run, "model.onnx", sampler="direct").path
+    grid = drawn(node, "--label", "3,8", "--count", "6", "--seed", "7")
+    images = small_run.sample(labels=[3, 8] * 3, seed=7)
+    assert abs(grid - _as_grid(images)).max() <= 1
+    noise = small_run.load_model().noise.draw(6, seed=5)
+    Path("noise.json").write_text(json.dumps(noise.tolist()))
+    given = drawn(node, "--label", "3,8", "--noise", "noise.json", "--seed", "7")
+    images = small_run.generate(noise, [3, 8] * 3, seed=7)
+    assert abs(given - _as_grid(images)).max() <= 1
+    for script in (*WEB.glob("*.js"), WEB / "package.json"):
+        (workplace / script.name).write_text(script.read_text())
+    (workplace / "onnxruntime").mkdir()
+    (workplace / "onnxruntime" / "ort.wasm.bundle.min.mjs").write_text(LOADED)
+    (workplace / "node_modules").symlink_to(ort_web.parents[1])
+    result = node(PAGE, str(workplace))
+    assert (result.returncode, result.stderr) == (0, "")
+    shown = np.array(json.loads(result.stdout)).reshape(2, 8, 8, 4)[..., 0]
+    with_code = draw_ports(load(path).noise, 1, 7)
+    moved = with_code["z"].copy()
+    moved[0, 0] = 0
+    for image, z in zip(shown, (with_code["z"], moved), strict=True):
+        rows = {name: np.asarray(own) for name, own in {**with_code, "z": z}.items()}
+        expected = 255 * load(path).run({**rows, "label": [3]})["image"][0, 0]
+        assert abs(image - expected).max() <= 1
+
+
+def _as_grid(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return six images in two columns."""
+    return images.reshape(3, 2, 8, 8).transpose(0, 2, 1, 3).reshape(24, 16).astype(int)
 
 
 @pytest.mark.usefixtures("in_small_files")

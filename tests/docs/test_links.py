@@ -72,7 +72,7 @@ def test_the_noise_in_the_documentation_is_numpy_s(monkeypatch: pytest.MonkeyPat
 
     written = json.loads(noise.FILE.read_text(encoding="utf-8"))
     for found, expected in zip(written, noise.vectors(), strict=True):
-        for name in ("seed", "words", "bits", "first"):
+        for name in ("seed", "words", "bits", "first", "derived"):
             assert found[name] == expected[name], "write it anew: python docs/noise.py"
         assert found["later"].keys() == expected["later"].keys()
         numbers = [np.float32([*vector["later"].values()]) for vector in (found, expected)]

@@ -1,18 +1,17 @@
 """Files of samplers that draw more noise than z: each further array is an input of its own."""
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-import torch
 from made_once import made_once
 from onnx import helper
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
+from toy_noise import SHAPES, Choosing, draw_with_noise
 
 import gtk
 from gtk.cli.main import run as gtk_command
@@ -20,7 +19,6 @@ from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError
 from gtk.core.values.noise import NoiseSpec, draw_other_ports, draw_ports
 from gtk.core.values.seeding import derive_seed
 from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
-from gtk.plugins.samplers.direct import Direct
 
 #: A sampler that looks up noise in each step, and its options.
 ANCESTRAL: dict[str, Any] = {"sampler": "ancestral", "sampler_options": {"steps": 4}}
@@ -129,49 +127,11 @@ def test_a_fixed_batch_and_float16_have_all_noise(flow: gtk.Run) -> None:
 # One pass -----------------------------------------------------------------------------------------
 
 
-class Choosing(nn.Module):
-    """Shifts an image by noise of its shape where the choice is above 0; one array is unused."""
-
-    def __init__(self, model: Any, *, swapped: bool = False) -> None:
-        super().__init__()
-        self.model, self._swapped = model, swapped
-
-    def forward(
-        self, z: Tensor, choice: Tensor, one: Tensor, other: Tensor, unused: Tensor, **given: Any
-    ) -> Tensor:
-        if self._swapped:
-            one, other = other, one
-        image: Tensor = self.model.sample(z, given["condition"])
-        chosen = torch.where(choice[:, :, None, None] > 0, one, 2 * other)
-        return (image + chosen / 10).clamp(0, 1)
-
-
-SHAPES = {"choice": (1,), "one": (1, 8, 8), "other": (1, 8, 8), "unused": (3,)}
-
-
-@pytest.fixture
-def patch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that gives `direct` other noise and another module."""
-
-    def patched(
-        shapes: Mapping[str, tuple[int, ...]], module: Callable[[Any], nn.Module] = Choosing
-    ) -> None:
-        def noise(sampler: Direct) -> dict[str, NoiseSpec]:
-            model: Any = sampler.model
-            first = {} if "z" in shapes else {"z": model.noise}
-            return first | {name: NoiseSpec(shape) for name, shape in shapes.items()}
-
-        monkeypatch.setattr(Direct, "noise", property(noise))
-        monkeypatch.setattr(Direct, "module", lambda sampler: module(sampler.model))
-
-    return patched
-
-
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.long)])
 def test_a_module_of_one_pass_takes_any_noise(
-    precision: Any, patch: Callable[..., None], small_run: gtk.Run
+    precision: Any, monkeypatch: pytest.MonkeyPatch, small_run: gtk.Run
 ) -> None:
-    patch(SHAPES)
+    draw_with_noise(monkeypatch)
     made = gtk.export(small_run, "choosing.onnx", sampler="direct", precision=precision)
     assert made.part == "sampler"
     found = {port["name"]: port for port in made.contract["inputs"]}
@@ -187,13 +147,15 @@ def test_a_module_of_one_pass_takes_any_noise(
     assert differ(images, load("choosing.onnx").sample(count=30, seed=8)) > 10
 
 
-def test_noise_in_a_wrong_order_is_found(patch: Callable[..., None], small_run: gtk.Run) -> None:
+def test_noise_in_a_wrong_order_is_found(
+    monkeypatch: pytest.MonkeyPatch, small_run: gtk.Run
+) -> None:
     swapped = iter([True])
 
     def module(model: Any) -> nn.Module:
         return Choosing(model, swapped=next(swapped, False))
 
-    patch(SHAPES, module)
+    draw_with_noise(monkeypatch, SHAPES, module)
     with pytest.raises(ExportMismatch, match="differs from PyTorch"):
         gtk.export(small_run, "swapped.onnx", sampler="direct")
 
@@ -210,9 +172,13 @@ def test_noise_in_a_wrong_order_is_found(patch: Callable[..., None], small_run: 
     ],
 )
 def test_noise_that_no_file_holds_is_one_line(
-    shapes: Any, kind: type[Exception], message: str, patch: Callable[..., None], small_run: gtk.Run
+    shapes: Any,
+    kind: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    small_run: gtk.Run,
 ) -> None:
-    patch(shapes)
+    draw_with_noise(monkeypatch, shapes)
     with pytest.raises(kind, match=message) as caught:
         gtk.export(small_run, "bad.onnx", sampler="direct")
     assert "\n" not in str(caught.value)
