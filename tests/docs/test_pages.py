@@ -15,6 +15,9 @@ from PIL import Image
 from reader import Reader, excused, parse
 
 import gtk
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import LOSS, installed
+from gtk.plugins.losses.adversarial import AdversarialLoss
 
 PAGES = pages.pages()
 
@@ -46,6 +49,15 @@ def test_blocks_are_run_or_excused(path: Path, reader: Reader) -> None:
                     and ".toml" not in command
                 ):
                     parse(command)
+
+
+def test_the_losses_that_compile_are_listed() -> None:
+    text = (pages.ROOT / "docs/train.md").read_text()
+    (listed,) = (part for part in text.split("\n\n") if part.startswith("Compiled are"))
+    for plugin in (find(LOSS, item.name) for item in installed(LOSS)):
+        loss = plugin.call(plugin.spec.config())
+        if loss.compiles and not isinstance(loss, AdversarialLoss):
+            assert f"`{plugin.spec.name}`" in listed
 
 
 def write_photos(folder: Path) -> None:

@@ -130,6 +130,20 @@ def test_optimal_transport_stays_within_a_class() -> None:
     assert cost(found) == pytest.approx(min(cost(NOISE[list(order)]) for order in orders))
 
 
+def test_optimal_transport_waits_for_a_gpu_as_often_with_many_classes_as_with_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits, cpu = [], Tensor.cpu
+
+    def counted(values: Tensor) -> Tensor:
+        waits.append(values)
+        return cpu(values)
+
+    monkeypatch.setattr(Tensor, "cpu", counted)
+    coupled(IMAGES, NOISE, torch.tensor([2, 0, 3, 0, 2, 1]))
+    assert len(waits) == 2, "for the products and the classes"
+
+
 def test_images_whose_numbers_differ_keep_their_noise() -> None:
     """Noise that told a number would be other noise than what is drawn from."""
     numbers = torch.arange(12.0).reshape(6, 2)

@@ -11,8 +11,9 @@ class Iteration(nn.Module, ABC):
 
     An export translates `begin`, one `step` and `end`, and repeats the step in an ONNX Loop, so
     that a file of 100 steps is as small, and as quickly exported, as one of a single step. What
-    differs between steps comes from tables that are indexed, `self.times[index]`, and what some
-    steps leave out from `torch.where(index == 0, ...)`: Python's `if` would choose once for all.
+    differs between steps comes from tables, `self.times.index_select(0, index.reshape(1))`
+    (`self.times[index]` would wait for a GPU), and what some steps leave out from
+    `torch.where(index == 0, ...)`: Python's `if` would choose once for all.
 
     Attributes:
         count: the number of steps, 1 to 1,000 in an exported file.

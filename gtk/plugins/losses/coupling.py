@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.plugins.families.full_precision import in_full_precision
@@ -20,27 +22,24 @@ def coupled(images: Tensor, noise: Tensor, condition: Tensor | None) -> Tensor:
         noise: of the same shape.
         condition: of the images.
     """
-    order = torch.arange(len(noise))
-    for rows in _groups(condition, len(images)):
-        order[rows] = rows[_assigned(images[rows], noise[rows])]
-    return noise[order.to(noise.device)]
-
-
-def _groups(condition: Tensor | None, count: int) -> Iterator[Tensor]:
-    """Yield the rows of each condition."""
-    if condition is None:
-        yield torch.arange(count)
-        return
-    groups = torch.unique(condition.cpu().reshape(count, -1), dim=0, return_inverse=True)[1]
-    for group in range(int(groups.max()) + 1):
-        yield torch.nonzero(groups == group)[:, 0]
-
-
-def _assigned(images: Tensor, noise: Tensor) -> Tensor:
-    """Return the row of noise for each image."""
     from scipy.optimize import linear_sum_assignment  # takes a third of a second
 
-    # Of |image - noise|^2 only the product depends on who goes with whom.
+    # Of |image - noise|^2 only the product depends on who goes with whom. The CPU waits for a GPU
+    # here, so there is one product, not one for each condition.
     with in_full_precision(images):
-        products = images.flatten(1) @ noise.flatten(1).T
-    return torch.from_numpy(linear_sum_assignment(products.cpu().numpy(), maximize=True)[1])
+        products = (images.flatten(1) @ noise.flatten(1).T).cpu().numpy()
+    order = np.arange(len(noise))
+    for rows in _groups(condition, len(images)):
+        own = products[np.ix_(rows, rows)]
+        order[rows] = rows[linear_sum_assignment(own, maximize=True)[1]]
+    return noise[torch.from_numpy(order).to(noise.device)]
+
+
+def _groups(condition: Tensor | None, count: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of each condition."""
+    if condition is None:
+        yield np.arange(count)
+        return
+    groups = torch.unique(condition.cpu().reshape(count, -1), dim=0, return_inverse=True)[1].numpy()
+    for group in range(groups.max() + 1):
+        yield np.flatnonzero(groups == group)

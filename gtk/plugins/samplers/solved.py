@@ -116,7 +116,7 @@ class _Draw(Iteration):
         def velocity(x: Tensor, time: Tensor) -> Tensor:
             return self._velocity(x, time.expand(x.shape[0]), condition)
 
-        between = self.times[index], self.times[index + 1]
+        between = self._time(index), self._time(index + 1)
         rest = tuple(own[self._solver.draws :])
         x, rest = self._solver.step(velocity, self.model.path, x, *between, rest, *drawn)
         return (x, *noise, *rest)
@@ -124,6 +124,10 @@ class _Draw(Iteration):
     def end(self, *state: Tensor) -> Tensor:
         """Return the images (B, C, H, W), in 0..1."""
         return (state[0] / 2 + 0.5).clamp(0, 1)
+
+    def _time(self, index: Tensor) -> Tensor:
+        """Return a time of the grid: `times[index]` would wait for a GPU."""
+        return self.times.index_select(0, index.reshape(1)).reshape(())
 
     def _velocity(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
         """Return the velocity, led away from that without a condition.

@@ -14,14 +14,21 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from worlds import built, data_spec, settle
 
+from gtk.core.models.build import build_sampler
+from gtk.core.registry.discovery import find
+from gtk.core.registry.installed import SAMPLER
 from gtk.core.settings.choice import Choice
 from gtk.core.training.averaged_weights import AveragedWeights
 from gtk.core.training.pending_terms import as_scalar
 from gtk.core.training.training import Training
+from gtk.plugins.samplers import SOLVERS
 
 SMALL: dict[str, Any] = {"network": "mlp", "hidden_dims": (8, 8), "latent_dim": 2, "epochs": 2}
 CONV: dict[str, Any] = {"network": "conv", "channels": (4, 8), "latent_dim": 2, "epochs": 2}
+FEW: dict[str, Any] = {"width": 16, "depth": 1, "average_decay": 0.9}
+UNET: dict[str, Any] = {"network": "unet", "channels": (8, 16), "attention_sizes": (4,)}
 #: Parts of the names of operations whose result is read by the CPU.
 READ = ("_local_scalar_dense", "nonzero", "masked_select", "aten.equal", "aten.unique")
 
@@ -72,13 +79,18 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("cgan", {"loss": "relativistic", "augment": True, "average_decay": 0.9}),
         ("gan", {"discriminator_normalization": "spectral"}),
         *[("vae", {"optimizer": name}) for name in ("adamw", "sgd", "rmsprop")],
+        ("flow", {"network": "mlp", **FEW}),
+        ("flow", UNET),
+        ("diffusion", {"network": "transformer", **FEW, "condition_dropout": 0.5}),
+        ("diffusion", {"path": "variance-preserving", "min_snr": 5.0, **FEW, "accumulate": 2}),
     ],
 )
 def test_a_step_waits_for_no_device(
     model: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = {"discriminator_normalization": "group"} if model.endswith("gan") else {}
-    options = {**(CONV if "network" in options else SMALL), **usual, **options}
+    if model not in ("flow", "diffusion"):
+        options = {**(CONV if "network" in options else SMALL), **usual, **options}
     conditioner, loss = options.pop("conditioner", None), options.pop("loss", None)
     settings = Choice.by_name(model, "digits", conditioner, loss).settle(options, None)
     trainer = Training(settings, "cpu", []).trainer
@@ -87,6 +99,18 @@ def test_a_step_waits_for_no_device(
     with watched(monkeypatch):
         trainer.train_step(next(rows))
         trainer.train_step(next(rows))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_draw_waits_for_no_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settle("diffusion", network="mlp", **FEW, condition_dropout=0.5)
+    model, _ = built(settings, data_spec("classes"))
+    plugin = find(SAMPLER, name)
+    sampler = build_sampler(plugin, plugin.spec.config(steps=3, guidance=2.0), model)
+    noise = [torch.randn(2, *spec.shape) for spec in sampler.noise.values()]
+    draw, labels = sampler.module().eval(), torch.arange(2)
+    with torch.no_grad(), watched(monkeypatch):
+        draw(*noise, condition=labels)
 
 
 @pytest.mark.parametrize(
