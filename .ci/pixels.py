@@ -1,6 +1,6 @@
 """Hold the pictures of the examples against PyTorch's: pixels.py python, or node.
 
-In the folder of .ci/apps: runs/app and runs/game, and app-python.png and so on.
+In the folder of .ci/apps: runs/app, runs/game and runs/steps, and app-python.png and so on.
 """
 
 import sys
@@ -12,11 +12,11 @@ import gtk
 
 COLUMNS, ROWS, SEED = [3, 8, 1], 4, 5
 
-for name in ("app", "game"):
+for name in ("app", "game", "steps"):
     run = gtk.load(name)
     noise = run.load_model().noise.draw(len(COLUMNS) * ROWS, SEED)
     # Twelve small images as one picture, in rows of three.
-    expected = run.generate(noise, COLUMNS * ROWS).astype(int)
+    expected = run.generate(noise, COLUMNS * ROWS, seed=SEED).astype(int)
     count, height, width = expected.shape
     grid = expected.reshape(ROWS, len(COLUMNS), height, width).transpose(0, 2, 1, 3)
     with Image.open(f"{name}-{sys.argv[1]}.png") as image:
