@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gtk.cli.condition import wanted_condition
 from gtk.cli.source import RunSource
-from gtk.core.settings.image_source import find_root
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Split
 from gtk.core.values.errors import InvalidValue
@@ -64,22 +63,9 @@ def load_test_images(source: RunSource, data_root: Path | None = None) -> Split:
     Raises:
         GtkError: the data cannot be read, have changed since, or have no test images.
     """
-    from gtk.core.training.resumption import check_place
-    from gtk.core.training.training import load_dataset
+    from gtk.core.storage.run_data import load_again
 
-    settings = source.run.settings
-    if data_root is not None:
-        root = find_root(settings.choice.dataset.spec, data_root, None)
-        settings = replace(settings, data_root=root)
-    else:
-        check_place(source.run)
-    dataset = load_dataset(settings)
-    # The data are named after their folder, which may have been renamed.
-    if replace(dataset.spec, name=source.run.data_spec.name) != source.run.data_spec:
-        raise InvalidValue(
-            f"data set {dataset.spec.name!r} has other classes or another image size than when "
-            f"{source.run.path} was trained on it. Restore the data, or give image files"
-        )
+    dataset = load_again(source.run, data_root, ", or give image files")
     if not len(dataset.test):
         raise InvalidValue(f"data set {dataset.spec.name!r} has no test images: give image files")
     return dataset.test

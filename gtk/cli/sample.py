@@ -1,6 +1,7 @@
 """`gtk sample`: pictures from a run, or from an exported file without torch."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.condition import check_classes, condition_options, split_names, wanted_condition
-from gtk.cli.options import number_option, source_argument
+from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.sampler_options import DrawingCommand
+from gtk.cli.source import RunSource
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8, counted
@@ -34,6 +36,7 @@ COUNT = 16
 @number_option("-n", "count", text="Images to draw.", high=MOST)
 @number_option("--rows", text=f"Images of each class.  [default: {ROWS}]", high=MOST)
 @number_option("--batch-size", text="Images in one pass.", default=256)
+@data_root_option
 @picture_options()
 def sample(
     *,
@@ -44,6 +47,7 @@ def sample(
     count: int | None,
     rows: int | None,
     batch_size: int,
+    data_root: Path | None,
     picture: PictureOptions,
 ) -> None:
     """Draw images and write them as a PNG grid.
@@ -58,7 +62,9 @@ def sample(
     picture.check(".png")
     if label is not None and labels is not None:
         raise InvalidValue("give --label or --labels, not both")
-    origin.batch_size = batch_size
+    if data_root is not None and not isinstance(origin, RunSource):
+        raise InvalidValue(f"--data-root is for runs, and {source} is a file: leave it out")
+    origin.batch_size, origin.data_root = batch_size, data_root
     names, shown = list[str](), ""
     encoded = wanted_condition(origin.condition, label, conditions)
     if origin.condition is None or encoded is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.memory_advice import memory_advice
+from gtk.cli.progress_bar import work_shown
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue, UserError, not_a_run
 
@@ -30,11 +31,13 @@ class Source(ABC):
         reference: what the user called it.
         condition: what its samples are conditioned on, None where they are not.
         batch_size: images in one pass; changes no image.
+        data_root: where a run's data are now, for a sampler that learns from them.
     """
 
     reference: str
     condition: ConditionSpec | None
     batch_size: int = 256
+    data_root: Path | None = None
 
     @property
     def how(self) -> str:
@@ -114,9 +117,10 @@ class RunSource(Source):
     @cached_property
     def sampler(self) -> "Sampler[Any]":
         """How images are drawn from the model."""
-        from gtk.core.models.build import build_sampler
+        from gtk.core.storage.fitted_sampler import run_sampler
 
-        return build_sampler(*self._choice, self.model)
+        with work_shown():
+            return run_sampler(self.run, self._choice, self.model, data_root=self.data_root)
 
     @property
     def how(self) -> str:

@@ -169,7 +169,7 @@ class LoadedModel:
         plugin = str(run.document["model"]["name"])
         model, shape = run.load_model(step, **self._chosen), run.data_spec.image_shape
         choice = sampler or run.settings.sampler_choice(None, {})
-        part = sampled_part(choice, model)
+        part = sampled_part(run, choice, model)
         self.sampler = None if part is None else choice
         self.parts = load_parts(model, plugin, shape, optional=part is not None)
         if part is not None:

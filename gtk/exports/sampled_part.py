@@ -10,6 +10,7 @@ from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import ExportPart, Model, Sampling
 from gtk.core.models.build import build_sampler
 from gtk.core.settings.choice import SamplerChoice
+from gtk.core.storage.fitted_sampler import run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.noise import NoiseSpec
@@ -20,7 +21,7 @@ from gtk.exports.runtime.manifest_checks import MOST_PORTS, MOST_VALUES
 NAME, KEYS = "sampler", ("package", "version", "name")
 
 
-def sampled_part(choice: SamplerChoice, model: Model) -> ExportPart | None:
+def sampled_part(run: Run, choice: SamplerChoice, model: Model) -> ExportPart | None:
     """Return a part that draws as a sampler does; None where that is the model's own `sample`.
 
     Raises:
@@ -28,7 +29,7 @@ def sampled_part(choice: SamplerChoice, model: Model) -> ExportPart | None:
         PluginError: its noise does not begin with "z", or has a name that is taken.
     """
     plugin, _ = choice
-    sampler = build_sampler(*choice, model)
+    sampler = run_sampler(run, choice, model)
     module = sampler.module()
     if isinstance(module, Sampling):
         return None
@@ -42,7 +43,9 @@ def sampled_part(choice: SamplerChoice, model: Model) -> ExportPart | None:
     count = len(sampler.noise)
 
     def reference(again: Model, *given: Tensor) -> Tensor:
-        images: Tensor = _Drawn(build_sampler(*choice, again).module(), count)(*given)
+        other = build_sampler(*choice, again)
+        other.fitted = sampler.fitted
+        images: Tensor = _Drawn(other.module(), count)(*given)
         return images
 
     drawn = module if isinstance(module, Iteration) else _Drawn(module, count)

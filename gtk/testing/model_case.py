@@ -16,6 +16,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.build import build, own_sampler
 from gtk.core.models.device import fork_random_state
+from gtk.core.models.sampler_fit import fit, learns
 from gtk.core.models.sampling import draw_noise
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
@@ -145,7 +146,10 @@ class ModelCase:
 
     def sampler(self, model: Model | None = None) -> Sampler[Any]:
         """Return the sampler that the model names; by default of the trained model."""
-        return own_sampler(self.settings, model or self.model)
+        sampler = own_sampler(self.settings, model or self.model)
+        if learns(type(sampler)):
+            fit(sampler, self.dataset.train, torch.arange(len(self.dataset.train)), 0)
+        return sampler
 
     def create_run(self, name: str) -> Run:
         """Create a run without a checkpoint in a new folder."""

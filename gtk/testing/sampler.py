@@ -9,6 +9,7 @@ from torch import Tensor
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.build import build, build_sampler
+from gtk.core.models.sampler_fit import fit
 from gtk.core.models.sampling import draw_noise
 from gtk.core.registry.installed import MODEL, installed
 from gtk.core.registry.options import make_config
@@ -44,6 +45,12 @@ class SamplerCase:
         """The model."""
         model: Model = self.sampler.model
         return model
+
+    def fit(self, seed: int = 0) -> None:
+        """Fit the sampler to all training images, with torch's generator in some state."""
+        rows = torch.arange(len(self.dataset.train))
+        with seeded_generators(seed):
+            fit(self.sampler, self.dataset.train, rows, 0)
 
     def inputs(self, count: int = COUNT) -> list[Tensor | None]:
         """Return noise of each name, and the condition or None."""
@@ -81,9 +88,12 @@ def _choose(specimen: Specimen) -> SamplerCase:
             settings = choice.settle({**options, "epochs": 1}, None)
             dataset = load_dataset(settings)
             model, _ = build(settings, dataset.spec)
-            return SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
+            case = SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
         except GtkError as error:
             refused = refused or f"gtk refuses it with model {item.name!r}: {error}"
+            continue
+        case.fit()
+        return case
     if refused:
         raise CheckFailed(refused)
     remedy = "install one beside it, best in the same package"
@@ -166,6 +176,24 @@ def check_noise_matters(specimen: Specimen) -> None:
     images = case.draw([*noise, alike])
     if (images == images[:1]).all():
         raise CheckFailed("it draws the same image from all noise: let z decide")
+
+
+@needs(check_model)
+def check_fit(specimen: Specimen) -> None:
+    """What it learns is a pure function of the model and the training images."""
+    case = sampler_case(specimen)
+    before, learned = weights_of(case.model), dict(case.sampler.fitted)
+    case.fit(seed=1)
+    changed = differing(before, weights_of(case.model))
+    if changed:
+        raise CheckFailed(f"its fit changes {listed(changed)} of the model: only read it")
+    changed = differing(learned, case.sampler.fitted)
+    if changed:
+        raise CheckFailed(
+            f"fitted again to the same images, it learns another {listed(changed)}: take all "
+            "random numbers from a generator with a fixed seed, such as "
+            "numpy.random.default_rng(0)"
+        )
 
 
 @needs(check_pure)

@@ -78,6 +78,7 @@ WRONG = {
         "bright": "images",
         "rolling": "pure",
         "flat": "noise_matters",
+        "guessing": "fit",
         "looking": "export",
     },
     "dataset": {

@@ -1,11 +1,13 @@
 """The contract Sampler: how an image is drawn from a trained model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
+from gtk.core.contracts.batch import Batch
 from gtk.core.values.noise import NoiseSpec
 
 ModelType = TypeVar("ModelType")
@@ -23,6 +25,7 @@ class Sampler(ABC, Generic[ModelType]):
     Attributes:
         requires: the protocol of the methods that it calls on a model, or a class of models.
         evaluations: how often a network is evaluated for an image, known before it is drawn.
+        fitted: what `fit` returned, on the model's device; set by gtk before `module` is called.
 
     Raises:
         InvalidValue: an option does not fit the model.
@@ -30,6 +33,7 @@ class Sampler(ABC, Generic[ModelType]):
 
     requires: ClassVar[type]
     evaluations: int = 1
+    fitted: Mapping[str, Tensor] = MappingProxyType({})
 
     def __init__(self, config: Any, model: ModelType) -> None:  # noqa: ANN401 - the plugin's own class
         self.config, self.model = config, model
@@ -43,6 +47,19 @@ class Sampler(ABC, Generic[ModelType]):
         """
         model: Any = self.model
         return {"z": model.noise}
+
+    def fit(self, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """Return what it learns from the training images, as tensors by name: by default nothing.
+
+        A run keeps them for these weights, options and data, so that each is fitted once. A pure
+        function, called without gradients: what it draws comes from fixed seeds of its own.
+
+        Args:
+            batches: the training images, each once and in a random order that is always the same,
+                so that any number of the first are a fair choice; on the model's device, with
+                the model's condition, None for a model without one.
+        """
+        return {}
 
     @abstractmethod
     def module(self) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtk.core.storage.stored_run import StoredRun
@@ -13,6 +14,7 @@ from gtk.core.values.memory import within_memory
 from gtk.core.values.request import check_at_least, choose_labels, is_list
 from gtk.core.values.setting import setting
 from gtk.core.values.text import counted
+from gtk.core.values.user_path import user_path
 
 if TYPE_CHECKING:  # reading a run's description must not import torch
     import numpy as np
@@ -77,6 +79,7 @@ class Run(StoredRun):
         batch_size: int = 256,
         device: str = "cpu",
         sampler: str | None = None,
+        data_root: str | Path | None = None,
         **options: Any,  # noqa: ANN401 - each sampler has options of its own
     ) -> "NDArray[np.uint8]":
         """Draw images: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
@@ -93,22 +96,27 @@ class Run(StoredRun):
             batch_size: images in one pass through the network; changes no image.
             device: "auto" or a torch device.
             sampler: how they are drawn, by name, with its defaults; by default the run's own.
+            data_root: where the run's data are now, for a sampler that learns from them when it is
+                first used; by default where they were.
             options: of the sampler, such as `temperature`.
 
         Raises:
             UnknownName: there is no such sampler, or it has no such option.
             InvalidValue: a label out of range, labels for a model without a condition, or a sampler
                 that is not for this model.
+            GtkError: the sampler has to be fitted to data that cannot be read.
         """
-        from gtk.core.models.build import build_sampler
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import sample
+        from gtk.core.storage.fitted_sampler import run_sampler
 
         rows, total = choose_labels(self.condition, labels, count)
         choice = self.settings.sampler_choice(sampler, options)
+        root = None if data_root is None else user_path(data_root, "data_root")
         with self.drawing(batch_size):
             place = resolve_device(device)
-            chosen = build_sampler(*choice, self.load_model(checkpoint, average).to(place))
+            model = self.load_model(checkpoint, average).to(place)
+            chosen = run_sampler(self, choice, model, data_root=root)
             return sample(
                 chosen, labels=rows, count=total, seed=seed, batch_size=batch_size, device=place
             )
@@ -136,9 +144,9 @@ class Run(StoredRun):
         Raises:
             InvalidValue: noise of another shape, or labels as in `sample`.
         """
-        from gtk.core.models.build import build_sampler
         from gtk.core.models.device import resolve_device
         from gtk.core.models.sampling import draw_noise, generate
+        from gtk.core.storage.fitted_sampler import run_sampler
 
         if not is_list(noise):
             raise InvalidValue(
@@ -149,7 +157,7 @@ class Run(StoredRun):
         choice = self.settings.sampler_choice(sampler, options)
         with self.drawing(batch_size):
             place = resolve_device(device)
-            chosen = build_sampler(*choice, self.load_model(checkpoint, average).to(place))
+            chosen = run_sampler(self, choice, self.load_model(checkpoint, average).to(place))
             ports = {**draw_noise(chosen, len(noise), seed), "z": noise}
             return generate(chosen, ports, labels=rows, batch_size=batch_size, device=place)
 

@@ -18,7 +18,9 @@ DOCUMENT = "run.json"
 LOCK = ".lock"
 PICTURES = "pictures"
 REPORT = "report.html"
-ENTRIES = frozenset({DOCUMENT, "metrics.jsonl", "checkpoints", PICTURES, REPORT, LOCK})
+#: What samplers have learned, a file each.
+SAMPLERS = "samplers"
+ENTRIES = frozenset({DOCUMENT, "metrics.jsonl", "checkpoints", PICTURES, REPORT, SAMPLERS, LOCK})
 #: What gtk writes into the folder of pictures.
 _PICTURE = re.compile(r"[a-z]+-[0-9]{4,}\.png|curves\.png|latents-images\.png|latents\.json")
 _CHECKPOINT = re.compile(r"[0-9]{9}")

@@ -9,6 +9,7 @@ from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
+from gtk.core.storage.run_data import check_place
 from gtk.core.storage.run_document import image_counts
 from gtk.core.training.arithmetic import Arithmetic
 from gtk.core.training.training import Training
@@ -16,7 +17,6 @@ from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_writable_folder
 from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
 
 
 def resumed_training(
@@ -46,20 +46,6 @@ def resumed_training(
     _note_changed_files(run, training)
     _check_incomplete(run, training)
     return training
-
-
-def check_place(run: Run) -> None:
-    """Check that a run's data are still where they were.
-
-    Raises:
-        InvalidValue: nothing is there.
-    """
-    data_root = run.settings.data_root
-    if data_root is not None and not data_root.exists():
-        raise InvalidValue(
-            f"the data of {run.path} are not in {visible(data_root)} any more: if they were moved, "
-            f"name their place with {setting('data_root')}"
-        )
 
 
 def _note_changed_files(run: Run, training: Training) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from gtk.core.models.split_rows import split_rows
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.balanced_order import balanced_order
 from gtk.core.values.by_part import PartNumber, with_each
@@ -76,9 +77,7 @@ class Schedule:
                 f"{setting('warmup_steps', config.warmup_steps)} is longer than the training of "
                 f"{self.total_steps} steps. Use fewer, or more {setting('epochs')}."
             )
-        order = self._permutation(images, "validation")
-        self.held_out = order[: config.validation].sort().values
-        self.kept = order[config.validation :].sort().values
+        self.held_out, self.kept = split_rows(images, config.validation, config.seed)
         self._classes = None if classes is None else classes[self.kept]
 
     def batches(self, step: int, device: torch.device | None = None) -> Iterator[Tensor]:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.models.build import build_sampler
 from gtk.core.models.sampling import sample
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.fitted_sampler import sampler_in_training
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset, DataSpec
@@ -47,7 +47,7 @@ class SamplePictures(EpochPicture):
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
         self._hurried = not ended(progress)
-        sampler = picture_sampler(run, model, hurried=self._hurried)
+        sampler = picture_sampler(run, model, dataset, hurried=self._hurried)
         grid = sample_grid(sampler, dataset.spec, few=progress.interrupted)
         write_png(grid, picture_path(run, "samples", progress), follow=False)
 
@@ -57,10 +57,10 @@ def has_steps(run: Run) -> bool:
     return getattr(run.settings.configs["sampler"], "steps", 0) > FEW_STEPS
 
 
-def picture_sampler(run: Run, model: Model, *, hurried: bool) -> Sampler[Any]:
-    """Return the run's own sampler of a model, by few steps where it is `hurried`."""
+def picture_sampler(run: Run, model: Model, dataset: Dataset, *, hurried: bool) -> Sampler[Any]:
+    """Return the run's own sampler of a model, by few steps and not fitted where `hurried`."""
     few = {"steps": FEW_STEPS} if hurried and has_steps(run) else {}
-    return build_sampler(*run.settings.sampler_choice(None, few), model)
+    return sampler_in_training(run, model, dataset, few, last=not hurried)
 
 
 def sample_grid(sampler: Sampler[Any], spec: DataSpec, *, few: bool = False) -> NDArray[np.uint8]:

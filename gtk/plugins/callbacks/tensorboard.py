@@ -11,6 +11,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import unwritable
 from gtk.plugins.callbacks.picture import ended, picture_due
@@ -72,10 +73,10 @@ class TensorBoard:
         self._write(run, split, terms, step)
 
     @hookimpl
-    def gtk_epoch_end(self, run: Run, model: Model, progress: Progress) -> None:
+    def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Write samples if pictures are due."""
         if picture_due(run, progress):
-            sampler = picture_sampler(run, model, hurried=not ended(progress))
+            sampler = picture_sampler(run, model, dataset, hurried=not ended(progress))
             picture = sample_grid(sampler, run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
             with _writing(run):

@@ -12,6 +12,8 @@ from gtk.core.registry.spec import SamplerSpec
 WIDEST = 4.0
 #: The most steps of a solver, and the strongest guidance.
 MOST_STEPS, STRONGEST = 1_000, 100.0
+#: The most components of a mixture.
+MOST_COMPONENTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,23 @@ class TwiceConfig(SolverConfig):
     steps: int = option(8, "Steps from noise to an image, of two evaluations each.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AggregateConfig:
+    """Options of `aggregate`.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    components: int = option(10, "Gaussians of each mixture: one for each class, or one of all.")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.components <= MOST_COMPONENTS:
+            raise ValueError(
+                f"components must be within 1..{MOST_COMPONENTS}, not {self.components}"
+            )
+
+
 #: Of each solver: its summary, and its class.
 SOLVERS = {
     "euler": ("Straight steps along the velocity.", "Euler"),
@@ -96,6 +115,12 @@ def gtk_samplers() -> list[SamplerSpec]:
             summary="One pass of the network, with noise as it is or nearer to the middle.",
             target="gtk.plugins.samplers.direct:Direct",
             config=DirectConfig,
+        ),
+        SamplerSpec(
+            name="aggregate",
+            summary="VAEs: codes as those of the training images, by a mixture of Gaussians.",
+            target="gtk.plugins.samplers.aggregate:Aggregate",
+            config=AggregateConfig,
         ),
         *(
             SamplerSpec(

@@ -55,6 +55,13 @@ class Flat(Right):
     change = staticmethod(lambda images, z: images * 0 + 0.5)
 
 
+class Guessing(Right):
+    """Learns from torch's global generator."""
+
+    def fit(self, batches):
+        return {"shade": next(iter(batches)).images.mean() + torch.rand(1)}
+
+
 class Looking(Right):
     """Looks at numbers, which no graph can."""
 
@@ -65,5 +72,5 @@ class Looking(Right):
 def gtk_samplers():
     return [
         gtk.SamplerSpec(name=f"wrong-{kind.__name__.lower()}", summary="Wrong.", target=kind)
-        for kind in (Plain, Idle, Bright, Rolling, Flat, Looking)
+        for kind in (Plain, Idle, Bright, Rolling, Flat, Guessing, Looking)
     ]
