@@ -73,7 +73,10 @@ if TYPE_CHECKING:
         DiagonalGaussian as DiagonalGaussian,
         StandardGaussian as StandardGaussian,
     )
-    from gtk.plugins.families.latent_variable import LatentVariableModel as LatentVariableModel
+    from gtk.plugins.families.latent_variable import (
+        DrawnLikelihoodModel as DrawnLikelihoodModel,
+        LatentVariableModel as LatentVariableModel,
+    )
     from gtk.plugins.families.velocity import VelocityModel as VelocityModel
     from gtk.train_function import train as train
 
@@ -106,7 +109,7 @@ _NAMES = {
     "exports.onnx": "export export_all",
     "plugins.families.adversarial": "AdversarialModel",
     "plugins.families.gaussian": "DiagonalGaussian StandardGaussian",
-    "plugins.families.latent_variable": "LatentVariableModel",
+    "plugins.families.latent_variable": "DrawnLikelihoodModel LatentVariableModel",
     "plugins.families.velocity": "VelocityModel",
     "train_function": "train",
 }

@@ -1,9 +1,10 @@
 """The protocol of models with a latent code."""
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from gtk.core.values.image import Image
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 
 
@@ -25,3 +26,20 @@ class LatentVariableModel(Protocol):
 
     def expected_image(self, parameters: Tensor) -> Tensor:
         """Map the parameters of the likelihood to the expected image (B, C, H, W) in 0..1."""
+
+
+@runtime_checkable
+class DrawnLikelihoodModel(LatentVariableModel, Protocol):
+    """A model with a latent code whose likelihood p(x | z) can be drawn from.
+
+    It has `image`, a `gtk.Image` of the images' shape.
+    """
+
+    if TYPE_CHECKING:  # issubclass() takes protocols of methods alone
+        image: Image
+
+    def draw_image(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Map the parameters of the likelihood and standard normal noise to images in 0..1.
+
+        Noise and images are (B, C, H, W). A pure function: the same noise gives the same images.
+        """

@@ -122,6 +122,11 @@ def gtk_samplers() -> list[SamplerSpec]:
             target="gtk.plugins.samplers.aggregate:Aggregate",
             config=AggregateConfig,
         ),
+        SamplerSpec(
+            name="draw",
+            summary="VAEs: a draw from the likelihood instead of its mean.",
+            target="gtk.plugins.samplers.draw:Draw",
+        ),
         *(
             SamplerSpec(
                 name=name,

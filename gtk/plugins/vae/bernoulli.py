@@ -1,5 +1,6 @@
 """The likelihood of binary pixels, which is the cross-entropy of grey ones."""
 
+import math
 from typing import Any
 
 import torch
@@ -20,6 +21,11 @@ class Bernoulli:
     def mean(self, logits: Tensor) -> Tensor:
         """Map logits to the expected image, in 0..1."""
         return torch.sigmoid(logits)
+
+    def draw(self, logits: Tensor, noise: Tensor) -> Tensor:
+        """Return 1 where the normal quantile of the noise, from above, is within the mean."""
+        above = (1 - torch.erf(noise / math.sqrt(2))) / 2
+        return (above < torch.sigmoid(logits)).to(logits.dtype)
 
     def log_prob(self, logits: Tensor, images: Tensor) -> Tensor:
         """Return log p(images) in nats, in float32, summed over channels and pixels: (B,)."""

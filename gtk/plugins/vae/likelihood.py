@@ -23,6 +23,8 @@ LEAST_LOG_SCALE = math.log(0.1 / 255)
 FIRST_LOG_SCALE = math.log(1 / 8)
 #: At a larger scale all levels are equally likely, and their mass underflows float32.
 MOST_LOG_SCALE = math.log(100)
+#: In float32 erf is 1 from a noise of 5.5 on, where a quantile would be infinite.
+MOST_ERF = 1 - 2**-23
 
 
 class Likelihood(Protocol):
@@ -33,6 +35,12 @@ class Likelihood(Protocol):
 
     def mean(self, parameters: Tensor) -> Tensor:
         """Map parameters (B, channels, H, W) to the expected image (B, C, H, W) in 0..1."""
+
+    def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Map parameters and standard normal noise to images in 0..1, both (B, C, H, W).
+
+        Each pixel increases with its noise: it is the quantile that the noise is of the normal.
+        """
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return log p(images) in nats, summed over channels and pixels: (B,), in float32."""
@@ -55,6 +63,10 @@ class FixedGaussian:
     def mean(self, parameters: Tensor) -> Tensor:
         """Clamp the means to 0..1."""
         return parameters.clamp(0, 1)
+
+    def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Add noise of this variance, and clamp to 0..1."""
+        return (parameters + math.sqrt(self.variance) * noise).clamp(0, 1)
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the log density at the images in nats, summed: two (B, C, H, W) to (B,)."""
@@ -84,6 +96,11 @@ class LearnedGaussian(MeanAndScale):
         excess = softplus(raw + (FIRST_LOG_VARIANCE - LEAST_LOG_VARIANCE))
         return LEAST_LOG_VARIANCE + excess
 
+    def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Add noise of the variance of each pixel, and clamp to 0..1."""
+        deviation = torch.exp(0.5 * self.log_variance(parameters))
+        return (parameters.chunk(2, dim=1)[0] + deviation * noise).clamp(0, 1)
+
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the log density at the images in nats, summed: (B,)."""
         mean = parameters.chunk(2, dim=1)[0].float()
@@ -99,6 +116,22 @@ class DiscretizedLogistic(MeanAndScale):
     (arXiv:1606.04934), section 6.1; Salimans et al., PixelCNN++ (arXiv:1701.05517), equation 2.
     """
 
+    def log_scale(self, parameters: Tensor) -> Tensor:
+        """Map parameters (B, 2C, H, W) to log scales (B, C, H, W), softly bounded below."""
+        raw = parameters.chunk(2, dim=1)[1].float()
+        log_scale = LEAST_LOG_SCALE + softplus(raw + (FIRST_LOG_SCALE - LEAST_LOG_SCALE))
+        return log_scale.clamp(max=MOST_LOG_SCALE)
+
+    def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Return the logistic's quantile; rounding it to 255 levels draws the level.
+
+        The logit of a normal quantile is log((1 + e) / (1 - e)), where e is erf(noise / sqrt 2).
+        """
+        e = torch.erf(noise / math.sqrt(2)).clamp(-MOST_ERF, MOST_ERF)
+        logit = torch.log1p(e) - torch.log1p(-e)
+        mean = parameters.chunk(2, dim=1)[0]
+        return (mean + torch.exp(self.log_scale(parameters)) * logit).clamp(0, 1)
+
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return log P(images) in nats, summed over channels and pixels: (B,).
 
@@ -106,9 +139,8 @@ class DiscretizedLogistic(MeanAndScale):
         sigmoid(a) sigmoid(-b) (1 - exp(b - a)), and the logarithm of each factor is exact however
         far out the interval lies.
         """
-        mean, raw = parameters.float().chunk(2, dim=1)
-        log_scale = LEAST_LOG_SCALE + softplus(raw + (FIRST_LOG_SCALE - LEAST_LOG_SCALE))
-        precision = torch.exp(-log_scale.clamp(max=MOST_LOG_SCALE))
+        mean = parameters.float().chunk(2, dim=1)[0]
+        precision = torch.exp(-self.log_scale(parameters))
         above = (images - mean + HALF_LEVEL) * precision
         below = (images - mean - HALF_LEVEL) * precision
         log_below_upper, log_above_lower = logsigmoid(above), logsigmoid(-below)

@@ -17,7 +17,7 @@ from gtk.plugins.vae.networks import ConditionalPrior, StandardPrior, make_netwo
 class VariationalAutoencoder(Model):
     """An encoder and a decoder, of fully connected or convolutional layers.
 
-    It is a `LatentVariableModel`.
+    It is a `DrawnLikelihoodModel`.
 
     Args:
         config: sizes, likelihood and prior.
@@ -74,6 +74,10 @@ class VariationalAutoencoder(Model):
     def expected_image(self, parameters: Tensor) -> Tensor:
         """Map the likelihood's parameters to the expected image (B, C, H, W) in 0..1."""
         return self.likelihood.mean(parameters)
+
+    def draw_image(self, parameters: Tensor, noise: Tensor) -> Tensor:
+        """Map the likelihood's parameters and noise (B, C, H, W) to images drawn from it."""
+        return self.likelihood.draw(parameters, noise)
 
     def sample(self, noise: Tensor, condition: Tensor | None) -> Tensor:
         """Map noise (B, D) and a condition to expected images (B, C, H, W) in 0..1."""
