@@ -19,6 +19,7 @@ from gtk.core.values.interpolation import closed_walk
 from gtk.core.values.text import counted
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import MOST_COLUMNS, most_columns
+from gtk.pictures.picture_text import picture_text
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
@@ -61,6 +62,7 @@ def animate(
         count = frames or FRAMES
         drawn: list[NDArray[np.uint8]] = []
         origin = picture.open(source)
+        facts = {**origin.drawn_with, "seed": picture.seed or 0}
         for layout in _walk(origin, count, picture.seed or 0, picture.scale):
             drawn.append(layout.draw(picture.scale, labels=not picture.no_labels))
             if len(drawn) == 1:
@@ -68,20 +70,22 @@ def animate(
                 check_size(drawn[0], count)
         times = [round(1000 / (fps or WALK_RATE))] * len(drawn)
         summary = f"a closed walk, {counted(len(drawn), 'frame')}, seed {picture.seed or 0}"
+        summary += origin.how
         if origin.condition is not None and len(origin.condition.examples()) > shown.columns:
             every = f"{len(origin.condition.examples()):,} {origin.condition.nouns[1]}"
             summary += f", the first {shown.columns} of {every}"
     else:
         _refuse_options_of_a_walk(picture, frames)
         run = picture.open_run(source, "no training to show without --walk").run
+        facts = {"run": run.name}
         drawn, shown, epochs = _training_frames(run, labels=not picture.no_labels)
         time = round(1000 / (fps or TRAINING_RATE))
         times = [time] * (len(drawn) - 1) + [LAST * time]
         summary = f"epochs {epochs[0]} to {epochs[-1]}, {counted(len(drawn), 'frame')}"
     picture.show_in_terminal(shown)
     if picture.out is not None:
-        write_animation(drawn, picture.out, times)
-    picture.say(summary)
+        write_animation(drawn, picture.out, times, picture_text(facts))
+    picture.say(summary, facts)
 
 
 def _refuse_options_of_a_walk(picture: PictureOptions, frames: int | None) -> None:
@@ -180,5 +184,6 @@ def _walk(source: Source, frames: int, seed: int, scale: int | None) -> Iterator
     walks = ROWS if spec else ROWS * columns
     points = source.draw_noise(POINTS * walks, seed).reshape(walks, POINTS, *source.noise_shape)
     paths = np.stack([closed_walk(item, frames) for item in points], axis=1)
-    for noise in paths.repeat(columns, axis=1) if spec else paths:
-        yield Layout(source.generate(noise, labels), columns, column_names=names)
+    with source.timed(frames * ROWS * columns, draws=frames):
+        for noise in paths.repeat(columns, axis=1) if spec else paths:
+            yield Layout(source.generate(noise, labels), columns, column_names=names)

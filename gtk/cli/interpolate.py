@@ -84,15 +84,16 @@ def interpolate(
 
         run = picture.open_run(source, "no encoder")
         layout = between_images(run, ends, label, conditions, steps, data_root)
-        picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}")
+        picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}", run.weights)
         return
     if data_root is not None:
         raise InvalidValue("--data-root goes with --images: leave it out")
     origin, seed = picture.open(source), picture.seed or 0
+    facts = {**origin.drawn_with, "seed": seed}
     if start is None or end is None:
         wanted = wanted_condition(origin.condition, label, conditions)
         layout = _between_points(origin, wanted, steps, rows, seed)
-        picture.show(layout, f"{steps} steps between random points, seed {seed}")
+        picture.show(layout, f"{steps} steps between random points, seed {seed}{origin.how}", facts)
         return
     spec = origin.condition
     if spec is None:
@@ -105,7 +106,7 @@ def interpolate(
         layout = _between_classes(origin, spec, (start, end), steps, rows, seed)
     else:
         layout = _between_numbers(origin, spec, (start, end), conditions, steps, rows, seed)
-    picture.show(layout, f"{steps} steps from {start} to {end}, seed {seed}")
+    picture.show(layout, f"{steps} steps from {start} to {end}, seed {seed}{origin.how}", facts)
 
 
 def _between_points(

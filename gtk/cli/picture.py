@@ -10,11 +10,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.console import make_console
+from gtk.cli.console import make_console, print_json
 from gtk.cli.options import (
     Decorator,
     average_option,
     checkpoint_option,
+    json_option,
     number_option,
     out_option,
     overwrite_option,
@@ -73,6 +74,7 @@ class PictureOptions:
     no_labels: bool
     overwrite: bool
     runs: Path
+    as_json: bool = False
     sampler: str | None = None
     sampler_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -121,20 +123,27 @@ class PictureOptions:
     @property
     def preview(self) -> bool:
         """Whether the picture is shown in the terminal."""
-        return make_console().is_terminal and not self.no_preview
+        return make_console().is_terminal and not self.no_preview and not self.as_json
 
-    def show(self, layout: Layout, summary: str) -> None:
+    def show(self, layout: Layout, summary: str, facts: Mapping[str, Any]) -> None:
         """Show the picture in the terminal, write it, and say what it holds.
+
+        Args:
+            layout: the picture.
+            summary: what it holds, for people.
+            facts: what it was made with, for programs; they go into the file, too.
 
         Raises:
             UserError: the picture is too large, or cannot be written.
         """
         from gtk.pictures.grid import write_png
+        from gtk.pictures.picture_text import picture_text
 
         self.show_in_terminal(layout)
         if self.out is not None:
-            write_png(layout.draw(self.scale, labels=not self.no_labels), self.out)
-        self.say(summary)
+            pixels = layout.draw(self.scale, labels=not self.no_labels)
+            write_png(pixels, self.out, text=picture_text(facts))
+        self.say(summary, facts)
 
     def show_in_terminal(self, layout: Layout) -> None:
         """Show the picture in the terminal, if that is wanted."""
@@ -151,8 +160,11 @@ class PictureOptions:
             console.print(above, end="")
         console.print(half_blocks(grid, console.width), end="")
 
-    def say(self, summary: str) -> None:
-        """Print what the picture holds, and the file if there is one."""
+    def say(self, summary: str, facts: Mapping[str, Any]) -> None:
+        """Print what the picture holds, and the file if there is one; with --json all facts."""
+        if self.as_json:
+            print_json({"file": str(self.out), "summary": summary, **facts})
+            return
         make_console().print(summary if self.out is None else f"{self.out}: {summary}")
 
 
@@ -183,6 +195,7 @@ def picture_options(
             "--no-labels", is_flag=True, help="Draw the images alone, without names around them."
         ),
         overwrite_option,
+        json_option("Print one JSON object, for programs: the file, and what it was made with."),
         runs_option,
         *([sampler_option] if draws else []),
     ]

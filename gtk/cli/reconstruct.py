@@ -89,6 +89,7 @@ def reconstruct(
     picture.show(
         layout,
         f"{len(images)} {what} and {theirs}, mean squared error {error:.4f} per pixel in 0..1",
+        source.weights,
     )
 
 

@@ -86,7 +86,11 @@ def sample(
     seed = picture.seed or 0
     images = origin.generate(origin.draw_noise(total, seed), encoded, seed=seed, moving=False)
     layout = Layout(images, columns, column_names=names)
-    picture.show(layout, f"{counted(total, 'image')}, seed {seed}{origin.how}{shown}")
+    picture.show(
+        layout,
+        f"{counted(total, 'image')}, seed {seed}{origin.how}{shown}",
+        {**origin.drawn_with, "seed": seed},
+    )
 
 
 def _columns(

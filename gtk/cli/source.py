@@ -13,15 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.memory_advice import memory_advice
-from gtk.cli.progress_bar import work_shown
+from gtk.cli.progress_bar import drawing_shown, work_shown
 from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue, UserError, not_a_run
+from gtk.core.values.text import counted
+from gtk.core.values.tracking import track
 
 if TYPE_CHECKING:
     from gtk.core.contracts.model import Model
     from gtk.core.contracts.sampler import Sampler
     from gtk.core.settings.choice import SamplerChoice
     from gtk.core.storage.run import Run
+
+#: What a file's manifest says of the run that it is from.
+FROM_RUN = ("run", "step", "average")
 
 
 class Source(ABC):
@@ -38,11 +44,22 @@ class Source(ABC):
     condition: ConditionSpec | None
     batch_size: int = 256
     data_root: Path | None = None
+    _timed = False
 
     @property
     def how(self) -> str:
         """How it draws, to add to a sentence, where an image takes several evaluations."""
         return ""
+
+    @property
+    @abstractmethod
+    def weights(self) -> dict[str, Any]:
+        """Where its weights are from, for programs: the run and its step."""
+
+    @property
+    @abstractmethod
+    def drawn_with(self) -> dict[str, Any]:
+        """What decides its images besides the noise, for programs: weights and sampler."""
 
     @property
     @abstractmethod
@@ -80,7 +97,21 @@ class Source(ABC):
                 labels = self.condition.cycle(len(noise))
             elif labels.shape == self.condition.shape:
                 labels = labels[None].repeat(len(noise), axis=0)
-        return self._generate(noise, labels, seed, moving=moving)
+        with self.timed(len(noise)):
+            return self._generate(noise, labels, seed, moving=moving)
+
+    @contextmanager
+    def timed(self, images: int, draws: int = 1) -> Iterator[None]:
+        """Say how long drawing so many images takes, in `draws` calls of `generate` inside."""
+        if self._timed:
+            yield
+            return
+        self._timed = True
+        try:
+            with drawing_shown(f"{counted(images, 'image')}{self.how}", draws):
+                yield
+        finally:
+            self._timed = False
 
     @abstractmethod
     def _generate(
@@ -112,7 +143,30 @@ class RunSource(Source):
         from gtk.core.models.device import resolve_device
 
         device = resolve_device(self._device)
-        return self.run.load_model(self._checkpoint, self._average).to(device)
+        return self.run.load_model(self.step, self._average).to(device)
+
+    @cached_property
+    def step(self) -> int:
+        """The step of its weights."""
+        return self.run.checkpoints.choose(self._checkpoint)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The run, the step, and the average of its weights if it has any."""
+        averages = each_decay(self.run.settings.train.average_decay)
+        averaged = {"average": self._average or averages[0]} if averages else {}
+        return {"run": self.run.name, "step": self.step, **averaged}
+
+    @property
+    def drawn_with(self) -> dict[str, Any]:
+        """The weights, the sampler with its options, and its evaluations for an image."""
+        from gtk.core.settings.choice import sampler_document
+
+        return {
+            **self.weights,
+            "sampler": sampler_document(self._choice),
+            "evaluations": self.sampler.evaluations,
+        }
 
     @cached_property
     def sampler(self) -> "Sampler[Any]":
@@ -180,17 +234,19 @@ class RunSource(Source):
 
         start, end = classes.repeat(len(noise)).reshape(2, -1)
         device = next(self.model.parameters()).device
-        batches = []
-        for first in range(0, len(noise), self.batch_size):
-            rows = slice(first, first + self.batch_size)
-            other = torch.from_numpy(end[rows]).to(device)
-            share = torch.from_numpy(shares[rows].astype(np.float32)).to(device)
-            with blended(self.model, other, share):
-                batches.append(self.generate(noise[rows], start[rows]))
-        images = np.concatenate(batches)
-        # A model may take its condition in some other way than through its conditioner's layers.
+        batches, firsts = [], range(0, len(noise), self.batch_size)
         last = np.flatnonzero(shares == 1)
-        expected = self.generate(noise[last], end[last])
+        with self.timed(len(noise), draws=len(firsts) + 1):
+            for first in firsts:
+                rows = slice(first, first + self.batch_size)
+                other = torch.from_numpy(end[rows]).to(device)
+                share = torch.from_numpy(shares[rows].astype(np.float32)).to(device)
+                with blended(self.model, other, share):
+                    batches.append(self.generate(noise[rows], start[rows]))
+            # A model may take its condition in some other way than through its conditioner's
+            # layers.
+            expected = self.generate(noise[last], end[last])
+        images = np.concatenate(batches)
         if np.abs(images[last].astype(int) - expected).max(initial=0) > 1:
             raise InvalidValue(
                 f"the model of {self.reference!r} cannot mix classes, since it takes its class "
@@ -231,6 +287,29 @@ class FileSource(Source):
         self.condition = self._generator.condition
 
     @property
+    def how(self) -> str:
+        """The sampler's name and steps, where the file has one that takes steps."""
+        sampler = self._manifest.get("sampler") or {}
+        return f", by {sampler['name']} with {sampler['steps']} steps" if "steps" in sampler else ""
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The file, and the run and step that it is from."""
+        known = {key: self._manifest[key] for key in FROM_RUN if key in self._manifest}
+        return {"exported": Path(self.reference).name, **known}
+
+    @property
+    def drawn_with(self) -> dict[str, Any]:
+        """The weights, and the sampler if the file has one."""
+        sampler = self._manifest.get("sampler")
+        return {**self.weights, **({} if sampler is None else {"sampler": sampler})}
+
+    @property
+    def _manifest(self) -> dict[str, Any]:
+        manifest: dict[str, Any] = self._generator.contract
+        return manifest
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """As the file's manifest says."""
         image = self._generator.contract["image"]
@@ -254,7 +333,19 @@ class FileSource(Source):
         others = {
             name: np.broadcast_to(own, (len(noise), *own.shape[1:])) for name, own in drawn.items()
         }
-        return self._generator.draw(noise, labels, self.batch_size, others)
+        starts = range(0, len(noise), self.batch_size)
+        return np.concatenate(
+            [
+                self._generator.draw(
+                    noise[rows],
+                    None if labels is None else labels[rows],
+                    self.batch_size,
+                    {name: own[rows] for name, own in others.items()},
+                )
+                for start in track(starts, "drawing", len(starts))
+                for rows in [slice(start, start + self.batch_size)]
+            ]
+        )
 
 
 def is_exported(reference: str) -> bool:

@@ -88,7 +88,11 @@ def traverse(
                 "--dims 1,2 to sweep each"
             )
         side = steps or SIDE
-        picture.show(_manifold(origin, condition, side), f"{side}x{side} images{name}")
+        picture.show(
+            _manifold(origin, condition, side),
+            f"{side}x{side} images{origin.how}{name}",
+            origin.drawn_with,
+        )
         return
     chosen = dims or tuple(range(1, min(count, MOST_DIMENSIONS) + 1))
     if not all(1 <= dimension <= count for dimension in chosen):
@@ -97,7 +101,11 @@ def traverse(
         origin, condition, chosen, steps=steps or STEPS, reach=reach or RANGE, seed=picture.seed
     )
     around = "0" if picture.seed is None else f"the point of seed {picture.seed}"
-    picture.show(layout, f"{len(chosen)} of {count} dimensions, around {around}{name}")
+    picture.show(
+        layout,
+        f"{len(chosen)} of {count} dimensions, around {around}{origin.how}{name}",
+        origin.drawn_with | ({} if picture.seed is None else {"seed": picture.seed}),
+    )
 
 
 def _sweep(

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from gtk.core.registry.options import as_table
+from gtk.core.settings.choice import sampler_document
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
 from gtk.core.values.errors import PluginError
@@ -88,11 +88,7 @@ def describe(
 
 def _sampler(loaded: LoadedModel) -> dict[str, Any] | None:
     """Describe the sampler: its package, its name and its options."""
-    if loaded.sampler is None:
-        return None
-    plugin, config = loaded.sampler
-    package = {"package": plugin.installed.package, "version": plugin.installed.version}
-    return {**package, "name": plugin.spec.name, **as_table(config)}
+    return None if loaded.sampler is None else sampler_document(loaded.sampler)
 
 
 def attach(manifest: dict[str, Any], proto: onnx.ModelProto, subject: LoadedPart) -> bytes:

@@ -1,6 +1,6 @@
 """Animated pictures: GIF, or APNG with exact colours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import write_file
 from gtk.pictures.grid import MOST_PIXELS, check_picture
+from gtk.pictures.picture_text import png_text
 
 #: Suffixes of an animation's file.
 SUFFIXES = (".gif", ".png", ".apng")
@@ -27,7 +28,10 @@ def check_size(frame: NDArray[np.uint8], count: int) -> None:
 
 
 def write_animation(
-    frames: Sequence[NDArray[np.uint8]], path: Path, milliseconds: Sequence[int]
+    frames: Sequence[NDArray[np.uint8]],
+    path: Path,
+    milliseconds: Sequence[int],
+    text: Mapping[str, str] | None = None,
 ) -> None:
     """Write frames that repeat for ever, by rename: the file is whole or absent.
 
@@ -38,6 +42,7 @@ def write_animation(
         frames: (H, W) or (H, W, 3) each, all of one shape.
         path: ends in .gif, .png or .apng.
         milliseconds: how long each frame stays; a GIF rounds to 10.
+        text: goes into the file by its keys; a GIF has the first text alone, as a comment.
 
     Raises:
         InvalidValue: see `check_size`.
@@ -57,6 +62,8 @@ def write_animation(
         ]
         times = [max(2, round(time / GIF_TICK)) * GIF_TICK for time in times]
     content = BytesIO()
+    comment = next(iter(text.values()), "") if text else ""
+    described = {"comment": comment} if gif else {"pnginfo": png_text(text or {})}
     images[0].save(
         content,
         format="GIF" if gif else "PNG",
@@ -64,5 +71,6 @@ def write_animation(
         append_images=images[1:],
         duration=times,
         loop=0,
+        **(described if text else {}),
     )
     write_file(path, content.getvalue())

@@ -1,5 +1,6 @@
 """Grids of images as PNG files."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import write_file
+from gtk.pictures.picture_text import png_text
 
 #: Small images are magnified to about this height, in whole steps and without smoothing.
 CELL_HEIGHT = 64
@@ -112,8 +114,16 @@ def shrunk(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
-def write_png(pixels: NDArray[np.uint8], path: Path, *, follow: bool = True) -> None:
+def write_png(
+    pixels: NDArray[np.uint8],
+    path: Path,
+    *,
+    follow: bool = True,
+    text: Mapping[str, str] | None = None,
+) -> None:
     """Write (H, W) or (H, W, 3) pixels as PNG, by rename: the file is whole or absent.
+
+    The `text` goes into the file by its keys: tEXt, or iTXt where it is not Latin-1.
 
     Raises:
         UserError: it cannot be written, or is a link without `follow`.
@@ -121,5 +131,5 @@ def write_png(pixels: NDArray[np.uint8], path: Path, *, follow: bool = True) -> 
     from PIL import Image
 
     content = BytesIO()
-    Image.fromarray(pixels).save(content, format="PNG")
+    Image.fromarray(pixels).save(content, format="PNG", pnginfo=png_text(text or {}))
     write_file(path, content.getvalue(), follow=follow)

@@ -1,6 +1,7 @@
 """A draw by many steps that are alike, which an exported file repeats in one loop."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,16 @@ class Iteration(nn.Module, ABC):
 
     def forward(self, z: Tensor, *others: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map noise and a condition to images (B, C, H, W) in 0..1."""
+        for state in self.states(z, *others, condition=condition):
+            last = state
+        return self.end(*last)
+
+    def states(
+        self, z: Tensor, *others: Tensor, condition: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the state before the first step and after each; `end` makes images of any."""
         state = self.begin(z, *others, condition=condition)
+        yield state
         for index in torch.arange(self.count, device=z.device):
             state = self.step(index, *state, condition=condition)
-        return self.end(*state)
+            yield state

@@ -1,7 +1,7 @@
 """Draw images from a model: noise from numpy, in image order."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakSet
 
@@ -10,14 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import SampledModel
 from gtk.core.contracts.sampler import Sampler
+from gtk.core.models.device import synchronize
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
 from gtk.core.values.noise import draw_ports
 from gtk.core.values.request import check_at_least
+from gtk.core.values.tracking import track
 
 logger = logging.getLogger("gtk")
 
@@ -66,7 +69,8 @@ def generate(
     """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
 
     The noise is (N, *shape) for each name in `sampler.noise`, and the labels are encoded
-    conditions. The model is on `device`, and its mode is restored.
+    conditions. The model is on `device`, and its mode is restored. Steps are tracked, or batches
+    where a draw is one pass.
 
     Raises:
         InvalidValue: a batch size out of range, or noise of another shape or not finite.
@@ -76,20 +80,48 @@ def generate(
     given = {name: spec.rows(noise[name], "noise", least=0) for name, spec in sampler.noise.items()}
     count = len(given["z"])
     check_at_least("count", count, 1)
-    batches = []
+    batches: list[NDArray[np.float32]] = []
     with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
-        module = sampler.module()
-        for start in range(0, count, batch_size):
-            rows = slice(start, start + batch_size)
-            ports = [torch.from_numpy(own[rows]).to(device) for own in given.values()]
-            condition = None if labels is None else torch.from_numpy(labels[rows]).to(device)
-            images = check_images(
-                *_drawn_by(sampler), module(*ports, condition=condition), len(ports[0])
+        module, starts = sampler.module(), range(0, count, batch_size)
+        steps = module.count if isinstance(module, Iteration) else 1
+        passes = (
+            images
+            for start in starts
+            for images in _passes(
+                module, *_batch(given, labels, slice(start, start + batch_size), device)
             )
-            batches.append(images.cpu().numpy())
+        )
+        for images in track(passes, "drawing", steps * len(starts)):
+            synchronize(device)  # who listens can tell how long a step takes
+            if images is not None:
+                size = min(batch_size, count - batch_size * len(batches))
+                batches.append(check_images(*_drawn_by(sampler), images, size).cpu().numpy())
     drawn = np.concatenate(batches)
     _warn_of_range(sampler, drawn)
     return to_pixels(drawn)
+
+
+def _batch(
+    noise: Mapping[str, NDArray[np.float32]],
+    labels: NDArray[Any] | None,
+    rows: slice,
+    device: torch.device,
+) -> tuple[list[Tensor], Tensor | None]:
+    """Return some rows of all noise and of the conditions, on a device."""
+    ports = [torch.from_numpy(own[rows]).to(device) for own in noise.values()]
+    return ports, None if labels is None else torch.from_numpy(labels[rows]).to(device)
+
+
+def _passes(
+    module: nn.Module, ports: list[Tensor], condition: Tensor | None
+) -> Iterator[Tensor | None]:
+    """Yield after each step of a draw: None, and after the last the images."""
+    if not isinstance(module, Iteration):
+        yield module(*ports, condition=condition)
+        return
+    for done, state in enumerate(module.states(*ports, condition=condition)):
+        if done:
+            yield module.end(*state) if done == module.count else None
 
 
 def _drawn_by(sampler: Sampler[Any]) -> tuple[object, str]:

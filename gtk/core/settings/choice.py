@@ -297,3 +297,10 @@ class Settings:
         root = tables["data"].pop("root")
         settings = choice.settle_tables(tables, None if root is None else Path(root))
         return replace(settings, recipe=document.get("recipe"))
+
+
+def sampler_document(choice: SamplerChoice) -> dict[str, Any]:
+    """Describe a sampler as manifests and pictures do: its package, its name and its options."""
+    plugin, config = choice
+    package = {"package": plugin.installed.package, "version": plugin.installed.version}
+    return {**package, "name": plugin.spec.name, **as_table(config)}

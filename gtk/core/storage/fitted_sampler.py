@@ -84,20 +84,18 @@ def run_sampler(
     return sampler
 
 
-def sampler_in_training(
-    run: StoredRun, model: Model, data: Dataset, options: Mapping[str, Any], *, last: bool
-) -> Sampler[Any]:
-    """Build the sampler of a picture in a training: the run's, fitted to the last weights.
+def choice_in_training(run: StoredRun, options: Mapping[str, Any], *, last: bool) -> SamplerChoice:
+    """Return the sampler of a picture in a training: the run's, with these options.
 
     Before the last a sampler that learns would be fitted anew for each picture: these are drawn by
     the model's own.
     """
     choice = run.settings.sampler_choice(None, options)
     target: Any = choice[0].resolve()
-    if learns(target) and not last:
-        plugin = model_default(SAMPLER, run.settings.choice.model)
-        choice = plugin, plugin.spec.config()
-    return run_sampler(run, choice, model, data=data)
+    if not learns(target) or last:
+        return choice
+    plugin = model_default(SAMPLER, run.settings.choice.model)
+    return plugin, plugin.spec.config()
 
 
 def _key(run: StoredRun, choice: SamplerChoice, model: Model) -> str:

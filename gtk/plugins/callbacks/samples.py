@@ -9,11 +9,14 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.sampling import sample
 from gtk.core.registry.hooks import hookimpl
-from gtk.core.storage.fitted_sampler import sampler_in_training
+from gtk.core.settings.choice import SamplerChoice, sampler_document
+from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset, DataSpec
+from gtk.core.values.decays import each_decay
 from gtk.pictures.grid import GAP_LEVEL, image_grid, most_columns, write_png
+from gtk.pictures.picture_text import picture_text
 from gtk.plugins.callbacks.picture import EpochPicture, ended, picture_path
 
 #: Steps of a sampler in the pictures before the last.
@@ -47,9 +50,20 @@ class SamplePictures(EpochPicture):
     def draw(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Draw samples."""
         self._hurried = not ended(progress)
-        sampler = picture_sampler(run, model, dataset, hurried=self._hurried)
+        choice = picture_choice(run, hurried=self._hurried)
+        sampler = run_sampler(run, choice, model, data=dataset)
         grid = sample_grid(sampler, dataset.spec, few=progress.interrupted)
-        write_png(grid, picture_path(run, "samples", progress), follow=False)
+        averages = each_decay(run.settings.train.average_decay)
+        facts = {
+            "run": run.name,
+            "step": progress.step,
+            **({"average": averages[0]} if averages else {}),
+            "sampler": sampler_document(choice),
+            "evaluations": sampler.evaluations,
+            "seed": 0,
+        }
+        path = picture_path(run, "samples", progress)
+        write_png(grid, path, follow=False, text=picture_text(facts))
 
 
 def has_steps(run: Run) -> bool:
@@ -57,10 +71,10 @@ def has_steps(run: Run) -> bool:
     return getattr(run.settings.configs["sampler"], "steps", 0) > FEW_STEPS
 
 
-def picture_sampler(run: Run, model: Model, dataset: Dataset, *, hurried: bool) -> Sampler[Any]:
-    """Return the run's own sampler of a model, by few steps and not fitted where `hurried`."""
+def picture_choice(run: Run, *, hurried: bool) -> SamplerChoice:
+    """Return a run's own sampler, by few steps and none that is fitted where `hurried`."""
     few = {"steps": FEW_STEPS} if hurried and has_steps(run) else {}
-    return sampler_in_training(run, model, dataset, few, last=not hurried)
+    return choice_in_training(run, few, last=not hurried)
 
 
 def sample_grid(sampler: Sampler[Any], spec: DataSpec, *, few: bool = False) -> NDArray[np.uint8]:

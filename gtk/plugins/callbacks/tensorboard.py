@@ -9,13 +9,14 @@ from typing import Any
 
 from gtk.core.contracts.model import Model
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.storage.fitted_sampler import run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import unwritable
 from gtk.plugins.callbacks.picture import ended, picture_due
-from gtk.plugins.callbacks.samples import picture_sampler, sample_grid
+from gtk.plugins.callbacks.samples import picture_choice, sample_grid
 
 FOLDER = "tensorboard"
 #: The folder of samples and settings. Each split has its own: TensorBoard puts them in one chart.
@@ -76,7 +77,8 @@ class TensorBoard:
     def gtk_epoch_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Write samples if pictures are due."""
         if picture_due(run, progress):
-            sampler = picture_sampler(run, model, dataset, hurried=not ended(progress))
+            choice = picture_choice(run, hurried=not ended(progress))
+            sampler = run_sampler(run, choice, model, data=dataset)
             picture = sample_grid(sampler, run.data_spec)
             layout = "HW" if picture.ndim == 2 else "HWC"
             with _writing(run):
