@@ -34,6 +34,8 @@ from benchmarks.table import Protocol, heading, line, measure_row
 DEVICE = "cuda"
 #: The seconds of a row: it is not begun if fewer are left.
 ROW_SECONDS = 150
+#: Likewise of a part that compiles; one that resumes does so in each of three trainings.
+COMPILED_SECONDS = 60
 #: The rows that matter most.
 FIRST = ("cvae-mlp", "vae-conv", "cgan-conv", "vae-mlp")
 #: Pinned arithmetics of the networks with convolutions.
@@ -47,6 +49,7 @@ CHECKED: dict[str, dict[str, Any]] = {
     "cvae": {"plugin": "cvae"},
     "vae-conv": {"plugin": "vae", "network": "conv", "normalization": "batch"},
     "cgan": {"plugin": "cgan", "channels": (32, 64), "average_decay": 0.99},
+    "flow-unet": {"plugin": "flow", "network": "unet", "channels": (32, 64)},
 }
 #: Trainings whose steps must not wait for the GPU: model, conditioner, loss, options.
 STEPS: dict[str, tuple[str, str | None, str | None, dict[str, Any]]] = {
@@ -66,20 +69,31 @@ STEPS: dict[str, tuple[str, str | None, str | None, dict[str, Any]]] = {
     "spectral": ("gan", None, None, {"discriminator_normalization": "spectral"}),
     "augment": ("cgan", None, None, {"augment": True}),
     "iwae": ("cvae", None, "iwae", {}),
+    "flow": ("flow", None, None, {}),
+    "flow, unet, bf16": ("flow", None, None, {"network": "unet", "precision": "bf16"}),
+    "diffusion, transformer, dropout": (
+        "diffusion",
+        None,
+        None,
+        {"network": "transformer", "condition_dropout": 0.1},
+    ),
     **{
         name: ("cvae", None, None, {"optimizer": name})
         for name in ("adamw", "sgd", "rmsprop", "radam")
     },
 }
 #: The compiled trainings that are resumed: name, and whether in bf16.
-RESUMED_COMPILED = (("vae-conv", False), ("cgan", True))
+RESUMED_COMPILED = (("vae-conv", False), ("cgan", True), ("flow-unet", False))
+#: The compiled trainings whose CUDA graphs are counted.
+GRAPHS = ("vae-conv", "flow-unet")
+QUALITY = ("cvae", "vae-conv", "cgan")
 QUALITY_EPOCHS, SEEDS = 60, 3
 #: What must be set before the first product is computed, for deterministic algorithms.
 WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all parts; return 1 if one failed, 2 without a GPU."""
+    """Run all parts; return 1 if one failed, 2 without a GPU or where gtk cannot train."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-root", type=Path)
@@ -90,6 +104,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     if not torch.cuda.is_available():
         print("benchmarks.gpu needs a CUDA GPU, and torch finds none here.", file=sys.stderr)
+        return 2
+    if reason := tried("setup", check_setup).get("failed"):
+        print(
+            f"benchmarks.gpu needs gtk as docs/benchmarks.md installs it: {reason}", file=sys.stderr
+        )
         return 2
     deadline = time.monotonic() + 60 * given.minutes - 10
     given.out.mkdir(parents=True, exist_ok=True)
@@ -119,24 +138,35 @@ def parts(
     yield "machine", machine, 0
     for name in STEPS:
         yield f"step {name}", partial(unwatched_step, name), 0
+    yield "draw", partial(unwatched_draw, folder), 0
     yield "clock", truthful_clock, 0
     for name, bf16 in product(CHECKED, (False, True)):
         work = partial(exact_resume, folder, name, bf16=bf16)
         yield f"resume {name} {'bf16' if bf16 else 'fp32'}", work, 0
     for name in CHECKED:
-        yield f"compiled {name}", partial(compiled_steps, name), 0
-    yield "graphs", partial(kept_graphs, folder), 0
+        yield f"compiled {name}", partial(compiled_steps, name), COMPILED_SECONDS
+    for name in GRAPHS:
+        yield f"graphs {name}", partial(kept_graphs, folder, name), COMPILED_SECONDS
     for name, bf16 in RESUMED_COMPILED:
         work = partial(exact_resume, folder, name, bf16=bf16, compiled=True)
-        yield f"resume {name} compiled", work, 0
+        yield f"resume {name} compiled", work, 2 * COMPILED_SECONDS
 
     def row(name: str) -> tuple[str, Callable[[], dict[str, Any]], float]:
         return name, partial(table_row, name, given, folder, deadline), ROW_SECONDS
 
     yield from map(row, FIRST)
-    for name in CHECKED:
+    for name in QUALITY:
         yield f"quality {name}", partial(quality, given.out, folder, name), 0
     yield from map(row, dict.fromkeys(name for name in (*LARGER, *SYSTEMS) if name not in FIRST))
+
+
+def check_setup() -> dict[str, Any]:
+    """Find a recipe and begin a training, which fails at once where gtk is not installed whole."""
+    from gtk.defaults import find_recipe
+
+    find_recipe(FIRST[0])
+    trainer_of(*STEPS["cvae"])
+    return {}
 
 
 def tried(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -237,13 +267,38 @@ def unwatched_step(name: str) -> dict[str, Any]:
     """Take a step of a training while torch refuses to wait for the GPU."""
     step = step_of(trainer_of(*STEPS[name]))
     step_seconds(step, 10)
-    found: dict[str, Any] = {"holds": True, "microseconds": round(1e6 * step_seconds(step, 50), 1)}
+    microseconds = round(1e6 * step_seconds(step, 50), 1)
+    waits = waiting(step)
+    return {"holds": not waits, "microseconds": microseconds, **waits}
+
+
+def unwatched_draw(folder: Path, count: int = 64) -> dict[str, Any]:
+    """Draw from a flow while torch refuses to wait for the GPU, and compare it with the CPU's."""
+    import torch
+
+    from gtk.core.models.build import own_sampler
+
+    run = train(folder, "flow-unet", "drawn", epochs=5)
+    images = [run.sample(count=count, device=device).astype(int) for device in (DEVICE, "cpu")]
+    levels = int(abs(images[0] - images[1]).max())
+    sampler = own_sampler(run.settings, run.load_model().to(gpu()))
+    noise = torch.randn(count, *sampler.noise["z"].shape, device=DEVICE)
+    labels = torch.arange(count, device=DEVICE) % 10
+    with torch.no_grad():
+        draw = partial(sampler.module(), noise, condition=labels)
+        seconds = step_seconds(draw, 3)
+        waits = waiting(draw)
+    return {"holds": not waits and levels <= 1, "levels": levels, "seconds": seconds, **waits}
+
+
+def waiting(work: Callable[[], object]) -> dict[str, str]:
+    """Return what in some work waits for the GPU, or nothing."""
     try:
         with refusing_to_wait():
-            step()
+            work()
     except RuntimeError as error:
-        found |= {"holds": False, "waits": str(error).partition("\n")[0]}
-    return found
+        return {"waits": str(error).partition("\n")[0]}
+    return {}
 
 
 @contextmanager
@@ -270,13 +325,14 @@ def compiled_steps(name: str, steps: int = 5, timed: int = 50) -> dict[str, Any]
         given = {**options, "compile": kind == "compiled"}
         trainer = trainer_of(CHECKED[name]["plugin"], None, None, given)
         step = step_of(trainer)
-        with without_tf32(torch.device(DEVICE)):
+        with without_tf32(torch.device(DEVICE)), recorded_graphs() as graphs:
             begun = time.perf_counter()
             for _ in range(steps):
                 step()
             terms[kind] = trainer.learner.pending.means()
             found[f"{kind}, first steps, seconds"] = round(time.perf_counter() - begun, 1)
-        found[f"{kind}, microseconds"] = round(1e6 * step_seconds(step, timed), 1)
+            found[f"{kind}, microseconds"] = round(1e6 * step_seconds(step, timed), 1)
+        found[f"{kind}, graphs"] = len(graphs)
     eager, compiled = terms["eager"], terms["compiled"]
     same = eager.keys() == compiled.keys() and all(
         math.isclose(eager[key], compiled[key], rel_tol=1e-3, abs_tol=1e-4) for key in eager
@@ -284,16 +340,15 @@ def compiled_steps(name: str, steps: int = 5, timed: int = 50) -> dict[str, Any]
     return {"holds": same, "terms": terms, **found}
 
 
-def kept_graphs(folder: Path) -> dict[str, Any]:
-    """Count the CUDA graphs that are recorded in each epoch of a compiled training.
+@contextmanager
+def recorded_graphs() -> Iterator[list[int]]:
+    """Give a list that grows with each CUDA graph that is recorded inside.
 
-    Its convolutions are channels-last, and it has no average: what callbacks get at an epoch's end
-    is the model itself, put into contiguous memory.
+    Without any, torch.compile has skipped them, and says so nowhere else.
     """
     from torch._inductor.cudagraph_trees import CUDAGraphTreeManager
 
     recorded: list[int] = []
-    counts = Epochs(recorded)
     record = CUDAGraphTreeManager.record_function
 
     def counted(self: Any, *arguments: Any) -> Any:  # noqa: ANN401 - torch's
@@ -302,12 +357,23 @@ def kept_graphs(folder: Path) -> dict[str, Any]:
 
     CUDAGraphTreeManager.record_function = counted  # type: ignore[method-assign]
     try:
-        train(
-            folder, "vae-conv", "graphs", epochs=5, compile=True, validation=128,
-            callbacks=[counts], **VARIANTS[1],
-        )  # fmt: skip
+        yield recorded
     finally:
         CUDAGraphTreeManager.record_function = record  # type: ignore[method-assign]
+
+
+def kept_graphs(folder: Path, name: str) -> dict[str, Any]:
+    """Count the CUDA graphs that are recorded in each epoch of a compiled training.
+
+    Its convolutions are channels-last. A VAE has no average: what callbacks get at an epoch's end,
+    and a checkpoint between, is the model itself, put into contiguous memory.
+    """
+    with recorded_graphs() as recorded:
+        counts = Epochs(recorded)
+        train(
+            folder, name, "graphs", epochs=5, compile=True, validation=128, checkpoint_every=10,
+            callbacks=[counts], **VARIANTS[1],
+        )  # fmt: skip
     anew = counts.recorded[-1] - counts.recorded[1]
     return {
         "holds": bool(recorded) and anew == 0,

@@ -8,7 +8,8 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from benchmarks import gpu
 from benchmarks.__main__ import main, parse
 from benchmarks.blocks import Contender, ContenderFailedError, ask
-from benchmarks.costs import operations
+from benchmarks.costs import operations, product_rate
 from benchmarks.gtk_contender import settle
 from benchmarks.rows import LARGER, SHAPES, SYSTEMS, read_row, report_every
 from benchmarks.table import Protocol, figures, line, rounds, spread, with_shares
@@ -201,6 +202,22 @@ def test_the_gpu_script_needs_a_gpu(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_gpu_script_tells_at_once_that_gtk_is_not_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_recipe(name: str) -> None:
+        raise LookupError(f"no recipe {name}")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("gtk.defaults.find_recipe", no_recipe)
+    assert gpu.main(["--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "benchmarks.gpu needs gtk as docs/benchmarks.md installs it: LookupError: no recipe "
+        "cvae-mlp\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the GPU's script compute on the CPU, and compile nothing."""
@@ -242,18 +259,35 @@ def test_the_gpu_script_s_checks_run_on_the_cpu(
         patch.setattr(gpu, "refusing_to_wait", lambda: nullcontext(wait()))
         found = gpu.unwatched_step("cvae")
     assert (found["holds"], found["waits"]) == (False, "called a synchronizing operation")
-    steps = gpu.compiled_steps("cvae", steps=2, timed=1)
+    inside: list[str] = []
+
+    @contextmanager
+    def noted(device: torch.device) -> Iterator[None]:
+        inside.append("begun")
+        yield
+        inside.append("ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gtk.core.models.tf32.without_tf32", noted)
+        patch.setattr(gpu, "step_seconds", lambda step, count: inside.append("timed") or 1.0)
+        steps = gpu.compiled_steps("cvae", steps=2, timed=1)
+    assert inside == 2 * ["begun", "timed", "ended"]
     assert steps["holds"] is True, "nothing is compiled here, so that both are the same"
+    assert (steps["eager, graphs"], steps["compiled, graphs"]) == (0, 0)
     assert steps["terms"]["eager"] == steps["terms"]["compiled"]
     assert set(gpu.truthful_clock(side=8, count=2)["seconds"]) == {"clock", "events", "launching"}
     small = {"plugin": "vae", "network": "mlp", "hidden_dims": (4,), "latent_dim": 2}
     monkeypatch.setitem(gpu.CHECKED, "vae-conv", small)
-    graphs = gpu.kept_graphs(tmp_path)
+    graphs = gpu.kept_graphs(tmp_path, "vae-conv")
     assert graphs["holds"] is False, "none is recorded on a CPU"
     assert (graphs["recorded"], len(graphs["seconds"])) == ([0] * 5, 4)
     resumed = gpu.exact_resume(tmp_path, "vae-conv", bf16=False, compiled=True)
     assert resumed["holds"] is True
     assert resumed["compared"] == ["model.safetensors", "training.safetensors"]
+    monkeypatch.setitem(gpu.CHECKED, "flow-unet", {"plugin": "flow", "width": 8, "depth": 1})
+    drawn = gpu.unwatched_draw(tmp_path, count=4)
+    assert (drawn["holds"], drawn["levels"]) == (True, 0), "both are drawn on the CPU"
+    assert "waits" not in drawn
 
 
 def test_what_matters_most_is_measured_first_and_nothing_is_begun_too_late(
@@ -265,7 +299,10 @@ def test_what_matters_most_is_measured_first_and_nothing_is_begun_too_late(
     def broken() -> dict[str, Any]:
         raise KeyError("contenders")
 
-    planned = [name for name, _, _ in gpu.parts(given, tmp_path, deadline)]
+    seconds = {name: least for name, _, least in gpu.parts(given, tmp_path, deadline)}
+    planned = list(seconds)
+    compiling = ("compiled cgan", "graphs flow-unet", "resume cgan compiled")
+    assert [seconds[name] for name in compiling] == [60, 60, 120]
     rows = [name for name in planned if name in (*SYSTEMS, *LARGER)]
     assert sorted(rows) == sorted({*SYSTEMS, *LARGER})
     assert tuple(rows[:4]) == gpu.FIRST
@@ -275,6 +312,20 @@ def test_what_matters_most_is_measured_first_and_nothing_is_begun_too_late(
     found = list(gpu.finished(given, tmp_path, deadline))
     assert [row["row"] for row in found] == ["first", "second"]
     assert found[0]["failed"] == "KeyError: 'contenders'"
+
+
+def test_a_gpu_multiplies_larger_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def small(*shape: int, device: torch.device) -> torch.Tensor:
+        made.extend(shape)
+        return torch.ones(2, 2)
+
+    monkeypatch.setattr(torch, "randn", small)
+    monkeypatch.setattr("benchmarks.costs.median_seconds", lambda work, seconds: 2.0)
+    rates = [product_rate(torch.float32, torch.device(kind)) for kind in ("cpu", "cuda")]
+    assert rates == [round(side**3, -6) for side in (2048, 8192)]
+    assert made == 4 * [2048] + 4 * [8192]
 
 
 def test_a_gpu_s_steps_are_reported_seldom(images: Path) -> None:
