@@ -119,7 +119,7 @@ def test_few_test_images_are_all_shown_unless_more_are_asked_for(
 ) -> None:
     dataset = load_dataset(run.settings)
     few = replace(dataset, test=Split(dataset.test.images[:1], dataset.test.labels[:1]))
-    monkeypatch.setattr("gtk.core.training.training.load_dataset", lambda _: few)
+    monkeypatch.setattr("gtk.core.storage.run_data.load_data", lambda *_: few)
     result = gtk_command("reconstruct", "small", *BARE, "--out", "a.png")
     assert cells("a.png").shape == (2, 1, 8, 8)
     assert "1 test image of digits and its reconstruction, mean" in result.out
