@@ -66,3 +66,9 @@ def test_a_file_has_its_sampler(exported: Path, gtk_command: Command) -> None:
     result = gtk_command("sample", exported, "--sampler", "direct", "--out", "x.png")
     assert result.code == 2
     assert "which holds one sampler" in result.err
+
+
+def test_a_file_needs_no_data(exported: Path, gtk_command: Command) -> None:
+    result = gtk_command("sample", exported, "--data-root", ".", "--out", "x.png")
+    assert (result.code, len(result.err.strip().splitlines())) == (2, 1)
+    assert "--data-root is for runs, and" in result.err
