@@ -1,6 +1,6 @@
-"""The way from one image to another through a latent space."""
+"""The way from one image to another through a latent space, or through noise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from gtk.cli.picture import Layout, percentages
 from gtk.cli.source import RunSource
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.interpolation import straight
+from gtk.core.values.interpolation import spherical, straight
+
+Way = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], NDArray[np.float32]]
 
 
 def between_images(
@@ -29,24 +31,25 @@ def between_images(
     steps: int,
     data_root: Path | None = None,
 ) -> Layout:
-    """Go straight from one image's posterior mean to another's, and decode on the way.
+    """Go from one image's z to another's, and draw on the way.
+
+    Of a model that encodes, z is the posterior's mean, and the way is straight. Else it is the
+    noise to which the sampler traces the image back, and the way is an arc.
 
     Between images of two classes there is a row for each class, decoded as that class.
     Attributes and numbers change along with the latent code instead.
 
     Raises:
-        GtkError: a model without encoder, or an image that does not exist or cannot be read.
+        GtkError: a model without encoder whose sampler traces no image back, or an image that does
+            not exist or cannot be read.
     """
-    from gtk.core.models.sampling import to_pixels
-    from gtk.plugins.families.reconstruction import LatentSpace
-
-    latent = LatentSpace(source.model)
+    encode, draw, way = _encoder(source)
     first, last = _read(source, ends, label, conditions, data_root)
-    codes = [latent.encode(item.images, item.labels)[0] for item in (first, last)]
-    path = straight(codes[0], codes[1], np.linspace(0, 1, steps))
+    codes = [encode(item.images, item.labels)[0] for item in (first, last)]
+    path = way(codes[0], codes[1], np.linspace(0, 1, steps))
     rows, names = [], []
     for labels, name in _labels(source, first, last, steps):
-        decoded = to_pixels(latent.decode(path, labels))
+        decoded = draw(path, labels)
         rows.append(np.concatenate([first.pixels, decoded, last.pixels]))
         names.append(name)
     return Layout(
@@ -55,6 +58,34 @@ def between_images(
         column_names=(first.names[0], *percentages(steps), last.names[0]),
         row_names=names,
     )
+
+
+def _encoder(source: RunSource) -> tuple[Callable[..., Any], Callable[..., Any], Way]:
+    """Return what maps images to z, what draws from z, and the way from one z to another.
+
+    Raises:
+        InvalidValue: the model encodes no images, and its sampler traces none back.
+    """
+    from gtk.core.models.sampling import to_pixels
+    from gtk.plugins.families.latent_variable import LatentVariableModel
+    from gtk.plugins.families.reconstruction import LatentSpace, map_batches
+
+    inverse = source.sampler.inverse()
+    if inverse is not None:
+        back = inverse
+
+        def encode(images: NDArray[np.uint8], labels: NDArray[Any] | None) -> NDArray[Any]:
+            return map_batches(lambda x, c: back(x, condition=c), source.model, images, labels)
+
+        return encode, source.generate, spherical
+    others = [name for name in source.sampler.noise if name != "z"]
+    if others and not isinstance(source.model, LatentVariableModel):
+        raise InvalidValue(
+            f"this sampler draws {', '.join(others)} besides z, so that no image can be traced "
+            "back to its noise: choose one that draws none, such as --sampler heun"
+        )
+    latent = LatentSpace(source.model)
+    return latent.encode, lambda *codes: to_pixels(latent.decode(*codes)), straight
 
 
 def _labels(

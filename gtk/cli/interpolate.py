@@ -83,8 +83,12 @@ def interpolate(
         from gtk.cli.between_images import between_images
 
         run = picture.open_run(source, "no encoder")
+        if "guidance" not in picture.sampler_options:
+            run.draw_unguided()  # else not even the ends would be the images
         layout = between_images(run, ends, label, conditions, steps, data_root)
-        picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}", run.weights)
+        picture.show(
+            layout, f"{steps} steps between images {ends[0]} and {ends[1]}", run.drawn_with
+        )
         return
     if data_root is not None:
         raise InvalidValue("--data-root goes with --images: leave it out")

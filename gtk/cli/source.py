@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -181,6 +182,12 @@ class RunSource(Source):
         """The sampler's name, and its evaluations for an image."""
         count, name = self.sampler.evaluations, self._choice[0].spec.name
         return f", by {name} with {count} evaluations each" if count > 1 else ""
+
+    def draw_unguided(self) -> None:
+        """Leave guidance out, if the sampler has any."""
+        plugin, config = self._choice
+        if hasattr(config, "guidance"):
+            self._choice = plugin, replace(config, guidance=1.0)
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -69,3 +69,10 @@ class Sampler(ABC, Generic[ModelType]):
         None, as `condition=`: a pure function, which draws nothing, and whose rows are independent
         of each other. A draw by many steps is a `gtk.Iteration`, which a file holds as a loop.
         """
+
+    def inverse(self) -> nn.Module | None:
+        """Return a module from images (B, C, H, W) in 0..1 to the z that they are drawn from.
+
+        It is called with the condition as `module` is. None where there is none, as by default.
+        """
+        return None

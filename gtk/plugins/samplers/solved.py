@@ -1,6 +1,7 @@
 """Draw from a flow or diffusion model: steps of a solver along its velocity."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -11,11 +12,14 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.setting import setting
-from gtk.core.values.solvers import Solver
+from gtk.core.values.solvers import Solver, heun, stateless
 from gtk.core.values.time_grid import TIME_GRIDS
 from gtk.plugins.families.velocity import VelocityModel, check_path
 from gtk.plugins.samplers import SolverConfig
 from gtk.plugins.samplers.solver_table import SOLVERS
+
+#: The fewest steps from an image back to noise.
+LEAST_BACK = 64
 
 
 class Solved(Sampler[VelocityModel]):
@@ -47,6 +51,10 @@ class Solved(Sampler[VelocityModel]):
     def module(self) -> nn.Module:
         """Return the whole draw."""
         return _Draw(self.model, self.config, self.solver)
+
+    def inverse(self) -> nn.Module | None:
+        """Return the way back from images to noise; None of a solver that draws in each step."""
+        return None if self.solver.draws else _Inverse(self.model, self.config, self.solver)
 
 
 class Euler(Solved):
@@ -143,6 +151,35 @@ class _Draw(Iteration):
         inside = (time >= config.guidance_from) & (time <= config.guidance_until)
         guided = without + config.guidance * (own - without)
         return torch.where(inside.view(-1, 1, 1, 1), guided, own)
+
+
+class _Inverse(nn.Module):
+    """The way from an image, at time 1, back to noise, at time 0, along the same velocity.
+
+    By the solver's own step; or by Heun's if that needs the step before, as that of `dpm++`, which
+    divides by the noise and so cannot begin at an image. Many steps, since an error grows on the
+    way to noise. There is no guidance, with which an image's noise would not be standard normal:
+    Mokady et al., Null-text Inversion (arXiv:2211.09794), section 3.2.
+    """
+
+    def __init__(self, model: Any, config: SolverConfig, solver: Solver) -> None:  # noqa: ANN401 - a `VelocityModel` that is a `Model`
+        super().__init__()
+        self.model: Any = model
+        self._step = solver.step if solver.begin is stateless else heun
+        times = TIME_GRIDS[config.grid](max(config.steps, LEAST_BACK), model.path)
+        self._times = times[::-1].tolist()
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map images (B, C, H, W) in 0..1 and their condition to noise (B, C, H, W)."""
+        x = images * 2 - 1
+
+        def velocity(x: Tensor, time: Tensor) -> Tensor:
+            found: Tensor = self.model.velocity(x, time.expand(x.shape[0]), condition)
+            return found
+
+        for t, s in pairwise(x.new_tensor(self._times)):
+            x, _ = self._step(velocity, self.model.path, x, t, s, (), None)
+        return x
 
 
 def _check_nullable(model: Any) -> None:  # noqa: ANN401 - a `VelocityModel` that is a `Model`
