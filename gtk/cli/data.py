@@ -118,8 +118,8 @@ def data(
     values = {fields[key]: value for key, value in options.items() if value is not None}
     config = make_config(spec.config, values, f"data set {spec.name!r}")
     from gtk.cli.data_summary import (
+        print_suggestion,
         print_summary,
-        train_command,
     )  # imports numpy, which --help does not need
 
     with work_shown():
@@ -127,7 +127,7 @@ def data(
     print_summary(spec, dataset, root)
     _show(dataset, test, columns, seed, out, no_preview)
     chosen = values if data_root is None else {"data_root": data_root, **values}
-    print_titled(make_console(), [("train on it", train_command(dataset, name, chosen))])
+    print_suggestion(spec, dataset, name, chosen)
 
 
 def _list_installed() -> None:

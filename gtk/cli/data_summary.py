@@ -1,7 +1,7 @@
 """The summary of a data set: sizes, places, and how many images have each label."""
 
-import shlex
 from collections.abc import Mapping
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gtk.cli.console import make_console, print_titled
+from gtk.cli.suggested_training import command, expected_seconds, suggest
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.storage.cache import cache_folder
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
-from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
+from gtk.core.values.text import counted, visible
+from gtk.plugins.callbacks.number import format_about
 
 #: The most rows of the table.
 MOST_ROWS = 2_000
@@ -44,22 +45,24 @@ def print_summary(spec: DatasetSpec, dataset: Dataset, root: Path | None) -> Non
         console.print(_table(condition, train, test))
 
 
-def train_command(dataset: Dataset, reference: str, options: Mapping[str, Any]) -> str:
-    """Return a command that trains a model and conditioner that fit a data set.
+def print_suggestion(
+    spec: DatasetSpec, dataset: Dataset, reference: str, given: Mapping[str, Any]
+) -> None:
+    """Print a command that trains on a data set, why, and how long it takes here.
 
-    The data set was loaded by the name `reference`, with `options`.
+    The data set was loaded by the name `reference`, with the options `given`. The time is measured
+    for the user's own images: docs/systems.md has that of the published ones.
     """
-    condition = dataset.spec.condition
-    command = ["gtk", "train", "--plugin", "vae" if condition is None else "cvae"]
-    if condition is not None and not isinstance(condition, Classes | Attributes):
-        # one-hot, the default of cvae, takes classes and attributes only
-        command += ["--conditioner", "film"]
-    command += ["--data", reference]
-    typed = [
-        setting(name, ",".join(map(str, value)) if isinstance(value, tuple) else value)
-        for name, value in options.items()
-    ]
-    return " ".join([shlex.join(command), *typed])
+    count, option = len(dataset.train), "image_size"
+    resizable = option not in given and option in {item.name for item in fields(spec.config)}
+    suggested = suggest(dataset.spec, count, resizable=resizable)
+    lines = [("train on it", command(suggested, reference, given)), ("since", suggested.why)]
+    own = spec.root == "required"
+    seconds = expected_seconds(suggested, count, reference, given) if own else 0.0
+    epochs = counted(suggested.epochs, "epoch")
+    measured = f"{format_about(seconds)} here in fp32, for {epochs}"
+    lines.append(("time", measured if seconds else "--dry-run measures it"))
+    print_titled(make_console(), lines)
 
 
 def _origin(spec: DatasetSpec, root: Path | None) -> str:

@@ -14,7 +14,7 @@ import gtk
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import DATASET, MODEL, installed
 from gtk.core.settings.choice import Choice
-from gtk.defaults import built_in_names, find_recipe
+from gtk.defaults import DEFAULT_DATA, built_in_names, find_recipe
 
 COMMANDS = (
     ["--help"],
@@ -101,7 +101,7 @@ def test_recipes_of_gtk_s_own_mean_its_own_plugins() -> None:
         "generative-toolkit", "gtk-plugin-rival",
     }  # fmt: skip
     for name in built_in_names():
-        choice = Choice.by_name(None, recipe=find_recipe(name))
+        choice = Choice.by_name(None, recipe=find_recipe(name), default_data=DEFAULT_DATA)
         packages = {plugin.installed.package for plugin in choice.plugins.values()}
         assert packages == {"generative-toolkit"}, name
         assert choice.presets["model"], "its options were written for these"
