@@ -56,8 +56,8 @@ def _choice(flag: str, choices: Any, text: str) -> Decorator:  # noqa: ANN401 - 
 @click.option(
     "--part",
     metavar="PART",
-    help="decoder, sampler, encoder, generator, discriminator, or another that the model's plugin "
-    "has; 'all' for every one. By default the one that makes images.",
+    help="decoder, sampler, denoiser, encoder, generator, discriminator, or another that the "
+    "model's plugin has; 'all' for every one. By default the one that makes images.",
 )
 @out_option(
     "FILE",
@@ -226,7 +226,7 @@ def _print_next(console: "Console", run: Run, item: "Exported") -> None:
     for language, snippet in (("Python", python_snippet), ("JavaScript", javascript_snippet)):
         print_text(f"\n{language}:\n\n{snippet(item.contract, file).rstrip()}\n")
     latent, outputs = item.contract["latent"], item.contract["outputs"]
-    draws = [output["name"] for output in outputs] == ["image"]
+    draws = "denoiser" in item.contract or [output["name"] for output in outputs] == ["image"]
     if draws and latent is not None and latent["prior"] == "normal":
         print_text("\ngo on with\n")
         console.print(

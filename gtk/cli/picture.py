@@ -101,10 +101,8 @@ class PictureOptions:
         """
         if not is_exported(reference):
             return self.open_run(reference)
-        check_file_options(
-            reference, checkpoint=self.checkpoint, average=self.average, sampler=self.sampler
-        )
-        return FileSource(reference, self.device)
+        check_file_options(reference, checkpoint=self.checkpoint, average=self.average)
+        return FileSource(reference, self.device, self.sampler, self.sampler_options)
 
     def open_run(self, reference: str, lacking: str = "") -> RunSource:
         """Open a run.

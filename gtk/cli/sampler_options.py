@@ -33,8 +33,8 @@ class DrawingCommand(HeadedCommand):
     Each is called --sampler-NAME, and --NAME where the command has no such option.
     """
 
-    def choose(self, args: list[str]) -> "SamplerChoice | None":
-        """Find the sampler and its settings where a run is named."""
+    def choose(self, args: list[str]) -> tuple[str, Any] | None:
+        """Find the name of the sampler and its settings."""
         own = self.params
         known = {"--help", *(flag for option in own for flag in option.opts)}
         # Their values must not be taken for the run.
@@ -49,14 +49,18 @@ class DrawingCommand(HeadedCommand):
         except click.UsageError:
             return None  # the command itself reports it
         source = given.get("source") or given.get("run")
-        if source is None or is_exported(source):
+        if source is None:
             return None
+        if is_exported(source):
+            return _of_file(given["sampler"])
         from gtk.core.storage.runs import find_run
 
         try:
-            return find_run(source, given["runs"]).settings.sampler_choice(given["sampler"], {})
+            run = find_run(source, given["runs"])
+            choice: SamplerChoice | None = run.settings.sampler_choice(given["sampler"], {})
         except UserError:
-            return _usual(given["sampler"])
+            choice = _usual(given["sampler"])
+        return choice and (choice[0].spec.name, choice[1])
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own options and those of the sampler."""
@@ -78,13 +82,22 @@ def _usual(name: str | None) -> "SamplerChoice | None":
     return plugin, plugin.spec.config()
 
 
-def _options(choice: "SamplerChoice", taken: set[str]) -> Sequence[click.Option]:
+def _of_file(name: str | None) -> tuple[str, Any]:
+    """Return a solver and its options: a denoiser draws by any, and others refuse all of them."""
+    from gtk.core.values.solvers import SOLVERS
+    from gtk.exports.runtime.denoiser import USUAL
+
+    known = name if name is not None and name in SOLVERS else USUAL
+    return known, SOLVERS[known].config()
+
+
+def _options(choice: tuple[str, Any], taken: set[str]) -> Sequence[click.Option]:
     """Make an option of each field of a sampler's config."""
-    plugin, config = choice
+    name, config = choice
     values, made = as_table(config), []
-    for field in options_of({"sampler": plugin.spec.config}):
+    for field in options_of({"sampler": type(config)}):
         long = replace(field, name=PREFIX + field.field)
-        heading = f"Options of sampler {plugin.spec.name}"
+        heading = f"Options of sampler {name}"
         option = click_option(long, values[field.field], heading)
         bare = f"--{field.field.replace('_', '-')}"
         if bare not in taken:

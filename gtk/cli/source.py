@@ -1,12 +1,13 @@
 """Where the images of a picture come from: a run, or an exported file without torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: What a file's manifest says of the run that it is from.
 FROM_RUN = ("run", "step", "average")
+
+
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Source(ABC):
@@ -284,7 +288,13 @@ class FileSource(Source):
     """
 
     @_user_errors()
-    def __init__(self, reference: str, device: str | None) -> None:
+    def __init__(
+        self,
+        reference: str,
+        device: str | None,
+        sampler: str | None = None,
+        options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
         from gtk.exports.files import check_pair
         from gtk.exports.runtime import load
 
@@ -292,10 +302,16 @@ class FileSource(Source):
         self._generator = load(reference, device or "cpu")
         check_pair(Path(reference))
         self.condition = self._generator.condition
+        if not self._generator.denoises:
+            check_file_options(reference, sampler=sampler)
+        self._plan = self._generator.plan(sampler, options)
 
     @property
     def how(self) -> str:
-        """The sampler's name and steps, where the file has one that takes steps."""
+        """The sampler's name and steps, or of a denoiser its evaluations for an image."""
+        plan = self._plan
+        if plan is not None:
+            return f", by {plan.solver.name} with {plan.evaluations} evaluations each"
         sampler = self._manifest.get("sampler") or {}
         return f", by {sampler['name']} with {sampler['steps']} steps" if "steps" in sampler else ""
 
@@ -307,7 +323,11 @@ class FileSource(Source):
 
     @property
     def drawn_with(self) -> dict[str, Any]:
-        """The weights, and the sampler if the file has one."""
+        """The weights, and the sampler if the file has one, or is drawn from by one."""
+        plan = self._plan
+        if plan is not None:
+            solver = {"name": plan.solver.name, **asdict(plan.config)}
+            return {**self.weights, "sampler": solver, "evaluations": plan.evaluations}
         sampler = self._manifest.get("sampler")
         return {**self.weights, **({} if sampler is None else {"sampler": sampler})}
 
@@ -336,7 +356,7 @@ class FileSource(Source):
     def _generate(
         self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
-        drawn = self._generator.draw_other_noise(1 if moving else len(noise), seed)
+        drawn = self._generator.draw_other_noise(1 if moving else len(noise), seed, self._plan)
         others = {
             name: np.broadcast_to(own, (len(noise), *own.shape[1:])) for name, own in drawn.items()
         }
@@ -348,6 +368,7 @@ class FileSource(Source):
                     None if labels is None else labels[rows],
                     self.batch_size,
                     {name: own[rows] for name, own in others.items()},
+                    self._plan,
                 )
                 for start in track(starts, "drawing", len(starts))
                 for rows in [slice(start, start + self.batch_size)]

@@ -17,6 +17,7 @@ from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import GtkError, PluginError, unknown_name
 from gtk.core.values.image import Image
+from gtk.core.values.path import PATHS
 from gtk.core.values.value import Array, Value
 from gtk.exports.sampled_part import NAME, sampled_part
 
@@ -254,9 +255,27 @@ def _fault(loaded: LoadedPart) -> str:
     margin: Any = part.margin
     if margin is not None and not callable(margin):
         return f"has margin {margin!r}: it should be a function"
+    if part.path is not None and not _is_evaluation(loaded):
+        return (
+            f"has path {part.path!r}: it is one of {', '.join(PATHS)}, of a part from noise of the "
+            "image's shape, a time and the condition to values of that shape"
+        )
     if part.reference is None and not loaded.draws:
         return "needs a reference: it does not make images of noise, as Model.sample does"
     return ""
+
+
+def _is_evaluation(loaded: LoadedPart) -> bool:
+    """Return whether a part with a path is one evaluation of a flow."""
+    takes, gives = [*loaded.inputs.values()], [*loaded.outputs.values()]
+    roles = ["latent", "time", *([] if loaded.model.condition is None else ["condition"])]
+    shapes = [value.shape for value in (takes[0], *gives)]
+    return (
+        loaded.part.path in PATHS
+        and [value.role for value in takes] == roles
+        and [value.role for value in gives] == ["values"]
+        and shapes == [loaded.image_shape] * 2
+    )
 
 
 def _fault_of_values(values: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def describe(
         "run": run.name,
         "step": loaded.step,
         **({} if loaded.average is None else {"average": loaded.average}),
-        **({"sampler": _sampler(loaded)} if subject.sampled else {}),
+        **_drawing(loaded, subject),
         "opset": options.opset,
         "precision": options.precision,
         "batch_size": options.batch_size,
@@ -86,9 +86,13 @@ def describe(
     }
 
 
-def _sampler(loaded: LoadedModel) -> dict[str, Any] | None:
-    """Describe the sampler: its package, its name and its options."""
-    return None if loaded.sampler is None else sampler_document(loaded.sampler)
+def _drawing(loaded: LoadedModel, subject: LoadedPart) -> dict[str, Any]:
+    """Describe the path of one evaluation of a flow, and how the run draws, if a sampler does."""
+    path = subject.part.path
+    denoiser = {} if path is None else {"denoiser": {"path": path}}
+    if loaded.sampler is None or not (subject.sampled or denoiser):
+        return denoiser
+    return {**denoiser, "sampler": sampler_document(loaded.sampler)}
 
 
 def attach(manifest: dict[str, Any], proto: onnx.ModelProto, subject: LoadedPart) -> bytes:
@@ -119,14 +123,15 @@ def _port(item: onnx.ValueInfoProto, value: Value, kind: str) -> dict[str, Any]:
 
 def _image(subject: LoadedPart, options: ExportOptions) -> dict[str, Any] | None:
     """Describe the images that the part takes or gives, None where it has none."""
+    channels, height, width = subject.image_shape
+    size = {"channels": channels, "height": height, "width": width}
+    if subject.part.path is not None:  # its x at time 1
+        return {**size, "layout": "NCHW", "dtype": "float32", "range": [-1, 1]}
     if "image" not in (*subject.inputs, *subject.outputs):
         return None
-    channels, height, width = subject.image_shape
     levels = options.image == "uint8"
     return {
-        "channels": channels,
-        "height": height,
-        "width": width,
+        **size,
         "layout": options.layout.upper(),
         "dtype": "uint8" if levels else "float32",
         "range": [0, 255] if levels else [0, 1],

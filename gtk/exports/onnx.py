@@ -33,7 +33,7 @@ from gtk.exports.loaded_part import LoadedModel, LoadedPart
 from gtk.exports.manifest import attach, describe
 from gtk.exports.options import ExportOptions, OptionValues
 from gtk.exports.parity import Parity
-from gtk.exports.precision import halve
+from gtk.exports.precision import halve, halve_inside
 from gtk.exports.proof import compare, tolerance_needed
 from gtk.exports.runtime.session import open_session
 from gtk.exports.translate import translate
@@ -230,7 +230,9 @@ def prepare(loaded: LoadedModel, subject: LoadedPart, options: ExportOptions) ->
     """
     start = time.perf_counter()
     graph = translate(subject, options)
-    if options.precision == "fp16" and not subject.repeats:  # of a draw, only its networks
+    if options.precision == "fp16" and subject.part.path is not None:  # whose errors add up
+        graph = halve_inside(graph)
+    elif options.precision == "fp16" and not subject.repeats:  # of a draw, only its networks
         graph = halve(graph, subject.raw_inputs)
     proto = ImageFormat(options).add(graph)
     check_graph(proto, subject, options)

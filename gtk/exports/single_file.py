@@ -1,6 +1,7 @@
 """Write the runtime as one file for an app to copy: `python -m gtk.exports.single_file FILE.py`."""
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from gtk.core.values.text import visible
 
 #: The package that the file offers; the file also holds what this imports of gtk.
 START = "gtk.exports.runtime"
+#: Names that stand for two things in one file, by the module of one: what that is called there.
+OTHER_NAMES = {"gtk.core.values.path": ("Path", "NoisePath")}
 HEADER = '''"""{title}
 
 Made of gtk {version} by `python -m gtk.exports.single_file`; to change it, make it again. It needs
@@ -55,6 +58,14 @@ def _ours(node: ast.AST) -> str:
     return module if module.startswith("gtk.") else ""
 
 
+def _imports_from(tree: ast.Module, module: str, name: str) -> bool:
+    """Return whether a module imports a name from another."""
+    found = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return any(
+        alias.name == name for node in found if node.module == module for alias in node.names
+    )
+
+
 def _imports(trees: Iterable[ast.Module]) -> str:
     """Return the imports from other packages, each name once."""
     plain: set[str] = set()
@@ -73,6 +84,9 @@ def _imports(trees: Iterable[ast.Module]) -> str:
 def _body(name: str, source: str, tree: ast.Module) -> str:
     """Return a module's lines under its name, without docstring and imports."""
     lines = source.splitlines()
+    for origin, (old, new) in OTHER_NAMES.items():
+        if name == origin or _imports_from(tree, origin, old):
+            lines = [re.sub(rf"\b{old}\b", new, line) for line in lines]
     for node in tree.body:
         text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if text or isinstance(node, ast.Import | ast.ImportFrom):

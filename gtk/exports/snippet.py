@@ -24,7 +24,7 @@ def python_snippet(manifest: Manifest, file: str) -> str:
         manifest: of the file.
         file: its path, as a program will give it.
     """
-    if not makes_images(manifest):
+    if "denoiser" not in manifest and not makes_images(manifest):
         return _python_part(manifest, file)
     imports = ["from gtk.exports.runtime import load"]
     opened = (
@@ -148,6 +148,8 @@ def _javascript_input(port: dict[str, Any], manifest: Manifest, rows: int) -> st
     elif port["kind"] == "condition":
         condition = read_condition(port, manifest)
         data, comment = _javascript_condition(condition, rows), f" // {condition.domain}"
+    elif port["kind"] == "time":
+        data, comment = f"new Float32Array({size})", " // 0 is noise, 1 the image"
     else:
         data, comment = f"new Float32Array({size})", " // yours"
     return f'{name}: new ort.Tensor("{port["dtype"]}", {data}, [{axes}]),{comment}'

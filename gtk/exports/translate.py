@@ -176,6 +176,7 @@ def _translated(
                 output_names=gives,
                 dynamic_shapes=(axes,),  # of `*inputs`, which is one argument
                 opset_version=options.opset,
+                custom_translation_table={torch.ops.aten.expm1.default: _expm1},
                 dynamo=True,
                 verbose=False,
             )
@@ -190,6 +191,13 @@ def _translated(
     proto.producer_name, proto.producer_version = "gtk", version("generative-toolkit")
     proto.ir_version = onnx.helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def _expm1(x: Any) -> Any:  # noqa: ANN401 - a tensor of onnxscript
+    """Return exp(x) - 1, which the exporter subtracts: of a small x few digits are left."""
+    from onnxscript import opset18 as operators
+
+    return operators.Mul(operators.Tanh(x * 0.5), operators.Exp(x) + 1.0)
 
 
 def innermost(error: BaseException) -> str:

@@ -16,11 +16,11 @@ from gtk.core.settings.choice import Choice
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.path import PATHS, Path
+from gtk.core.values.solver_config import TwiceConfig
 from gtk.core.values.solvers import heun
 from gtk.defaults import find_recipe
 from gtk.plugins.families.velocity import DATA_DEVIATION, VelocityModel
 from gtk.plugins.flow.preconditioning import LEAST_SHARE, Preconditioning
-from gtk.plugins.samplers import TwiceConfig
 from gtk.plugins.samplers.solved import Heun
 
 #: Pixels in -1..1, mean and covariance, of images of two pixels.

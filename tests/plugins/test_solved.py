@@ -19,8 +19,8 @@ from gtk.core.models.sampling import draw_noise
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import SAMPLER
 from gtk.core.values.errors import InvalidValue, UserError
+from gtk.core.values.solvers import SOLVERS
 from gtk.exports.runtime import load
-from gtk.plugins.samplers import SOLVERS
 
 SMALL: dict[str, Any] = {"width": 16, "depth": 1, "epochs": 1, "quiet": True}
 

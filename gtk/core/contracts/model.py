@@ -42,6 +42,9 @@ class ExportPart:
             the model and the inputs, it returns (B,), the smallest distance, 0 or more, between the
             two best candidates of any choice for an image. Rows in which rounding may change a
             choice are counted, not compared with PyTorch.
+        path: for one evaluation of a flow, which maps noise, a `gtk.Time` and the condition to
+            velocities: the name of its path from noise to images. A program draws from such a file
+            by any solver.
     """
 
     module: nn.Module
@@ -51,6 +54,7 @@ class ExportPart:
     prior: Prior = "normal"
     codes: Mapping[str, Codes] = field(default_factory=dict)
     margin: Callable[..., Tensor] | None = None
+    path: str | None = None
 
 
 class Model(nn.Module, ABC):

@@ -4,10 +4,12 @@ All have the signature `Step`. A state goes in and out, a tuple of arrays (B, ..
 shapes stay the same, so that a step can be repeated in a loop whose only counter is an index.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gtk.core.values.path import Numeric, Path, spread
+from gtk.core.values.solver_config import SolverConfig, TwiceConfig
 
 #: log(alpha/sigma) at the step before the first: so far away that it has no weight.
 LONG_AGO = -1e30
@@ -51,7 +53,7 @@ def midpoint(
     return x + (s - t) * velocity(middle, (t + s) / 2), state
 
 
-def dpm_multistep(
+def dpm_plus_plus(
     velocity: Velocity, path: Path, x: Numeric, t: Numeric, s: Numeric, state: State,
     noise: Numeric = None,
 ) -> tuple[Numeric, State]:  # fmt: skip
@@ -106,7 +108,7 @@ def stateless(x: Numeric) -> State:
 
 
 def no_image_before(x: Numeric) -> State:
-    """Return the state of `dpm_multistep` before its first step from x (B, C, H, W)."""
+    """Return the state of `dpm_plus_plus` before its first step from x (B, C, H, W)."""
     return x * 0, x.reshape(x.shape[0], -1)[:, 0] * 0 + LONG_AGO
 
 
@@ -116,12 +118,41 @@ class Solver:
 
     Attributes:
         step: takes one step.
-        evaluations: of the velocity in a step.
+        summary: one line for listings and help.
+        config: the class of its options.
         begin: returns the state before the first step from x.
         draws: whether a step takes noise.
     """
 
     step: Step
-    evaluations: int = 1
+    summary: str
+    config: type[SolverConfig] = SolverConfig
     begin: Callable[[Numeric], State] = stateless
     draws: bool = False
+
+    @property
+    def name(self) -> str:
+        """That of its function, with ++ for plus_plus."""
+        return self.step.__name__.replace("_plus_plus", "++")
+
+    @property
+    def evaluations(self) -> int:
+        """How often a step evaluates the velocity."""
+        return 2 if issubclass(self.config, TwiceConfig) else 1
+
+
+_ALL = (
+    Solver(euler, "Straight steps along the velocity."),
+    Solver(heun, "Steps along the mean of the velocities at both ends.", TwiceConfig),
+    Solver(midpoint, "Steps along the velocity in the middle.", TwiceConfig),
+    Solver(
+        dpm_plus_plus,
+        "DPM-Solver++ (2M): steps that use the image of the step before.",
+        begin=no_image_before,
+    ),
+    Solver(ddim, "DDIM: mix image and noise anew."),
+    Solver(ancestral, "DDPM's: mix image and noise anew, with new noise in each step.", draws=True),
+)
+
+#: By the name that samplers have.
+SOLVERS: Mapping[str, Solver] = MappingProxyType({solver.name: solver for solver in _ALL})

@@ -10,7 +10,7 @@ from gtk.core.values.path import Path
 
 #: Karras et al. (arXiv:2206.00364), table 1: ratios sigma/alpha of the first and of the last time
 #: with noise, and the exponent.
-MOST, LEAST, RHO = 80.0, 0.002, 7.0
+MOST_RATIO, LEAST_RATIO, RHO = 80.0, 0.002, 7.0
 
 Times = NDArray[np.float32]
 
@@ -31,12 +31,12 @@ def rho(steps: int, path: Path) -> Times:
 
     Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models
     (arXiv:2206.00364), equation 5: the ratio's root of order `RHO` is evenly spaced. The first time
-    is 0 instead of that of the ratio `MOST`, since a draw starts from noise alone.
+    is 0 instead of that of the ratio `MOST_RATIO`, since a draw starts from noise alone.
     """
     final = float(path.ratio(np.float64(1)))
     # A path that leaves noise at time 1 ends there; the others take one more step to no noise.
-    points = steps + 1 if final > LEAST else steps
-    ends = MOST ** (1 / RHO), max(final, LEAST) ** (1 / RHO)
+    points = steps + 1 if final > LEAST_RATIO else steps
+    ends = MOST_RATIO ** (1 / RHO), max(final, LEAST_RATIO) ** (1 / RHO)
     times = np.ones(steps + 1, np.float32)
     times[:points] = path.time_of(np.linspace(*ends, points) ** RHO)
     times[0], times[-1] = 0, 1

@@ -10,7 +10,9 @@ from gtk.core.values.codes import Codes
 from gtk.core.values.condition import ConditionSpec, condition_from_manifest
 from gtk.core.values.noise import NoiseSpec, purpose
 from gtk.core.values.preprocessing import Preprocessing
+from gtk.core.values.time_value import Time
 from gtk.core.values.value import Array, Value
+from gtk.exports.runtime.denoiser import check_denoiser
 from gtk.exports.runtime.errors import ExportFileError
 
 #: The key of the manifest in the file's metadata, and the version of the manifest.
@@ -29,6 +31,7 @@ MOST = sys.float_info.max
 DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 _DTYPES = {
     "latent": ("float32",),
+    "time": ("float32",),
     "condition": ("int64", "float32"),
     "codes": ("int64",),
     "image": ("float32", "uint8"),
@@ -100,12 +103,13 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
     batch, image = manifest.get("batch_size"), manifest["image"]
     _demand(batch is None or _is_whole(batch, 1, LARGEST_BATCH), "the batch size is out of range")
     if image is not None:
-        _check_image(image)
+        _check_image(image, denoises="denoiser" in manifest)
     for side, kinds in (("inputs", _DTYPES), ("outputs", ("image", "codes", "values"))):
         names = [_check_port(port, kinds, image) for port in manifest[side]]
         _demand(names and len(set(names)) == len(names), f"the {side} need names that differ")
     _check_condition(manifest)
     _check_latent(manifest)
+    check_denoiser(manifest)
     read_preprocessing(manifest)
 
 
@@ -152,12 +156,12 @@ def _check_parity(parity: dict[str, Any]) -> None:
     _demand(fits, "a figure of parity is not a finite number of at least 0")
 
 
-def _check_image(image: dict[str, Any]) -> None:
+def _check_image(image: dict[str, Any], *, denoises: bool) -> None:
     sizes = [image[name] for name in ("channels", "height", "width")]
     _demand(all(_is_whole(size, 1, MOST_VALUES) for size in sizes), "the image size is not valid")
     _demand(image["layout"] in ("NCHW", "NHWC"), "the layout is neither NCHW nor NHWC")
     ranges = {"float32": [0, 1], "uint8": [0, 255]}
-    fits = image["range"] == ranges[image["dtype"]]
+    fits = image["range"] == ([-1, 1] if denoises else ranges[image["dtype"]])
     _demand(fits, "images are neither float32 in 0..1 nor uint8 in 0..255")
 
 
@@ -171,6 +175,7 @@ def _check_port(port: dict[str, Any], kinds: Any, image: dict[str, Any] | None) 
         all(_is_whole(size, 1, MOST_VALUES) for size in shape) and math.prod(shape) <= MOST_VALUES,
         f"the shape {str(shape)[:100]} of {name} is out of range",
     )
+    _demand(kind != "time" or not shape, f"{name} is more than a time for each image")
     if kind == "codes":
         _demand(_is_whole(port["count"], 1, MOST_VALUES), f"the count of {name} is out of range")
     if "seed" in port:  # only of noise that a sampler draws besides the first
@@ -258,6 +263,8 @@ def read_value(port: dict[str, Any], manifest: dict[str, Any]) -> Value:
         return Codes(shape, port["count"])
     if port["kind"] == "latent":
         return NoiseSpec(shape)
+    if port["kind"] == "time":
+        return Time()
     limits = tuple(manifest["image"]["range"]) if port["kind"] == "image" else None
     return Array(shape, port["dtype"], limits)
 

@@ -6,10 +6,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from gtk.core.contracts.conditioner import Conditioner
-from gtk.core.contracts.model import Model
+from gtk.core.contracts.model import ExportPart, Model
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.path import PATHS
+from gtk.core.values.time_value import Time
+from gtk.core.values.value import Array, ports
 from gtk.plugins.families.full_precision import full
 from gtk.plugins.flow import DiffusionConfig, FlowConfig
 from gtk.plugins.flow.preconditioning import Preconditioning
@@ -55,6 +57,30 @@ class Flow(Model):
         """Map x (B, C, H, W) at times (B,) and a condition to dx/dt, in float32."""
         velocity: Tensor = full(self.network(x, time, condition))
         return velocity
+
+    def exports(self) -> dict[str, ExportPart]:
+        """Return one evaluation of the velocity, as "denoiser"."""
+        inputs = {"x": self.noise, **ports(Time(), self.condition)}
+        outputs = {"velocity": Array(self.noise.shape)}
+        part = ExportPart(_Denoiser(self), inputs, outputs, evaluate, path=self.config.path)
+        return {ROLE: part}
+
+
+def evaluate(model: Flow, x: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
+    """Return a model's velocity, for a model without a condition, too."""
+    return model.velocity(x, time, condition)
+
+
+class _Denoiser(nn.Module):
+    """A model's velocity as a module."""
+
+    def __init__(self, model: Flow) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Map x (B, C, H, W) at times (B,) and a condition to dx/dt."""
+        return evaluate(self.model, x, time, condition)
 
 
 class Diffusion(Flow):

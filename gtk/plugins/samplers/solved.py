@@ -12,11 +12,10 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.setting import setting
-from gtk.core.values.solvers import Solver, heun, stateless
+from gtk.core.values.solver_config import SolverConfig
+from gtk.core.values.solvers import SOLVERS, Solver, heun, stateless
 from gtk.core.values.time_grid import TIME_GRIDS
 from gtk.plugins.families.velocity import VelocityModel, check_path
-from gtk.plugins.samplers import SolverConfig
-from gtk.plugins.samplers.solver_table import SOLVERS
 
 #: The fewest steps from an image back to noise.
 LEAST_BACK = 64
@@ -138,19 +137,14 @@ class _Draw(Iteration):
         return self.times.index_select(0, index.reshape(1)).reshape(())
 
     def _velocity(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
-        """Return the velocity, led away from that without a condition.
-
-        Ho and Salimans, Classifier-Free Diffusion Guidance (arXiv:2207.12598), equation 6, in an
-        interval of time: Kynkaanniemi et al. (arXiv:2404.07724). Rows without a condition stay.
-        """
+        """Return the velocity, guided in the interval."""
         own: Tensor = self.model.velocity(x, time, condition)
         config = self._config
         if config.guidance == 1 or condition is None:
             return own
         without = self.model.velocity(x, time, self.absent.expand_as(condition))
-        inside = (time >= config.guidance_from) & (time <= config.guidance_until)
-        guided = without + config.guidance * (own - without)
-        return torch.where(inside.view(-1, 1, 1, 1), guided, own)
+        inside = config.guides(time).view(-1, 1, 1, 1)
+        return torch.where(inside, config.guided(own, without), own)
 
 
 class _Inverse(nn.Module):

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gtk.core.values.path import PATHS, Path
+from gtk.core.values.solvers import SOLVERS
 from gtk.core.values.time_grid import TIME_GRIDS
-from gtk.plugins.samplers.solver_table import SOLVERS
 
 #: Images whose pixels are independent, N(MEAN, DEVIATION^2).
 MEAN = np.array([0.5, -0.3, 0.0, 0.2]).reshape(1, 1, 2, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gtk.core.values.path import PATHS, Path
-from gtk.core.values.time_grid import LEAST, MOST, TIME_GRIDS
+from gtk.core.values.time_grid import LEAST_RATIO, MOST_RATIO, TIME_GRIDS
 
 each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 
@@ -33,7 +33,7 @@ def test_rho_has_the_ratios_of_edm(path: Path) -> None:
     """Ratios of inner times, by the paper's equation."""
     steps, final = 18, float(path.ratio(np.float64(1)))
     inner = path.ratio(TIME_GRIDS["rho"](steps, path).astype(np.float64))[1:-1]
-    last = steps if final > LEAST else steps - 1
+    last = steps if final > LEAST_RATIO else steps - 1
     index = np.arange(1, steps)
-    low, high = max(final, LEAST) ** (1 / 7), MOST ** (1 / 7)
+    low, high = max(final, LEAST_RATIO) ** (1 / 7), MOST_RATIO ** (1 / 7)
     np.testing.assert_allclose(inner, (high + index / last * (low - high)) ** 7, rtol=1e-3)
