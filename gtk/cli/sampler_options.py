@@ -88,7 +88,7 @@ def _of_file(name: str | None) -> tuple[str, Any]:
     from gtk.exports.runtime.denoiser import USUAL
 
     known = name if name is not None and name in SOLVERS else USUAL
-    return known, SOLVERS[known].config()
+    return f"{known}, of denoisers", SOLVERS[known].config()
 
 
 def _options(choice: tuple[str, Any], taken: set[str]) -> Sequence[click.Option]:

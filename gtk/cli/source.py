@@ -19,6 +19,7 @@ from gtk.cli.progress_bar import drawing_shown, work_shown
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue, UserError, not_a_run
+from gtk.core.values.noise import other_rows
 from gtk.core.values.text import counted
 from gtk.core.values.tracking import track
 
@@ -210,17 +211,16 @@ class RunSource(Source):
     def _generate(
         self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
-        from gtk.core.models.sampling import draw_noise, generate
+        from gtk.core.models.sampling import generate
 
-        drawn = draw_noise(self.sampler, 1 if moving else len(noise), seed)
-        ports = {name: own.repeat(len(noise), 0) if moving else own for name, own in drawn.items()}
+        others = other_rows(self.sampler.noise, len(noise), seed, same=moving)
         device = next(self.model.parameters()).device
         command = click.get_current_context(silent=True)
         remedy = memory_advice(command.info_name if command else None)
         with self.run.drawing(self.batch_size, remedy):
             return generate(
                 self.sampler,
-                {**ports, "z": noise},
+                {"z": noise, **others},
                 labels=labels,
                 batch_size=self.batch_size,
                 device=device,
@@ -356,10 +356,7 @@ class FileSource(Source):
     def _generate(
         self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
     ) -> NDArray[np.uint8]:
-        drawn = self._generator.draw_other_noise(1 if moving else len(noise), seed, self._plan)
-        others = {
-            name: np.broadcast_to(own, (len(noise), *own.shape[1:])) for name, own in drawn.items()
-        }
+        others = self._generator.other_noise(len(noise), seed, self._plan, same=moving)
         starts = range(0, len(noise), self.batch_size)
         return np.concatenate(
             [

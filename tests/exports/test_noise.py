@@ -16,7 +16,7 @@ from toy_noise import SHAPES, Choosing, draw_with_noise
 import gtk
 from gtk.cli.main import run as gtk_command
 from gtk.core.values.errors import ExportMismatch, InvalidValue, PluginError
-from gtk.core.values.noise import NoiseSpec, draw_other_ports, draw_ports
+from gtk.core.values.noise import NoiseRows, NoiseSpec, draw_ports
 from gtk.core.values.seeding import derive_seed
 from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
 
@@ -57,7 +57,18 @@ def test_further_noise_has_seeds_of_its_own() -> None:
     for name in ("choice", "steps"):
         expected = noise[name].draw(4, derive_seed(7, f"sample/{name}"))
         assert np.array_equal(drawn[name], expected)
-    assert list(draw_other_ports(noise, 4, 7)) == ["choice", "steps"]
+
+
+def test_noise_is_drawn_in_batches_to_the_same_bits() -> None:
+    spec = NoiseSpec((3, 5))
+    rows = NoiseRows(spec, 7, 2)
+    batches = [rows[0:3], rows[3:4], rows[4:9]]
+    assert [len(batch) for batch in batches] == [3, 1, 3]
+    assert np.array_equal(np.concatenate(batches), spec.draw(7, 2))
+    with pytest.raises(IndexError, match="from row 7 on, not from 0"):
+        rows[0:1]
+    same = NoiseRows(spec, 7, 2, same=True)
+    assert np.array_equal(np.concatenate([same[0:4], same[4:8]]), spec.draw(1, 2).repeat(7, 0))
 
 
 # A draw of many steps -----------------------------------------------------------------------------

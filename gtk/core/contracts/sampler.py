@@ -43,7 +43,8 @@ class Sampler(ABC, Generic[ModelType]):
         """What a draw starts from, by name: by default "z" alone, the model's noise.
 
         The first is "z", which `gtk sample` draws in the same way for every sampler, and which
-        `gtk interpolate` and the like move. Any other stays the same along a row of such a picture.
+        `gtk interpolate` and the like move. Any other stays the same along a row of such a picture,
+        and is an input of its own, under its name, in an exported file.
         """
         model: Any = self.model
         return {"z": model.noise}

@@ -18,7 +18,7 @@ from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.errors import PluginError
-from gtk.core.values.noise import draw_ports
+from gtk.core.values.noise import NoiseRows, NoiseSpec, draw_ports, other_rows
 from gtk.core.values.request import check_at_least
 from gtk.core.values.tracking import track
 
@@ -49,7 +49,8 @@ def sample(
     """
     check_at_least("batch_size", batch_size, 1)
     check_at_least("seed", seed, 0)
-    noise = draw_noise(sampler, count, seed)
+    first, others = sampler.noise["z"].draw(count, seed), other_rows(sampler.noise, count, seed)
+    noise: dict[str, NDArray[np.float32] | NoiseRows] = {"z": first, **others}
     return generate(sampler, noise, labels=labels, batch_size=batch_size, device=device)
 
 
@@ -60,7 +61,7 @@ def draw_noise(sampler: Sampler[Any], count: int, seed: int) -> dict[str, NDArra
 
 def generate(
     sampler: Sampler[Any],
-    noise: Mapping[str, NDArray[np.float32]],
+    noise: Mapping[str, NDArray[np.float32] | NoiseRows],
     *,
     labels: NDArray[Any] | None,
     batch_size: int,
@@ -77,7 +78,7 @@ def generate(
         PluginError: the sampler does not return an image for each row of noise.
     """
     check_at_least("batch_size", batch_size, 1)
-    given = {name: spec.rows(noise[name], "noise", least=0) for name, spec in sampler.noise.items()}
+    given = {name: _checked(spec, noise[name]) for name, spec in sampler.noise.items()}
     count = len(given["z"])
     check_at_least("count", count, 1)
     batches: list[NDArray[np.float32]] = []
@@ -101,8 +102,13 @@ def generate(
     return to_pixels(drawn)
 
 
+def _checked(spec: NoiseSpec, rows: NDArray[np.float32] | NoiseRows) -> Any:  # noqa: ANN401 - as given
+    """Return noise that has the shape of its spec."""
+    return rows if isinstance(rows, NoiseRows) else spec.rows(rows, "noise", least=0)
+
+
 def _batch(
-    noise: Mapping[str, NDArray[np.float32]],
+    noise: Mapping[str, Any],
     labels: NDArray[Any] | None,
     rows: slice,
     device: torch.device,

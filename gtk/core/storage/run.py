@@ -145,8 +145,9 @@ class Run(StoredRun):
             InvalidValue: noise of another shape, or labels as in `sample`.
         """
         from gtk.core.models.device import resolve_device
-        from gtk.core.models.sampling import draw_noise, generate
+        from gtk.core.models.sampling import generate
         from gtk.core.storage.fitted_sampler import run_sampler
+        from gtk.core.values.noise import other_rows
 
         if not is_list(noise):
             raise InvalidValue(
@@ -158,7 +159,8 @@ class Run(StoredRun):
         with self.drawing(batch_size):
             place = resolve_device(device)
             chosen = run_sampler(self, choice, self.load_model(checkpoint, average).to(place))
-            ports = {**draw_noise(chosen, len(noise), seed), "z": noise}
+            others = other_rows(chosen.noise, len(noise), seed)
+            ports: dict[str, Any] = {"z": noise, **others}
             return generate(chosen, ports, labels=rows, batch_size=batch_size, device=place)
 
     def drawing(self, batch_size: int, remedy: str = "") -> AbstractContextManager[None]:

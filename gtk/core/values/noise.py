@@ -48,6 +48,39 @@ def purpose(name: str) -> str:
     return f"sample/{name}"
 
 
+class NoiseRows:
+    """The noise of images, (count, *spec.shape), of which one batch at a time is drawn.
+
+    That of many steps may take more memory than all else. Slices have to follow each other.
+
+    Args:
+        spec: of one image's noise.
+        count: of the images.
+        seed: as in `NoiseSpec.draw`.
+        same: whether all images have the noise of the first.
+    """
+
+    def __init__(self, spec: NoiseSpec, count: int, seed: int, *, same: bool = False) -> None:
+        self._spec, self._count, self._drawn = spec, count, 0
+        self._generator = np.random.default_rng(seed)
+        self._row = self._next(1) if same else None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self._count
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Draw the noise of the next images."""
+        if rows.start != self._drawn:
+            raise IndexError(f"noise is drawn from row {self._drawn} on, not from {rows.start}")
+        self._drawn = min(rows.stop, self._count)
+        count = self._drawn - rows.start
+        return self._next(count) if self._row is None else self._row.repeat(count, 0)
+
+    def _next(self, count: int) -> NDArray[np.float32]:
+        return self._generator.standard_normal((count, *self._spec.shape), dtype=np.float32)
+
+
 def draw_ports(
     noise: Mapping[str, NoiseSpec], count: int, seed: int
 ) -> dict[str, NDArray[np.float32]]:
@@ -55,15 +88,16 @@ def draw_ports(
 
     The first, "z", is drawn from the seed itself, so that all samplers start from the same.
     """
+    others = {name: rows[0:count] for name, rows in other_rows(noise, count, seed).items()}
     first = next(iter(noise))
-    return {first: noise[first].draw(count, seed), **draw_other_ports(noise, count, seed)}
+    return {first: noise[first].draw(count, seed), **others}
 
 
-def draw_other_ports(
-    noise: Mapping[str, NoiseSpec], count: int, seed: int
-) -> dict[str, NDArray[np.float32]]:
-    """Draw all noise but the first, each from (seed, "sample/NAME")."""
+def other_rows(
+    noise: Mapping[str, NoiseSpec], count: int, seed: int, *, same: bool = False
+) -> dict[str, NoiseRows]:
+    """Return all noise but the first, each from (seed, "sample/NAME"), not drawn yet."""
     return {
-        name: spec.draw(count, derive_seed(seed, purpose(name)))
+        name: NoiseRows(spec, count, derive_seed(seed, purpose(name)), same=same)
         for name, spec in list(noise.items())[1:]
     }

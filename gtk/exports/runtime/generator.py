@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.values.noise import NoiseSpec, draw_other_ports
+from gtk.core.values.noise import NoiseRows, NoiseSpec, other_rows
 from gtk.core.values.request import check_at_least, check_count
 from gtk.core.values.setting import setting
 from gtk.exports.runtime.denoiser import STEP_NOISE, Images, Plan, in_unit_range, plan_of
@@ -99,7 +99,7 @@ class Generator(Part):
         with requested():
             check_at_least("batch_size", batch_size, 1)
         plan, noise = self.plan(sampler, options), self.draw_noise(total, seed)
-        others = self.draw_other_noise(total, seed, plan)
+        others = self.other_noise(total, seed, plan)
         return self.draw(noise, chosen, batch_size, others, plan)
 
     def states(
@@ -132,8 +132,9 @@ class Generator(Part):
                 f"{self.path.name} is the {self.contract['part']} of a model, which shows no steps"
                 ": export the part denoiser"
             )
-        noise, others = self.draw_noise(total, seed), self.draw_other_noise(total, seed, plan)
-        states = self._states(noise, chosen, batch_size, others, plan)
+        noise, others = self.draw_noise(total, seed), self.other_noise(total, seed, plan)
+        drawn = {name: rows[0:total] for name, rows in others.items()}
+        states = self._states(noise, chosen, batch_size, drawn, plan)
         return (self._pixels(in_unit_range(x)) for x in states)
 
     def generate(
@@ -164,7 +165,7 @@ class Generator(Part):
             check_at_least("seed", seed, 0)
         chosen, _ = self._labels(labels, len(values))
         plan = self.plan(sampler, options)
-        others = self.draw_other_noise(len(values), seed, plan)
+        others = self.other_noise(len(values), seed, plan)
         return self.draw(values, chosen, batch_size, others, plan)
 
     def plan(self, sampler: str | None, options: Mapping[str, Any]) -> Plan | None:
@@ -203,19 +204,22 @@ class Generator(Part):
             check_at_least("seed", seed, 0)
         return NoiseSpec(self.noise_shape).draw(count, seed)
 
-    def draw_other_noise(
-        self, count: int, seed: int, plan: Plan | None = None
-    ) -> dict[str, NDArray[np.float32]]:
-        """Draw what a sampler takes besides the noise, by name, for `count` images."""
+    def other_noise(
+        self, count: int, seed: int, plan: Plan | None = None, *, same: bool = False
+    ) -> dict[str, NoiseRows]:
+        """Return what a sampler takes besides the noise, by name, for `count` images.
+
+        It is drawn when it is sliced; with `same` all images have that of the first.
+        """
         more = {} if plan is None else plan.noise(self.noise_shape)
-        return draw_other_ports({**self.noise, **more}, count, seed)
+        return other_rows({**self.noise, **more}, count, seed, same=same)
 
     def draw(
         self,
         noise: NDArray[np.float32],
         chosen: NDArray[Any] | None,
         batch_size: int,
-        others: Mapping[str, NDArray[np.float32]],
+        others: Mapping[str, NDArray[np.float32] | NoiseRows],
         plan: Plan | None = None,
     ) -> NDArray[np.uint8]:
         """Return the images of noise and encoded conditions, with one batch as floats at a time."""
@@ -237,7 +241,7 @@ class Generator(Part):
         noise: Images,
         chosen: NDArray[Any] | None,
         batch_size: int,
-        others: Mapping[str, Images],
+        others: Mapping[str, Images | NoiseRows],
         plan: Plan,
     ) -> Iterator[tuple[slice, Images]]:
         """Yield images in 0..1, drawn from a denoiser, of one batch of rows after another."""

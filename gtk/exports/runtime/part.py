@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gtk.core.values.argument import check_type
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import unknown_name
+from gtk.core.values.noise import NoiseRows
 from gtk.core.values.request import check_at_least, choose_labels
 from gtk.core.values.text import visible
 from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestError, requested
@@ -240,7 +241,7 @@ class Part:
             return value.rows(given, name)
 
     def _chunks(
-        self, feeds: Mapping[str, NDArray[Any]], batch_size: int
+        self, feeds: Mapping[str, NDArray[Any] | NoiseRows], batch_size: int
     ) -> Iterator[tuple[slice, dict[str, NDArray[Any]]]]:
         """Yield the outputs of one batch of rows after another."""
         with requested():
