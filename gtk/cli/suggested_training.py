@@ -37,8 +37,10 @@ PHOTOS = Kind("flow-photos", 2_000, "a U-Net suits photographs")
 TINY_VALUES, SMALL_SIDE = 256, 48
 #: The longest side of the images that `PHOTOS` is for.
 PHOTO_SIDE = 64
-#: Fewer images than these get no more epochs: they would be learned by heart.
+#: Fewer images than these are few for `PHOTOS` and the like.
 FEW = 300
+#: The most epochs: with more, images are learned by heart.
+MOST_EPOCHS = 500
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def suggest(spec: DataSpec, count: int, *, resizable: bool) -> SuggestedTraining
         options["image_size"] = tuple(dict.fromkeys((spec.height, spec.width)))
         reasons.append(f"at more than {PHOTO_SIDE} pixels a side it takes far longer")
     own = recipe.options("train")
-    epochs = max(1, round(own["epochs"] * kind.images / max(count, FEW)))
+    epochs = min(max(1, round(own["epochs"] * kind.images / count)), MOST_EPOCHS)
     options |= {} if epochs == own["epochs"] else {"epochs": epochs}
     options |= {"batch_size": count} if count < own.get("batch_size", 0) else {}
     if count < FEW:

@@ -153,7 +153,7 @@ def test_the_data_sets_own_options(
     assert (result.code, result.err) == (0, "")
     assert facts(result.out)["size"] == "20x20 pixels, colour"
     command = "gtk train --recipe flow-cifar10 --data celeba:data --image-size 20"
-    options = " --epochs 3667 --batch-size 2"
+    options = " --epochs 500 --batch-size 2"
     assert facts(result.out)["train on it"] == command + options
     assert facts(result.out)["condition"] == "40 attributes"
     assert facts(result.out)["note"].startswith("the published validation images")
@@ -183,7 +183,7 @@ def test_numbers(gtk_command: Command, brought: Callable[..., None]) -> None:
     brought(spec, np.array([[0.5], [-1], [2]], np.float32))
     result = gtk_command("data", "digits", "--out", "sheet.png", "-n", 3)
     assert facts(result.out)["condition"] == "1 number"
-    command = "gtk train --recipe flow-digits --data digits --epochs 1440 --batch-size 3"
+    command = "gtk train --recipe flow-digits --data digits --epochs 500 --batch-size 3"
     assert facts(result.out)["train on it"] == command
     assert rows(result.out) == [["angle", *["-1 .. 2 (0.5)"] * 2]]
     sheet = np.asarray(Image.open("sheet.png"))
@@ -197,7 +197,7 @@ def test_no_condition(gtk_command: Command, brought: Callable[..., None]) -> Non
     assert not rows(result.out)
     assert "sheet.png: images at random (training images, seed 0)\n" in result.out
     command = "gtk train --recipe flow-digits --data digits --conditioner unconditional"
-    assert facts(result.out)["train on it"] == f"{command} --epochs 1440 --batch-size 3"
+    assert facts(result.out)["train on it"] == f"{command} --epochs 500 --batch-size 3"
 
 
 HOSTILE = ("[bold red]x[/]", "<script>", "\x1b[31mred", "two\nlines", "\u202egnol", "Zürich 日本")

@@ -1,0 +1,28 @@
+"""The speed of a training is measured without its data, and leaves nothing behind."""
+
+import pytest
+import torch
+
+from gtk.core.registry.train_request import TrainRequest
+from gtk.core.training.speed import images_per_second
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.dataset import DataSpec
+from gtk.core.values.errors import InvalidValue
+from gtk.train_function import choose
+
+
+@pytest.mark.parametrize("condition", [ConditionSpec(("hat", "tie"), "attributes"), None])
+def test_it_is_measured_on_images_of_the_description(condition: ConditionSpec | None) -> None:
+    conditioner = "film" if condition else "unconditional"
+    request = TrainRequest(plugin="flow", conditioner=conditioner, options={"width": 8})
+    settings = choose(request).settle(request.options, None)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    assert images_per_second(settings, DataSpec("mine", 3, 5, 4, condition)) > 0
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    settings = choose(TrainRequest(plugin="flow")).settle({}, None)
+    with pytest.raises(InvalidValue, match="needs labels"):
+        images_per_second(settings, DataSpec("mine", 1, 4, 4, None))
