@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -13,31 +13,39 @@ from numpy.typing import NDArray
 from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.sampler_options import DrawingCommand
-from gtk.cli.source import Source
+from gtk.cli.source import RunSource, Source
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
 from gtk.core.values.text import counted
 from gtk.pictures.embedded import Picture
-from gtk.pictures.grid import MOST_COLUMNS, most_columns
+from gtk.pictures.grid import MOST_COLUMNS, check_grid, most_columns
 from gtk.pictures.picture_text import picture_text
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
 
-#: Frames and frames a second of a walk; frames a second of a training, which has few.
-FRAMES, WALK_RATE, TRAINING_RATE = 60, 12, 4
+#: Frames and frames a second of a walk; frames a second of a training and of steps, which are few.
+FRAMES, WALK_RATE, TRAINING_RATE, SAMPLING_RATE = 60, 12, 4, 8
 #: Points that a walk goes through; walks below each other, and side by side without a condition.
 POINTS, ROWS, UNCONDITIONAL_COLUMNS = 4, 2, 8
-#: How many times as long the last picture of a training stays.
+#: How many times as long the last picture of a training or a draw stays.
 LAST = 6
 
 
 @click.command(cls=DrawingCommand)
 @source_argument
 @click.option("--walk", is_flag=True, help="Walk through latent space instead.")
+@click.option(
+    "--sampling",
+    is_flag=True,
+    help="Show noise becoming images, step by step: x itself, cut off at black and white.",
+)
 @number_option("--frames", text=f"Frames of a walk.  [default: {FRAMES}]", low=2, high=1000)
 @number_option(
-    "--fps", text=f"Frames a second.  [default: {TRAINING_RATE}, of a walk {WALK_RATE}]", high=50
+    "--fps",
+    text=f"Frames a second.  [default: {TRAINING_RATE}, of a walk {WALK_RATE}, of steps "
+    f"{SAMPLING_RATE}]",
+    high=50,
 )
 @picture_options(
     seed=None,
@@ -45,9 +53,15 @@ LAST = 6
     out="FILE.gif|.png|.apng",
 )
 def animate(
-    *, source: str, walk: bool, frames: int | None, fps: int | None, picture: PictureOptions
+    *,
+    source: str,
+    walk: bool,
+    sampling: bool,
+    frames: int | None,
+    fps: int | None,
+    picture: PictureOptions,
 ) -> None:
-    """Make a GIF or APNG of a training, or of a walk in latent space.
+    """Make a GIF or APNG of a training, of a walk in latent space, or of drawing.
 
     gtk animate latest --out training.gif
 
@@ -58,9 +72,23 @@ def animate(
     from gtk.pictures.animation import SUFFIXES, check_size, write_animation
 
     picture.check(*SUFFIXES)
-    if walk:
+    if sampling and (walk or frames is not None):
+        raise InvalidValue(
+            "--sampling has a frame for each step of the sampler: leave --walk and --frames out"
+        )
+    if sampling:
+        run_source = picture.open_run(source, "no steps in between to show")
+        seed = picture.seed or 0
+        facts = {**run_source.drawn_with, "seed": seed}
+        layouts = _sampling(run_source, seed, picture.scale)
+        drawn = [layout.draw(picture.scale, labels=not picture.no_labels) for layout in layouts]
+        shown, time = layouts[-1], round(1000 / (fps or SAMPLING_RATE))
+        times = [time] * (len(drawn) - 1) + [LAST * time]
+        summary = f"from noise to images, {counted(len(drawn), 'frame')}, seed {seed}"
+        summary += run_source.how
+    elif walk:
         count = frames or FRAMES
-        drawn: list[NDArray[np.uint8]] = []
+        drawn = []
         origin = picture.open(source)
         facts = {**origin.drawn_with, "seed": picture.seed or 0}
         for layout in _walk(origin, count, picture.seed or 0, picture.scale):
@@ -167,18 +195,50 @@ def _columns(run: "Run", picture: NDArray[np.uint8]) -> tuple[list[str], tuple[i
     return (names if fits else []), pitch
 
 
+def _classes(
+    source: Source, frames: int, scale: int | None
+) -> tuple[NDArray[Any] | None, list[str]]:
+    """Return the condition of each image in `ROWS` rows, and the columns' names; none without one.
+
+    Of more than `MOST_COLUMNS` classes there are as many as fit into so many frames.
+    """
+    spec = source.condition
+    if spec is None:
+        return None, []
+    examples = spec.examples()
+    if len(examples) > MOST_COLUMNS:
+        examples = examples[: most_columns(source.image_size, ROWS * frames, scale)]
+    return np.concatenate([examples] * ROWS), [spec.name(row) for row in examples]
+
+
+def _sampling(source: RunSource, seed: int, scale: int | None) -> list[Layout]:
+    """Return every frame of a draw, from noise to images: a column for each class.
+
+    Raises:
+        InvalidValue: the sampler takes no steps, or the animation would be too large.
+    """
+    from gtk.pictures.animation import check_size
+
+    frames = getattr(source.sampler.module(), "count", 0) + 1
+    labels, names = _classes(source, frames, scale)
+    columns = len(names) or UNCONDITIONAL_COLUMNS
+    check_grid(ROWS * columns, columns, source.image_size, scale)
+    blank = np.zeros((ROWS * columns, *source.image_size), np.uint8)
+    check_size(Layout(blank, columns).draw(scale, labels=False), frames)
+    digits = len(str(frames - 1))
+    return [
+        # All steps have equally many digits, so that nothing else moves.
+        Layout(images, columns, names, column_title=f"step {step:0{digits}} of {frames - 1}")
+        for step, images in enumerate(source.states(ROWS * columns, labels, seed))
+    ]
+
+
 def _walk(source: Source, frames: int, seed: int, scale: int | None) -> Iterator[Layout]:
     """Yield every frame of a walk that ends where it began: a column for each class.
 
     Of more than `MOST_COLUMNS` classes there are as many as fit.
     """
-    spec, labels, names = source.condition, None, list[str]()
-    if spec is not None:
-        examples = spec.examples()
-        if len(examples) > MOST_COLUMNS:
-            examples = examples[: most_columns(source.image_size, ROWS * frames, scale)]
-        names = [spec.name(row) for row in examples]
-        labels = np.concatenate([examples] * ROWS)
+    spec, (labels, names) = source.condition, _classes(source, frames, scale)
     columns = len(names) or UNCONDITIONAL_COLUMNS
     # With a condition all columns of a row go the same way, so that classes compare.
     walks = ROWS if spec else ROWS * columns

@@ -39,7 +39,7 @@ COMMANDS = {
     "reconstruct": "Show test images, or your own, beside their reconstructions.",
     "interpolate": "Draw what lies between images, conditions or random points.",
     "traverse": "Sweep each latent dimension, or draw the manifold of two.",
-    "animate": "Make a GIF or APNG of a training, or of a walk in latent space.",
+    "animate": "Make a GIF or APNG of a training, of a walk in latent space, or of drawing.",
     "export": "Write parts of a run's model as ONNX files, proven equal to PyTorch.",
     "inspect": "Show the inputs, outputs and proof of an exported file or a run.",
     "bench": "Measure an exported file or a run, with eager PyTorch beside it.",

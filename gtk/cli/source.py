@@ -226,6 +226,19 @@ class RunSource(Source):
                 device=device,
             )
 
+    def states(self, count: int, labels: NDArray[Any] | None, seed: int) -> list[NDArray[np.uint8]]:
+        """Draw `count` images as `gtk sample` does, and return them before and after each step.
+
+        Raises:
+            InvalidValue: the sampler takes no steps.
+        """
+        from gtk.core.models.sampling import draw_noise, generate_states
+
+        noise = draw_noise(self.sampler, count, seed)
+        device = next(self.model.parameters()).device
+        with self.timed(count), self.run.drawing(count):
+            return generate_states(self.sampler, noise, labels=labels, device=device)
+
     def blend(
         self, noise: NDArray[np.float32], classes: NDArray[Any], shares: NDArray[np.float64]
     ) -> NDArray[np.uint8]:

@@ -17,10 +17,10 @@ from gtk.core.models.device import synchronize
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
-from gtk.core.values.errors import PluginError
+from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.noise import NoiseRows, NoiseSpec, draw_ports, other_rows
 from gtk.core.values.request import check_at_least
-from gtk.core.values.tracking import track
+from gtk.core.values.tracking import is_heard, track
 
 logger = logging.getLogger("gtk")
 
@@ -93,13 +93,43 @@ def generate(
             )
         )
         for images in track(passes, "drawing", steps * len(starts)):
-            synchronize(device)  # who listens can tell how long a step takes
+            if is_heard():
+                synchronize(device)  # so that who listens can tell how long a step takes
             if images is not None:
                 size = min(batch_size, count - batch_size * len(batches))
                 batches.append(check_images(*_drawn_by(sampler), images, size).cpu().numpy())
     drawn = np.concatenate(batches)
     _warn_of_range(sampler, drawn)
     return to_pixels(drawn)
+
+
+def generate_states(
+    sampler: Sampler[Any],
+    noise: Mapping[str, NDArray[np.float32]],
+    *,
+    labels: NDArray[Any] | None,
+    device: torch.device,
+) -> list[NDArray[np.uint8]]:
+    """Make the images before the first step of a draw and after each, as `generate` does the last.
+
+    Those before the last are what the draw's `end` makes of a state in between.
+
+    Raises:
+        InvalidValue: the sampler takes no steps.
+    """
+    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
+        module = sampler.module()
+        if not isinstance(module, Iteration):
+            raise InvalidValue(
+                "this sampler draws in one pass, so that there is nothing in between to "
+                "show: leave --sampling out, or add --walk instead"
+            )
+        ports, condition = _batch(noise, labels, slice(None), device)
+        states = module.states(*ports, condition=condition)
+        return [
+            to_pixels(module.end(*state).cpu().numpy())
+            for state in track(states, "drawing", module.count + 1)
+        ]
 
 
 def _checked(spec: NoiseSpec, rows: NDArray[np.float32] | NoiseRows) -> Any:  # noqa: ANN401 - as given

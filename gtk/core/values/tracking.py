@@ -25,6 +25,11 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def is_heard() -> bool:
+    """Return whether anybody listens to the progress of work in this thread."""
+    return _listener.get() is not None
+
+
 @typed
 def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
     """Yield the items, and tell the listener, if there is one, how many are done.
