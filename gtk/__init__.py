@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         StraightPath as StraightPath,
         VariancePreservingPath as VariancePreservingPath,
     )
+    from gtk.core.values.time_value import Time as Time
     from gtk.core.values.tracking import track as track
     from gtk.core.values.value import Array as Array, Value as Value
     from gtk.exports.onnx import export as export, export_all as export_all
@@ -104,6 +105,7 @@ _NAMES = {
     "core.values.image": "Image",
     "core.values.noise": "NoiseSpec",
     "core.values.path": "CosinePath Path StraightPath VariancePreservingPath",
+    "core.values.time_value": "Time",
     "core.values.tracking": "track",
     "core.values.value": "Array Value",
     "exports.onnx": "export export_all",
