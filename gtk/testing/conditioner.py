@@ -263,7 +263,7 @@ def _settings(specimen: Specimen) -> Settings:
         tables = {table: dict(values) for table, values in choice.presets.items()}
         tables["model"] |= options
         tables["conditioner"] |= specimen.options
-        tables["train"]["epochs"] = 1
+        tables["train"] |= {"epochs": 1, "warmup_steps": 0}
         settings = choice.settle_tables(tables, None)
         dataset = load_data(choice.dataset, settings.configs["data"], None)
         try:

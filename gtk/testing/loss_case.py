@@ -115,7 +115,9 @@ def settled(specimen: Specimen, model: Installed, conditioner: str | None = None
     name = f"{model.package}/{model.name}"
     choice = Choice.by_name(name, specimen.data, conditioner, specimen.name)
     tables = {table: dict(values) for table, values in choice.presets.items()}
-    tables["train"] |= {"epochs": EPOCHS, "batch_size": 64}
+    tables["train"] |= {"epochs": EPOCHS, "batch_size": 64, "warmup_steps": 0}
+    if conditioner == UNCONDITIONAL:
+        tables["train"]["condition_dropout"] = 0.0
     if model.package == OURS:
         tables["model"] |= SMALL[model.name]
     fields = {(item.table, item.field) for item in choice.options}

@@ -1,6 +1,8 @@
 """The checks of a sampler, with a model that it is for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -11,7 +13,7 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.build import build, build_sampler
 from gtk.core.models.sampler_fit import fit
 from gtk.core.models.sampling import draw_noise
-from gtk.core.registry.installed import MODEL, installed
+from gtk.core.registry.installed import MODEL, Installed, installed
 from gtk.core.registry.options import make_config
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
@@ -21,7 +23,7 @@ from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError
 from gtk.exports.onnx import export
-from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, needs
+from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, checks_in, needs
 from gtk.testing.loss_case import OURS, SMALL
 from gtk.testing.process_state import seeded_generators
 from gtk.testing.replayed_step import CPU
@@ -67,37 +69,66 @@ class SamplerCase:
             return images
 
 
-def sampler_case(specimen: Specimen) -> SamplerCase:
-    """Return a small model that the sampler is for, chosen once for all checks."""
-    return specimen.once("case", lambda: _choose(specimen))
+def sampler_cases(specimen: Specimen) -> list[SamplerCase]:
+    """Return a small model of each family that the sampler is for, made once for all checks."""
+    return specimen.once("cases", lambda: _choose(specimen))
 
 
-def _choose(specimen: Specimen) -> SamplerCase:
-    plugin = specimen.plugin
-    requires: Any = plugin.spec.resolve().requires
-    config = make_config(plugin.spec.config, specimen.options, f"sampler {plugin.spec.name!r}")
-    refused, own = "", plugin.installed.package
-    items = sorted(installed(MODEL), key=lambda it: (it.package != own, it.name[0] != "c"))
-    for item in items:
+def _choose(specimen: Specimen) -> list[SamplerCase]:
+    """Build the first model of each family, of the sampler's package and gtk's, or else of another.
+
+    Models of one module are a family.
+    """
+    refused, own = "", specimen.plugin.installed.package
+    found: dict[tuple[str, str], SamplerCase] = {}
+    for item in sorted(installed(MODEL), key=lambda it: (it.package not in (own, OURS), it.name)):
+        family = (item.package, item.module)
+        if found and item.package not in (own, OURS):
+            break
         try:
-            choice = Choice.by_name(f"{item.package}/{item.name}", specimen.data)
-            target: Any = choice.model.spec.resolve()
-            if not issubclass(target, requires):
-                continue
-            options = SMALL.get(item.name, {}) if item.package == OURS else {}
-            settings = choice.settle({**options, "epochs": 1}, None)
-            dataset = load_dataset(settings)
-            model, _ = build(settings, dataset.spec)
-            case = SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
+            if family not in found and (case := _case(specimen, item)) is not None:
+                found[family] = case
         except GtkError as error:
             refused = refused or f"gtk refuses it with model {item.name!r}: {error}"
-            continue
-        case.fit()
-        return case
+    if found:
+        return [*found.values()]
     if refused:
         raise CheckFailed(refused)
+    requires: Any = specimen.plugin.spec.resolve().requires
     remedy = "install one beside it, best in the same package"
     raise CheckSkipped(f"no installed model is a {requires.__name__}: {remedy}")
+
+
+def _case(specimen: Specimen, item: Installed) -> SamplerCase | None:
+    """Build a small model, and the sampler, fitted; None if the model is not what it requires."""
+    plugin = specimen.plugin
+    choice = Choice.by_name(f"{item.package}/{item.name}", specimen.data)
+    target: Any = choice.model.spec.resolve()
+    if not issubclass(target, plugin.spec.resolve().requires):
+        return None
+    options = SMALL.get(item.name, {}) if item.package == OURS else {}
+    settings = choice.settle({**options, "epochs": 1, "warmup_steps": 0}, None)
+    dataset = load_dataset(settings)
+    model, _ = build(settings, dataset.spec)
+    config = make_config(plugin.spec.config, specimen.options, f"sampler {plugin.spec.name!r}")
+    case = SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
+    case.fit()
+    return case
+
+
+def with_each_model(check: Callable[[Specimen, SamplerCase], None]) -> Check:
+    """Return a check that is made with a model of each family."""
+
+    @wraps(check)
+    def all_of_them(specimen: Specimen) -> None:
+        for case in sampler_cases(specimen):
+            try:
+                check(specimen, case)
+            except CheckFailed as error:
+                model = case.settings.choice.model.spec.name
+                raise CheckFailed(f"with model {model!r}, {error}") from error
+
+    return all_of_them
 
 
 def check_described(specimen: Specimen) -> None:
@@ -116,9 +147,10 @@ def check_described(specimen: Specimen) -> None:
 
 
 @needs(check_described)
-def check_model(specimen: Specimen) -> None:
+@with_each_model
+def check_model(_: Specimen, case: SamplerCase) -> None:
     """An installed model can be drawn from with it, and it says by how many evaluations."""
-    sampler = sampler_case(specimen).sampler
+    sampler = case.sampler
     if next(iter(sampler.noise), None) != "z":
         raise CheckFailed('its noise does not begin with "z": it is what interpolation moves')
     evaluations: Any = sampler.evaluations
@@ -127,9 +159,9 @@ def check_model(specimen: Specimen) -> None:
 
 
 @needs(check_model)
-def check_images(specimen: Specimen) -> None:
+@with_each_model
+def check_images(_: Specimen, case: SamplerCase) -> None:
     """It draws finite float32 images of the data's shape, in 0..1."""
-    case = sampler_case(specimen)
     shape = case.dataset.spec.image_shape
     for count in (COUNT, 1):
         images: Any = case.draw(case.inputs(count))
@@ -144,9 +176,9 @@ def check_images(specimen: Specimen) -> None:
 
 
 @needs(check_images)
-def check_pure(specimen: Specimen) -> None:
+@with_each_model
+def check_pure(_: Specimen, case: SamplerCase) -> None:
     """Drawing is a pure function of each row of noise and its condition."""
-    case = sampler_case(specimen)
     inputs, before = case.inputs(), weights_of(case.model)
     given = [None if item is None else item.clone() for item in inputs]
     images = case.draw(inputs)
@@ -168,9 +200,9 @@ def check_pure(specimen: Specimen) -> None:
 
 
 @needs(check_images)
-def check_noise_matters(specimen: Specimen) -> None:
+@with_each_model
+def check_noise_matters(_: Specimen, case: SamplerCase) -> None:
     """Different noise gives different images."""
-    case = sampler_case(specimen)
     *noise, condition = case.inputs()
     alike = None if condition is None else condition[:1].expand_as(condition)
     images = case.draw([*noise, alike])
@@ -179,9 +211,9 @@ def check_noise_matters(specimen: Specimen) -> None:
 
 
 @needs(check_model)
-def check_fit(specimen: Specimen) -> None:
+@with_each_model
+def check_fit(_: Specimen, case: SamplerCase) -> None:
     """What it learns is a pure function of the model and the training images."""
-    case = sampler_case(specimen)
     before, learned = weights_of(case.model), dict(case.sampler.fitted)
     case.fit(seed=1)
     changed = differing(before, weights_of(case.model))
@@ -197,13 +229,14 @@ def check_fit(specimen: Specimen) -> None:
 
 
 @needs(check_pure)
-def check_export(specimen: Specimen) -> None:
+@with_each_model
+def check_export(specimen: Specimen, case: SamplerCase) -> None:
     """A run of the model can be exported with it, and the file agrees with PyTorch."""
-    case = sampler_case(specimen)
     model, loss = build(case.settings, case.dataset.spec)
     trainer = Trainer(model, loss, case.dataset, case.settings.train, CPU)
     document = new_document(case.settings, case.dataset, "cpu", 1, {})
-    run = Run.create(specimen.folder / "drawn", document)
+    folder = specimen.folder / f"drawn-{case.settings.choice.model.spec.name}"
+    run = Run.create(folder, document)
     run.checkpoints.save(trainer.state(run, None))
     name = specimen.plugin.installed
     export(
