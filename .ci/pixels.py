@@ -1,6 +1,7 @@
 """Hold the pictures of the examples against PyTorch's: pixels.py python, or node.
 
-In the folder of .ci/apps: runs/app, runs/game and runs/steps, and app-python.png and so on.
+In the folder of .ci/apps: runs/app, runs/game and runs/steps, and app-python.png and so on; for
+Node runs/flow, too, whose file is a denoiser.
 """
 
 import sys
@@ -12,7 +13,7 @@ import gtk
 
 COLUMNS, ROWS, SEED = [3, 8, 1], 4, 5
 
-for name in ("app", "game", "steps"):
+for name in ("app", "game", "steps", *(["flow"] if sys.argv[1] == "node" else [])):
     run = gtk.load(name)
     noise = run.load_model().noise.draw(len(COLUMNS) * ROWS, SEED)
     # Twelve small images as one picture, in rows of three.

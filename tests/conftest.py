@@ -136,6 +136,20 @@ def exported(small_run: gtk.Run, one_table: None, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def flow_files(one_table: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of `flow` that knows images without a class, and its denoiser.onnx."""
+
+    def train(folder: Path) -> None:
+        small = {"width": 16, "depth": 1, "epochs": 1, "condition_dropout": 0.1, "quiet": True}
+        with pytest.MonkeyPatch.context() as patching:
+            patching.setattr(defaults, "PICTURES", ())
+            run = gtk.train("flow", runs=folder, sampler="midpoint", steps=3, name="flow", **small)
+        gtk.export(run, folder / "denoiser.onnx", part="denoiser")
+
+    return made_once(tmp_path_factory, "flow", train)
+
+
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outside packages of tests/packages, really installed into a folder of their own."""
     paths = [path for path in PACKAGES.iterdir() if path.name != RIVAL]

@@ -2,6 +2,8 @@
 //
 //   node draw.mjs digits.onnx --label 3,8 --count 16 --seed 7 --out images.png
 //
+//   node draw.mjs denoiser.onnx --label 3,8 --sampler heun --steps 18 --guidance 2
+//
 // A seed draws the images that it does in gtk. digits.json, which gtk export writes beside digits.onnx,
 // has to be there, too: onnxruntime-web does not show what a file says about itself.
 
@@ -11,6 +13,7 @@ import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
 import * as ort from "onnxruntime-web/wasm";
 import { drawNoise } from "../web/seed.js";
+import { plan, states, stepPorts } from "../web/solvers.js";
 
 ort.env.wasm.numThreads = 1; // small models are faster with one
 
@@ -31,7 +34,7 @@ async function openFile(path) {
   if (contract.schema !== 2) throw new Mistake(`${path} has another schema than 2`);
   const { inputs, outputs, latent } = contract;
   const draws = latent && !inputs.some((port) => ["image", "codes"].includes(port.kind));
-  if (!draws || outputs[0].kind !== "image") {
+  if (!contract.denoiser && (!draws || outputs[0].kind !== "image")) {
     const part = `${path} is the ${contract.part} of a model`;
     throw new Mistake(`${part}: it does not make images from noise`);
   }
@@ -102,23 +105,68 @@ async function draw(session, contract, noise, condition, total) {
     const count = Math.min(step, total - start);
     // A file of a fixed batch size is given the last row again until there are enough.
     const rows = Array.from({ length: fixed || count }, (_, at) => start + Math.min(at, count - 1));
-    const feeds = {};
-    for (const { name, kind, dtype, shape } of contract.inputs) {
-      const size = sizeOf(shape);
-      const data = new (dtype === "int64" ? BigInt64Array : Float32Array)(rows.length * size);
-      rows.forEach((row, at) => {
-        const values =
-          kind === "condition"
-            ? condition[row].map(dtype === "int64" ? BigInt : Number)
-            : noise[name].subarray(row * size, (row + 1) * size);
-        data.set(values, at * size);
-      });
-      feeds[name] = new ort.Tensor(dtype, data, [rows.length, ...shape]);
+    const inputs = {};
+    for (const { name, kind } of contract.inputs) {
+      const own = kind === "condition" ? condition : rowsOf(noise[name], total);
+      inputs[name] = rows.map((row) => own[row]);
     }
-    const { data } = (await session.run(feeds))[contract.outputs[0].name];
+    const data = await run(session, contract, inputs);
     const size = data.length / rows.length;
     for (let at = 0; at < count; at++) {
       images.push(pixels(data.subarray(at * size, (at + 1) * size), image));
+    }
+  }
+  return images;
+}
+
+/** Return the values of each of `total` images. */
+function rowsOf(values, total) {
+  const size = values.length / total;
+  return Array.from({ length: total }, (_, at) => values.subarray(at * size, (at + 1) * size));
+}
+
+/** Return what the graph gives for these inputs by name, each an array of rows of numbers. */
+async function run(session, contract, inputs) {
+  const feeds = {};
+  for (const { name, dtype, shape } of contract.inputs) {
+    const [rows, size, integers] = [inputs[name], sizeOf(shape), dtype === "int64"];
+    const data = new (integers ? BigInt64Array : Float32Array)(rows.length * size);
+    rows.forEach((row, at) => data.set(integers ? row.map(BigInt) : row, at * size));
+    feeds[name] = new ort.Tensor(dtype, data, [rows.length, ...shape]);
+  }
+  return (await session.run(feeds))[contract.outputs[0].name].data;
+}
+
+/** Draw from a denoiser, as `draw` does from other files. */
+async function denoise(session, contract, noise, condition, total, chosen) {
+  const { batch_size: fixed, image, latent, condition: described } = contract;
+  const time = contract.inputs.find((port) => port.kind === "time").name;
+  const step = fixed || 256;
+  const size = sizeOf(latent.shape);
+  const first = rowsOf(noise[latent.input], total);
+  const further = noise.steps && rowsOf(noise.steps, total);
+  const images = [];
+  for (let start = 0; start < total; start += step) {
+    const count = Math.min(step, total - start);
+    const rows = Array.from({ length: fixed || count }, (_, at) => start + Math.min(at, count - 1));
+    const own = described && rows.map((row) => condition[row]);
+    const absent = described && own.map((row) => row.map(() => Number(described.absent)));
+    const evaluate = async (x, now, guided) => {
+      const inputs = { [time]: rows.map(() => [now]) };
+      inputs[latent.input] = rows.map((_, at) => x.subarray(at * size, (at + 1) * size));
+      const found = [];
+      for (const given of guided ? [own, absent] : [own]) {
+        if (described) inputs[described.input] = given;
+        found.push(await run(session, contract, inputs));
+      }
+      return guided ? found : found[0];
+    };
+    const drawn = further && rows.map((row) => further[row]);
+    let last = Float32Array.from(rows.flatMap((row) => [...first[row]]));
+    for await (const x of states(evaluate, contract.denoiser.path, last, chosen, drawn)) last = x;
+    last = last.map((value) => value / 2 + 0.5);
+    for (let at = 0; at < count; at++) {
+      images.push(pixels(last.subarray(at * size, (at + 1) * size), image));
     }
   }
   return images;
@@ -202,6 +250,23 @@ function wholeNumber(name, text, least) {
   return BigInt(text);
 }
 
+/** Options of a denoiser's draw that are numbers. */
+const NUMBERS = ["steps", "guidance", "guidance_from", "guidance_until"];
+
+/** Return how to draw from a denoiser, null for any other part. */
+function drawing(contract, values) {
+  const given = {};
+  for (const name of ["sampler", "grid", ...NUMBERS]) {
+    const text = values[name.replace("_", "-")];
+    if (text === undefined) continue;
+    if (!contract.denoiser) {
+      throw new Mistake(`--${name} is for denoisers, and this is the ${contract.part} of a model`);
+    }
+    given[name] = NUMBERS.includes(name) ? Number(text.trim() || NaN) : text;
+  }
+  return contract.denoiser ? plan(contract, given) : null;
+}
+
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -212,6 +277,9 @@ async function main() {
       seed: { type: "string", default: "0" },
       noise: { type: "string" }, // a JSON file with rows of it, in the place of count and seed
       out: { type: "string", default: "images.png" },
+      sampler: { type: "string" }, // these are of denoisers alone
+      grid: { type: "string" },
+      ...Object.fromEntries(NUMBERS.map((name) => [name.replace("_", "-"), { type: "string" }])),
     },
   });
   if (positionals.length !== 1) {
@@ -225,13 +293,17 @@ async function main() {
     throw new Mistake("this decoder's prior was learned: export --part sampler");
   }
   const count = given ? given.length / size : Number(wholeNumber("count", values.count, 1));
-  const noise = drawNoise(inputs, wholeNumber("seed", values.seed, 0), count);
+  const chosen = drawing(contract, values);
+  const ports = [...inputs, ...(chosen ? stepPorts(contract, chosen) : [])];
+  const noise = drawNoise(ports, wholeNumber("seed", values.seed, 0), count);
   if (given) noise[latent.input] = given;
   const whole = contract.condition?.names.includes(values.label); // a name may have commas
   const parts = whole ? [values.label] : values.label.split(",");
   const labels = parts.map((label) => label.trim()).filter(Boolean);
   const condition = conditions(contract, labels, values.condition, count);
-  const images = await draw(session, contract, noise, condition, count);
+  const images = chosen
+    ? await denoise(session, contract, noise, condition, count, chosen)
+    : await draw(session, contract, noise, condition, count);
   const columns = labels.length > 1 ? labels.length : Math.ceil(Math.sqrt(images.length));
   await writeFile(values.out, png(images, columns, image));
   console.log(`${values.out}: ${images.length} images`);

@@ -1,6 +1,7 @@
 // An exported file in the browser: what its contract says, and images of latent codes.
 import * as ort from "./onnxruntime/ort.wasm.bundle.min.mjs";
 import { drawNoise } from "./seed.js";
+import { states, stepPorts } from "./solvers.js";
 
 ort.env.wasm.numThreads = 1; // more would need headers that a plain file server does not send
 ort.env.wasm.wasmPaths = {
@@ -31,10 +32,10 @@ async function readContract(name) {
   const outputs = contract.outputs.map((output) => output.kind);
   const inputs = contract.inputs.map((input) => input.kind);
   const draws = contract.latent && !inputs.includes("image") && !inputs.includes("codes");
-  if (!draws || outputs.join() !== "image") {
+  if (!contract.denoiser && (!draws || outputs.join() !== "image")) {
     throw new Error(
       `${name}.onnx holds the ${contract.part}, which does not make images from noise: ` +
-        "export a sampler, a generator or a decoder that does.",
+        "export a sampler, a denoiser, a generator or a decoder that does.",
     );
   }
   if (![1, 3].includes(contract.image.channels)) {
@@ -83,6 +84,32 @@ class Model {
     const result = this.#queue.then(() => this.#run(codes, condition));
     this.#queue = result.catch(() => {});
     return result;
+  }
+
+  /** Yield an ImageData of a seed's noise and after each step of a denoiser, as `plan` says. */
+  async *steps(seed, condition, chosen) {
+    const { inputs, latent, denoiser } = this.contract;
+    const noise = drawNoise([...inputs, ...stepPorts(this.contract, chosen)], seed, 1);
+    const evaluate = (x, time, guided) => this.#evaluate(x, time, guided, condition);
+    for await (const x of states(evaluate, denoiser.path, noise[latent.input], chosen, [noise.steps])) {
+      yield this.#pixels(x.map((value) => value / 2 + 0.5), 0);
+    }
+  }
+
+  /** Return a denoiser's velocity; where guided that, and the one without a condition. */
+  async #evaluate(x, time, guided, condition) {
+    const { batch_size: fixed, inputs, outputs, condition: described } = this.contract;
+    const none = described?.kind === "classes" ? described.absent : Array(described?.count).fill(NaN);
+    const rows = fixed ?? 1;
+    const found = [];
+    for (const given of guided ? [condition, none] : [condition]) {
+      const feeds = this.#feeds([x], given, rows);
+      const { name } = inputs.find((port) => port.kind === "time");
+      feeds[name] = new ort.Tensor("float32", new Float32Array(rows).fill(time), [rows]);
+      const { data } = (await this.#session.run(feeds))[outputs[0].name];
+      found.push(data.subarray(0, x.length));
+    }
+    return guided ? found : found[0];
   }
 
   async #run(codes, condition) {

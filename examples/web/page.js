@@ -2,6 +2,7 @@
 import { openModel } from "./model.js";
 import { makePicker } from "./picker.js";
 import { Pad, REACH } from "./pad.js";
+import { showSteps } from "./steps.js";
 
 /** Images on the map behind the pad, along each side. */
 const TILES = 9;
@@ -25,6 +26,7 @@ async function start() {
   const size = `${model.latentSize} latent numbers${prior}`;
   find("about").textContent = `${plugin.name} of ${data}: ${part}, ${size}`;
   let seed = query.get("seed") ?? "1";
+  if (model.contract.denoiser) return showSteps(model, seed, { find, paint, report });
   let noise = model.code(seed);
 
   const axes = [find("across"), find("up")];

@@ -241,6 +241,29 @@ def _as_grid(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return images.reshape(3, 2, 8, 8).transpose(0, 2, 1, 3).reshape(24, 16).astype(int)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"sampler": "heun", "steps": 5, "guidance": 2.0, "guidance_from": 0.3, "grid": "cosine"},
+        {"sampler": "dpm++", "steps": 6, "guidance": 3.0, "grid": "rho"},
+        {"sampler": "ancestral", "steps": 4},
+    ],
+)
+def test_the_example_draws_from_a_denoiser(
+    options: dict[str, Any], flow_files: Path, node: Node
+) -> None:
+    for suffix in (".onnx", ".json"):
+        Path(f"model{suffix}").symlink_to(flow_files / f"denoiser{suffix}")
+    written = [
+        text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", value)
+    ]
+    grid = drawn(node, "--label", "3,8", "--count", "6", "--seed", "7", *map(str, written))
+    images = load("model.onnx").sample(labels=[3, 8] * 3, seed=7, **options)
+    assert abs(grid - _as_grid(images)).max() <= 1
+    assert np.ptp(images) > 100
+
+
 @pytest.mark.usefixtures("in_small_files")
 def test_the_example_s_seed_decides_the_images(node: Node) -> None:
     first, again, other = (drawn(node, "--seed", seed) for seed in ("1", "1", "2"))
@@ -261,6 +284,7 @@ def test_the_example_s_seed_decides_the_images(node: Node) -> None:
         (["--seed", "x"], "--seed is a whole number"),
         (["--noise", "model.json"], "model.json should hold rows of 16 numbers"),
         (["--what"], "--what"),
+        (["--steps", "4"], "--steps is for denoisers, and this is the decoder of a model"),
     ],
     ids=str,
 )

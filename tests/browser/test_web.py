@@ -86,7 +86,7 @@ def after(page: Any, action: Callable[[], Any]) -> NDArray[np.int64]:
     """Do something, and return the pixels that it leads to."""
     drawn = page.evaluate("document.documentElement.dataset.drawn")
     action()
-    page.wait_for_function(f"document.documentElement.dataset.drawn !== '{drawn}'")
+    page.wait_for_selector(f"html:not([data-drawn='{drawn}'])")  # the page forbids eval
     return shown(page)
 
 
@@ -182,6 +182,35 @@ def test_every_kind_of_file_is_drawn(
     found = after(page, lambda: page.mouse.click(*place))
     levels = 2 if exported.get("precision") == "fp16" else 1
     assert abs(found - expected(run, code(page, size), label)).max() <= levels
+
+
+def test_a_denoiser_s_image_appears_with_the_steps_and_guidance_that_are_chosen(
+    flow_files: Path, site: tuple[Path, str], look: Callable[..., Any]
+) -> None:
+    for suffix in (".onnx", ".json"):
+        shutil.copy(flow_files / f"denoiser{suffix}", site[0] / f"model{suffix}")
+    run = gtk.load(flow_files / "flow")
+
+    def wanted(label: int, seed: int, **options: Any) -> NDArray[np.int64]:
+        image = run.sample(labels=[label], seed=seed, **options)[0].astype(int)
+        return np.stack([image] * 3, axis=-1)
+
+    page = look("html[data-drawn]", query="?seed=7")
+    assert page.locator("#pad").is_hidden()
+    assert abs(shown(page) - wanted(0, 7)).max() <= 1
+    assert page.inner_text("#place") == "seed 7, step 3 of 3"
+    chosen = after(page, lambda: page.get_by_role("radio", name="7", exact=True).check())
+    assert abs(chosen - wanted(7, 7)).max() <= 1
+    longer = after(page, lambda: page.fill("#steps", "9"))
+    assert abs(longer - wanted(7, 7, steps=9)).max() <= 1
+    guided = after(page, lambda: page.fill("#guidance", "3"))
+    assert abs(guided - wanted(7, 7, steps=9, guidance=3.0)).max() <= 1
+    other = after(page, lambda: page.select_option("#sampler", "dpm++"))
+    assert abs(other - wanted(7, 7, sampler="dpm++", guidance=3.0)).max() <= 1
+    another = after(page, lambda: page.click("#another"))
+    assert abs(another - wanted(7, 8, sampler="dpm++", guidance=3.0)).max() <= 1
+    drawn = after(page, lambda: page.select_option("#sampler", "ancestral"))
+    assert abs(drawn - wanted(7, 8, sampler="ancestral", guidance=3.0)).max() <= 1
 
 
 def test_a_seed_in_the_address_draws_numpy_s_noise(

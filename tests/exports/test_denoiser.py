@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from made_once import made_once
 from onnx import helper
 
 import gtk
-from gtk import defaults
 from gtk.cli.main import run as run_gtk
 from gtk.core.values.errors import PluginError
 from gtk.core.values.solvers import SOLVERS
@@ -25,30 +23,16 @@ from gtk.exports.runtime import ExportFileError, RequestError, load, load_part
 SMALL: dict[str, Any] = {"width": 16, "depth": 1, "epochs": 1, "quiet": True}
 
 
-@pytest.fixture(scope="session")
-def flow(one_table: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of `flow` that knows images without a class, and its denoiser."""
-
-    def train(folder: Path) -> None:
-        given = {"condition_dropout": 0.1, "sampler": "midpoint", "steps": 3, **SMALL}
-        with pytest.MonkeyPatch.context() as patching:
-            patching.setattr(defaults, "PICTURES", ())
-            run = gtk.train("flow", runs=folder, name="flow", **given)
-        gtk.export(run, folder / "denoiser.onnx", part="denoiser")
-
-    return made_once(tmp_path_factory, "flow", train)
-
-
 @pytest.fixture
-def denoiser(flow: Path) -> Path:
+def denoiser(flow_files: Path) -> Path:
     """The file; not to be written to."""
-    return flow / "denoiser.onnx"
+    return flow_files / "denoiser.onnx"
 
 
 @pytest.fixture
-def run(flow: Path) -> gtk.Run:
+def run(flow_files: Path) -> gtk.Run:
     """The run."""
-    return gtk.load(flow / "flow")
+    return gtk.load(flow_files / "flow")
 
 
 def furthest(one: Any, other: Any) -> int:
