@@ -95,9 +95,9 @@ def generate(
         for images in track(passes, "drawing", steps * len(starts)):
             if is_heard():
                 synchronize(device)  # so that who listens can tell how long a step takes
-            if images is not None:
+            for found in images:
                 size = min(batch_size, count - batch_size * len(batches))
-                batches.append(check_images(*_drawn_by(sampler), images, size).cpu().numpy())
+                batches.append(check_images(*_drawn_by(sampler), found, size).cpu().numpy())
     drawn = np.concatenate(batches)
     _warn_of_range(sampler, drawn)
     return to_pixels(drawn)
@@ -150,14 +150,14 @@ def _batch(
 
 def _passes(
     module: nn.Module, ports: list[Tensor], condition: Tensor | None
-) -> Iterator[Tensor | None]:
-    """Yield after each step of a draw: None, and after the last the images."""
+) -> Iterator[list[Tensor]]:
+    """Yield after each step of a draw: nothing, and after the last the images."""
     if not isinstance(module, Iteration):
-        yield module(*ports, condition=condition)
+        yield [module(*ports, condition=condition)]
         return
     for done, state in enumerate(module.states(*ports, condition=condition)):
         if done:
-            yield module.end(*state) if done == module.count else None
+            yield [module.end(*state)] if done == module.count else []
 
 
 def _drawn_by(sampler: Sampler[Any]) -> tuple[object, str]:

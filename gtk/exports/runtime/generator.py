@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ def load(path: str | Path, device: str = "auto") -> "Generator":
     generator = Generator(path, device)
     warn_if_changed(generator)
     return generator
+
+
+NO_NOISE: Mapping[str, NDArray[np.float32]] = MappingProxyType({})
 
 
 class Generator(Part):
@@ -219,7 +223,7 @@ class Generator(Part):
         noise: NDArray[np.float32],
         chosen: NDArray[Any] | None,
         batch_size: int,
-        others: Mapping[str, NDArray[np.float32] | NoiseRows],
+        others: Mapping[str, NDArray[np.float32] | NoiseRows] = NO_NOISE,
         plan: Plan | None = None,
     ) -> NDArray[np.uint8]:
         """Return the images of noise and encoded conditions, with one batch as floats at a time."""

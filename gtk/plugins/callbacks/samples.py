@@ -54,8 +54,7 @@ class SamplePictures(EpochPicture):
         sampler = run_sampler(run, choice, model, data=dataset)
         grid = sample_grid(sampler, dataset.spec, few=progress.interrupted)
         averages = each_decay(run.settings.train.average_decay)
-        facts = {
-            "run": run.name,
+        facts = {  # without the run's name: trainings with the same settings have the same files
             "step": progress.step,
             **({"average": averages[0]} if averages else {}),
             "sampler": sampler_document(choice),
