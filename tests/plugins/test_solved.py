@@ -147,14 +147,13 @@ def test_a_run_draws_by_any_solver_and_its_file_as_the_run(
     assert not Path("runs/flow/flow-ancestral.onnx").exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("workplace", "no_pictures")
 @pytest.mark.parametrize(
     "options",
     [
         {"network": "unet", "channels": (8, 16), "attention_sizes": (4,)},
-        pytest.param(
-            {"network": "transformer", "width": 16, "depth": 1, "patch": 2}, marks=pytest.mark.long
-        ),
+        {"network": "transformer", "width": 16, "depth": 1, "patch": 2},
     ],
 )
 def test_the_large_networks_train_draw_and_are_exported_with_guidance(
