@@ -15,8 +15,8 @@ from gtk.core.storage.cache import cache_folder
 from gtk.core.values.class_balance import imbalance
 from gtk.core.values.condition import Attributes, Classes, ConditionSpec
 from gtk.core.values.dataset import Dataset, Split
+from gtk.core.values.number_text import format_about
 from gtk.core.values.text import counted, visible
-from gtk.plugins.callbacks.number import format_about
 
 #: The most rows of the table.
 MOST_ROWS = 2_000

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gtk.core.values.number_text import format_about
 from gtk.core.values.text import visible
 from gtk.core.values.tracking import Listener, heard_by
 
@@ -77,11 +78,7 @@ class DrawingTime:
         seconds = first - begun + (steps - 1) * (self._times[-1] - self._times[-2])
         self._long = seconds > SHORT
         if self._long:
-            self._console.print(f"{self._what}: about {_words(seconds)}", soft_wrap=True)
-
-
-def _words(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+            self._console.print(f"{self._what}: {format_about(seconds)}", soft_wrap=True)
 
 
 def _errors() -> "Console":

@@ -11,7 +11,7 @@ from gtk.core.storage.replacement import settle
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import last_written, open_runs
 from gtk.core.values.errors import UserError
-from gtk.plugins.callbacks.number import format_number
+from gtk.core.values.number_text import format_number
 
 
 @click.command()

@@ -7,8 +7,8 @@ from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.run import Run
 from gtk.core.values.by_part import of_part
+from gtk.core.values.number_text import format_about, format_number
 from gtk.core.values.text import counted
-from gtk.plugins.callbacks.number import format_about, format_number
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
     from gtk.core.training.training import Training

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import gtk
+from gtk.core.values.number_text import format_about, format_number, format_seconds
 from gtk.core.values.text import visible
 from gtk.pictures.grid import write_png
-from gtk.plugins.callbacks.number import format_about, format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 from gtk.plugins.callbacks.progress import ProgressDisplay
 from gtk.plugins.callbacks.thumbnail import Thumbnail

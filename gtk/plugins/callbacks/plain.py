@@ -6,8 +6,8 @@ from rich.console import Console
 
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.values.number_text import format_number, format_seconds
 from gtk.core.values.text import visible
-from gtk.plugins.callbacks.number import format_number, format_seconds
 from gtk.plugins.callbacks.pace import Pace
 
 #: Lines of a short training.

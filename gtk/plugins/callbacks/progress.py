@@ -10,9 +10,9 @@ from rich.console import Console
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.values.number_text import format_about
 from gtk.core.values.text import counted, visible
 from gtk.pictures.console import SafeConsole
-from gtk.plugins.callbacks.number import format_about
 from gtk.plugins.callbacks.plain import PlainLines
 from gtk.plugins.callbacks.screen import Screen
 from gtk.plugins.callbacks.work import WorkDisplay

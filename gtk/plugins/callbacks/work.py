@@ -8,8 +8,8 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
+from gtk.core.values.number_text import format_seconds
 from gtk.core.values.text import visible
-from gtk.plugins.callbacks.number import format_seconds
 
 #: Seconds before the first output, and between two plain lines.
 PATIENCE = 1.0
