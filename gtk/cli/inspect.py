@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_json, print_line, print_titled
+from gtk.cli.file_source import check_file_options, is_exported
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.cli.options import (
     average_option,
@@ -14,7 +15,6 @@ from gtk.cli.options import (
     runs_option,
     source_argument,
 )
-from gtk.cli.source import check_file_options, is_exported
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def inspect(
     from gtk.exports.loaded_part import LoadedModel
 
     run = find_run(source, runs)
-    _show_run(LoadedModel(run, run.checkpoints.choose(checkpoint), average), part, as_json=as_json)
+    step = run.checkpoints.choose(checkpoint)
+    _show_run(LoadedModel(run, step, average, fitting=False), part, as_json=as_json)
 
 
 def _show_file(path: Path, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.console import make_console, print_json
+from gtk.cli.file_source import FileSource, check_file_options, is_exported
 from gtk.cli.options import (
     Decorator,
     average_option,
@@ -22,8 +23,9 @@ from gtk.cli.options import (
     runs_option,
     seed_option,
 )
+from gtk.cli.run_source import RunSource
 from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
-from gtk.cli.source import FileSource, RunSource, Source, check_file_options, is_exported
+from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
 
