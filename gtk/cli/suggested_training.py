@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gtk.core.registry.train_request import TrainRequest
+from gtk.core.settings.recipe import Recipe
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import GtkError
 from gtk.core.values.setting import setting
@@ -74,7 +75,7 @@ def suggest(spec: DataSpec, count: int, *, resizable: bool) -> SuggestedTraining
     """Choose a training for `count` images, which can be scaled down if they are `resizable`."""
     kind = kind_of(spec)
     recipe, reasons = find_recipe(kind.recipe), [kind.why]
-    options = _conditioner(spec, recipe.plugin("conditioner"))
+    options = _conditioner(spec, recipe)
     if resizable and max(spec.height, spec.width) > PHOTO_SIDE:
         spec = _scaled_down(spec)
         options["image_size"] = tuple(dict.fromkeys((spec.height, spec.width)))
@@ -90,11 +91,16 @@ def suggest(spec: DataSpec, count: int, *, resizable: bool) -> SuggestedTraining
     return SuggestedTraining(kind.recipe, spec, epochs, options, "; ".join(reasons))
 
 
-def _conditioner(spec: DataSpec, own: str | None) -> dict[str, Any]:
-    """Return the conditioner that the images need, if it is not the recipe's `own`."""
-    if spec.condition is None:
-        return {} if own == "unconditional" else {"conditioner": "unconditional"}
-    return {"conditioner": "film"} if own == "unconditional" else {}
+def _conditioner(spec: DataSpec, recipe: Recipe) -> dict[str, Any]:
+    """Return the conditioner that the images need, if it is not the recipe's own.
+
+    Without a condition there is nothing to guide to.
+    """
+    own = recipe.plugin("conditioner")
+    if spec.condition is not None:
+        return {"conditioner": "film"} if own == "unconditional" else {}
+    unguided = {"guidance": 1} if "guidance" in recipe.options("sampler") else {}
+    return {} if own == "unconditional" else {"conditioner": "unconditional", **unguided}
 
 
 def _scaled_down(spec: DataSpec) -> DataSpec:

@@ -53,6 +53,7 @@ def test_the_images_decide_the_recipe(shape: tuple[int, int, int], recipe: str) 
         ("1 8 8", 1_440, CLASSES, "--recipe flow-digits"),
         ("1 28 28", 60_000, CLASSES, "--recipe flow-mnist"),
         ("3 32 32", 50_000, None, "--recipe flow-cifar10 --conditioner unconditional"),
+        ("1 28 28", 60_000, None, "--recipe flow-mnist --conditioner unconditional --guidance 1"),
         ("1 28 28", 30_000, HATS, "--recipe flow-mnist --epochs 12"),
         ("3 64 64", 2_000, None, "--recipe flow-photos"),
         ("3 64 64", 300, None, "--recipe flow-photos --epochs 500"),
@@ -131,5 +132,5 @@ def test_the_suggested_command_trains(gtk_command: Command) -> None:
         "--epochs 500 --batch-size 18"
     )
     assert re.fullmatch(r"about [\d.]+ (s|min|h) here in fp32, for 500 epochs", said["time"])
-    short = ("--epochs", 2, "--warmup-steps", 1, "--width", 8, "--quiet")
+    short = ("--epochs", 2, "--width", 8, "--quiet")
     assert gtk_command(*shlex.split(said["train on it"])[1:], *short).code == 0

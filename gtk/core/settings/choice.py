@@ -181,8 +181,8 @@ class Choice:
             tables[options[name].table][options[name].field] = value
         settings = self.settle_tables(tables, data_root)
         check_suited(values, settings.train)
-        fitted = {"batch_size", "warmup_steps"} - {*self.recipe.options("train")}
-        fitted |= {"condition_dropout"}
+        fitted = {"batch_size"} - {*self.recipe.options("train")}
+        fitted |= {"condition_dropout", "warmup_steps"}
         return replace(settings, fitted=frozenset(fitted - {*values}))
 
     def settle_tables(
@@ -217,7 +217,8 @@ class Settings:
         recipe: the name of the recipe, None without one.
         fitted: the trainer's options that are fitted to the data, as nobody chose their values: few
             images make the batch smaller, few steps the warm-up shorter, and nothing is left out
-            where there is no condition.
+            where there is no condition. A recipe chooses the batch; what else it says was for its
+            own data.
     """
 
     choice: Choice

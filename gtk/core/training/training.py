@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gtk.core.models.build import build, with_fitting_dropout
+from gtk.core.models.build import build, own_sampler, with_fitting_dropout
 from gtk.core.models.device import resolve_device
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
@@ -45,7 +45,7 @@ from gtk.core.values.tracking import heard_by
 
 logger = logging.getLogger("gtk")
 
-#: A warm-up that nobody chose is at most this part of a training, one in so many steps.
+#: A warm-up that nobody chose, and that is longer than the training, becomes one in so many steps.
 WARMUP_SHARE = 10
 #: What to do where the images alone need too much memory.
 SMALLER_IMAGES = "Use fewer or smaller images, or a machine with more memory"
@@ -95,6 +95,7 @@ class Training:
         with self._within_memory():
             self.settings = settings = with_fitting_dropout(settings)
             self.model, self.loss = build(settings, self.dataset.spec)
+            own_sampler(settings, self.model)  # it refuses now what could not be drawn later
             if weights is not None:
                 self.note(weights.load_into(self.model))
             self.settings = settings = self._fitted(self.loss.batches)
@@ -235,7 +236,8 @@ class Training:
             train = replace(train, batch_size=fitting)
         if "warmup_steps" in settings.fitted:
             steps = fitting // train.batch_size * train.epochs
-            train = replace(train, warmup_steps=min(train.warmup_steps, steps // WARMUP_SHARE))
+            if train.warmup_steps > steps:
+                train = replace(train, warmup_steps=steps // WARMUP_SHARE)
         return replace(settings, train=train)
 
     def _within_memory(self) -> AbstractContextManager[None]:

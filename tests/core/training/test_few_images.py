@@ -86,6 +86,17 @@ def test_a_short_training_has_a_short_warm_up_where_nobody_chose_it(few: str) ->
     small: dict[str, Any] = {"width": 8, "depth": 1, "epochs": 40, "quiet": True}
     run = gtk.train("flow", few, conditioner="unconditional", name="a", **small)
     assert run.document["train"]["warmup_steps"] == 4  # a tenth
+    Path("own.toml").write_text("[model]\nname = 'flow'\n[train]\nwarmup_steps = 41\n")
+    run = gtk.train(recipe="own.toml", data=few, conditioner="unconditional", name="b", **small)
+    assert run.document["train"]["warmup_steps"] == 4
+    again = gtk.train(
+        recipe="own.toml",
+        data=few,
+        conditioner="unconditional",
+        name="c",
+        **{**small, "epochs": 41},
+    )
+    assert again.document["train"]["warmup_steps"] == 41
     with pytest.raises(InvalidValue, match="warmup_steps=41 is longer than the training of 40"):
         gtk.train("flow", few, conditioner="unconditional", warmup_steps=41, **small)
 
@@ -97,5 +108,8 @@ def test_nothing_is_left_out_where_there_is_no_condition_and_nobody_asked_for_it
         run = gtk.train(data=few, conditioner="unconditional", **given, **small)
         assert run.document["train"]["condition_dropout"] == 0
         gtk.train(resume=run.path, epochs=2, quiet=True)
+    with pytest.raises(InvalidValue, match="guidance leads towards a condition"):
+        gtk.train("flow", few, conditioner="unconditional", guidance=2.0, name="no", **small)
+    assert not Path("runs/no").exists()
     with pytest.raises(InvalidValue, match="Leave it at 0"):
         gtk.train("flow", few, conditioner="unconditional", condition_dropout=0.1, **small)
