@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import ExportPart, Model, Prior
+from gtk.core.models.sampler_fit import learns
 from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
 from gtk.core.values.codes import Codes
@@ -150,6 +151,8 @@ class LoadedModel:
         sampler: how it draws, None where that is the model's own `sample`.
         parts: by name: the sampler's, if there is one, then the plugin's in their order.
 
+    Without `fitting` the part of a sampler that learns from training images is left out.
+
     Raises:
         InvalidValue: the sampler is not for this model, or cannot be exported.
         PluginError: the plugin's parts are not what `Model.exports` asks for.
@@ -161,6 +164,8 @@ class LoadedModel:
         step: int,
         average: float | None = None,
         sampler: SamplerChoice | None = None,
+        *,
+        fitting: bool = True,
     ) -> None:
         self.run = run
         self.step = step
@@ -170,7 +175,8 @@ class LoadedModel:
         plugin = str(run.document["model"]["name"])
         model, shape = run.load_model(step, **self._chosen), run.data_spec.image_shape
         choice = sampler or run.settings.sampler_choice(None, {})
-        part = sampled_part(run, choice, model)
+        target: Any = choice[0].resolve()
+        part = sampled_part(run, choice, model) if fitting or not learns(target) else None
         self.sampler = None if part is None else choice
         self.parts = load_parts(model, plugin, shape, optional=part is not None)
         if part is not None:

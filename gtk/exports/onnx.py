@@ -36,6 +36,7 @@ from gtk.exports.parity import Parity
 from gtk.exports.precision import halve, halve_inside
 from gtk.exports.proof import compare, tolerance_needed
 from gtk.exports.runtime.session import open_session
+from gtk.exports.sampled_part import NAME
 from gtk.exports.translate import translate
 
 #: Why quantized files are often far off: signed weights of 8 bits, times unsigned values.
@@ -144,7 +145,8 @@ def export(
         average = file.average(run) if average is None else average
         choice = choice or file.sampler(run)
     # The checkpoint is chosen once: a run that trains on may choose another later.
-    loaded = LoadedModel(run, run.checkpoints.choose(checkpoint), average, choice)
+    step, fitting = run.checkpoints.choose(checkpoint), part in (None, NAME)
+    loaded = LoadedModel(run, step, average, choice, fitting=fitting)
     subject = loaded.part(part)
     path = user_path(out, "out") if out is not None else default_path(run.path, run, subject.name)
     check_files(path, overwrite=overwrite, follow=out is not None)

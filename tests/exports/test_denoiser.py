@@ -142,6 +142,9 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(
     with pytest.raises(RequestError) as caught:
         load(denoiser).sample(count=1, **given)
     assert message in str(caught.value)
+    with pytest.raises(RequestError) as caught:
+        load(denoiser).states(count=1, **given)
+    assert message in str(caught.value)
 
 
 def test_other_parts_draw_in_one_way(exported: Path) -> None:

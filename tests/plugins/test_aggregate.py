@@ -163,3 +163,16 @@ def test_what_does_not_fit_the_model_is_refused() -> None:
 def test_components_are_few(components: int) -> None:
     with pytest.raises(ValueError, match=r"within 1\.\.100, not"):
         AggregateConfig(components=components)
+
+
+def test_codes_that_are_too_large_for_a_mixture_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode = Codes.encode
+
+    def far(self: Codes, pixels: Tensor, condition: Tensor | None) -> gtk.DiagonalGaussian:
+        return encode(self, pixels / 0, condition)
+
+    monkeypatch.setattr(Codes, "encode", far)
+    with pytest.raises(WorkFailed, match="check whether the training diverged"):
+        fitted(images(40), None, components=10)

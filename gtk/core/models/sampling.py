@@ -126,8 +126,9 @@ def generate_states(
             )
         ports, condition = _batch(noise, labels, slice(None), device)
         states = module.states(*ports, condition=condition)
+        drawn, count = _drawn_by(sampler), len(ports[0])
         return [
-            to_pixels(module.end(*state).cpu().numpy())
+            to_pixels(check_images(*drawn, module.end(*state), count).cpu().numpy())
             for state in track(states, "drawing", module.count + 1)
         ]
 

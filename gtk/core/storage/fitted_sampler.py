@@ -144,15 +144,15 @@ def _fit(
     train = run.settings.train
     _, rows = split_rows(len(found.train), train.validation, train.seed)
     count = fit(sampler, found.train, rows, train.seed)
-    where = f", and kept in {file.parent}"
+    where, kept = f", and kept in {file.parent}", True
     try:
         file.parent.mkdir(exist_ok=True)
         tensors = dict(sampler.fitted)
         content = encode_tensors({**tensors, DIGEST: _digest(tensors)})
         write_file(file, content, follow=False, synced=True)
     except (GtkError, OSError) as error:
-        where = f", which is not kept: {getattr(error, 'strerror', error)}"
-    if data is None:  # a training shows its own progress
+        where, kept = f", which is not kept: {getattr(error, 'strerror', error)}", False
+    if data is None or not kept:  # a training shows its own progress
         images = counted(count, "training image")
         logger.warning("%s", visible(f"sampler {name!r} is fitted to {images}{where}"))
 

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
+from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.path import Numeric
+from gtk.core.values.setting import setting
 
 #: The most steps of a solver, and the strongest guidance.
 MOST_SOLVER_STEPS, STRONGEST = 1_000, 100.0
@@ -64,3 +69,22 @@ class TwiceConfig(SolverConfig):
     """Options of solvers that evaluate the velocity twice in a step."""
 
     steps: int = _option(8, "Steps from noise to an image, of two evaluations each.")
+
+
+def absent_row(condition: ConditionSpec | None) -> NDArray[Any]:
+    """Return the row of a condition that is absent, which guidance needs.
+
+    Raises:
+        InvalidValue: the model has no condition, or was not trained without.
+    """
+    if condition is None:
+        raise InvalidValue(
+            f"{setting('guidance')} leads towards a condition, and this model has none: leave it "
+            "out"
+        )
+    if not condition.nullable:
+        raise InvalidValue(
+            f"{setting('guidance')} needs a model that was trained without conditions, too: leave "
+            f"it out, or train with {setting('condition_dropout', 0.1)}"
+        )
+    return condition.absent

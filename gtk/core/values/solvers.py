@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.path import Numeric, Path, spread
 from gtk.core.values.solver_config import SolverConfig, TwiceConfig
 
+#: What the noise of all steps is called.
+STEP_NOISE = "steps"
 #: log(alpha/sigma) at the step before the first: so far away that it has no weight.
 LONG_AGO = -1e30
 
@@ -139,6 +142,19 @@ class Solver:
     def evaluations(self) -> int:
         """How often a step evaluates the velocity."""
         return 2 if issubclass(self.config, TwiceConfig) else 1
+
+    def evaluations_of(self, config: SolverConfig) -> int:
+        """Return how often an image takes an evaluation, at most."""
+        return config.steps * self.evaluations * (1 if config.guidance == 1 else 2)
+
+    def step_noise(self, config: SolverConfig, shape: tuple[int, ...]) -> dict[str, NoiseSpec]:
+        """Return the noise of all steps, by its name, of a solver whose steps draw.
+
+        Args:
+            config: the options.
+            shape: of an image's noise, (C, H, W).
+        """
+        return {STEP_NOISE: NoiseSpec((config.steps, *shape))} if self.draws else {}
 
 
 _ALL = (

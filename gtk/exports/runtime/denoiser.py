@@ -13,7 +13,7 @@ from gtk.core.values.errors import InvalidValue, unknown_name
 from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.path import PATHS, Numeric
 from gtk.core.values.setting import setting
-from gtk.core.values.solver_config import SolverConfig
+from gtk.core.values.solver_config import SolverConfig, absent_row
 from gtk.core.values.solvers import SOLVERS, Solver
 from gtk.core.values.time_grid import TIME_GRIDS
 
@@ -24,8 +24,6 @@ OWN = "generative-toolkit"
 #: Maps x (B, C, H, W), a time and a condition of each image, or None, to velocities.
 Evaluate = Callable[[NDArray[np.float32], float, NDArray[Any] | None], NDArray[np.float32]]
 Images = NDArray[np.float32]
-#: What the noise of all steps is called.
-STEP_NOISE = "steps"
 
 
 def check_denoiser(manifest: Mapping[str, Any]) -> None:
@@ -70,12 +68,11 @@ class Plan:
     @property
     def evaluations(self) -> int:
         """How often an image takes an evaluation, at most."""
-        guided = self.absent is not None
-        return self.config.steps * self.solver.evaluations * (2 if guided else 1)
+        return self.solver.evaluations_of(self.config)
 
     def noise(self, shape: tuple[int, ...]) -> dict[str, NoiseSpec]:
         """Return what is drawn besides the noise of an image, of this shape: that of all steps."""
-        return {STEP_NOISE: NoiseSpec((self.config.steps, *shape))} if self.solver.draws else {}
+        return self.solver.step_noise(self.config, shape)
 
     def states(
         self, evaluate: Evaluate, x: Images, condition: NDArray[Any] | None, drawn: Images | None
@@ -106,7 +103,7 @@ class Plan:
     def _velocity(
         self, evaluate: Evaluate, x: Images, time: Numeric, condition: NDArray[Any] | None
     ) -> Images:
-        """Return the velocity, guided in the interval: both evaluations are one call."""
+        """Return the velocity, guided in the interval by one call of twice the rows."""
         if self.absent is None or condition is None or not self.config.guides(time):
             return evaluate(x, time, condition)
         absent = np.broadcast_to(self.absent, condition.shape)
@@ -144,23 +141,8 @@ def plan_of(
         raise unknown_name("sampler", named, SOLVERS)
     solver = SOLVERS[named]
     config = _config(solver, {**known, **options})
-    absent = None if config.guidance == 1 else _absent(condition)
+    absent = None if config.guidance == 1 else absent_row(condition)
     return Plan(solver, config, manifest["denoiser"]["path"], absent)
-
-
-def _absent(condition: ConditionSpec | None) -> NDArray[Any]:
-    """Return the row without a condition, which guidance needs."""
-    if condition is None:
-        raise InvalidValue(
-            f"{setting('guidance')} leads towards a condition, and this model has none: leave it "
-            "out"
-        )
-    if not condition.nullable:
-        raise InvalidValue(
-            f"{setting('guidance')} needs a model that was trained without conditions, too: leave "
-            f"it out, or train with {setting('condition_dropout', 0.1)}"
-        )
-    return condition.absent
 
 
 def _suggested(manifest: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

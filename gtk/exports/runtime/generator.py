@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gtk.core.values.noise import NoiseRows, NoiseSpec, other_rows
 from gtk.core.values.request import check_at_least, check_count
 from gtk.core.values.setting import setting
-from gtk.exports.runtime.denoiser import STEP_NOISE, Images, Plan, in_unit_range, plan_of
+from gtk.core.values.solvers import STEP_NOISE
+from gtk.exports.runtime.denoiser import Images, Plan, in_unit_range, plan_of
 from gtk.exports.runtime.errors import ExportFileError, RequestError, requested
 from gtk.exports.runtime.manifest_checks import makes_images
 from gtk.exports.runtime.part import Part, warn_if_changed
@@ -130,6 +131,8 @@ class Generator(Part):
             RequestError: as in `sample`, or the file is no denoiser.
         """
         chosen, total = self._labels(labels, count)
+        with requested():
+            check_at_least("batch_size", batch_size, 1)
         plan = self.plan(sampler, options)
         if plan is None:
             raise RequestError(

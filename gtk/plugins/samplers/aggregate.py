@@ -165,7 +165,11 @@ class _Draw(nn.Module):
 
 
 def _mixture(codes: NDArray[np.float64], size: int) -> Mixture:
-    """Fit a mixture of `size` components to codes (N, D), all of weight 0 where there are none."""
+    """Fit a mixture of `size` components to codes (N, D), all of weight 0 where there are none.
+
+    Raises:
+        WorkFailed: the codes are too large.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
@@ -174,8 +178,14 @@ def _mixture(codes: NDArray[np.float64], size: int) -> Mixture:
         return np.zeros(size), np.zeros((size, width)), np.zeros((size, width, width))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of codes that are equal, too
-        found = GaussianMixture(size, random_state=0).fit(codes)
-    return found.weights_, found.means_, np.linalg.cholesky(found.covariances_)
+        try:
+            found = GaussianMixture(size, random_state=0).fit(codes)
+            return found.weights_, found.means_, np.linalg.cholesky(found.covariances_)
+        except ValueError as error:  # LinAlgError is one
+            raise WorkFailed(
+                f"the model encodes images as numbers of up to {abs(codes).max():.3g}, to which no "
+                "mixture can be fitted: check whether the training diverged"
+            ) from error
 
 
 def _cumulated(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseSpec
-from gtk.core.values.setting import setting
-from gtk.core.values.solver_config import SolverConfig
+from gtk.core.values.solver_config import SolverConfig, absent_row
 from gtk.core.values.solvers import SOLVERS, Solver, heun, stateless
 from gtk.core.values.time_grid import TIME_GRIDS
 from gtk.plugins.families.velocity import VelocityModel, check_path
@@ -35,17 +33,16 @@ class Solved(Sampler[VelocityModel]):
     def __init__(self, config: SolverConfig, model: VelocityModel) -> None:
         super().__init__(config, model)
         check_path(model)
-        guided = config.guidance != 1
-        if guided:
-            _check_nullable(model)
-        self.evaluations = config.steps * self.solver.evaluations * (2 if guided else 1)
+        if config.guidance != 1:
+            owner: Any = model
+            absent_row(owner.condition)
+        self.evaluations = self.solver.evaluations_of(config)
 
     @property
     def noise(self) -> Mapping[str, NoiseSpec]:
         """The noise that becomes the image, and for a solver that draws, that of every step."""
-        shape = self.model.noise.shape
-        steps = {"steps": NoiseSpec((self.config.steps, *shape))} if self.solver.draws else {}
-        return {"z": self.model.noise, **steps}
+        own = self.model.noise
+        return {"z": own, **self.solver.step_noise(self.config, own.shape)}
 
     def module(self) -> nn.Module:
         """Return the whole draw."""
@@ -75,7 +72,7 @@ class Midpoint(Solved):
 
 
 class DPMSolver(Solved):
-    """Steps of `dpm_multistep`."""
+    """Steps of `dpm_plus_plus`."""
 
     solver = SOLVERS["dpm++"]
 
@@ -174,17 +171,3 @@ class _Inverse(nn.Module):
         for t, s in pairwise(x.new_tensor(self._times)):
             x, _ = self._step(velocity, self.model.path, x, t, s, (), None)
         return x
-
-
-def _check_nullable(model: Any) -> None:  # noqa: ANN401 - a `VelocityModel` that is a `Model`
-    """Refuse guidance where the model does not know images without a condition."""
-    if model.condition is None:
-        raise InvalidValue(
-            f"{setting('guidance')} leads towards a condition, and this model has none: leave it "
-            "out"
-        )
-    if not model.condition.nullable:
-        raise InvalidValue(
-            f"{setting('guidance')} needs a model that was trained without conditions, too: train "
-            f"with {setting('condition_dropout', 0.1)}"
-        )

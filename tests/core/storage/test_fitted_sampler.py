@@ -181,3 +181,28 @@ def test_a_training_with_it_draws_by_its_own_sampler_until_the_end(
 def test_it_is_for_models_with_an_encoder(plugin: str) -> None:
     with pytest.raises(InvalidValue, match="'aggregate' is for models of type LatentVariableModel"):
         gtk.train(plugin, sampler="aggregate", epochs=1, quiet=True)
+
+
+def test_only_the_part_that_draws_is_fitted(run: gtk.Run, workplace: Path, fits: list[int]) -> None:
+    write_images(workplace / "images.npz")
+    own = gtk.train("cvae", "npz:images.npz", name="own", sampler="aggregate", **SMALL)
+    Path("images.npz").unlink()
+    assert gtk.export(own, "encoder.onnx", part="encoder").part == "encoder"
+    assert main.run(["inspect", "own"]) == 0
+    assert fits == []
+    with pytest.raises(GtkError, match="learns from the training images"):
+        gtk.export(own, "drawn.onnx")
+
+
+def test_a_training_says_that_what_was_fitted_is_not_kept(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gtk.core.storage.fitted_sampler.write_file", full)
+    write_images(workplace / "images.npz")
+    options: dict[str, Any] = {**SMALL, "callbacks": ["samples"]}
+    gtk.train("cvae", "npz:images.npz", name="it", sampler="aggregate", **options)
+    (message,) = caplog.messages
+    assert message.endswith("training images, which is not kept: No space left on device")
