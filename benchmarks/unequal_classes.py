@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 import gtk
 from benchmarks.judge import Judge, as_rows, found_judge, load, seen
-from gtk.core.registry.spec import NoConfig
-from gtk.plugins.datasets import mnist
 
 #: How many training images there are of each digit.
 COUNTS = {1: 300, 0: 5_700}
@@ -38,10 +36,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--balance", action="store_true")
     given = parser.parse_args()
-    judge = found_judge(load("mnist", given.data_root), epochs=2)
+    digits = load("mnist", given.data_root)
+    judge = found_judge(digits, epochs=2)
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "unequal.npz"
-    write_data(given.data_root, path)
+    write_data(digits, path)
     options = {"balance": True} if given.balance else {}
     for seed in range(given.seeds):
         run = gtk.train(
@@ -61,9 +60,9 @@ def main() -> None:
         print(json.dumps(figures), flush=True)
 
 
-def write_data(data_root: Path, path: Path) -> None:
+def write_data(data: gtk.Dataset, path: Path) -> None:
     """Write the images of both classes, and test images of about the same mix."""
-    data, arrays = mnist.load(NoConfig(), data_root), {}
+    arrays = {}
     for prefix, split, part in (("", data.train, 1), ("test_", data.test, 6)):
         rows = [
             np.flatnonzero(split.labels == digit)[: count // part]
