@@ -26,7 +26,7 @@ def sampled_part(run: Run, choice: SamplerChoice, model: Model) -> ExportPart | 
 
     Raises:
         InvalidValue: the sampler is not for this model, or draws more noise than a file takes.
-        PluginError: its noise does not begin with "z", or has a name that is taken.
+        PluginError: its noise has a name that is taken.
     """
     plugin, _ = choice
     sampler = run_sampler(run, choice, model)
@@ -53,14 +53,11 @@ def sampled_part(run: Run, choice: SamplerChoice, model: Model) -> ExportPart | 
 
 
 def _check_noise(name: str, noise: Mapping[str, NoiseSpec]) -> None:
-    """Refuse noise that the runtime would not read.
+    """Refuse more noise than the runtime would read.
 
     Raises:
         InvalidValue: there is more of it than a file takes.
-        PluginError: it does not begin with "z".
     """
-    if next(iter(noise), None) != "z":
-        raise PluginError(f"sampler {name!r}: its noise does not begin with 'z'")
     size = sum(math.prod(spec.shape) for spec in noise.values())
     if size > MOST_VALUES or len(noise) > MOST_PORTS:
         raise InvalidValue(

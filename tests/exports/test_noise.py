@@ -195,6 +195,14 @@ def test_noise_that_no_file_holds_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_draw_refuses_noise_that_does_not_begin_with_z(
+    monkeypatch: pytest.MonkeyPatch, small_run: gtk.Run
+) -> None:
+    draw_with_noise(monkeypatch, {"steps": (1,), "z": (16,)})
+    with pytest.raises(PluginError, match="^sampler 'direct': its noise does not begin with 'z'$"):
+        small_run.sample(count=1, sampler="direct")
+
+
 # Files from elsewhere -----------------------------------------------------------------------------
 
 

@@ -139,7 +139,7 @@ def build_sampler(plugin: Plugin[SamplerSpec], config: object, model: Model) -> 
 
     Raises:
         InvalidValue: it does not fit the model.
-        PluginError: its target is no sampler.
+        PluginError: its target is no sampler, or its noise does not begin with "z".
     """
     sampler_class = _target(plugin, Sampler)
     if not isinstance(model, sampler_class.requires):
@@ -149,6 +149,8 @@ def build_sampler(plugin: Plugin[SamplerSpec], config: object, model: Model) -> 
             f"{setting('sampler')} out for the run's own"
         )
     sampler: Sampler[Any] = plugin.call(config, model)
+    if next(iter(sampler.noise), None) != "z":
+        raise PluginError(f"sampler {plugin.spec.name!r}: its noise does not begin with 'z'")
     return sampler
 
 
