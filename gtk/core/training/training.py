@@ -32,6 +32,7 @@ from gtk.core.training.arithmetic import (
 )
 from gtk.core.training.compilation import check_compiler, compile_failure
 from gtk.core.training.events import Events
+from gtk.core.training.freed_memory import kept_freed_memory
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
 from gtk.core.training.warm_start import Weights
@@ -168,7 +169,12 @@ class Training:
         """
         self.run, threads = run, torch.get_num_threads()
         arithmetic = Arithmetic.of_run(run)
-        with run.locked(), self._within_memory(), self._disk_failure_with_remedy(run):
+        with (
+            run.locked(),
+            self._within_memory(),
+            self._disk_failure_with_remedy(run),
+            kept_freed_memory(),
+        ):
             run.check_links()
             remove_temporary_files(run.path)
             try:
@@ -188,7 +194,12 @@ class Training:
 
     def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:
         """Choose precision, memory format and threads, and return the rates that were measured."""
-        with heard_by(self._events.work), self._within_memory(), self._deterministic():
+        with (
+            heard_by(self._events.work),
+            self._within_memory(),
+            self._deterministic(),
+            kept_freed_memory(),
+        ):
             return self._trial().choose()
 
     def epoch_seconds(self, arithmetic: Arithmetic, rates: Rates) -> float:
