@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gtk.cli.console import make_console, print_titled
-from gtk.cli.suggested_training import command, expected_seconds, suggest
+from gtk.cli.suggested_training import command, expected_time, suggest
 from gtk.core.registry.spec import DatasetSpec
 from gtk.core.storage.cache import cache_folder
 from gtk.core.values.class_balance import imbalance
@@ -58,10 +58,13 @@ def print_suggestion(
     suggested = suggest(dataset.spec, count, resizable=resizable)
     lines = [("train on it", command(suggested, reference, given)), ("since", suggested.why)]
     own = spec.root == "required"
-    seconds = expected_seconds(suggested, count, reference, given) if own else 0.0
-    epochs = counted(suggested.epochs, "epoch")
-    measured = f"{format_about(seconds)} here in fp32, for {epochs}"
-    lines.append(("time", measured if seconds else "--dry-run measures it"))
+    expected = expected_time(suggested, count, reference, given) if own else None
+    text = "--dry-run measures it"
+    if expected is not None:
+        seconds, precision = expected
+        epochs = counted(suggested.epochs, "epoch")
+        text = f"{format_about(seconds)} here in {precision}, for {epochs}"
+    lines.append(("time", text))
     print_titled(make_console(), lines)
 
 

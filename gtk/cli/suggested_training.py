@@ -117,14 +117,14 @@ def command(suggested: SuggestedTraining, reference: str, given: Mapping[str, An
     return " ".join([shlex.join(words), *(setting(*item) for item in _typed(options))])
 
 
-def expected_seconds(
+def expected_time(
     suggested: SuggestedTraining, count: int, reference: str, given: Mapping[str, Any]
-) -> float:
-    """Measure about how many seconds the training takes here, 0 if it cannot be measured.
+) -> tuple[float, str] | None:
+    """Measure about how many seconds the training takes here, and in which precision.
 
-    `count` is the number of images; the others are as of `command`.
+    `count` is the number of images; the others are as of `command`. None if it cannot be measured.
     """
-    from gtk.core.training.speed import images_per_second
+    from gtk.core.training.speed import measured_rates
     from gtk.train_function import choose
 
     options = {**given, **suggested.options}
@@ -132,10 +132,13 @@ def expected_seconds(
     request = TrainRequest(recipe=suggested.recipe, data=reference, options=options, **named)
     try:
         settings = choose(request).settle(request.options, request.data_root)
-        rate = images_per_second(settings, suggested.spec)
+        rates = measured_rates(settings, suggested.spec)
     except GtkError:  # the training itself will say what does not fit
-        return 0.0
-    return count * suggested.epochs / rate if rate else 0.0
+        return None
+    if not rates:
+        return None
+    fastest, rate = max(rates.items(), key=lambda item: item[1])
+    return count * suggested.epochs / rate, fastest.precision
 
 
 def _typed(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

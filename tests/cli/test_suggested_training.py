@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gtk.cli.suggested_training import FEW, command, expected_seconds, kind_of, suggest
+from gtk.cli.suggested_training import FEW, command, expected_time, kind_of, suggest
 from gtk.core.models.build import build, with_fitting_dropout
 from gtk.core.registry.train_request import TrainRequest
 from gtk.core.values.condition import ConditionSpec
@@ -112,8 +112,8 @@ def test_the_reason_names_what_does_not_fit() -> None:
 
 def test_what_cannot_be_measured_has_no_time() -> None:
     suggested = suggest(spec(1, 8, 8, None), 100, resizable=True)
-    assert not expected_seconds(suggested, 100, "folder:photos", {"image_size": (0,)})
-    assert not expected_seconds(suggested, 100, "npz:photos", {"color": "grey"})
+    assert expected_time(suggested, 100, "folder:photos", {"image_size": (0,)}) is None
+    assert expected_time(suggested, 100, "npz:photos", {"color": "grey"}) is None
 
 
 def write_photos(folder: Path, count: int) -> None:
@@ -131,6 +131,6 @@ def test_the_suggested_command_trains(gtk_command: Command) -> None:
         "gtk train --recipe flow-digits --data folder:photos --conditioner unconditional "
         "--epochs 500 --batch-size 18"
     )
-    assert re.fullmatch(r"about [\d.]+ (s|min|h) here in fp32, for 500 epochs", said["time"])
+    assert re.fullmatch(r"about [\d.]+ (s|min|h) here in (fp32|bf16), for 500 epochs", said["time"])
     short = ("--epochs", 2, "--width", 8, "--quiet")
     assert gtk_command(*shlex.split(said["train on it"])[1:], *short).code == 0

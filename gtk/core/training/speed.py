@@ -10,9 +10,9 @@ from gtk.core.models.build import build, with_fitting_dropout
 from gtk.core.models.device import resolve_device
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
-from gtk.core.training.arithmetic import Arithmetic
+from gtk.core.training.arithmetic import Arithmetic, Precision, has_bf16
 from gtk.core.training.trainer import Trainer
-from gtk.core.training.trial import Trial
+from gtk.core.training.trial import Rates, Trial
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 
 #: The most pixels in a step that a CPU measures, 8 images of 64x64: it takes as long for each image
@@ -20,10 +20,10 @@ from gtk.core.values.dataset import Dataset, DataSpec, Split
 MOST_PIXELS = 8 * 64 * 64
 
 
-def images_per_second(settings: Settings, spec: DataSpec) -> float:
-    """Return about how many images a second a training takes in fp32, 0 if its steps fail.
+def measured_rates(settings: Settings, spec: DataSpec) -> Rates:
+    """Return about how many images a second a training takes in fp32, and in bf16 where it can.
 
-    A step of black images is measured; the model is built for `spec`.
+    A step of black images is measured; the model is built for `spec`. What fails has no rate.
 
     Raises:
         GtkError: something does not fit, or the device cannot be used.
@@ -32,9 +32,11 @@ def images_per_second(settings: Settings, spec: DataSpec) -> float:
     model, loss = build(settings, spec)
     train = _short(settings.train, spec, device)
     trainer = Trainer(model, loss, _black_images(spec, train, loss), train, device)
-    trial = Trial(trainer, train, bears_bf16=False)
-    rates = trial.rate(Arithmetic("fp32", "contiguous", torch.get_num_threads()))
-    return next(iter(rates.values()), 0.0)
+    bf16 = has_bf16(device) and not settings.choice.without_bf16
+    trial, threads = Trial(trainer, train, bears_bf16=bf16), torch.get_num_threads()
+    precisions: list[Precision] = ["fp32", "bf16"] if bf16 else ["fp32"]
+    tried = [Arithmetic(precision, "contiguous", threads) for precision in precisions]
+    return dict(item for arithmetic in tried for item in trial.rate(arithmetic).items())
 
 
 def _short(train: TrainConfig, spec: DataSpec, device: torch.device) -> TrainConfig:
