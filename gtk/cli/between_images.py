@@ -30,20 +30,29 @@ def between_images(
     conditions: Sequence[str],
     steps: int,
     data_root: Path | None = None,
-) -> Layout:
+    *,
+    by_sampler: bool = False,
+) -> tuple[Layout, dict[str, Any]]:
     """Go from one image's z to another's, and draw on the way.
 
     Of a model that encodes, z is the posterior's mean, and the way is straight. Else it is the
     noise to which the sampler traces the image back, and the way is an arc.
 
     Between images of two classes there is a row for each class, decoded as that class.
-    Attributes and numbers change along with the latent code instead.
+    Attributes and numbers change along with the latent code instead. Returned, too, is what the
+    images were made with.
 
     Raises:
-        GtkError: a model without encoder whose sampler traces no image back, or an image that does
-            not exist or cannot be read.
+        GtkError: a model without encoder whose sampler traces no image back, a model with one where
+            the way is wanted `by_sampler`, or an image that does not exist or cannot be read.
     """
     encode, draw, way = _encoder(source)
+    traced = source.sampler.inverse() is not None
+    if by_sampler and not traced:
+        raise InvalidValue(
+            "between images, this model decodes what its encoder makes of them, and no sampler "
+            "draws: leave --sampler and its options out"
+        )
     first, last = _read(source, ends, label, conditions, data_root)
     codes = [encode(item.images, item.labels)[0] for item in (first, last)]
     path = way(codes[0], codes[1], np.linspace(0, 1, steps))
@@ -52,12 +61,13 @@ def between_images(
         decoded = draw(path, labels)
         rows.append(np.concatenate([first.pixels, decoded, last.pixels]))
         names.append(name)
-    return Layout(
+    layout = Layout(
         np.concatenate(rows),
         steps + 2,
         column_names=(first.names[0], *percentages(steps), last.names[0]),
         row_names=names,
     )
+    return layout, source.drawn_with if traced else source.weights
 
 
 def _encoder(source: RunSource) -> tuple[Callable[..., Any], Callable[..., Any], Way]:

@@ -86,10 +86,11 @@ def interpolate(
         run = picture.open_run(source, "no encoder")
         if "guidance" not in picture.sampler_options:
             run.draw_unguided()  # else not even the ends would be the images
-        layout = between_images(run, ends, label, conditions, steps, data_root)
-        picture.show(
-            layout, f"{steps} steps between images {ends[0]} and {ends[1]}", run.drawn_with
+        given = picture.sampler is not None or bool(picture.sampler_options)
+        layout, facts = between_images(
+            run, ends, label, conditions, steps, data_root, by_sampler=given
         )
+        picture.show(layout, f"{steps} steps between images {ends[0]} and {ends[1]}", facts)
         return
     if data_root is not None:
         raise InvalidValue("--data-root goes with --images: leave it out")

@@ -232,6 +232,8 @@ MISTAKES = [
     ("interpolate small --out a.png --images 0", "'--images' requires 2 arguments"),
     ("interpolate small --images 0 1 --rows 2 --out a.png", "--images takes neither --from and"),
     ("interpolate small --images 0 1 --from 2 --to 3 --out a.png", "--images takes neither"),
+    ("interpolate small --images 0 1 --temperature 0.5 --out a.png", "and no sampler draws: leave"),
+    ("interpolate small --images 0 1 --sampler direct --out a.png", "leave --sampler and its"),
     ("interpolate fake.onnx --images 0 1 --out a.png", "an exported file, which has no encoder"),
     ("interpolate small --steps 1 --out a.png", "'--steps': 1 is not in the range 2<=x<=100"),
     ("interpolate small --label 11 --out a.png", "label 11 is out of range"),

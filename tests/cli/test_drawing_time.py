@@ -124,6 +124,14 @@ def test_what_was_drawn_with_is_in_the_picture_and_in_json(
             assert json.loads(image.info["comment"]) == text("it.png")
 
 
+def test_between_images_of_a_model_that_encodes_no_sampler_is_named(
+    gtk_command: Command, small_run: gtk.Run
+) -> None:
+    options = ("--runs", small_run.path.parent, "--out", "it.png")
+    assert gtk_command("interpolate", "small", "--images", 0, 1, *options).code == 0
+    assert text("it.png") == {"gtk": "0.1.0", "run": "small", "step": 440}
+
+
 def test_a_file_s_picture_names_the_file_and_its_run(exported: Path, gtk_command: Command) -> None:
     result = gtk_command("sample", exported, "-n", 4, "--out", "it.png", "--json")
     found = {"exported": "small.onnx", "run": "small", "step": 440}
