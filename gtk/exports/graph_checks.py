@@ -8,8 +8,9 @@ from gtk.core.values.setting import setting
 from gtk.exports.graph_nodes import nodes_of
 from gtk.exports.loaded_part import LoadedPart, one_line
 from gtk.exports.options import USE_OPSETS, ExportOptions
-from gtk.exports.runtime.graph_file import LARGEST_FILE, MOST_NODES, Malformed, parse
+from gtk.exports.runtime.graph_file import LARGEST_FILE, MOST_NODES, parse
 from gtk.exports.runtime.operators import RANDOM, Refused
+from gtk.exports.runtime.wire_format import Malformed
 
 #: The exporter removes a dropout layer, except where it drops.
 TRAINING = "Dropout"

@@ -18,7 +18,15 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 import gtk
 from gtk.cli.main import run as gtk_command
 from gtk.exports import runtime
-from gtk.exports.runtime import ExportFileError, graph_file, load, load_part, operators, scan
+from gtk.exports.runtime import (
+    ExportFileError,
+    graph_file,
+    load,
+    load_part,
+    operators,
+    scan,
+    tensor_fields,
+)
 
 #: Everything here is promised of the package and of the single file.
 pytestmark = pytest.mark.usefixtures("each_form")
@@ -401,9 +409,9 @@ def test_fields_are_those_of_the_onnx_package(name: str) -> None:
 
 def test_elements_are_as_large_as_the_onnx_package_says() -> None:
     tensor = TensorProto.DESCRIPTOR.fields_by_name
-    for data_type, (bits, typed) in graph_file.ELEMENTS.items():
+    for data_type, (bits, typed) in tensor_fields.ELEMENTS.items():
         whole = 8 * helper.tensor_dtype_to_np_dtype(data_type).itemsize
-        assert bits == (4 if data_type in graph_file.FOUR_BITS else whole)  # numpy has no 4 bits
+        assert bits == (4 if data_type in tensor_fields.FOUR_BITS else whole)  # numpy has no 4 bits
         assert tensor[helper.tensor_dtype_to_field(data_type)].number == typed
 
 

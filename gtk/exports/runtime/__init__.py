@@ -10,8 +10,6 @@ from gtk.exports.runtime.errors import DeviceError, ExportFileError, RequestErro
 from gtk.exports.runtime.generator import Generator, load
 from gtk.exports.runtime.graph_file import (
     LARGEST_FILE,
-    LONGEST_CONTRACT,
-    MOST_DIMENSIONS,
     MOST_FIELDS,
     MOST_NODES,
     GraphFacts,
@@ -20,6 +18,8 @@ from gtk.exports.runtime.graph_file import (
 from gtk.exports.runtime.manifest_checks import LARGEST_BATCH, METADATA_KEY, MOST_VALUES, SCHEMA
 from gtk.exports.runtime.part import Part, load_part
 from gtk.exports.runtime.session import MOST_THREADS, SPINNING, open_session
+from gtk.exports.runtime.tensor_fields import MOST_DIMENSIONS
+from gtk.exports.runtime.wire_format import LONGEST_CONTRACT
 
 __all__ = [
     "LARGEST_BATCH", "LARGEST_FILE", "LONGEST_CONTRACT", "METADATA_KEY", "MOST_DIMENSIONS",

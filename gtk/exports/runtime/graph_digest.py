@@ -8,8 +8,8 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
-from gtk.exports.runtime.graph_file import varint
 from gtk.exports.runtime.manifest_checks import DIGEST_KEY
+from gtk.exports.runtime.wire_format import varint
 
 #: Fields that hold messages with fields to leave out, by number in onnx.proto.
 _NESTED: dict[str, dict[int, str]] = {

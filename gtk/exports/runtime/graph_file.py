@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.values.argument import check_type
-from gtk.exports.runtime.constant import MOST_READ
 from gtk.exports.runtime.constants import check_constants
 from gtk.exports.runtime.errors import ExportFileError, requested
 from gtk.exports.runtime.loop import check_has_state
@@ -22,17 +20,30 @@ from gtk.exports.runtime.operators import (
     Refused,
     check_domain,
     check_node,
-    check_type_of,
     domain_name,
 )
-from gtk.exports.runtime.tensor_types import NUMPY
+from gtk.exports.runtime.tensor_fields import (
+    FLOAT16,
+    FOUR_BITS,
+    check_tensor,
+    tensor_array,
+    tensor_bytes,
+)
+from gtk.exports.runtime.wire_format import (
+    Fields,
+    Malformed,
+    expect_type,
+    field_bytes,
+    field_number,
+    field_text,
+    field_texts,
+    signed,
+    varint,
+    whole_numbers,
+)
 
 #: The largest file that is read, in bytes.
 LARGEST_FILE = 1 << 30
-#: The longest manifest, in bytes.
-LONGEST_CONTRACT = 1 << 22
-#: The most dimensions of a tensor.
-MOST_DIMENSIONS = 16
 #: The most nodes in a graph: onnxruntime's own look at a graph takes the square of their number.
 MOST_NODES = 5_000
 #: The most protobuf fields in a file: hundreds of times what gtk writes, still read in a moment.
@@ -137,12 +148,6 @@ REPEATED = {
     "model": {8, 14}, "graph": {1, 5, 11, 12, 13, 16}, "node": {1, 2, 5, 9},
     "attribute": {7, 8, 9, 10}, "tensor": {1, 4, 5, 7, 10, 11, 16}, "opset": set(), "entry": set(),
 }  # fmt: skip
-#: By data type: the bits of a tensor's element, and the field of numbers that may hold the elements
-#: instead of field 9, which holds bytes.
-ELEMENTS = {
-    1: (32, 4), 2: (8, 5), 3: (8, 5), 4: (16, 5), 5: (16, 5), 6: (32, 5), 7: (64, 7), 9: (8, 5),
-    10: (16, 5), 11: (64, 10), 12: (32, 11), 13: (64, 11), 21: (4, 5), 22: (4, 5),
-}  # fmt: skip
 #: By type of an attribute: the field that holds its value.
 VALUES = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10}
 
@@ -151,18 +156,9 @@ QUANTIZED = {
     "ConvInteger", "MatMulInteger", "MatMulNBits", "QLinearConv", "QLinearMatMul",
     "QuantizeLinear",
 }  # fmt: skip
-#: The data types of 16-bit floats, and of whole numbers of 4 bits, two in a byte.
-FLOAT16, FOUR_BITS = 10, {21, 22}
 #: The data types of quantized weights, 4 to 16 bits, and of all weights.
 FEW_BITS = {2, 3, 4, 5} | FOUR_BITS
 WEIGHTS = {1, FLOAT16, 11} | FEW_BITS
-
-#: The fields of a message, by number: numbers where they are varints, else bytes.
-_Fields = dict[int, list[Any]]
-
-
-class Malformed(Exception):
-    """The bytes are not protobuf messages of ONNX."""
 
 
 @dataclass
@@ -212,7 +208,7 @@ class _Walk:
         Returns:
             A `Node` or a `Graph`; of any other kind the fields.
         """
-        fields: _Fields = {}
+        fields: Fields = {}
         for number, value in self._fields(data):
             if number not in MESSAGES[kind]:
                 raise Malformed(f"an unknown field {number} of a {kind}")
@@ -224,7 +220,7 @@ class _Walk:
             if rule is None or (kind, number) == _BODY:
                 inner = value
             else:
-                inner = self.message(rule, _expect(memoryview, value))
+                inner = self.message(rule, expect_type(memoryview, value))
             fields.setdefault(number, []).append(inner)
         finish = {
             "node": self._node, "opset": self._opset, "entry": self._entry, "tensor": self._tensor,
@@ -257,15 +253,14 @@ class _Walk:
             yield number, data[position : position + size]
             position += size
 
-    def _node(self, fields: _Fields) -> Node:
+    def _node(self, fields: Fields) -> Node:
         given = fields.get(5, [])
-        if any(6 in item for item in given) and _text(fields, 4) != "Loop":
+        if any(6 in item for item in given) and field_text(fields, 4) != "Loop":
             raise Refused(_SUBGRAPH)
         attributes = [_attribute(item) for item in given]
-        node = Node(
-            _text(fields, 4), domain_name(_text(fields, 7)), _texts(fields, 1), _texts(fields, 2),
-            dict(attributes),
-        )  # fmt: skip
+        domain = domain_name(field_text(fields, 7))
+        ports = field_texts(fields, 1), field_texts(fields, 2)
+        node = Node(field_text(fields, 4), domain, *ports, dict(attributes))
         if len(node.attributes) < len(attributes):
             raise Malformed("two attributes of one name")
         if node.operator == "Loop":
@@ -286,10 +281,12 @@ class _Walk:
         self.in_body = False
         return body
 
-    def _graph(self, fields: _Fields) -> Graph:
-        tensors = [(_text(item, 8), *_array(item)) for item in fields.get(5, [])]
+    def _graph(self, fields: Fields) -> Graph:
+        tensors = [(field_text(item, 8), *tensor_array(item)) for item in fields.get(5, [])]
         self.tensors += tensors
-        self.parameter_bytes += sum(_size(kind, math.prod(shape)) for _, kind, shape, _ in tensors)
+        self.parameter_bytes += sum(
+            tensor_bytes(kind, math.prod(shape)) for _, kind, shape, _ in tensors
+        )
         ports = [[self._port(data) for data in fields.get(number, [])] for number in (11, 12)]
         inputs, outputs = dict(ports[0]), [name for name, _ in ports[1]]
         if len(inputs) < len(ports[0]):
@@ -310,40 +307,33 @@ class _Walk:
     def _port(self, data: memoryview) -> tuple[str, int]:
         """Return name and data type of an input or output; 0 if it is not a tensor."""
         port = self._read(data)
-        kind = self._read(_bytes(port, 2))
-        return _text(port, 1), _number(self._read(_bytes(kind, 1)), 1)
+        kind = self._read(field_bytes(port, 2))
+        return field_text(port, 1), field_number(self._read(field_bytes(kind, 1)), 1)
 
-    def _read(self, data: memoryview) -> _Fields:
+    def _read(self, data: memoryview) -> Fields:
         """Return the fields of a message that is not walked into."""
-        fields: _Fields = {}
+        fields: Fields = {}
         for number, value in self._fields(data):
             fields.setdefault(number, []).append(value)
         return fields
 
-    def _opset(self, fields: _Fields) -> None:
-        domain = domain_name(_text(fields, 1))
+    def _opset(self, fields: Fields) -> None:
+        domain = domain_name(field_text(fields, 1))
         check_domain(domain)
         if domain in self.opsets:
             raise Malformed("two versions of the operators")
-        self.opsets[domain] = _number(fields, 2)
+        self.opsets[domain] = field_number(fields, 2)
 
-    def _entry(self, fields: _Fields) -> None:
-        key = _text(fields, 1)
+    def _entry(self, fields: Fields) -> None:
+        key = field_text(fields, 1)
         if key in self.metadata:
             raise Malformed(f"two entries {key[:100]!r}")
-        self.metadata[key] = _text(fields, 2)
+        self.metadata[key] = field_text(fields, 2)
 
-    def _tensor(self, fields: _Fields) -> None:
-        if _number(fields, 14) != 0:
+    def _tensor(self, fields: Fields) -> None:
+        if field_number(fields, 14) != 0:
             raise Refused(_EXTERNAL)
-        count, kind = math.prod(_dimensions(fields.get(1, []))), _number(fields, 2)
-        check_type_of(kind)
-        typed, size = ELEMENTS[kind][1], _size(kind, count)
-        raw = sum(len(_expect(memoryview, value)) for value in fields.get(9, []))
-        numbers = size if kind in FOUR_BITS else count  # two in each
-        if raw != size if 9 in fields else _count(fields.get(typed, []), typed) != numbers:
-            raise Refused("a tensor with less or more data than its shape promises")
-        self.kinds.add(kind)
+        self.kinds.add(check_tensor(fields))
 
 
 def parse(content: bytes) -> _Walk:
@@ -358,7 +348,7 @@ def parse(content: bytes) -> _Walk:
     if 7 not in fields or "" not in found.opsets:
         raise Malformed("it has no graph")
     found.graph = fields[7][0]
-    found.ir_version = _number(fields, 1)
+    found.ir_version = field_number(fields, 1)
     found.check()
     return found
 
@@ -392,152 +382,26 @@ def _first_words(content: bytes) -> str:
     return f" but text, which begins with {line!r}"
 
 
-def varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return an unsigned number of up to 64 bits, and the position behind it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise Malformed("it ends too early")
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value & (1 << 64) - 1, position
-    raise Malformed("a number of more than 64 bits")
-
-
-def _attribute(fields: _Fields) -> tuple[str, Any]:
+def _attribute(fields: Fields) -> tuple[str, Any]:
     """Return an attribute's name and value.
 
     A whole number or a list of them, of a tensor its data type, shape and values, of floats, a
     string and a graph bytes, else a tuple of bytes.
     """
-    kind = _number(fields, 20)
+    name, kind = field_text(fields, 1), field_number(fields, 20)
     if kind not in VALUES:
         raise Malformed("an attribute without a type")
     values = fields.get(VALUES[kind], [])
-    if kind in (8, 9, 10) and _text(fields, 1) == "value":
+    if kind in (8, 9, 10) and name == "value":
         raise Malformed("an attribute 'value' of several values")
     if kind == 2:
-        return _text(fields, 1), _signed(_number(fields, 3))
+        return name, signed(field_number(fields, 3))
     if kind == 7:
-        return _text(fields, 1), _numbers(values)
+        return name, whole_numbers(values)
     if kind == 4:
-        return _text(fields, 1), _array(values[0] if values else {})
+        return name, tensor_array(values[0] if values else {})
     if kind == 5:
-        return _text(fields, 1), _bytes(fields, 6)
+        return name, field_bytes(fields, 6)
     if kind in (1, 3, 6):
-        return _text(fields, 1), memoryview(b"".join(_expect(memoryview, item) for item in values))
-    return _text(fields, 1), tuple(values)
-
-
-def _array(fields: _Fields) -> tuple[int, tuple[int, ...], NDArray[Any] | None]:
-    """Return a tensor's data type and shape, and the values of a small one."""
-    kind, shape = _number(fields, 2), tuple(_dimensions(fields.get(1, [])))
-    count = math.prod(shape)
-    check_type_of(kind)
-    if count > MOST_READ or kind in FOUR_BITS:
-        return kind, shape, None
-    if 9 in fields:
-        return kind, shape, np.frombuffer(fields[9][0], NUMPY[kind]).reshape(shape)
-    typed = ELEMENTS[kind][1]
-    values = fields.get(typed, [])
-    if typed in (4, 10):
-        array = np.frombuffer(b"".join(values), "<f4" if typed == 4 else "<f8")
-    else:
-        array = np.array(_numbers(values), np.int64)
-    return kind, shape, array.reshape(shape)
-
-
-def _numbers(values: list[Any]) -> list[int]:
-    """Return whole numbers with a sign, which are fields of their own or packed into one."""
-    found: list[int] = []
-    for value in values:
-        found += [_signed(value)] if isinstance(value, int) else _unpacked(value)
-    return found
-
-
-def _unpacked(data: memoryview) -> list[int]:
-    """Return the varints of a packed field with their sign; `varint` would take minutes."""
-    raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw < 128)
-    if len(ends) > MOST_READ:
-        raise Malformed("a list of too many numbers")
-    if len(raw) == 0:
-        return []
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    lengths = ends - starts + 1
-    if len(ends) == 0 or ends[-1] != len(raw) - 1 or lengths.max() > 10:
-        raise Malformed("it ends too early")
-    shifts = 7 * (np.arange(len(raw)) - np.repeat(starts, lengths))
-    parts = (raw & 127).astype(np.uint64) << shifts.astype(np.uint64)
-    values: list[int] = np.add.reduceat(parts, starts).view(np.int64).tolist()
-    return values
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >> 63 else number
-
-
-def _size(kind: int, count: int) -> int:
-    """Return how many bytes a number of elements of a data type takes."""
-    return -(-count * ELEMENTS[kind][0] // 8)
-
-
-def _dimensions(values: list[Any]) -> list[int]:
-    """Return a tensor's dimensions, which are fields of their own or packed into one."""
-    numbers: list[int] = []
-    for value in values:
-        position, end = 0, 1 if isinstance(value, int) else len(value)
-        while position < end:
-            if len(numbers) == MOST_DIMENSIONS:
-                raise Malformed("a tensor of too many dimensions")
-            number, position = (value, 1) if isinstance(value, int) else varint(value, position)
-            numbers.append(number)
-    return numbers
-
-
-def _count(values: list[Any], field_number: int) -> int:
-    """Return the number of elements in a packed field of numbers."""
-    if any(isinstance(value, int) for value in values):
-        raise Malformed("numbers that are not packed")
-    if field_number in (4, 10):
-        return sum(len(value) for value in values) // (4 if field_number == 4 else 8)
-    return sum(int(np.count_nonzero(np.frombuffer(value, np.uint8) < 128)) for value in values)
-
-
-def _expect(kind: type, value: Any) -> Any:  # noqa: ANN401 - returns what it is given
-    if not isinstance(value, kind):
-        raise Malformed("a field of a wrong type")
-    return value
-
-
-def _number(fields: _Fields, number: int) -> int:
-    """Return a field's number, 0 where the field is absent."""
-    found: int = _expect(int, fields.get(number, [0])[0])
-    return found
-
-
-def _bytes(fields: _Fields, number: int) -> memoryview:
-    """Return a field's bytes, none where the field is absent."""
-    data: memoryview = _expect(memoryview, fields.get(number, [memoryview(b"")])[0])
-    return data
-
-
-def _text(fields: _Fields, number: int) -> str:
-    """Return a field's text, empty where the field is absent."""
-    return _decoded(_bytes(fields, number))
-
-
-def _texts(fields: _Fields, number: int) -> tuple[str, ...]:
-    """Return a repeated field's strings."""
-    return tuple(_decoded(_expect(memoryview, value)) for value in fields.get(number, []))
-
-
-def _decoded(data: memoryview) -> str:
-    if len(data) > LONGEST_CONTRACT:
-        raise Malformed("a string that is too long")
-    try:
-        return bytes(data).decode()
-    except UnicodeDecodeError as error:
-        raise Malformed("a string that is not valid UTF-8") from error
+        return name, memoryview(b"".join(expect_type(memoryview, item) for item in values))
+    return name, tuple(values)
