@@ -4,17 +4,18 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Options of glibc's mallopt (malloc.h): how much free memory at the heap's end is given back, and
-#: how many blocks may be mapped, each for itself.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-#: What is set while memory is kept, and afterwards: glibc's own, the threshold as it grows to.
+#: Options of glibc's mallopt (malloc.h): how much free memory at the heap's end is given back, from
+#: what size on a block is mapped for itself, and how many may be.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+#: What is set while memory is kept, and afterwards: glibc's own, as large as its thresholds grow,
+#: since they stay where they are once one was set.
 _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1}
-_USUAL = {_MMAP_MAX: 65_536, _TRIM_THRESHOLD: 64 * 2**20}
+_USUAL = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20}
 
 
 @contextmanager
 def kept_freed_memory() -> Iterator[None]:
-    """Have glibc keep freed memory inside, and give it back at the end.
+    """Have glibc keep freed memory inside, and give back at the end what it can.
 
     It gives blocks of more than 32 MiB back at once, and the system fills those of the next step
     with zeros: 88,000 page faults in a step of recipe `vae-conv` in fp32, a seventh of its time.
