@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor, autocast, nn
 from torch.nn import functional
 
 import gtk
 from gtk.core.settings.choice import Choice
+from gtk.core.training.arithmetic import has_bf16
 from gtk.core.training.training import load_dataset
 
 BATCH = 128
@@ -96,7 +97,10 @@ def train_judge(data: gtk.Dataset, schooling: Schooling) -> Judge:
         for rows in torch.randperm(len(images)).split(BATCH)[:steps]:
             batch = moved(images[rows].float() / 255, schooling)
             optimizer.zero_grad()
-            functional.cross_entropy(judge(batch), labels[rows], label_smoothing=0.05).backward()
+            with autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
+                logits = judge(batch)
+            loss = functional.cross_entropy(logits.float(), labels[rows], label_smoothing=0.05)
+            loss.backward()
             optimizer.step()
             schedule.step()
     return judge.eval()
