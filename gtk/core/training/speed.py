@@ -10,7 +10,6 @@ from gtk.core.models.build import build, with_fitting_dropout
 from gtk.core.models.device import resolve_device
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
-from gtk.core.training.arithmetic import Arithmetic, Precision, has_bf16
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import Rates, Trial
 from gtk.core.values.dataset import Dataset, DataSpec, Split
@@ -21,7 +20,7 @@ MOST_PIXELS = 8 * 64 * 64
 
 
 def measured_rates(settings: Settings, spec: DataSpec) -> Rates:
-    """Return about how many images a second a training takes in fp32, and in bf16 where it can.
+    """Return about how many images a second a training takes in each arithmetic that it can choose.
 
     A step of black images is measured; the model is built for `spec`. What fails has no rate.
 
@@ -32,11 +31,8 @@ def measured_rates(settings: Settings, spec: DataSpec) -> Rates:
     model, loss = build(settings, spec)
     train = _short(settings.train, spec, device)
     trainer = Trainer(model, loss, _black_images(spec, train, loss), train, device)
-    bf16 = has_bf16(device) and not settings.choice.without_bf16
-    trial, threads = Trial(trainer, train, bears_bf16=bf16), torch.get_num_threads()
-    precisions: list[Precision] = ["fp32", "bf16"] if bf16 else ["fp32"]
-    tried = [Arithmetic(precision, "contiguous", threads) for precision in precisions]
-    return dict(item for arithmetic in tried for item in trial.rate(arithmetic).items())
+    trial = Trial(trainer, train, bears_bf16=not settings.choice.without_bf16)
+    return dict(item for tried in trial.candidates for item in trial.rate(tried).items())
 
 
 def _short(train: TrainConfig, spec: DataSpec, device: torch.device) -> TrainConfig:

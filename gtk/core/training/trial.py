@@ -47,6 +47,9 @@ class Trial:
 
     It takes steps of copies of the model and the loss, so that nothing of the training changes.
 
+    Attributes:
+        candidates: what there is to choose from, the simplest first; fewer threads besides.
+
     Args:
         trainer: of the training, before the first step.
         config: whatever it says other than "auto" and 0 is taken.
@@ -65,7 +68,7 @@ class Trial:
         most = config.threads or torch.get_num_threads()
         several = not config.threads and device.type == "cpu"
         self._deadline = math.inf  # of a trial, by the clock
-        self._candidates = [Arithmetic(*pair, most) for pair in product(precisions, formats)]
+        self.candidates = [Arithmetic(*pair, most) for pair in product(precisions, formats)]
         self._fewer_threads = [most >> n for n in range(1, most.bit_length())] if several else []
 
     def choose(self) -> tuple[Arithmetic, Rates]:
@@ -74,19 +77,19 @@ class Trial:
         A training that has no trial has a rate all the same, to tell how long an epoch takes; one
         that is soon done has none.
         """
-        simplest = self._candidates[0]
+        simplest = self.candidates[0]
         if self._total_steps < FEWEST_STEPS:
             return simplest, {}
         rates = self.rate(simplest)
         seconds = self._total_steps * sum(self._images / rate for rate in rates.values())
-        alone = len(self._candidates) == 1 and not self._fewer_threads
+        alone = len(self.candidates) == 1 and not self._fewer_threads
         if alone or seconds < LONG:
             return simplest, rates
         share = max(SHARE * seconds, min(SHORT_SHARE * seconds, SHORT_TRIAL))
-        turn = share / (TURNS * (len(self._candidates) + 1 + len(self._fewer_threads)))
+        turn = share / (TURNS * (len(self.candidates) + 1 + len(self._fewer_threads)))
         self._deadline = time.perf_counter() + max(TURN, OVERTIME * share)
         with fork_random_state(self._device), _same_threads():
-            rates = self._rates(self._candidates, min(TURN, turn))
+            rates = self._rates(self.candidates, min(TURN, turn))
             best = fastest(rates, simplest)
             if self._fewer_threads:
                 fewer = [replace(best, threads=threads) for threads in self._fewer_threads]
