@@ -79,7 +79,7 @@ STEPS: dict[str, tuple[str, str | None, str | None, dict[str, Any]]] = {
     ),
     **{
         name: ("cvae", None, None, {"optimizer": name})
-        for name in ("adamw", "sgd", "rmsprop", "radam")
+        for name in ("adamw", "sgd", "rmsprop", "radam", "muon")
     },
 }
 #: The compiled trainings that are resumed: name, and whether in bf16.

@@ -122,7 +122,7 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{MODEL}[train]\nepochs = 0", "line 4: [train] epochs: must be at least 1, not 0"),
     (
         f'{MODEL}[train]\noptimizer = "sgd"\nadam_beta1 = 0.5',
-        "line 5: [train] adam_beta1: is an option of adam, adamw and radam, and the optimizer",
+        "line 5: [train] adam_beta1: is an option of adam, adamw, radam and muon, and",
     ),
     (f"{MODEL}[train]\nmomentum = 0.5", "line 4: [train] momentum: is an option of sgd and"),
     (f'{MODEL}[train]\nweight_decay = "a=x"', "line 4: [train] weight_decay: takes a number, or"),

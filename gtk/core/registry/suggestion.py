@@ -39,6 +39,7 @@ OPTIONS: Table = {
     "optimizer sgd": "sgd",
     "optimizer rmsprop": "rmsprop",
     "optimizer radam": "radam",
+    "optimizer muon": "muon",
     "weight_decay": "wd l2 l2_reg l2_regularization regularization",
     "warmup_steps": "warmup warm_up lr_warmup warmup_iters num_warmup_steps",
     "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy",

@@ -15,8 +15,8 @@ from gtk.core.values.setting import setting
 MOST_THREADS = 1024
 #: The options that optimizers have besides a rate and a weight decay, each with those that have it.
 OPTIMIZERS_WITH = {
-    "adam_beta1": ("adam", "adamw", "radam"),
-    "adam_beta2": ("adam", "adamw", "radam"),
+    "adam_beta1": ("adam", "adamw", "radam", "muon"),
+    "adam_beta2": ("adam", "adamw", "radam", "muon"),
     "momentum": ("sgd", "rmsprop"),
 }
 #: What counts something, so that 64 bits must do.
@@ -39,17 +39,19 @@ class TrainConfig:
     accumulate: int = option(
         1, "Batches in one step, whose gradients are averaged: more images without more memory."
     )
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "radam"] = option(
-        "adam", "What takes the steps, one for each part of the model: torch's own."
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "radam", "muon"] = option(
+        "adam",
+        "What takes the steps, one for each part of the model: torch's own, or Muon for matrices "
+        "and adam for the rest.",
     )
     learning_rate: PartNumber = option(
         1e-3, f"The optimizer's step size; by part as in {EXAMPLE}, which others take too."
     )
     adam_beta1: PartNumber = option(
-        0.9, "adam, adamw, radam: decay of the average gradient; of all parts or by part."
+        0.9, "adam, adamw, radam, muon: decay of the average gradient; of all parts or by part."
     )
     adam_beta2: PartNumber = option(
-        0.999, "adam, adamw, radam: decay of the average squared gradient; or by part."
+        0.999, "adam, adamw, radam, muon: decay of the average squared gradient; or by part."
     )
     momentum: PartNumber = option(0.0, "sgd, rmsprop: the momentum; of all parts or by part.")
     weight_decay: PartNumber = option(

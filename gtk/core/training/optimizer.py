@@ -1,7 +1,7 @@
-"""The optimizers of a training, one for each part of the model."""
+"""The optimizers of a training: those of each part of the model."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ from gtk.core.contracts.model import Model
 from gtk.core.models.loss_networks import trained
 from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.storage.tensor_file import check_tensors
+from gtk.core.training.muon import Muon
 from gtk.core.values.by_part import ByPart, PartNumber, of_part
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.setting import setting
@@ -28,7 +29,7 @@ _LISTED = 3
 
 
 class Optimizers:
-    """Torch's optimizers, one for each part of a model on its device.
+    """The optimizers of each part of a model on its device: one, or with Muon two.
 
     The networks of a loss that are trained are parts, too.
 
@@ -62,17 +63,17 @@ class Optimizers:
         for name in ("learning_rate", "weight_decay", *OPTIMIZERS_WITH):
             _check_parts(name, getattr(config, name), self.parts)
         self.rates = {part: of_part(config.learning_rate, part) for part in self.parts}
-        undecayed = _undecayed([*model.parts().values(), *networks.values()])
+        self._undecayed = _undecayed([*model.parts().values(), *networks.values()])
         self._optimizers = {
-            part: _make(config, part, parameters, undecayed)
+            part: _make(config, part, parameters, self._undecayed)
             for part, parameters in self._parameters.items()
         }
 
     def set_learning_rate(self, rate: PartNumber) -> None:
         """Set the learning rate of every part."""
-        for part, optimizer in self._optimizers.items():
+        for part, optimizers in self._optimizers.items():
             own = self.rates[part] = of_part(rate, part)
-            for group in optimizer.param_groups:
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = own
 
     def frozen(self, part: str | None) -> bool:
@@ -123,7 +124,8 @@ class Optimizers:
         parameters = self._trained(part)
         if self._config.clip_norm:
             clip_grad_norm_(parameters, self._config.clip_norm)
-        self._optimizers[part].step()
+        for optimizer in self._optimizers[part]:
+            optimizer.step()
         # A fused step does not mark the weights as changed, so that a loss computed before the step
         # would get a wrong gradient without an error.
         increment_version(parameters)
@@ -134,13 +136,15 @@ class Optimizers:
     @property
     def keeps_state(self) -> bool:
         """Whether every step leaves something to restore; plain gradient descent does not."""
-        return all(map(self._own_state, self.parts))
+        firsts = ((part, parameters[0]) for part, parameters in self._parameters.items())
+        return all(self._own_state(part, first) for part, first in firsts)
 
     def state(self) -> dict[str, Tensor]:
         """Return their tensors by "part/parameter/key", independent of torch's own order."""
         return {
             f"{part}/{self._names[parameter]}/{key}": value
-            for part, optimizer in self._optimizers.items()
+            for part, optimizers in self._optimizers.items()
+            for optimizer in optimizers
             for parameter, state in optimizer.state.items()
             for key, value in state.items()
             if value is not None
@@ -155,15 +159,13 @@ class Optimizers:
         begun = {path.rpartition("/")[0] for path in tensors}
         expected: dict[str, Tensor] = {}
         places: dict[str, dict[str, Tensor]] = {}
-        for part, optimizer in self._optimizers.items():
-            own = self._own_state(part)
-            for parameter in self._parameters[part]:
-                owner = f"{part}/{self._names[parameter]}"
-                if owner not in begun:  # a parameter without a gradient so far has no state
-                    continue
-                for key, value in own.items():
-                    expected[f"{owner}/{key}"] = parameter if value.ndim else value
-                    places[f"{owner}/{key}"] = optimizer.state[parameter]
+        for part, optimizer, parameter in self._owned():
+            owner = f"{part}/{self._names[parameter]}"
+            if owner not in begun:  # a parameter without a gradient so far has no state
+                continue
+            for key, value in self._own_state(part, parameter).items():
+                expected[f"{owner}/{key}"] = parameter if value.ndim else value
+                places[f"{owner}/{key}"] = optimizer.state[parameter]
         check_tensors(tensors, expected)
         for path, value in tensors.items():
             key = path.rpartition("/")[2]
@@ -172,12 +174,19 @@ class Optimizers:
             # With the device and the strides that the optimizer gives it.
             places[path][key] = torch.empty_like(expected[path]).copy_(value)
 
-    def _own_state(self, part: str) -> dict[str, Tensor]:
-        """Return the state that a part's optimizer has for a parameter of one number."""
-        like = self._parameters[part][0]
-        parameter = nn.Parameter(torch.zeros(1, dtype=like.dtype, device=like.device))
+    def _owned(self) -> Iterator[tuple[str, Optimizer, nn.Parameter]]:
+        """Yield each parameter, with its part and its optimizer."""
+        for part, optimizers in self._optimizers.items():
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    yield from ((part, optimizer, parameter) for parameter in group["params"])
+
+    def _own_state(self, part: str, like: nn.Parameter) -> dict[str, Tensor]:
+        """Return the state of a parameter of one number that is otherwise like one of a part."""
+        parameter = nn.Parameter(like.new_zeros([1] * like.ndim))
         parameter.grad = torch.zeros_like(parameter)
-        optimizer = _make(self._config, part, [parameter], set())
+        undecayed = {parameter} if like in self._undecayed else set()
+        [optimizer] = _make(self._config, part, [parameter], undecayed)
         optimizer.step()
         state = optimizer.state[parameter]
         return {key: value for key, value in state.items() if value is not None}
@@ -199,8 +208,8 @@ def _check_parts(name: str, value: PartNumber, parts: list[str]) -> None:
 
 def _make(
     config: TrainConfig, part: str, parameters: list[nn.Parameter], undecayed: set[nn.Parameter]
-) -> Optimizer:
-    """Return the optimizer of a part: fused where torch has that, as it is faster."""
+) -> list[Optimizer]:
+    """Return the optimizers of a part: fused where torch has that, as it is faster."""
     rate, decay = of_part(config.learning_rate, part), of_part(config.weight_decay, part)
     groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": decay}]
     if decay:
@@ -212,15 +221,35 @@ def _make(
     momentum = of_part(config.momentum, part)
     match config.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)
+            return [torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)]
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
+            return [torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)]
         case "radam":
-            return torch.optim.RAdam(groups, lr=rate, betas=betas, foreach=True)
+            return [torch.optim.RAdam(groups, lr=rate, betas=betas, foreach=True)]
         case "sgd":
-            return torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)
+            return [torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)]
         case "rmsprop":
-            return torch.optim.RMSprop(groups, lr=rate, momentum=momentum, foreach=True)
+            return [torch.optim.RMSprop(groups, lr=rate, momentum=momentum, foreach=True)]
+        case "muon":
+            return _muon(parameters, undecayed, rate, decay, betas)
+
+
+def _muon(
+    parameters: list[nn.Parameter],
+    undecayed: set[nn.Parameter],
+    rate: float,
+    decay: float,
+    betas: tuple[float, float],
+) -> list[Optimizer]:
+    """Return Muon for matrices, and Adam for what has no weight decay: vectors and embeddings."""
+    matrices = [item for item in parameters if item.ndim > 1 and item not in undecayed]
+    others = [item for item in parameters if item.ndim <= 1 or item in undecayed]
+    optimizers: list[Optimizer] = []
+    if matrices:
+        optimizers.append(Muon(matrices, rate, weight_decay=decay))
+    if others:
+        optimizers.append(torch.optim.Adam(others, lr=rate, betas=betas, fused=True))
+    return optimizers
 
 
 def _undecayed(parts: Iterable[nn.Module]) -> set[nn.Parameter]:

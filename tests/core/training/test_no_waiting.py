@@ -78,7 +78,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("gan", {"r1": 1.0, "r2": 1.0, "accumulate": 2}),
         ("cgan", {"loss": "relativistic", "augment": True, "average_decay": 0.9}),
         ("gan", {"discriminator_normalization": "spectral"}),
-        *[("vae", {"optimizer": name}) for name in ("adamw", "sgd", "rmsprop")],
+        *[("vae", {"optimizer": name}) for name in ("adamw", "sgd", "rmsprop", "muon")],
         ("flow", {"network": "mlp", **FEW}),
         ("flow", UNET),
         ("diffusion", {"network": "transformer", **FEW, "condition_dropout": 0.5}),

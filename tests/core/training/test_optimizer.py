@@ -119,7 +119,9 @@ def test_five_steps_are_those_of_torch(
     assert not torch.equal(model.first.weight, toys.model().first.weight)
 
 
-@pytest.mark.parametrize("options", [options for options, _, _ in TORCHS], ids=str)
+@pytest.mark.parametrize(
+    "options", [*(options for options, _, _ in TORCHS), {"optimizer": "muon"}], ids=str
+)
 def test_a_restored_optimizer_goes_on_to_the_same_bits(options: dict[str, Any]) -> None:
     options = {**options, "weight_decay": 0.1}
     whole, part = optimizers(**options), optimizers(**options)
@@ -144,7 +146,8 @@ def test_a_restored_optimizer_goes_on_to_the_same_bits(options: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "key"), [("sgd", "momentum_buffer"), ("rmsprop", "square_avg")]
+    ("optimizer", "key"),
+    [("sgd", "momentum_buffer"), ("rmsprop", "square_avg"), ("muon", "momentum_buffer")],
 )
 def test_another_optimizers_state_is_refused(optimizer: str, key: str) -> None:
     model, adam = optimizers()
@@ -214,7 +217,7 @@ def test_each_part_has_its_own_numbers() -> None:
     }
     _, optimizer = optimizers(**by_part)
     assert optimizer.rates == {"first": 0.1, "second": 0.01}
-    groups = {part: own.param_groups for part, own in optimizer._optimizers.items()}
+    groups = {part: own[0].param_groups for part, own in optimizer._optimizers.items()}
     assert [(it["betas"], it["weight_decay"]) for it in groups["first"]] == [
         ((0.0, 0.999), 0.5), ((0.0, 0.999), 0.0),
     ]  # fmt: skip

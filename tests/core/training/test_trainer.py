@@ -128,7 +128,7 @@ def test_a_training_that_has_begun_has_the_state_of_an_optimizer(tmp_path: Any) 
     [
         {"optimizer": "adam"}, {"optimizer": "adamw"}, {"optimizer": "radam"}, {"optimizer": "sgd"},
         {"optimizer": "sgd", "momentum": ByPart({"first": 0.9, "second": 0.0})},
-        {"optimizer": "rmsprop"}, {"optimizer": "rmsprop", "momentum": 0.9},
+        {"optimizer": "rmsprop"}, {"optimizer": "rmsprop", "momentum": 0.9}, {"optimizer": "muon"},
     ],
     ids=str,
 )  # fmt: skip
@@ -655,7 +655,7 @@ def test_every_step_has_the_rate_of_the_schedule() -> None:
     for batch in rows(trainer):
         trainer.train_step(batch)
         expected = trainer.schedule.learning_rate(trainer.step - 1)
-        rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers.values()]
+        rates = [optimizer.param_groups[0]["lr"] for [optimizer] in optimizers.values()]
         assert rates == [expected] * 2
 
 
