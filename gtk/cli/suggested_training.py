@@ -132,7 +132,7 @@ def expected_time(
     request = TrainRequest(recipe=suggested.recipe, data=reference, options=options, **named)
     try:
         settings = choose(request).settle(request.options, request.data_root)
-        rates = measured_rates(settings, suggested.spec)
+        rates = measured_rates(settings, suggested.spec, count)
     except GtkError:  # the training itself will say what does not fit
         return None
     if not rates:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from gtk.cli.suggested_training import FEW, command, expected_time, kind_of, suggest
-from gtk.core.models.build import build, with_fitting_dropout
+from gtk.core.models.build import build
+from gtk.core.models.suited_settings import suited_settings
 from gtk.core.registry.train_request import TrainRequest
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
@@ -82,7 +83,8 @@ def test_number_and_labels_decide_the_options(
         recipe=suggested.recipe, data="folder:photos", conditioner=given.pop("conditioner", None),
         options=given,
     )  # fmt: skip
-    settings = with_fitting_dropout(choose(request).settle(request.options, None))
+    settings = choose(request).settle(request.options, None)
+    settings = suited_settings(settings, suggested.spec, count)
     build(settings, suggested.spec)
     train = settings.train
     assert train.epochs == suggested.epochs

@@ -7,7 +7,8 @@ import torch
 
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
-from gtk.core.models.build import build, with_fitting_dropout
+from gtk.core.models.build import build
+from gtk.core.models.suited_settings import suited_settings
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.condition import ConditionSpec
@@ -54,7 +55,7 @@ def settle(
 
 def built(settings: Settings, spec: DataSpec) -> tuple[Model, Loss]:
     """Build model and loss, as a training does."""
-    return build(with_fitting_dropout(settings), spec)
+    return build(suited_settings(settings, spec, 64), spec)
 
 
 def trained(settings: Settings, data: Dataset, steps: int) -> Model:

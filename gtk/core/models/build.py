@@ -1,6 +1,5 @@
 """Build the model, its conditioner and its loss that the settings of a training name."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,14 +47,6 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
     model.condition = data_spec.condition if conditioner_class.conditional else None
     _check_networks(settings, model, record)
     return model, loss_class(settings.configs["loss"])
-
-
-def with_fitting_dropout(settings: Settings) -> Settings:
-    """Return the settings with no condition left out where none acts and nobody asked for it."""
-    conditional = _target(settings.choice.conditioner, Conditioner).conditional
-    if conditional or "condition_dropout" not in settings.fitted:
-        return settings
-    return replace(settings, train=replace(settings.train, condition_dropout=0.0))
 
 
 def _check_condition(settings: Settings, data_spec: DataSpec, *, conditional: bool) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gtk.core.registry.importing import import_plugin
+from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import PluginError
 
 #: The version of the contracts, and the oldest one that still loads.
@@ -67,6 +68,10 @@ class ModelSpec(Spec):
         sampler: the name of its default sampler.
         defaults: trainer settings that suit it, by name.
         bf16: whether its networks bear bf16 autocast, which `--precision auto` then may choose.
+        suggest: called as `suggest(config, data_spec, images)` with its options and the data, of so
+            many training images, it returns trainer settings by name that suit them. Where nobody
+            chose a value they are taken instead of defaults; optimizer and learning rate only if
+            nobody chose either.
     """
 
     loss: str
@@ -74,6 +79,7 @@ class ModelSpec(Spec):
     sampler: str = "direct"
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     bf16: bool = False
+    suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

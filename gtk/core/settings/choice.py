@@ -181,7 +181,7 @@ class Choice:
             tables[options[name].table][options[name].field] = value
         settings = self.settle_tables(tables, data_root)
         check_suited(values, settings.train)
-        fitted = {"batch_size"} - {*self.recipe.options("train")}
+        fitted = {item.name for item in fields(TrainConfig)} - {*self.recipe.options("train")}
         fitted |= {"condition_dropout", "warmup_steps"}
         return replace(settings, fitted=frozenset(fitted - {*values}))
 
@@ -215,10 +215,10 @@ class Settings:
         configs: the config objects of data set, model, conditioner, loss and sampler.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.
-        fitted: the trainer's options that are fitted to the data, as nobody chose their values: few
-            images make the batch smaller, few steps the warm-up shorter, and nothing is left out
-            where there is no condition. A recipe chooses the batch; what else it says was for its
-            own data.
+        fitted: the trainer's options whose values nobody chose, so that they are fitted to the
+            data: as the model's plugin suggests, by smaller batches of few images, a shorter
+            warm-up in few steps, and nothing left out where there is no condition. The last two
+            are fitted where a recipe chose them, too, as it did so for its own data.
     """
 
     choice: Choice

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from gtk.core.contracts.loss import Loss
-from gtk.core.models.build import build, with_fitting_dropout
+from gtk.core.models.build import build
 from gtk.core.models.device import resolve_device
+from gtk.core.models.suited_settings import suited_settings
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.training.trainer import Trainer
@@ -19,15 +20,16 @@ from gtk.core.values.dataset import Dataset, DataSpec, Split
 MOST_PIXELS = 8 * 64 * 64
 
 
-def measured_rates(settings: Settings, spec: DataSpec) -> Rates:
+def measured_rates(settings: Settings, spec: DataSpec, images: int) -> Rates:
     """Return about how many images a second a training takes in each arithmetic that it can choose.
 
-    A step of black images is measured; the model is built for `spec`. What fails has no rate.
+    A step of black images is measured; the model is built for `spec`, its settings are for
+    `images` training images. What fails has no rate.
 
     Raises:
         GtkError: something does not fit, or the device cannot be used.
     """
-    settings, device = with_fitting_dropout(settings), resolve_device("auto")
+    settings, device = suited_settings(settings, spec, images), resolve_device("auto")
     model, loss = build(settings, spec)
     train = _short(settings.train, spec, device)
     trainer = Trainer(model, loss, _black_images(spec, train, loss), train, device)

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from gtk.core.models.build import build, own_sampler, with_fitting_dropout
+from gtk.core.models.build import build, own_sampler
 from gtk.core.models.device import resolve_device
+from gtk.core.models.suited_settings import suited_settings
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK, describe
@@ -94,7 +95,8 @@ class Training:
             self.note(note)
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
-            self.settings = settings = with_fitting_dropout(settings)
+            images = len(self.dataset.train)
+            self.settings = settings = suited_settings(settings, self.dataset.spec, images)
             self.model, self.loss = build(settings, self.dataset.spec)
             own_sampler(settings, self.model)  # it refuses now what could not be drawn later
             if weights is not None:

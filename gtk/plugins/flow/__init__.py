@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
 from gtk.core.registry.spec import ModelSpec
+from gtk.core.values.dataset import DataSpec
 from gtk.plugins.networks.network_settings import MLPSettings, TransformerSettings, UNetSettings
 
 PathName = Literal["straight", "cosine", "variance-preserving"]
@@ -32,6 +33,11 @@ DEFAULTS = {
     "condition_dropout": 0.1,
     "average_decay": 0.999,
 }
+
+
+#: How many patches a U-Net is trained on, those of 10 passes of MNIST in patches of 2x2, and in how
+#: many passes at most.
+PATCHES_SEEN, MOST_EPOCHS = 120_000_000, 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +124,17 @@ class DiffusionConfig(FlowConfig):
     )
 
 
+def suggest(config: FlowConfig, data_spec: DataSpec, images: int) -> dict[str, Any]:
+    """Return settings of the trainer for the data: a U-Net learns by Muon, from as many patches."""
+    shape = data_spec.image_shape
+    settings = config.settings(shape)
+    if not isinstance(settings, UNetSettings):
+        return {}
+    patches = math.prod(-(-side // settings.patch) for side in shape[1:])
+    epochs = min(max(1, round(PATCHES_SEEN / (patches * images))), MOST_EPOCHS)
+    return {"optimizer": "muon", "learning_rate": 4e-3, "batch_size": 64, "epochs": epochs}
+
+
 @hookimpl
 def gtk_models() -> list[ModelSpec]:
     """Return `flow` and `diffusion`."""
@@ -132,6 +149,7 @@ def gtk_models() -> list[ModelSpec]:
             sampler="heun",
             defaults=DEFAULTS,
             bf16=True,
+            suggest=suggest,
         ),
         ModelSpec(
             name="diffusion",
@@ -143,5 +161,6 @@ def gtk_models() -> list[ModelSpec]:
             sampler="heun",
             defaults=DEFAULTS,
             bf16=True,
+            suggest=suggest,
         ),
     ]

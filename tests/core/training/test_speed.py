@@ -19,7 +19,7 @@ def test_it_is_measured_on_images_of_the_description(condition: ConditionSpec | 
     request = TrainRequest(plugin="flow", conditioner=conditioner, options={"width": 8})
     settings = choose(request).settle(request.options, None)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    rates = measured_rates(settings, DataSpec("mine", 3, 5, 4, condition))
+    rates = measured_rates(settings, DataSpec("mine", 3, 5, 4, condition), 9)
     known = {"fp32", "bf16"} if has_bf16(toys.CPU) else {"fp32"}
     assert {arithmetic.precision for arithmetic in rates} == known
     assert min(rates.values()) > 0
@@ -30,4 +30,4 @@ def test_it_is_measured_on_images_of_the_description(condition: ConditionSpec | 
 def test_settings_that_do_not_fit_are_refused() -> None:
     settings = choose(TrainRequest(plugin="flow")).settle({}, None)
     with pytest.raises(InvalidValue, match="needs labels"):
-        measured_rates(settings, DataSpec("mine", 1, 4, 4, None))
+        measured_rates(settings, DataSpec("mine", 1, 4, 4, None), 9)

@@ -1,0 +1,77 @@
+"""Settings that nobody chose are those that a model's plugin suggests for the data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gtk.core.models.suited_settings import suited_settings
+from gtk.core.registry.train_config import TrainConfig
+from gtk.core.settings.choice import Choice, Settings
+from gtk.core.values.condition_spec import ConditionSpec
+from gtk.core.values.dataset import DataSpec
+from gtk.core.values.errors import PluginError
+from gtk.defaults import find_recipe
+
+MNIST = DataSpec("mnist", 1, 28, 28, ConditionSpec(tuple("0123456789")))
+
+
+def settled(model: str = "flow", data: str = "mnist", **values: Any) -> Settings:
+    return Choice.by_name(model, data).settle(values, None)
+
+
+def suited(images: int = 60_000, spec: DataSpec = MNIST, **values: Any) -> TrainConfig:
+    return suited_settings(settled(**values), spec, images).train
+
+
+def test_a_u_net_is_trained_by_muon_for_as_many_epochs_as_suit_the_images() -> None:
+    found = suited()
+    assert (found.optimizer, found.learning_rate, found.batch_size) == ("muon", 4e-3, 64)
+    assert (found.epochs, suited(600_000).epochs, suited(60_000_000).epochs) == (10, 1, 1)
+    photos = DataSpec("photos", 3, 64, 64, MNIST.condition)
+    assert suited(1_000, photos).epochs == 117, "four times as many patches as there"
+    assert suited(1, photos).epochs == 1_000
+
+
+def test_what_somebody_chose_stays() -> None:
+    found = suited(epochs=3, batch_size=10)
+    assert (found.optimizer, found.epochs, found.batch_size) == ("muon", 3, 10)
+    adam, slow = suited(optimizer="adam"), suited(learning_rate=1e-4)
+    assert (adam.optimizer, adam.learning_rate) == ("adam", 1e-3), "the rate is for Muon"
+    assert (slow.optimizer, slow.learning_rate, slow.epochs) == ("adam", 1e-4, 10)
+
+
+def test_a_recipe_stays_and_so_does_a_run() -> None:
+    recipe = find_recipe("flow-mnist")
+    own = Choice.by_name(None, recipe=recipe).settle({}, None)
+    assert suited_settings(own, MNIST, 5_000_000).train == own.train
+    run = Settings.from_document(settled().as_document())
+    assert suited_settings(run, MNIST, 60_000) == run
+
+
+def test_a_network_of_layers_keeps_its_defaults() -> None:
+    digits = replace(MNIST, name="digits", height=8, width=8)
+    own = settled(data="digits")
+    assert suited_settings(own, digits, 1_437).train == own.train
+    assert suited(network="transformer") == settled(network="transformer").train
+
+
+@pytest.mark.parametrize(
+    ("suggested", "fault"),
+    [
+        ({"epoch": 3}, "model 'flow' of .* suggests settings: .*'epoch'"),
+        ({"epochs": 0}, "suggests settings: training: epochs must be at least 1"),
+        ({"epochs": "3"}, "suggests settings: epochs takes a whole number"),
+        (3, "failed with TypeError"),
+    ],
+)
+def test_a_wrong_suggestion_names_its_plugin(suggested: Any, fault: str) -> None:
+    def suggest(config: Any, spec: DataSpec, images: int) -> Mapping[str, Any]:
+        return suggested  # type: ignore[no-any-return]
+
+    own = settled()
+    model = replace(own.choice.model, spec=replace(own.choice.model.spec, suggest=suggest))
+    settings = replace(own, choice=replace(own.choice, model=model))
+    with pytest.raises(PluginError, match=fault):
+        suited_settings(settings, MNIST, 60_000)
