@@ -86,6 +86,24 @@ def test_guidance_of_1_is_none_and_of_0_forgets_the_condition() -> None:
     assert torch.equal(never, draw(given, "euler", CLASSES, steps=4)), "no step is that late"
 
 
+@pytest.mark.parametrize(("name", "times"), [("euler", (0, 0.25, 0.5, 0.75)), ("heun", (0, 1))])
+def test_outside_the_interval_only_the_condition_is_evaluated(
+    name: str, times: tuple[float, ...]
+) -> None:
+    given, asked = model(), []
+    velocity = given.velocity
+
+    def counted(x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        asked.append((time[0].item(), bool((condition == 3).all())))
+        return velocity(x, time, condition)  # type: ignore[no-any-return]
+
+    given.velocity = counted  # type: ignore[method-assign,assignment]
+    options = {"steps": len(times) if name == "euler" else 1, "guidance": 3.0}
+    draw(given, name, CLASSES, guidance_from=0.2, guidance_until=0.6, **options)
+    assert [time for time, without in asked if not without] == list(times)
+    assert [time for time, without in asked if without] == [it for it in times if 0.2 <= it <= 0.6]
+
+
 def test_noise_of_the_steps_is_drawn_besides_and_a_longer_draw_begins_with_it() -> None:
     plugin = find(SAMPLER, "ancestral")
     sampler = build_sampler(plugin, plugin.spec.config(steps=2), model())

@@ -51,6 +51,11 @@ class SolverConfig:
                 f"{self.guidance_from} and {self.guidance_until}"
             )
 
+    @property
+    def within_interval(self) -> bool:
+        """Whether some times are not guided."""
+        return self.guidance_from > 0 or self.guidance_until < 1
+
     def guides(self, time: Numeric) -> Numeric:
         """Return whether times, () or (B,), are in the interval of guidance."""
         return (time >= self.guidance_from) & (time <= self.guidance_until)
