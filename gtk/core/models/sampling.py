@@ -14,6 +14,7 @@ from gtk.core.contracts.iteration import Iteration
 from gtk.core.contracts.model import SampledModel
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.device import synchronize
+from gtk.core.models.freed_memory import kept_freed_memory
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
@@ -82,7 +83,8 @@ def generate(
     count = len(given["z"])
     check_at_least("count", count, 1)
     batches: list[NDArray[np.float32]] = []
-    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
+    memory = kept_freed_memory()
+    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device), memory:
         module, starts = sampler.module(), range(0, count, batch_size)
         steps = module.count if isinstance(module, Iteration) else 1
         passes = (

@@ -11,6 +11,7 @@ import torch
 
 from gtk.core.models.build import build, own_sampler
 from gtk.core.models.device import resolve_device
+from gtk.core.models.freed_memory import kept_freed_memory
 from gtk.core.models.suited_settings import suited_settings
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
@@ -33,7 +34,6 @@ from gtk.core.training.arithmetic import (
 )
 from gtk.core.training.compilation import check_compiler, compile_failure
 from gtk.core.training.events import Events
-from gtk.core.training.freed_memory import kept_freed_memory
 from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
 from gtk.core.training.warm_start import Weights

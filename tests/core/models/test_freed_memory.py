@@ -1,4 +1,4 @@
-"""A training keeps the memory that its steps free."""
+"""Trainings and draws keep the memory that their steps free."""
 
 import platform
 import subprocess
@@ -12,7 +12,7 @@ MEASURE = """
 import os, resource
 from pathlib import Path
 import numpy as np
-from gtk.core.training.freed_memory import kept_freed_memory
+from gtk.core.models.freed_memory import kept_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -26,7 +26,8 @@ def resident():
 
 outside = faults()
 with kept_freed_memory():
-    faults()
+    with kept_freed_memory():
+        faults()
     inside = faults()
     np.ones(50_000_000)
     held = resident()
