@@ -161,6 +161,5 @@ def gtk_models() -> list[ModelSpec]:
             sampler="heun",
             defaults=DEFAULTS,
             bf16=True,
-            suggest=suggest,
         ),
     ]
