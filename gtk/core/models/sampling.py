@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakSet
 
@@ -83,8 +84,7 @@ def generate(
     count = len(given["z"])
     check_at_least("count", count, 1)
     batches: list[NDArray[np.float32]] = []
-    memory = kept_freed_memory()
-    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device), memory:
+    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
         module, starts = sampler.module(), range(0, count, batch_size)
         steps = module.count if isinstance(module, Iteration) else 1
         passes = (
@@ -94,12 +94,15 @@ def generate(
                 module, *_batch(given, labels, slice(start, start + batch_size), device)
             )
         )
-        for images in track(passes, "drawing", steps * len(starts)):
-            if is_heard():
-                synchronize(device)  # so that who listens can tell how long a step takes
-            for found in images:
-                size = min(batch_size, count - batch_size * len(batches))
-                batches.append(check_images(*_drawn_by(sampler), found, size).cpu().numpy())
+        # One pass is over before it is worth it.
+        memory = kept_freed_memory() if steps > 1 else nullcontext()
+        with memory:
+            for images in track(passes, "drawing", steps * len(starts)):
+                if is_heard():
+                    synchronize(device)  # so that who listens can tell how long a step takes
+                for found in images:
+                    size = min(batch_size, count - batch_size * len(batches))
+                    batches.append(check_images(*_drawn_by(sampler), found, size).cpu().numpy())
     drawn = np.concatenate(batches)
     _warn_of_range(sampler, drawn)
     return to_pixels(drawn)
