@@ -47,7 +47,7 @@ OPTIONS = [
     ("train --plugin cvae --num-workers 1", "gtk has no workers:"),
     ("train --plugin cvae --optim sgd", "Did you mean '--optimizer'?"),
     ("train --plugin cvae --adamw", "Did you mean '--optimizer adamw'?"),
-    ("train --plugin cvae --nesterov", "gtk has no Nesterov momentum."),
+    ("train --plugin cvae --nesterov", "gtk has no option for Nesterov momentum."),
     ("train --plugin cvae --amp", "Did you mean '--precision bf16'?"),
     ("train --plugin cvae --dropout 1", "gtk has no dropout in its networks."),
     ("train --plugin cvae --ema 1", "Did you mean '--average-decay'?"),
@@ -159,7 +159,7 @@ def test_one_line_has_the_right_name_or_what_to_do(
 
 
 PYTHON: list[tuple[dict[str, Any], str]] = [
-    ({"nesterov": True}, "unknown option 'nesterov'. gtk has no Nesterov momentum."),
+    ({"nesterov": True}, "unknown option 'nesterov'. gtk has no option for Nesterov momentum."),
     ({"wd": 0.1}, "Did you mean 'weight_decay'?"),
     ({"lr": 0.1}, "Did you mean 'learning_rate'?"),
     ({"dataset": "mnist"}, "Did you mean 'data'?"),

@@ -127,7 +127,7 @@ OPTIONS: Table = {
     "gtk has no least number of epochs.": "min_epochs",
     "gtk has no steps or limits of the learning rate: it is constant or falls by decay.": "eta "
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
-    "gtk has no Nesterov momentum.": "nesterov",
+    "gtk has no option for Nesterov momentum.": "nesterov",
     "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
     "gtk has no length in steps: it is given in epochs.": "steps step max_steps num_steps "
     "iterations iters max_iters n_iter niter num_iterations training_steps train_steps",

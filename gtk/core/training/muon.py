@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gtk.core.models.tf32 import without_tf32
+
 #: Coefficients of a step towards orthogonal, from Jordan et al., and how many are taken.
 _LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.775, 2.0315
 _STEPS = 5
@@ -21,8 +23,9 @@ class Muon(Optimizer):
 
     Jordan et al., Muon: An optimizer for hidden layers in neural networks
     (https://kellerjordan.github.io/posts/muon). A convolution's weight (O, I, h, w) is a matrix
-    (O, I h w). Updates are about as long as Adam's, so Adam's rates suit, and weight decay is
-    decoupled: Liu et al., Muon is Scalable for LLM Training (arXiv:2502.16982), equation 4.
+    (O, I h w), a transposed one's (I, O, h, w) a matrix (I, O h w). Updates are about as long as
+    Adam's, so Adam's rates suit, and weight decay is decoupled: Liu et al., Muon is Scalable for
+    LLM Training (arXiv:2502.16982), equation 4.
 
     Torch's own takes no convolutions, and computes in bf16, which many processors lack.
 
@@ -62,7 +65,8 @@ class Muon(Optimizer):
                     state["momentum_buffer"] = torch.zeros_like(weight)
                 average = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
                 matrix = weight.grad.lerp(average, momentum).flatten(1)
-                update = orthogonal(matrix).view(weight.shape)
+                with without_tf32(weight.device):
+                    update = orthogonal(matrix.float()).view(weight.shape)
                 weight.mul_(1 - rate * group["weight_decay"])
                 weight.add_(update, alpha=-rate * _SIZE * math.sqrt(max(matrix.shape)))
         return loss
@@ -73,7 +77,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
     The Newton-Schulz iteration of Jordan et al., five times X <- (a + b A + c A^2) X, A = X X^T.
     As every A is a polynomial of the first one, only that is computed from X, and the polynomials'
-    product is applied to X at the end: a fifth of the time for (128, 2304).
+    product is applied to X at the end: a fifth of the time for (128, 2304). That needs float32 or
+    better: rounded more, small eigenvalues of A become negative, and grow.
     """
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonal(matrix.T).T

@@ -182,8 +182,8 @@ class Optimizers:
                     yield from ((part, optimizer, parameter) for parameter in group["params"])
 
     def _own_state(self, part: str, like: nn.Parameter) -> dict[str, Tensor]:
-        """Return the state of a parameter of one number that is otherwise like one of a part."""
-        parameter = nn.Parameter(like.new_zeros([1] * like.ndim))
+        """Return the state of a small parameter that is otherwise like one of a part."""
+        parameter = nn.Parameter(like.new_zeros([min(side, 2) for side in like.shape]))
         parameter.grad = torch.zeros_like(parameter)
         undecayed = {parameter} if like in self._undecayed else set()
         [optimizer] = _make(self._config, part, [parameter], undecayed)
@@ -211,12 +211,7 @@ def _make(
 ) -> list[Optimizer]:
     """Return the optimizers of a part: fused where torch has that, as it is faster."""
     rate, decay = of_part(config.learning_rate, part), of_part(config.weight_decay, part)
-    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": decay}]
-    if decay:
-        decayed = [item for item in parameters if item not in undecayed]
-        others = [item for item in parameters if item in undecayed]
-        split = (decayed, decay), (others, 0.0)
-        groups = [{"params": some, "weight_decay": own} for some, own in split if some]
+    groups = _groups(parameters, decay, undecayed)
     betas = of_part(config.adam_beta1, part), of_part(config.adam_beta2, part)
     momentum = of_part(config.momentum, part)
     match config.optimizer:
@@ -231,25 +226,32 @@ def _make(
         case "rmsprop":
             return [torch.optim.RMSprop(groups, lr=rate, momentum=momentum, foreach=True)]
         case "muon":
-            return _muon(parameters, undecayed, rate, decay, betas)
+            matrices = [item for item in parameters if _is_matrix(item, undecayed)]
+            others = [item for item in parameters if not _is_matrix(item, undecayed)]
+            rest = _groups(others, decay, undecayed)
+            return [
+                *([Muon(matrices, rate, weight_decay=decay)] if matrices else []),
+                *([torch.optim.AdamW(rest, lr=rate, betas=betas, fused=True)] if others else []),
+            ]
 
 
-def _muon(
-    parameters: list[nn.Parameter],
-    undecayed: set[nn.Parameter],
-    rate: float,
-    decay: float,
-    betas: tuple[float, float],
-) -> list[Optimizer]:
-    """Return Muon for matrices, and Adam for what has no weight decay: vectors and embeddings."""
-    matrices = [item for item in parameters if item.ndim > 1 and item not in undecayed]
-    others = [item for item in parameters if item.ndim <= 1 or item in undecayed]
-    optimizers: list[Optimizer] = []
-    if matrices:
-        optimizers.append(Muon(matrices, rate, weight_decay=decay))
-    if others:
-        optimizers.append(torch.optim.Adam(others, lr=rate, betas=betas, fused=True))
-    return optimizers
+def _groups(
+    parameters: list[nn.Parameter], decay: float, undecayed: set[nn.Parameter]
+) -> list[dict[str, Any]]:
+    """Return the groups of parameters with and without weight decay."""
+    if not decay:
+        return [{"params": parameters, "weight_decay": decay}]
+    decayed = [item for item in parameters if item not in undecayed]
+    others = [item for item in parameters if item in undecayed]
+    split = (decayed, decay), (others, 0.0)
+    return [{"params": some, "weight_decay": own} for some, own in split if some]
+
+
+def _is_matrix(parameter: nn.Parameter, undecayed: set[nn.Parameter]) -> bool:
+    """Return whether Muon takes a parameter: not an embedding, nor numbers along one axis alone."""
+    shape = parameter.shape
+    wide = len(shape) > 1 and shape[0] > 1 and math.prod(shape[1:]) > 1
+    return wide and parameter not in undecayed
 
 
 def _undecayed(parts: Iterable[nn.Module]) -> set[nn.Parameter]:

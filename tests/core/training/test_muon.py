@@ -37,6 +37,17 @@ def test_it_is_the_iteration_of_the_paper() -> None:
     assert torch.allclose(orthogonal(given), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_gradient_near_one_rank_stays_bounded(kind: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    long, wide = torch.randn(64, 1, generator=generator), torch.randn(1, 288, generator=generator)
+    weight = nn.Parameter(torch.zeros(64, 288, dtype=kind))
+    noise = torch.randn(64, 288, generator=generator)
+    weight.grad = (long @ wide + 1e-5 * noise).to(kind)
+    Muon([weight], lr=1.0).step()
+    assert torch.linalg.matrix_norm(weight.detach().float(), 2) < 1.3 * 0.2 * 288**0.5
+
+
 def test_a_gradient_of_zeros_moves_nothing() -> None:
     assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
 
@@ -82,6 +93,8 @@ def test_an_update_has_the_size_of_adams() -> None:
 def test_vectors_and_embeddings_are_adams() -> None:
     model = toys.model()
     model.second = nn.ModuleList([nn.Linear(3, 4), nn.Embedding(5, 2), nn.LayerNorm(6)])  # type: ignore[assignment]
+    gain = nn.Parameter(torch.ones(1, 6, 1))  # numbers along one axis are a vector
+    model.second.register_parameter("gain", gain)
     found = Optimizers(model, TrainConfig(optimizer="muon", learning_rate=0.1, adam_beta1=0.5))
     before = {name: value.detach().clone() for name, value in model.second.named_parameters()}
     found.step("second", sum(item.sum() for item in model.second.parameters()))  # type: ignore[arg-type]
