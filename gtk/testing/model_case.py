@@ -18,6 +18,7 @@ from gtk.core.models.build import build, own_sampler
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.sampler_fit import fit, learns
 from gtk.core.models.sampling import draw_noise
+from gtk.core.models.suited_settings import suggestion
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_document import new_document
@@ -227,6 +228,10 @@ def _case(specimen: Specimen, name: str, conditioner: str | None) -> ModelCase:
         train=_some(dataset.train, max(TRAIN, 2 * BATCH_SIZE * loss.batches)),
         test=_some(dataset.test, TEST),
     )
+    model = choice.model, settings.configs["model"]
+    suggested = suggestion(*model, few.spec, len(few.train))
+    kept = {key: value for key, value in suggested.items() if key in choice.suggestible & {*KEPT}}
+    settings = replace(settings, train=replace(settings.train, **kept))
     return ModelCase(name, settings, few, specimen.folder)
 
 

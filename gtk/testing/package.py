@@ -7,10 +7,12 @@ import sys
 from dataclasses import fields
 from typing import Any
 
+from gtk.core.models.suited_settings import suggestion
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CONDITIONER, LOSS, MODEL, SAMPLER, Kind, installed
 from gtk.core.registry.options import as_table, make_config, options_of
 from gtk.core.registry.train_config import TrainConfig, check_suited
+from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import GtkError
 from gtk.testing.check import CheckFailed, CheckSkipped, Specimen, checks_in, needs, refuse_changes
 
@@ -24,6 +26,8 @@ HEAVY = frozenset(
 )  # fmt: skip
 #: gtk and numpy load about 250 modules; a plugin that loads more than this is slow to import.
 MOST_MODULES = 700
+#: The data for which a model's spec is asked for settings, and numbers of training images.
+DATA, IMAGES = DataSpec("photos", 3, 64, 64, None), (1, 1_000, 1_000_000)
 #: Characters of a summary that fit into a line of a listing.
 LONGEST_SUMMARY = 100
 #: How a spec names a target that is imported only when it is used.
@@ -42,6 +46,7 @@ print({found!r} + json.dumps(sorted(sys.modules)))
 #: the first do not.
 _RESOLVE = """
 import json, random
+from gtk.core.models.suited_settings import suggestion
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import KINDS
 from gtk.testing.process_state import Snapshot
@@ -77,7 +82,7 @@ def check_owner(specimen: Specimen) -> None:
 
 @needs(check_owner)
 def check_spec(specimen: Specimen) -> None:
-    """The plugin can be loaded, and its spec has a summary, a target and known names."""
+    """The plugin can be loaded; its spec has a summary, a target, known names and settings."""
     spec = specimen.plugin.spec
     if not spec.summary.strip() or "\n" in spec.summary or len(spec.summary) > LONGEST_SUMMARY:
         remedy = f"write one line of at most {LONGEST_SUMMARY} characters that says what it is"
@@ -90,6 +95,8 @@ def check_spec(specimen: Specimen) -> None:
     check_suited(defaults, make_config(TrainConfig, defaults, "its spec's defaults"))
     if specimen.kind is not MODEL:
         return
+    for images in IMAGES:
+        suggestion(specimen.plugin, spec.config(), DATA, images)
     kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER, SAMPLER
     for kind in kinds:
         name = getattr(spec, kind.name)

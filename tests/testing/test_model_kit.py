@@ -24,6 +24,7 @@ WRONG = {
     "wrong-refusing": ("config", "refuses its own defaults"),
     "wrong-stranger": ("construction", "derive it from gtk.Model"),
     "wrong-drifting": ("config", "Drifting.strength is 2.0, and 3.0 when it is read from run.json"),
+    "wrong-advice": ("spec", "suggest() failed: training: epochs must be at least 1"),
     "wrong-number": ("spec", "is int: name a class or function"),
     "wrong-unborn": ("construction", "sets modules before super().__init__(): call that first"),
     "wrong-nameless": ("construction", "a dict of one network or more by role"),

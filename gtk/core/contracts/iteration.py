@@ -14,7 +14,8 @@ class Iteration(nn.Module, ABC):
     that a file of 100 steps is as small, and as quickly exported, as one of a single step. What
     differs between steps comes from tables, `self.times.index_select(0, index.reshape(1))`
     (`self.times[index]` would wait for a GPU), and what some steps leave out from
-    `torch.where(index == 0, ...)`: Python's `if` would choose once for all.
+    `torch.where(index == 0, ...)`: Python's `if` would choose once for all. Where
+    `torch.compiler.is_exporting()` is false, an `if` may leave out what changes nothing.
 
     Attributes:
         count: the number of steps, 1 to 1,000 in an exported file.

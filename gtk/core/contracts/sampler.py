@@ -24,7 +24,7 @@ class Sampler(ABC, Generic[ModelType]):
 
     Attributes:
         requires: the protocol of the methods that it calls on a model, or a class of models.
-        evaluations: how often a network is evaluated for an image, known before it is drawn.
+        evaluations: how often a network is evaluated for an image at most, known before a draw.
         fitted: what `fit` returned, on the model's device; set by gtk before `module` is called.
 
     Raises:

@@ -68,10 +68,11 @@ class ModelSpec(Spec):
         sampler: the name of its default sampler.
         defaults: trainer settings that suit it, by name.
         bf16: whether its networks bear bf16 autocast, which `--precision auto` then may choose.
-        suggest: called as `suggest(config, data_spec, images)` with its options and the data, of so
-            many training images, it returns trainer settings by name that suit them. Where nobody
-            chose a value they are taken instead of defaults; optimizer and learning rate only if
-            nobody chose either.
+        suggest: called as `suggest(config, data_spec, images)` with its options, the data and the
+            number of training images, it returns settings that suit them by name: `epochs`,
+            `batch_size`, `optimizer`, `learning_rate`. They replace defaults of model and data set,
+            and nothing that a user, a recipe or the loss chose; no optimizer and rate where one of
+            the two, or an option of an optimizer, was chosen.
     """
 
     loss: str

@@ -1,7 +1,7 @@
 """The trainer's own settings."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ OPTIMIZERS_WITH = {
     "adam_beta2": ("adam", "adamw", "radam", "muon"),
     "momentum": ("sgd", "rmsprop"),
 }
+#: Settings that a model's plugin may suggest for the data.
+SUGGESTIBLE = frozenset({"epochs", "batch_size", "optimizer", "learning_rate"})
 #: What counts something, so that 64 bits must do.
 COUNTS = (
     "epochs", "batch_size", "accumulate", "warmup_steps", "shift", "validation", "patience",
@@ -206,6 +208,16 @@ def suited(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if optimizer in OPTIMIZERS_WITH.get(name, (optimizer,))
     }
+
+
+def unsettled(chosen: Collection[str]) -> frozenset[str]:
+    """Return which of `SUGGESTIBLE` are open where some settings are chosen.
+
+    A learning rate and the options of an optimizer are for that one alone.
+    """
+    of_optimizer = {"optimizer", "learning_rate"}
+    settled = of_optimizer if {*of_optimizer, *OPTIMIZERS_WITH} & {*chosen} else set()
+    return SUGGESTIBLE - settled - {*chosen}
 
 
 def check_suited(given: Iterable[str], config: TrainConfig) -> None:

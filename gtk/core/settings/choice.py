@@ -18,7 +18,7 @@ from gtk.core.registry.spec import (
     SamplerSpec,
 )
 from gtk.core.registry.suggestion import unknown_option
-from gtk.core.registry.train_config import TrainConfig, check_suited, suited
+from gtk.core.registry.train_config import TrainConfig, check_suited, suited, unsettled
 from gtk.core.registry.train_request import ARGUMENTS
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
 from gtk.core.settings.plugin_lookup import (
@@ -135,6 +135,13 @@ class Choice:
         defaults = {name: value for spec in specs for name, value in spec.defaults.items()}
         return {"train": {**defaults, **self.recipe.options("train")}, **tables}
 
+    @property
+    def suggestible(self) -> frozenset[str]:
+        """What the model's plugin may suggest: settings that neither recipe nor loss has."""
+        if self.model.spec.suggest is None:
+            return frozenset()
+        return unsettled({**self.recipe.options("train"), **self.loss.spec.defaults})
+
     def _follows(self, table: str) -> bool:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
         if not self.recipe.tables[table].keys() - {"name"}:
@@ -181,9 +188,13 @@ class Choice:
             tables[options[name].table][options[name].field] = value
         settings = self.settle_tables(tables, data_root)
         check_suited(values, settings.train)
-        fitted = {item.name for item in fields(TrainConfig)} - {*self.recipe.options("train")}
+        fitted = {"batch_size"} - {*self.recipe.options("train")}
         fitted |= {"condition_dropout", "warmup_steps"}
-        return replace(settings, fitted=frozenset(fitted - {*values}))
+        return replace(
+            settings,
+            fitted=frozenset(fitted - {*values}),
+            suggestible=self.suggestible & unsettled(values),
+        )
 
     def settle_tables(
         self, tables: Mapping[str, Mapping[str, Any]], data_root: Path | None
@@ -215,10 +226,11 @@ class Settings:
         configs: the config objects of data set, model, conditioner, loss and sampler.
         data_root: the path that the data set reads, None for its own place.
         recipe: the name of the recipe, None without one.
-        fitted: the trainer's options whose values nobody chose, so that they are fitted to the
-            data: as the model's plugin suggests, by smaller batches of few images, a shorter
-            warm-up in few steps, and nothing left out where there is no condition. The last two
-            are fitted where a recipe chose them, too, as it did so for its own data.
+        fitted: the trainer's options that are fitted to the data, as nobody chose their values: few
+            images make the batch smaller, few steps the warm-up shorter, and nothing is left out
+            where there is no condition. A recipe chooses the batch; what else it says was for its
+            own data.
+        suggestible: those that the model's plugin may suggest for the data.
     """
 
     choice: Choice
@@ -227,6 +239,7 @@ class Settings:
     data_root: Path | None
     recipe: str | None = None
     fitted: frozenset[str] = frozenset()
+    suggestible: frozenset[str] = frozenset()
 
     @property
     def data_name(self) -> str:

@@ -42,7 +42,8 @@ def _on_length(settings: Settings, trainer: Trainer, images: int) -> Iterator[st
     """Tell if a small data set makes a training of the usual epochs short."""
     steps, epochs = trainer.schedule.total_steps, settings.train.epochs
     usual = settings.choice.presets["train"].get("epochs", TrainConfig.epochs)
-    if epochs == usual and steps < SHORT:
+    unchosen = epochs == usual or "epochs" in settings.suggestible
+    if unchosen and steps < SHORT:
         more = math.ceil(ENOUGH / trainer.schedule.steps_per_epoch)
         yield (
             f"{counted(images, 'training image')} {'makes' if images == 1 else 'make'} "

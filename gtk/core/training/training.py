@@ -85,18 +85,17 @@ class Training:
             check_deterministic(place)
         if settings.train.compile:
             check_compiler(place)
-        self.settings = settings
         self._events = Events(callbacks)
         if arithmetic is not None and arithmetic.precision == "bf16" and not has_bf16(place):
             self.note("the run is in bf16, which this device lacks, so that it is slow here")
         with heard_by(self._events.work), within_memory("loading the images", SMALLER_IMAGES):
             self.dataset = load_dataset(settings)
+        images = len(self.dataset.train)
+        self.settings = settings = suited_settings(settings, self.dataset.spec, images)
         for note in (*self.dataset.notes, *advice_on_data(self.dataset, settings.train)):
             self.note(note)
         self._device = str(place)  # with the number of a GPU: cuda:1
         with self._within_memory():
-            images = len(self.dataset.train)
-            self.settings = settings = suited_settings(settings, self.dataset.spec, images)
             self.model, self.loss = build(settings, self.dataset.spec)
             own_sampler(settings, self.model)  # it refuses now what could not be drawn later
             if weights is not None:

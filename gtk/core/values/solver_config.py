@@ -52,8 +52,8 @@ class SolverConfig:
             )
 
     @property
-    def within_interval(self) -> bool:
-        """Whether some times are not guided."""
+    def limited(self) -> bool:
+        """Whether some times are without guidance."""
         return self.guidance_from > 0 or self.guidance_until < 1
 
     def guides(self, time: Numeric) -> Numeric:

@@ -142,7 +142,7 @@ class _Draw(Iteration):
         inside = config.guides(time).view(-1, 1, 1, 1)
         # Looked at only where it is free: a GPU would be waited for, and a graph has no `if`.
         looked_at = inside.device.type == "cpu" and not torch.compiler.is_exporting()
-        if config.within_interval and looked_at and not inside.any():
+        if config.limited and looked_at and not inside.any():
             return own
         without = self.model.velocity(x, time, self.absent.expand_as(condition))
         return torch.where(inside, config.guided(own, without), own)

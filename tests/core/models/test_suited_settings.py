@@ -1,6 +1,6 @@
 """Settings that nobody chose are those that a model's plugin suggests for the data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,17 @@ def test_what_somebody_chose_stays() -> None:
     assert (slow.optimizer, slow.learning_rate, slow.epochs) == ("adam", 1e-4, 10)
 
 
+def test_an_option_of_an_optimizer_and_a_losss_defaults_are_choices() -> None:
+    found = suited(adam_beta1=0.5)
+    assert (found.optimizer, found.learning_rate, found.adam_beta1) == ("adam", 1e-3, 0.5)
+    own = settled()
+    spec = replace(own.choice.loss.spec, defaults={"learning_rate": 1e-5, "epochs": 7})
+    choice = replace(own.choice, loss=replace(own.choice.loss, spec=spec))
+    found = suited_settings(choice.settle({}, None), MNIST, 60_000).train
+    assert (found.optimizer, found.learning_rate, found.epochs) == ("adam", 1e-5, 7)
+    assert found.batch_size == 64
+
+
 def test_a_recipe_stays_and_so_does_a_run() -> None:
     recipe = find_recipe("flow-mnist")
     own = Choice.by_name(None, recipe=recipe).settle({}, None)
@@ -57,21 +68,41 @@ def test_a_network_of_layers_keeps_its_defaults() -> None:
     assert suited(network="transformer") == settled(network="transformer").train
 
 
+def by(suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]]) -> Choice:
+    """Choose flow, with another suggestion."""
+    choice = Choice.by_name("flow", "mnist")
+    spec = replace(choice.model.spec, suggest=suggest)
+    return replace(choice, model=replace(choice.model, spec=spec))
+
+
 @pytest.mark.parametrize(
     ("suggested", "fault"),
     [
-        ({"epoch": 3}, "model 'flow' of .* suggests settings: .*'epoch'"),
-        ({"epochs": 0}, "suggests settings: training: epochs must be at least 1"),
-        ({"epochs": "3"}, "suggests settings: epochs takes a whole number"),
-        (3, "failed with TypeError"),
+        ({"precision": "bf16"}, r"model 'flow' of .* suggest\(\) failed: 'precision' is none of"),
+        ({"epochs": 0}, "failed: training: epochs must be at least 1"),
+        ({"epochs": "3"}, "failed: epochs takes a whole number"),
+        ({1: 2}, "failed: '1' is none of batch_size, epochs, learning_rate, optimizer"),
+        (3, "failed: TypeError: "),
     ],
 )
 def test_a_wrong_suggestion_names_its_plugin(suggested: Any, fault: str) -> None:
     def suggest(config: Any, spec: DataSpec, images: int) -> Mapping[str, Any]:
         return suggested  # type: ignore[no-any-return]
 
-    own = settled()
-    model = replace(own.choice.model, spec=replace(own.choice.model.spec, suggest=suggest))
-    settings = replace(own, choice=replace(own.choice, model=model))
     with pytest.raises(PluginError, match=fault):
-        suited_settings(settings, MNIST, 60_000)
+        suited_settings(by(suggest).settle({}, None), MNIST, 60_000)
+
+
+def test_a_run_is_resumed_whatever_a_newer_plugin_suggests() -> None:
+    def suggest(config: Any, spec: DataSpec, images: int) -> Mapping[str, Any]:
+        raise AssertionError
+
+    run = replace(Settings.from_document(settled().as_document()), choice=by(suggest))
+    assert suited_settings(run, MNIST, 60_000) == run
+
+
+def test_what_a_suggested_optimizer_lacks_is_left_out() -> None:
+    settings = by(lambda *_: {"optimizer": "sgd", "learning_rate": 0.5}).settle({}, None)
+    found = suited_settings(settings, MNIST, 60_000).train
+    assert (found.optimizer, found.learning_rate) == ("sgd", 0.5)
+    assert (settings.train.adam_beta2, found.adam_beta2) == (0.99, TrainConfig.adam_beta2)
