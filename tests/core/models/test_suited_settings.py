@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gtk
+from gtk.cli.main import run as run_gtk
 from gtk.core.models.suited_settings import suited_settings
-from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.values.condition_spec import ConditionSpec
 from gtk.core.values.dataset import DataSpec
@@ -106,3 +109,23 @@ def test_what_a_suggested_optimizer_lacks_is_left_out() -> None:
     found = suited_settings(settings, MNIST, 60_000).train
     assert (found.optimizer, found.learning_rate) == ("sgd", 0.5)
     assert (settings.train.adam_beta2, found.adam_beta2) == (0.99, TrainConfig.adam_beta2)
+
+
+def test_a_training_takes_them_and_its_run_repeats_them(tmp_path: Path) -> None:
+    small: dict[str, Any] = {"network": "unet", "channels": (8,), "quiet": True, "runs": tmp_path}
+    run = gtk.train(plugin="flow", epochs=1, name="one", **small)
+    train = run.document["train"]
+    assert (train["optimizer"], train["batch_size"], train["epochs"]) == ("muon", 64, 1)
+    again = gtk.train(recipe=run.path / "run.json", name="again", quiet=True, runs=tmp_path)
+    assert again.document["train"] == train
+    assert again.metrics()[-1]["terms"] == run.metrics()[-1]["terms"]
+    longer = gtk.train(resume=run.path, epochs=2, quiet=True)
+    assert longer.document["train"] == {**train, "epochs": 2}
+
+
+def test_the_help_says_that_the_data_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    run_gtk(["train", "--plugin", "flow", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count("[default: by the data: --dry-run shows it]") == len(SUGGESTIBLE)
+    run_gtk(["train", "--recipe", "flow-mnist", "--help"])
+    assert "by the data" not in capsys.readouterr().out
