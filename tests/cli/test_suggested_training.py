@@ -53,7 +53,7 @@ def test_the_images_decide_the_recipe(shape: tuple[int, int, int], recipe: str) 
     [
         ("1 8 8", 1_440, CLASSES, "--recipe flow-digits"),
         ("1 28 28", 60_000, CLASSES, "--recipe flow-mnist"),
-        ("3 32 32", 50_000, None, "--recipe flow-cifar10 --conditioner unconditional"),
+        ("3 32 32", 50_000, None, "--recipe flow-cifar10 --conditioner unconditional --guidance 1"),
         ("1 28 28", 60_000, None, "--recipe flow-mnist --conditioner unconditional --guidance 1"),
         ("1 28 28", 30_000, HATS, "--recipe flow-mnist --epochs 20"),
         ("3 64 64", 2_000, None, "--recipe flow-photos"),

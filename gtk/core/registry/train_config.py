@@ -44,7 +44,7 @@ class TrainConfig:
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "radam", "muon"] = option(
         "adam",
         "What takes the steps, one for each part of the model: torch's own, or Muon for matrices "
-        "and adam for the rest.",
+        "and adamw for the rest.",
     )
     learning_rate: PartNumber = option(
         1e-3, f"The optimizer's step size; by part as in {EXAMPLE}, which others take too."
