@@ -95,7 +95,7 @@ def check_spec(specimen: Specimen) -> None:
     check_suited(defaults, make_config(TrainConfig, defaults, "its spec's defaults"))
     if specimen.kind is not MODEL:
         return
-    for images in IMAGES:
+    for images in IMAGES if spec.suggest is not None else ():
         suggestion(specimen.plugin, spec.config(), DATA, images)
     kinds: tuple[Kind[Any], ...] = LOSS, CONDITIONER, SAMPLER
     for kind in kinds:
