@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 from worlds import CONDITIONS
 
 from gtk.core.contracts.conditioner import Conditioner, ConditioningRecord
@@ -19,7 +20,7 @@ from gtk.plugins.conditioners.modulation import ConditionalNormalization, FiLM
 from gtk.plugins.conditioners.onehot import OneHot
 from gtk.plugins.conditioners.projection import Projection
 from gtk.plugins.conditioners.unconditional import Unconditional
-from gtk.plugins.networks.attention import head_count
+from gtk.plugins.networks.attention import PLAIN_PIXELS, attend, head_count
 from gtk.plugins.networks.network_settings import TransformerSettings, UNetSettings
 from gtk.plugins.networks.patches import Patches
 from gtk.plugins.networks.time_embedding import TimeEmbedding
@@ -307,3 +308,16 @@ def test_attention_on_maps_of_another_size_is_refused_with_those_there_are() -> 
         "attention_sizes has 8, and the longer sides of this U-Net's maps are 5, 3: choose among "
         "these"
     )
+
+
+@pytest.mark.parametrize("pixels", [PLAIN_PIXELS, PLAIN_PIXELS + 1])
+def test_attention_in_bf16_is_that_of_fp32_rounded(pixels: int) -> None:
+    torch.manual_seed(0)
+    parts = torch.randn(3, 2, 2, pixels, 16).bfloat16()
+    rounded, exact = parts.requires_grad_(), parts.detach().float().requires_grad_()
+    found, expected = attend(*rounded), scaled_dot_product_attention(*exact)
+    (gradient,) = torch.autograd.grad(found.float().square().sum(), rounded)
+    (exact_gradient,) = torch.autograd.grad(expected.square().sum(), exact)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.004)
+    torch.testing.assert_close(gradient.float(), exact_gradient, rtol=0.05, atol=0.02)

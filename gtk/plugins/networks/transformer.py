@@ -47,10 +47,11 @@ class TransformerBlock(nn.Module):
         """Map (B, h, w, F), a time's vector (B, F) and a condition to (B, h, w, F)."""
         code = self.time(time).reshape(-1, 6, 1, 1, self.width)
         values = modulated(as_maps(self.norm, tokens, condition), code[:, 0], code[:, 1])
-        tokens = torch.addcmul(tokens, self.attention(values), code[:, 2])
+        tokens = tokens + self.attention(values) * code[:, 2]
         values = modulated(as_maps(self.norm_again, tokens, condition), code[:, 3], code[:, 4])
         values = gelu(as_maps(self.hidden, self.first(values), condition), approximate="tanh")
-        return torch.addcmul(tokens, self.second(values), code[:, 5])
+        result: Tensor = tokens + self.second(values) * code[:, 5]
+        return result
 
 
 class Transformer(nn.Module):
@@ -109,7 +110,7 @@ def as_maps(layer: ConditioningLayer, tokens: Tensor, condition: Tensor | None) 
 
 def modulated(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Scale tokens (B, h, w, F) by 1 + scale and shift them, (B, 1, 1, F) each."""
-    return torch.addcmul(shift, tokens, 1 + scale)
+    return tokens * (1 + scale) + shift
 
 
 def positions(size: Size, width: int) -> Tensor:

@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
         """Map (B, features, h, w), a time's vector (B, E) and a condition to (B, width, h, w)."""
         hidden = self.first(silu(self.norm(maps, condition)))
         code: Tensor = self.time(time).reshape(-1, 2, self.width, 1, 1)
-        hidden = torch.addcmul(code[:, 0], self.norm_again(hidden, condition), 1 + code[:, 1])
+        hidden = self.norm_again(hidden, condition) * (1 + code[:, 1]) + code[:, 0]
         hidden = self.second(silu(self.hidden(hidden, condition)))
         result: Tensor = self.shortcut(maps) + hidden
         return result
