@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gtk.cli.source import Source
 from gtk.core.values.errors import InvalidValue, UserError, not_a_run
+from gtk.core.values.noise import NoiseRows
 from gtk.core.values.tracking import track
 
 #: What a file's manifest says of the run that it is from.
@@ -97,6 +98,12 @@ class FileSource(Source):
         return image["height"], image["width"]
 
     @property
+    def channels(self) -> int:
+        """As the file's manifest says."""
+        channels: int = self._manifest["image"]["channels"]
+        return channels
+
+    @property
     def noise_shape(self) -> tuple[int, ...]:
         """As the file's manifest says."""
         return self._generator.noise_shape
@@ -106,25 +113,28 @@ class FileSource(Source):
         """Draw noise."""
         return self._generator.draw_noise(count, seed)
 
-    @_user_errors()
-    def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
-    ) -> NDArray[np.uint8]:
-        others = self._generator.other_noise(len(noise), seed, self._plan, same=moving)
+    def _batches(
+        self,
+        noise: NDArray[np.float32] | NoiseRows,
+        labels: NDArray[Any] | None,
+        seed: int,
+        *,
+        moving: bool,
+    ) -> Iterator[NDArray[np.uint8]]:
+        with _user_errors():
+            others = self._generator.other_noise(len(noise), seed, self._plan, same=moving)
         starts = range(0, len(noise), self.batch_size)
-        return np.concatenate(
-            [
-                self._generator.draw(
+        for start in track(starts, "drawing", len(starts)):
+            rows = slice(start, start + self.batch_size)
+            with _user_errors():
+                images = self._generator.draw(
                     noise[rows],
                     None if labels is None else labels[rows],
                     self.batch_size,
                     {name: own[rows] for name, own in others.items()},
                     self._plan,
                 )
-                for start in track(starts, "drawing", len(starts))
-                for rows in [slice(start, start + self.batch_size)]
-            ]
-        )
+            yield images
 
 
 def is_exported(reference: str) -> bool:

@@ -1,5 +1,6 @@
 """A run as the source of a picture's images."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from gtk.cli.progress_bar import work_shown
 from gtk.cli.source import Source
 from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.noise import other_rows
+from gtk.core.values.noise import NoiseRows, other_rows
 
 if TYPE_CHECKING:
     from gtk.core.contracts.model import Model
@@ -96,6 +97,11 @@ class RunSource(Source):
         return self.run.data_spec.height, self.run.data_spec.width
 
     @property
+    def channels(self) -> int:
+        """As the run's data have it."""
+        return self.run.data_spec.channels
+
+    @property
     def noise_shape(self) -> tuple[int, ...]:
         """As the sampler says."""
         return self.sampler.noise["z"].shape
@@ -104,17 +110,22 @@ class RunSource(Source):
         """Draw noise."""
         return self.sampler.noise["z"].draw(count, seed)
 
-    def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
-    ) -> NDArray[np.uint8]:
-        from gtk.core.models.sampling import generate
+    def _batches(
+        self,
+        noise: NDArray[np.float32] | NoiseRows,
+        labels: NDArray[Any] | None,
+        seed: int,
+        *,
+        moving: bool,
+    ) -> Iterator[NDArray[np.uint8]]:
+        from gtk.core.models.sampling import generated
 
         others = other_rows(self.sampler.noise, len(noise), seed, same=moving)
         device = next(self.model.parameters()).device
         command = click.get_current_context(silent=True)
         remedy = memory_advice(command.info_name if command else None)
         with self.run.drawing(self.batch_size, remedy):
-            return generate(
+            yield from generated(
                 self.sampler,
                 {"z": noise, **others},
                 labels=labels,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gtk.cli.progress_bar import drawing_shown
 from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.noise import NoiseRows, NoiseSpec
 from gtk.core.values.text import counted
 
 
@@ -55,6 +56,11 @@ class Source(ABC):
     def image_size(self) -> tuple[int, int]:
         """Height and width of an image."""
 
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+
     @abstractmethod
     def draw_noise(self, count: int, seed: int) -> NDArray[np.float32]:
         """Draw the noise that `gtk sample` starts from with this seed: (count, *noise_shape)."""
@@ -82,7 +88,21 @@ class Source(ABC):
             elif labels.shape == self.condition.shape:
                 labels = labels[None].repeat(len(noise), axis=0)
         with self.timed(len(noise)):
-            return self._generate(noise, labels, seed, moving=moving)
+            return np.concatenate([*self._batches(noise, labels, seed, moving=moving)])
+
+    def stream(
+        self, count: int, labels: NDArray[Any] | None, seed: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Draw images as `gtk sample` does, a batch at a time, so that any number fits in memory.
+
+        Args:
+            count: of the images.
+            labels: the encoded condition of each; None without one.
+            seed: of all noise.
+        """
+        noise = NoiseRows(NoiseSpec(self.noise_shape), count, seed)
+        with self.timed(count):
+            yield from self._batches(noise, labels, seed, moving=False)
 
     @contextmanager
     def timed(self, images: int, draws: int = 1) -> Iterator[None]:
@@ -98,7 +118,12 @@ class Source(ABC):
             self._timed = False
 
     @abstractmethod
-    def _generate(
-        self, noise: NDArray[np.float32], labels: NDArray[Any] | None, seed: int, *, moving: bool
-    ) -> NDArray[np.uint8]:
-        """Make images; there are labels where there is a condition."""
+    def _batches(
+        self,
+        noise: NDArray[np.float32] | NoiseRows,
+        labels: NDArray[Any] | None,
+        seed: int,
+        *,
+        moving: bool,
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Yield images, `batch_size` at a time; there are labels where there is a condition."""

@@ -69,7 +69,21 @@ def generate(
     batch_size: int,
     device: torch.device,
 ) -> NDArray[np.uint8]:
-    """Make images of given noise: (N, H, W) if grey, (N, H, W, C) in colour, uint8.
+    """Make images of given noise, as `generated` does, in one array."""
+    batches = generated(sampler, noise, labels=labels, batch_size=batch_size, device=device)
+    return np.concatenate([*batches])
+
+
+@torch.no_grad()
+def generated(
+    sampler: Sampler[Any],
+    noise: Mapping[str, NDArray[np.float32] | NoiseRows],
+    *,
+    labels: NDArray[Any] | None,
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield images of given noise, a batch at a time: (B, H, W) if grey, (B, H, W, C) in colour.
 
     The noise is (N, *shape) for each name in `sampler.noise`, and the labels are encoded
     conditions. The model is on `device`, and its mode is restored. Steps are tracked, or batches
@@ -83,8 +97,8 @@ def generate(
     given = {name: _checked(spec, noise[name]) for name, spec in sampler.noise.items()}
     count = len(given["z"])
     check_at_least("count", count, 1)
-    batches: list[NDArray[np.float32]] = []
-    with eval_mode(sampler.model), torch.no_grad(), without_tf32(device):
+    left = count
+    with eval_mode(sampler.model), without_tf32(device):
         module, starts = sampler.module(), range(0, count, batch_size)
         steps = module.count if isinstance(module, Iteration) else 1
         passes = (
@@ -101,11 +115,11 @@ def generate(
                 if is_heard():
                     synchronize(device)  # so that who listens can tell how long a step takes
                 for found in images:
-                    size = min(batch_size, count - batch_size * len(batches))
-                    batches.append(check_images(*_drawn_by(sampler), found, size).cpu().numpy())
-    drawn = np.concatenate(batches)
-    _warn_of_range(sampler, drawn)
-    return to_pixels(drawn)
+                    size = min(batch_size, left)
+                    left -= size
+                    pixels = check_images(*_drawn_by(sampler), found, size).cpu().numpy()
+                    _warn_of_range(sampler, pixels)
+                    yield to_pixels(pixels)
 
 
 def generate_states(
