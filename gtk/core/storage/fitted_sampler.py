@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gtk.core.contracts.model import Model
@@ -24,7 +23,7 @@ from gtk.core.storage.run_data import load_again
 from gtk.core.storage.run_document import image_counts
 from gtk.core.storage.run_folder import SAMPLERS
 from gtk.core.storage.stored_run import StoredRun
-from gtk.core.storage.tensor_file import decode_tensors, encode_tensors
+from gtk.core.storage.tensor_file import decode_sealed, encode_sealed, encode_tensors
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError, InvalidValue, UserError
 from gtk.core.values.ordinary_file import read_ordinary
@@ -36,8 +35,6 @@ logger = logging.getLogger("gtk")
 
 #: The largest file of what was fitted, in bytes.
 LARGEST = 1 << 30
-#: The tensor that holds the SHA-256 of the others.
-DIGEST = "sha256 of the others"
 
 
 def run_sampler(
@@ -115,20 +112,12 @@ def _key(run: StoredRun, choice: SamplerChoice, model: Model) -> str:
 def _read(file: Path) -> dict[str, Tensor] | None:
     """Return what a file holds, None if there is none, or it is damaged."""
     try:
-        tensors = decode_tensors(read_ordinary(file, LARGEST))
+        return decode_sealed(read_ordinary(file, LARGEST))
     except FileNotFoundError:
         return None
     except (OSError, InvalidValue):
-        tensors = {}
-    digest = tensors.pop(DIGEST, None)
-    if digest is None or digest.tolist() != _digest(tensors).tolist():
         logger.warning("%s is damaged: it is fitted anew", visible(file))
         return None
-    return tensors
-
-
-def _digest(tensors: dict[str, Tensor]) -> Tensor:
-    return torch.tensor([*sha256(encode_tensors(tensors)).digest()], dtype=torch.uint8)
 
 
 def _fit(
@@ -147,9 +136,7 @@ def _fit(
     where, kept = f", and kept in {file.parent}", True
     try:
         file.parent.mkdir(exist_ok=True)
-        tensors = dict(sampler.fitted)
-        content = encode_tensors({**tensors, DIGEST: _digest(tensors)})
-        write_file(file, content, follow=False, synced=True)
+        write_file(file, encode_sealed(sampler.fitted), follow=False, synced=True)
     except (GtkError, OSError) as error:
         where, kept = f", which is not kept: {getattr(error, 'strerror', error)}", False
     if data is None or not kept:  # a training shows its own progress

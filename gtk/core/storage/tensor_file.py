@@ -1,6 +1,7 @@
 """A file of named tensors, in the safetensors format: its content, and what should be in it."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 import torch
 from safetensors import SafetensorError
@@ -9,10 +10,35 @@ from torch import Tensor
 
 from gtk.core.values.errors import InvalidValue
 
+#: The tensor that holds the SHA-256 of the others.
+DIGEST = "sha256 of the others"
+
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """Return the content of a safetensors file."""
     return save({name: _copied(tensor.detach()) for name, tensor in tensors.items()})
+
+
+def encode_sealed(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the content of a file that also holds the digest of its tensors."""
+    return encode_tensors({**tensors, DIGEST: _digest(tensors)})
+
+
+def decode_sealed(content: bytes) -> dict[str, Tensor]:
+    """Return the tensors in the content of a file that `encode_sealed` made.
+
+    Raises:
+        InvalidValue: the content is damaged.
+    """
+    tensors = decode_tensors(content)
+    digest = tensors.pop(DIGEST, None)
+    if digest is None or digest.tolist() != _digest(tensors).tolist():
+        raise InvalidValue("its digest is not that of its tensors")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> Tensor:
+    return torch.tensor([*sha256(encode_tensors(tensors)).digest()], dtype=torch.uint8)
 
 
 def _copied(tensor: Tensor) -> Tensor:
