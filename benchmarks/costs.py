@@ -50,7 +50,7 @@ def count_operations(given: argparse.Namespace) -> dict[str, Any]:
     """Count the operations of a training step per image, and time large matrix products."""
     import torch
 
-    from gtk.core.training.arithmetic import has_bf16
+    from gtk.core.models.device import has_bf16
 
     device = torch.device(given.device)
     rates = {"fp32": product_rate(torch.float32, device)}

@@ -9,7 +9,7 @@ from gtk.core.contracts.conditioner import Conditioner, ConditioningRecord
 from gtk.core.contracts.loss import Loss
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.registry.discovery import Plugin
+from gtk.core.registry.discovery import Plugin, checked_target
 from gtk.core.registry.spec import ModelSpec, SamplerSpec
 from gtk.core.settings.choice import Settings
 from gtk.core.values.dataset import DataSpec
@@ -32,10 +32,11 @@ def build(settings: Settings, data_spec: DataSpec) -> tuple[Model, Loss]:
             its noise or networks, or it asks for a condition in an unknown network.
     """
     choice = settings.choice
-    model_class = _target(choice.model, Model)
-    conditioner_class = _target(choice.conditioner, Conditioner)
-    loss_class = _target(choice.loss, Loss)
-    for kind, needing in {"loss": loss_class, "sampler": _target(choice.sampler, Sampler)}.items():
+    model_class = checked_target(choice.model, Model)
+    conditioner_class = checked_target(choice.conditioner, Conditioner)
+    loss_class = checked_target(choice.loss, Loss)
+    sampler_class = checked_target(choice.sampler, Sampler)
+    for kind, needing in {"loss": loss_class, "sampler": sampler_class}.items():
         if not issubclass(model_class, needing.requires):
             raise misfit(choice.model, choice.plugins[kind], model_class, needing.requires)
     _check_condition(settings, data_spec, conditional=conditioner_class.conditional)
@@ -99,7 +100,7 @@ def _check_networks(settings: Settings, model: Model, record: ConditioningRecord
         )
     idle = record.idle_networks(networks, model.unconditioned)
     if idle:
-        acts_on = _target(choice.conditioner, Conditioner).acts_on
+        acts_on = checked_target(choice.conditioner, Conditioner).acts_on
         lack = "lacks" if len(idle) == 1 else "lack"
         raise InvalidValue(
             f"conditioner {choice.conditioner.spec.name!r} acts on {acts_on}, which the "
@@ -132,7 +133,7 @@ def build_sampler(plugin: Plugin[SamplerSpec], config: object, model: Model) -> 
         InvalidValue: it does not fit the model.
         PluginError: its target is no sampler, or its noise does not begin with "z".
     """
-    sampler_class = _target(plugin, Sampler)
+    sampler_class = checked_target(plugin, Sampler)
     if not isinstance(model, sampler_class.requires):
         raise InvalidValue(
             f"sampler {plugin.spec.name!r} is for models of type "
@@ -182,10 +183,3 @@ def misfit(
         f"{kind} {plugin.spec.name!r} is for models of type {requires.__name__}, and model "
         f"{model.spec.name!r} is not one{lacks}. {remedy}"
     )
-
-
-def _target(plugin: Plugin[Any], expected: type) -> Any:  # noqa: ANN401 - a subclass of `expected`
-    target = plugin.resolve()
-    if isinstance(target, type) and issubclass(target, expected):
-        return target
-    raise PluginError(f"{plugin}: its target {plugin.spec.target} is not a {expected.__name__}.")

@@ -97,6 +97,18 @@ def find_default(kind: Kind[SpecType], name: str, package: str = OWN_PACKAGE) ->
     return find(kind, name)
 
 
+def checked_target(plugin: Plugin[Any], expected: type) -> Any:  # noqa: ANN401 - a subclass of `expected`
+    """Return a plugin's target, which has to be a subclass of `expected`.
+
+    Raises:
+        PluginError: it is something else, or cannot be imported.
+    """
+    target = plugin.resolve()
+    if isinstance(target, type) and issubclass(target, expected):
+        return target
+    raise PluginError(f"{plugin}: its target {plugin.spec.target} is not a {expected.__name__}.")
+
+
 def _blamed(item: Installed, error: PluginError) -> PluginError:
     return PluginError(f"{item.title} of {item}: {error}")
 

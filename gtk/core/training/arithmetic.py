@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from gtk.core.models.device import has_bf16
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.setting import setting
@@ -47,17 +48,6 @@ class Arithmetic:
         """Return the arithmetic of a run."""
         train: Any = run.settings.train
         return cls(train.precision, train.memory_format, run.document["threads"])
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies matrices in bf16; others are slower in it than in fp32."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        # Torch has no public function for it in all versions.
-        known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        return any(getattr(torch.cpu, name, bool)() for name in known)
-    return False
 
 
 def check_bf16(device: torch.device) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gtk.core.models.build import build, own_sampler
-from gtk.core.models.device import resolve_device
+from gtk.core.models.device import has_bf16, resolve_device
 from gtk.core.models.freed_memory import kept_freed_memory
 from gtk.core.models.suited_settings import suited_settings
 from gtk.core.models.summary import network_sizes
@@ -30,7 +30,6 @@ from gtk.core.training.arithmetic import (
     check_bf16,
     check_deterministic,
     deterministic_algorithms,
-    has_bf16,
 )
 from gtk.core.training.compilation import check_compiler, compile_failure
 from gtk.core.training.events import Events

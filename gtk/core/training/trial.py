@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from gtk.core.models.device import fork_random_state, synchronize
+from gtk.core.models.device import fork_random_state, has_bf16, synchronize
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.training.arithmetic import Arithmetic, has_bf16, has_maps
+from gtk.core.training.arithmetic import Arithmetic, has_maps
 from gtk.core.training.learner import Learner
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.tracking import track

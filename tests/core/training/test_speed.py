@@ -4,8 +4,8 @@ import pytest
 import torch
 import toys
 
+from gtk.core.models.device import has_bf16
 from gtk.core.registry.train_request import TrainRequest
-from gtk.core.training.arithmetic import has_bf16
 from gtk.core.training.speed import measured_rates
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import DataSpec
