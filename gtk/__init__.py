@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     )
     from gtk.core.contracts.iteration import Iteration as Iteration
     from gtk.core.contracts.loss import Context as Context, Loss as Loss, Update as Update
+    from gtk.core.contracts.metric import (
+        Judge as Judge,
+        JudgedImages as JudgedImages,
+        Metric as Metric,
+    )
     from gtk.core.contracts.model import (
         ExportPart as ExportPart,
         Model as Model,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
         ConditionerSpec as ConditionerSpec,
         DatasetSpec as DatasetSpec,
         LossSpec as LossSpec,
+        MetricSpec as MetricSpec,
         ModelSpec as ModelSpec,
         NoConfig as NoConfig,
         SamplerSpec as SamplerSpec,
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
         UserError as UserError,
         WorkFailed as WorkFailed,
     )
+    from gtk.core.values.figure import Figure as Figure, FigureSpec as FigureSpec
     from gtk.core.values.image import Image as Image
     from gtk.core.values.noise import NoiseSpec as NoiseSpec
     from gtk.core.values.path import (
@@ -88,13 +95,14 @@ _NAMES = {
     "ScoreLayer Site",
     "core.contracts.iteration": "Iteration",
     "core.contracts.loss": "Context Loss Update",
+    "core.contracts.metric": "Judge JudgedImages Metric",
     "core.contracts.model": "ExportPart Model ReconstructingModel SampledModel",
     "core.contracts.noise": "Noise",
     "core.contracts.normalization": "Normalization",
     "core.contracts.sampler": "Sampler",
     "core.registry.hooks": "hookimpl",
-    "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec ModelSpec NoConfig "
-    "SamplerSpec",
+    "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec MetricSpec ModelSpec "
+    "NoConfig SamplerSpec",
     "core.storage.run": "Run",
     "core.storage.runs": "load",
     "core.training.progress": "Progress",
@@ -102,6 +110,7 @@ _NAMES = {
     "core.values.condition": "Attributes Classes ConditionSpec Numbers",
     "core.values.dataset": "DataSpec Dataset Split",
     "core.values.errors": "GtkError InvalidValue StopTraining UserError WorkFailed",
+    "core.values.figure": "Figure FigureSpec",
     "core.values.image": "Image",
     "core.values.noise": "NoiseSpec",
     "core.values.path": "CosinePath Path StraightPath VariancePreservingPath",

@@ -73,6 +73,16 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "sampler": {
         FLOW: "rk4 runge_kutta gtk_plugin_flow",
     },
+    "metric": {
+        "class-accuracy": "accuracy agreement classification_accuracy_score cas",
+        "frechet-distance": "fid frechet frechet_inception_distance",
+        "kernel-distance": "kid mmd kernel_inception_distance",
+        "neighbours": "precision recall density coverage prdc precision_recall knn",
+        "nearest": "memorization memorisation copies nearest_neighbour",
+        "likelihood": "nll bpd bits_per_dim log_likelihood",
+        "latent-use": "active_units au",
+        "gtk has no such metric.": "is inception_score lpips ssim ms_ssim psnr clip_score",
+    },
     "dataset": {
         "fashion-mnist": "fashion fmnist f_mnist",
         "kmnist": "kuzushiji kuzushiji_mnist",

@@ -11,6 +11,7 @@ from gtk.core.registry.spec import (
     ConditionerSpec,
     DatasetSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     SamplerSpec,
 )
@@ -38,6 +39,10 @@ class PluginHooks:
     @hookspec
     def gtk_samplers(self) -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
         """Return the samplers of this module."""
+
+    @hookspec
+    def gtk_metrics(self) -> Iterable[MetricSpec]:  # type: ignore[empty-body]
+        """Return the metrics of this module."""
 
     @hookspec
     def gtk_datasets(self) -> Iterable[DatasetSpec]:  # type: ignore[empty-body]

@@ -13,6 +13,7 @@ from gtk.core.registry.spec import (
     ConditionerSpec,
     DatasetSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     SamplerSpec,
     Spec,
@@ -47,9 +48,10 @@ MODEL = Kind("model", "models", ModelSpec)
 CONDITIONER = Kind("conditioner", "conditioners", ConditionerSpec)
 LOSS = Kind("loss", "losses", LossSpec)
 SAMPLER = Kind("sampler", "samplers", SamplerSpec)
+METRIC = Kind("metric", "metrics", MetricSpec)
 DATASET = Kind("dataset", "datasets", DatasetSpec)
 CALLBACK = Kind("callback", "callbacks", CallbackSpec)
-KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, SAMPLER, DATASET, CALLBACK)
+KINDS: tuple[Kind[Any], ...] = (MODEL, CONDITIONER, LOSS, SAMPLER, METRIC, DATASET, CALLBACK)
 
 
 @dataclass(frozen=True, order=True)

@@ -114,6 +114,11 @@ class SamplerSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A metric: `target(config, data_spec)` returns a `gtk.Metric`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
     """A data set: `target(config, root)` returns a `gtk.Dataset`; `root` is a path or None.
 

@@ -10,10 +10,10 @@ from torch.utils.checkpoint import checkpoint
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.contracts.loss import Context, Loss, Update
-from gtk.plugins.families.full_precision import full
 from gtk.plugins.families.gaussian import DiagonalGaussian
+from gtk.plugins.families.importance_weights import weight_terms
 from gtk.plugins.families.latent_variable import LatentVariableModel
-from gtk.plugins.families.output_checks import per_image, posterior
+from gtk.plugins.families.output_checks import posterior
 from gtk.plugins.losses import IWAEConfig
 
 #: The most values of the images of one block, 64 MiB as float32; a small image counts as WIDTH,
@@ -88,13 +88,6 @@ def _block_log_weights(
     noise: Tensor,
 ) -> Tensor:
     """Return the log importance weights of the codes that noise (k B, D) makes: (k, B)."""
-    count, size = len(noise) // len(images), len(images)
-    many = DiagonalGaussian(encoded.mean.repeat(count, 1), encoded.log_variance.repeat(count, 1))
-    z = many.transform(noise)
-    if condition is not None:
-        condition = condition.repeat(count, *[1] * (condition.dim() - 1))
-    images = images.repeat(count, 1, 1, 1)
-    log_likelihood = model.log_likelihood(full(model.decode(z, condition)), images)
-    log_likelihood = per_image(model, "log_likelihood", log_likelihood, len(images))
-    log_prior = model.prior(condition).log_prob(z)
-    return (log_likelihood + log_prior - many.log_prob(z)).reshape(count, size)
+    terms = weight_terms(model, images, condition, encoded, noise)
+    log_likelihood, log_prior, log_posterior = terms
+    return (log_likelihood + log_prior - log_posterior).reshape(-1, len(images))
