@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+from gtk.core.storage.evaluations import EVALUATIONS
 from gtk.core.storage.run_document import read_run
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import refuse_link
@@ -20,7 +21,9 @@ PICTURES = "pictures"
 REPORT = "report.html"
 #: What samplers have learned, a file each.
 SAMPLERS = "samplers"
-ENTRIES = frozenset({DOCUMENT, "metrics.jsonl", "checkpoints", PICTURES, REPORT, SAMPLERS, LOCK})
+ENTRIES = frozenset(
+    {DOCUMENT, "metrics.jsonl", EVALUATIONS, "checkpoints", PICTURES, REPORT, SAMPLERS, LOCK}
+)
 #: What gtk writes into the folder of pictures.
 _PICTURE = re.compile(r"[a-z]+-[0-9]{4,}\.png|curves\.png|latents-images\.png|latents\.json")
 _CHECKPOINT = re.compile(r"[0-9]{9}")

@@ -1,0 +1,1 @@
+"""Evaluation: what is drawn, before metrics and a judge."""

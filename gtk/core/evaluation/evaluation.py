@@ -1,0 +1,195 @@
+"""Run metrics over what was drawn, and over the data that it is compared with."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.contracts.metric import Judge, JudgedImages, Metric, Source
+from gtk.core.evaluation.protocol import describe_data, protocol_hash, protocol_of
+from gtk.core.registry.discovery import checked_target
+from gtk.core.registry.installed import describe
+from gtk.core.settings.metric_choice import MetricChoice
+from gtk.core.storage.evaluations import EvaluationLine, FigureTable
+from gtk.core.values.dataset import Dataset, DataSpec, Split
+from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.figure import Figure
+from gtk.core.values.seeding import derive_seed
+from gtk.core.values.tracking import track
+
+#: Images in one update.
+BATCH = 500
+
+#: Images (N, C, H, W) and what they were made for, a batch at a time.
+Drawn: TypeAlias = Iterable[tuple[NDArray[np.uint8], NDArray[Any] | None]]
+
+
+class StatedJudge(Judge, Protocol):
+    """A judge with what protocols say of it."""
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Its digest, and its accuracy on the test images."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A metric that will be computed.
+
+    Attributes:
+        choice: its plugin and options.
+        metric: the object that judges these images.
+    """
+
+    choice: MetricChoice
+    metric: Metric
+
+
+def chosen(choice: MetricChoice, spec: DataSpec, model: object | None) -> Chosen:
+    """Build a metric of images, and hand it the model if it requires one.
+
+    Args:
+        choice: the metric and its options.
+        spec: the images, with the condition that the generated ones have.
+        model: what made them, None where only images are known.
+
+    Raises:
+        InvalidValue: it does not fit the data or the model.
+        PluginError: its target is no metric.
+    """
+    plugin, config = choice
+    metric_class = checked_target(plugin, Metric)
+    requires, name = metric_class.requires, plugin.spec.name
+    if requires is not None and not isinstance(model, requires):
+        what = "only its images are known"
+        if model is not None:
+            what = f"{type(model).__name__} is not one"
+        raise InvalidValue(
+            f"metric {name!r} is for models of type {requires.__name__}, and {what}: leave it out"
+        )
+    metric: Metric = plugin.call(config, spec)
+    if requires is not None:
+        metric.model = model
+    return Chosen(choice, metric)
+
+
+def evaluate(
+    metrics: Sequence[Chosen],
+    drawn: Callable[[], Drawn],
+    data: Dataset,
+    judge: StatedJudge | None,
+    made: Callable[[], Mapping[str, Any]],
+) -> list[EvaluationLine]:
+    """Give metrics the images that they need, and return what they say of these.
+
+    Args:
+        metrics: what is computed.
+        drawn: draws the images that are judged; called once, if a metric needs them.
+        data: what they are compared with.
+        judge: of the data; None where no metric asks for one.
+        made: tells how the images were made, for programs; called at the end.
+
+    Raises:
+        InvalidValue: a metric does not take what it is given.
+        PluginError: a metric does not return the figures that it names.
+    """
+    sources: dict[Source, Callable[[], Drawn]] = {
+        "generated": drawn,
+        "test": lambda: _batches(data, data.test, "judging test images"),
+        "train": lambda: _batches(data, data.train, "judging training images"),
+    }
+    counts = {
+        source: _give(
+            [it.metric for it in metrics if source in it.metric.sources], source, batches, judge
+        )
+        for source, batches in sources.items()
+    }
+    described, how = describe_data(data), dict(made())
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    lines = []
+    for one in metrics:
+        metric = one.metric
+        figures = _computed(metric)
+        stated = judge.stated if judge is not None and metric.judged else None
+        images = counts["generated"] if "generated" in metric.sources else 0
+        protocol = protocol_of(one.choice, metric.protocol(), described, images, stated)
+        lines.append(
+            EvaluationLine(
+                metric=one.choice[0].spec.name,
+                hash=protocol_hash(protocol),
+                figures={name: _table(metric, name, figure) for name, figure in figures.items()},
+                details=dict(metric.details()),
+                protocol=protocol,
+                made=how,
+                created=created,
+            )
+        )
+    return lines
+
+
+def _give(
+    takers: Sequence[Metric], source: Source, batches: Callable[[], Drawn], judge: Judge | None
+) -> int:
+    """Give all images of a source to metrics, if there are any, and return their number."""
+    count = 0
+    for images, condition in batches() if takers else ():
+        count += len(images)
+        shown = JudgedImages(images, condition, source, judge)
+        for metric in takers:
+            metric.update(shown)
+    return count
+
+
+def _table(metric: Metric, name: str, figure: Figure) -> FigureTable:
+    """Return a figure with what it is."""
+    spec = metric.figures[name]
+    table: FigureTable = {
+        "value": figure.value,
+        "unit": spec.unit,
+        "share": spec.share,
+        "better": spec.better,
+    }
+    if figure.low is not None and figure.high is not None:
+        table["low"], table["high"] = figure.low, figure.high
+    return table
+
+
+def _batches(
+    data: Dataset, split: Split, what: str
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
+    """Yield the images and labels of a split, in a random order that is always the same."""
+    order = np.random.default_rng(derive_seed(0, "evaluate")).permutation(len(split))
+    starts = range(0, len(order), BATCH)
+    for start in track(starts, what, len(starts)):
+        rows = order[start : start + BATCH]
+        yield split.images[rows], None if data.spec.condition is None else split.labels[rows]
+
+
+def _computed(metric: Metric) -> dict[str, Figure]:
+    """Return a metric's figures in its order.
+
+    Raises:
+        PluginError: they are not those that it names, or not finite.
+    """
+    found: Any = metric.compute()
+    if not isinstance(found, Mapping) or set(found) != set(metric.figures):
+        given = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        raise PluginError(
+            f"compute() of {describe(metric)} must return {', '.join(metric.figures)}, and gives "
+            f"{given}."
+        )
+    figures = {}
+    for name in metric.figures:
+        value = found[name]
+        figure = value if isinstance(value, Figure) else Figure(float(value))
+        if not math.isfinite(figure.value):
+            raise PluginError(
+                f"compute() of {describe(metric)} gives {name} of {figure.value}: return a finite "
+                "number, or raise gtk.InvalidValue with what is missing."
+            )
+        figures[name] = figure
+    return figures

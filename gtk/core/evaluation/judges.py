@@ -1,0 +1,117 @@
+"""The judges that gtk has trained, one for each data set, kept in the folder of caches."""
+
+import logging
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from gtk.core.evaluation.judge import Judge, JudgeNetwork
+from gtk.core.evaluation.judge_training import VERSION, accuracy, train_judge
+from gtk.core.models.device import fork_random_state
+from gtk.core.storage.cache import cache_folder
+from gtk.core.storage.tensor_file import (
+    check_tensors,
+    decode_sealed,
+    encode_sealed,
+    encode_tensors,
+)
+from gtk.core.values.classes import Classes
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.ordinary_file import read_ordinary
+from gtk.core.values.output import write_file
+from gtk.core.values.text import visible
+
+logger = logging.getLogger("gtk")
+
+#: The folder in that of caches, and the largest file in bytes.
+FOLDER, LARGEST = "judges", 1 << 26
+#: The tensor that holds a judge's accuracy on the test images.
+ACCURACY = "accuracy"
+
+
+def judge_of(data: Dataset, digest: str, device: torch.device) -> Judge:
+    """Return the judge of a data set; it is trained when it is first asked for, and kept.
+
+    Args:
+        data: the data set.
+        digest: of its content.
+        device: where the judge works.
+
+    Raises:
+        InvalidValue: the data have no classes, or fewer than two, or some class has no image.
+    """
+    check_classes(data)
+    path = _path(digest)
+    with fork_random_state(device):
+        network = JudgeNetwork(data.spec)
+    kept = None if path is None else _read(path, network)
+    if kept is None:
+        network = train_judge(data, device)
+        kept = accuracy(network, data.test)
+        if path is not None:
+            _keep(path, network, kept)
+    else:
+        network = network.to(device).eval()
+    weights = sha256(encode_tensors(network.state_dict())).hexdigest()[:16]
+    return Judge(network, weights, kept)
+
+
+def has_judge(digest: str) -> bool:
+    """Return whether the judge of data with this digest is kept here."""
+    path = _path(digest)
+    return path is not None and path.is_file()
+
+
+def check_classes(data: Dataset) -> None:
+    """Refuse data without classes of which a judge can be trained.
+
+    Raises:
+        InvalidValue: there are none.
+    """
+    name, condition = data.spec.name, data.spec.condition
+    if not isinstance(condition, Classes) or condition.count < 2:
+        raise InvalidValue(
+            f"a judge is trained on classes, and {name} has none: leave out the metrics that need "
+            "one, or evaluate against data with classes"
+        )
+    missing = condition.unlearnable(data.train.labels)
+    if missing:
+        raise InvalidValue(
+            f"a judge of {name} cannot be trained, since class {missing[0]!r} has no training image"
+        )
+
+
+def _path(digest: str) -> Path | None:
+    """Return the file of a judge; None where there is no folder of caches."""
+    try:
+        return cache_folder() / FOLDER / f"{digest}-{VERSION}.safetensors"
+    except GtkError:
+        return None
+
+
+def _read(path: Path, network: JudgeNetwork) -> float | None:
+    """Fill a network from a file, and return its accuracy; None if there is no sound file."""
+    try:
+        tensors = decode_sealed(read_ordinary(path, LARGEST))
+        known = tensors.pop(ACCURACY, torch.tensor(float("nan"))).item()
+        check_tensors(tensors, network.state_dict())
+    except FileNotFoundError:
+        return None
+    except (OSError, InvalidValue) as error:
+        logger.warning("%s is damaged (%s): the judge is trained anew", visible(path), error)
+        return None
+    network.load_state_dict(tensors)
+    return float(known)
+
+
+def _keep(path: Path, network: JudgeNetwork, known: float) -> None:
+    """Write a judge to a file; where that fails, a warning says so."""
+    tensors = {**network.state_dict(), ACCURACY: torch.tensor(known, dtype=torch.float64)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, encode_sealed(tensors), follow=False, synced=True)
+    except (GtkError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        logger.warning("the judge is not kept: %s", visible(str(reason)))
