@@ -8,6 +8,7 @@ import msgspec
 
 from gtk.core.settings.run_file import RunFile
 from gtk.core.storage.cache import EntryFile
+from gtk.core.storage.evaluations import EvaluationLine
 from gtk.core.storage.metrics_file import MetricsLine
 from gtk.core.storage.stored_checkpoint import Digest, State
 from gtk.pictures.latent_map import LatentMap
@@ -17,6 +18,7 @@ FOLDER = Path(__file__).with_name("schemas")
 KINDS: dict[str, Any] = {
     "run": RunFile,
     "metrics": MetricsLine,
+    "evaluations": EvaluationLine,
     "latents": LatentMap,
     "entry": EntryFile,
     "state": State,

@@ -43,6 +43,7 @@ COMMANDS = {
     "export": "Write parts of a run's model as ONNX files, proven equal to PyTorch.",
     "inspect": "Show the inputs, outputs and proof of an exported file or a run.",
     "bench": "Measure an exported file or a run, with eager PyTorch beside it.",
+    "evaluate": "Compute figures of a run, a file or images, with their protocol.",
     "report": "Write a run's report, one page that opens anywhere.",
     "compare": "Show how runs differ: settings, last figures, curves, samples.",
     "runs": "List runs: plugin, data, epochs, last loss and age.",

@@ -27,6 +27,7 @@ USAGE = {
     "conditioner": "gtk train --plugin cvae --conditioner {}",
     "loss": "gtk train --plugin cvae --loss {}",
     "sampler": "gtk sample latest --sampler {} --out samples.png",
+    "metric": "gtk evaluate latest --metrics {}",
     "dataset": "gtk train --plugin cvae --data {}",
     "callback": "gtk train --plugin cvae --callback {}",
 }

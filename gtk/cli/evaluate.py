@@ -1,0 +1,179 @@
+"""`gtk evaluate`: figures of what was drawn, with the protocol that they depend on."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gtk.cli.console import print_columns, print_json, print_line
+from gtk.cli.evaluated import Origin, judged_spec
+from gtk.cli.metric_options import EvaluatingCommand, chosen_metrics
+from gtk.cli.options import (
+    USER_PATH,
+    average_option,
+    checkpoint_option,
+    json_option,
+    number_option,
+    plugin_completer,
+    run_argument,
+    runs_option,
+    seed_option,
+)
+from gtk.cli.progress_bar import work_shown
+from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
+from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate as evaluated_lines
+from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.figure import figure_text
+from gtk.core.values.number_text import format_seconds
+from gtk.core.values.text import counted, visible
+
+if TYPE_CHECKING:
+    from gtk.core.evaluation.judge import Judge
+    from gtk.core.settings.metric_choice import MetricChoice
+    from gtk.core.storage.evaluations import EvaluationLine, FigureTable
+    from gtk.core.storage.run import Run
+    from gtk.core.values.dataset import Dataset, DataSpec
+
+SAMPLES = 10_000
+
+
+@click.command(cls=EvaluatingCommand)
+@run_argument("source", "RUN|FILE.onnx|FOLDER|FILE.npz")
+@click.option(
+    "--against",
+    metavar="NAME[:PATH]",
+    shell_complete=plugin_completer("dataset"),
+    help="The data to compare with; by default those that the run was trained on.",
+)
+@click.option("--data-root", type=USER_PATH, metavar="PATH", help="Where these data are.")
+@click.option(
+    "--metrics",
+    metavar="NAME,...",
+    help="What is computed; by default all of gtk's metrics that fit. Names: gtk plugins.",
+)
+@number_option("--samples", text="Images to draw, or to read.", default=SAMPLES)
+@seed_option("Decides the noise of what is drawn.")
+@sampler_option
+@checkpoint_option
+@average_option
+@number_option("--batch-size", text="Images in one pass.", default=256)
+@click.option("--device", help="Where it works: auto, cpu, cuda, cuda:1.  [default: cpu]")
+@json_option("Print one JSON object, for programs: all figures with their protocols.")
+@runs_option
+def evaluate(
+    *,
+    metrics: str | None,
+    samples: int,
+    seed: int,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - the fields of `Origin`, and options of metrics and sampler
+) -> None:
+    """Compute figures of a run, a file or images, with their protocol.
+
+    A file is one that gtk exported, and images are a folder or an .npz of any program.
+
+    gtk evaluate latest
+
+    gtk evaluate latest --metrics class-accuracy,frechet-distance --samples 1000
+
+    gtk evaluate digits.onnx --against digits
+
+    gtk evaluate pictures/ --against folder:photos
+    """
+    start = time.perf_counter()
+    sampler = {name: given.pop(name) for name in [*given] if name.startswith(PREFIX)}
+    shared = {name: given.pop(name) for name in Origin.names()}
+    origin = Origin(**shared, sampler_options=sampler_values(sampler))
+    choices = chosen_metrics(metrics, given)
+    with work_shown():
+        data = origin.data()
+        source = origin.open(data.spec)
+        spec = judged_spec(source, data.spec)
+        fit, left_out = fitting(choices, spec, source.model, named=metrics is not None)
+        judge = _judge(fit, data, origin.device)
+        lines = evaluated_lines(
+            fit,
+            lambda: source.batches(samples, seed, labelled=spec.condition is not None),
+            data,
+            judge,
+            lambda: {**source.made, "seed": seed},
+        )
+    if origin.run is not None:
+        _keep(origin.run, lines)
+    seconds = round(time.perf_counter() - start, 1)
+    if as_json:
+        print_json({"evaluations": lines, "left_out": left_out, "seconds": seconds})
+        return
+    _show(lines, left_out)
+    accuracy = "" if judge is None else f", by a judge that is right about {judge.accuracy:.2%}"
+    print_line(f"{source.name} against {data.spec.name}{accuracy}: {format_seconds(seconds)}")
+
+
+def fitting(
+    choices: Sequence["MetricChoice"], spec: "DataSpec", model: object | None, *, named: bool
+) -> tuple[list[Chosen], dict[str, str]]:
+    """Return the metrics that fit what is evaluated, and why the others do not.
+
+    Raises:
+        InvalidValue: one that was named does not fit, or none does.
+    """
+    found, left_out = [], dict[str, str]()
+    for choice in choices:
+        try:
+            found.append(chosen(choice, spec, model))
+        except InvalidValue as error:
+            if named:
+                raise
+            left_out[choice[0].spec.name] = str(error)
+    if not found:
+        raise InvalidValue(f"no metric fits: {next(iter(left_out.values()))}")
+    return found, left_out
+
+
+def _judge(metrics: Sequence[Chosen], data: "Dataset", device: str | None) -> "Judge | None":
+    """Return the data's judge if a metric asks for one; it may have to be trained first."""
+    if not any(one.metric.judged for one in metrics):
+        return None
+    from gtk.core.evaluation.judges import has_judge, judge_of
+    from gtk.core.evaluation.protocol import content_digest
+    from gtk.core.models.device import resolve_device
+
+    digest = content_digest(data.train, data.test)
+    if not has_judge(digest):
+        print_line(
+            f"a judge of {data.spec.name} is trained once on its "
+            f"{counted(len(data.train), 'training image')}, and kept",
+            err=True,
+        )
+    return judge_of(data, digest, resolve_device(device or "cpu"))
+
+
+def _keep(run: "Run", lines: list["EvaluationLine"]) -> None:
+    """Add what was found to the run; where that fails, say so."""
+    from gtk.core.storage.evaluations import add_evaluations
+
+    try:
+        add_evaluations(run.path, lines)
+    except GtkError as error:
+        print_line(f"not kept: {error}", err=True)
+
+
+def _show(lines: Sequence["EvaluationLine"], left_out: dict[str, str]) -> None:
+    """Print a line for each figure, and why metrics were left out."""
+    rows = []
+    for line in lines:
+        for name, table in line["figures"].items():
+            rows.append((line["metric"], name, *_cells(table), line["hash"]))
+    print_columns(("metric", "figure", "value", "95% interval", "better", "protocol"), rows)
+    for name, reason in left_out.items():
+        print_line(f"{name} is left out: {visible(reason)}")
+
+
+def _cells(table: "FigureTable") -> tuple[str, str, str]:
+    """Return a figure's value, its interval, and which direction is better."""
+    share, unit = table["share"], f" {table['unit']}" if table["unit"] else ""
+    value = figure_text(table["value"], share=share) + unit
+    ends = [table[name] for name in ("low", "high") if name in table]
+    interval = " to ".join(figure_text(end, share=share) for end in ends) if len(ends) > 1 else ""
+    return value, interval, table["better"]

@@ -1,0 +1,78 @@
+"""Options of the metrics that `gtk evaluate` computes, beside those of the sampler."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from gtk.cli.config_options import click_option, probe
+from gtk.cli.sampler_options import DrawingCommand
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import METRIC
+from gtk.core.registry.options import Option, options_of
+from gtk.core.settings.metric_choice import MetricChoice, metric_choice, own_metrics
+from gtk.core.values.errors import InvalidValue
+
+
+def metric_names(given: str | None) -> list[str]:
+    """Return the metrics that --metrics names, each once; by default gtk's own."""
+    if given is None:
+        return own_metrics()
+    names = list(dict.fromkeys(filter(None, map(str.strip, given.split(",")))))
+    if not names:
+        raise InvalidValue("--metrics names no metric. List them: gtk plugins")
+    return names
+
+
+class EvaluatingCommand(DrawingCommand):
+    """A command with the options of each metric, --METRIC-NAME, and of the sampler."""
+
+    def choose(self, args: list[str]) -> Any:  # noqa: ANN401 - as the base says
+        """Find the sampler's options, and the metrics."""
+        given = probe(self.params, args).params["metrics"]
+        metrics = [find(METRIC, name) for name in metric_names(given)]
+        return _Chosen(super().choose(args), metrics)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own options, the metrics' and the sampler's."""
+        chosen = ctx.obj
+        ctx.obj = chosen.sampler if isinstance(chosen, _Chosen) else None
+        try:
+            params = super().get_params(ctx)
+        finally:
+            ctx.obj = chosen
+        if not isinstance(chosen, _Chosen):
+            return params
+        added = [option for plugin in chosen.metrics for option in _options(plugin)]
+        return [*params, *added]
+
+
+class _Chosen:
+    """What decides which options there are."""
+
+    def __init__(self, sampler: object, metrics: Sequence[Plugin[Any]]) -> None:
+        self.sampler, self.metrics = sampler, metrics
+
+
+def _fields(plugin: Plugin[Any]) -> list[Option]:
+    """Return a metric's options, each called METRIC_NAME."""
+    table = plugin.spec.name.replace("-", "_")
+    fields = options_of({table: plugin.spec.config})
+    reserved = [field.name for field in fields]
+    return options_of({table: plugin.spec.config}, reserved)
+
+
+def _options(plugin: Plugin[Any]) -> list[click.Option]:
+    heading = f"Options of metric {plugin.spec.name}"
+    return [click_option(field, field.default, heading) for field in _fields(plugin)]
+
+
+def chosen_metrics(names: str | None, given: Mapping[str, Any]) -> list[MetricChoice]:
+    """Return the metrics that --metrics names, with their options among a command's arguments."""
+    return [_with_options(name, given) for name in metric_names(names)]
+
+
+def _with_options(name: str, given: Mapping[str, Any]) -> MetricChoice:
+    fields = _fields(find(METRIC, name))
+    values = {it.field: given[it.name] for it in fields if given.get(it.name) is not None}
+    return metric_choice(name, values)

@@ -1,0 +1,225 @@
+"""`gtk evaluate`, as it is typed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gtk
+from gtk.core.evaluation import judge_training
+from gtk.core.storage.evaluations import read_evaluations
+from gtk.pictures.grid import write_png
+from gtk.plugins.datasets.digits import load
+
+Command = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("no_pictures")
+DATA = load(gtk.NoConfig(), None)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have judges be trained in a second; they are bad ones."""
+    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 3)
+
+
+@pytest.fixture
+def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
+    """A run that may be written to, in the folder of runs."""
+    shutil.copytree(small_run.path, workplace / "runs" / "small")
+    return gtk.load("small")
+
+
+@pytest.fixture
+def arrays(workplace: Path) -> Path:
+    """The digits' test images with their classes, as another program may write them."""
+    path = workplace / "drawn.npz"
+    images = DATA.test.images[:, 0]
+    names = np.array(DATA.spec.condition.names)  # type: ignore[union-attr]
+    np.savez(path, images=images, labels=DATA.test.labels, class_names=names)
+    return path
+
+
+def figures(result: Any) -> dict[str, dict[str, Any]]:
+    """Return the tables of figures that --json prints, by metric."""
+    assert result.code == 0, result.err
+    return {line["metric"]: line["figures"] for line in json.loads(result.out)["evaluations"]}
+
+
+def test_by_default_all_of_gtks_metrics_that_fit_are_computed(
+    run: gtk.Run, gtk_command: Command
+) -> None:
+    result = gtk_command("evaluate", "small", "--samples", 300, "--json")
+    names = {"class-accuracy", "diversity", "frechet-distance", "kernel-distance", "latent-use",
+             "likelihood", "nearest", "neighbours"}  # fmt: skip
+    assert set(figures(result)) == names
+    assert "a judge of digits is trained once on its 1440 training images" in result.err
+    lines = json.loads(result.out)["evaluations"]
+    assert read_evaluations(run.path) == lines
+    by_name = {line["metric"]: line for line in lines}
+    assert by_name["class-accuracy"]["protocol"]["images"] == 300
+    assert by_name["likelihood"]["protocol"]["images"] == 0
+    assert by_name["class-accuracy"]["made"]["run"] == "small"
+    assert by_name["class-accuracy"]["made"]["seed"] == 0
+    again = gtk_command("evaluate", "small", "--samples", 300, "--json")
+    assert figures(again) == figures(result), "the same seed gives the same figures"
+    assert "is trained once" not in again.err
+    assert len(read_evaluations(run.path)) == 2 * len(names)
+
+
+def test_a_table_shows_figures_intervals_and_protocols(run: gtk.Run, gtk_command: Command) -> None:
+    result = gtk_command(
+        "evaluate", "small", "--samples", 50, "--metrics", "class-accuracy,diversity"
+    )
+    head, first, *_, last = result.out.splitlines()
+    assert head.split() == ["metric", "figure", "value", "95%", "interval", "better", "protocol"]
+    metric, figure, value, low, to, high, better, protocol = first.split()
+    assert (metric, figure, to, better) == ("class-accuracy", "accuracy", "to", "higher")
+    assert float(low[:-1]) <= float(value[:-1]) <= float(high[:-1])
+    (line, _) = read_evaluations(run.path)
+    assert protocol == line["hash"]
+    assert value == f"{100 * line['figures']['accuracy']['value']:.2f}%"
+    assert last.startswith("small against digits, by a judge that is right about ")
+
+
+def test_images_of_other_programs_are_judged_like_drawn_ones(
+    run: gtk.Run, arrays: Path, gtk_command: Command
+) -> None:
+    options = "--against", "digits", "--metrics", "class-accuracy,diversity,nearest", "--json"
+    result = gtk_command("evaluate", arrays, *options)
+    found = figures(result)
+    judged = json.loads(result.out)["evaluations"][0]
+    assert found["diversity"]["diversity"]["value"] == pytest.approx(1)
+    assert found["class-accuracy"]["accuracy"]["value"] == pytest.approx(
+        judged["protocol"]["judge"]["accuracy"]
+    ), "on the test images it is the judge's own accuracy"
+    assert found["nearest"]["median"]["value"] == pytest.approx(1)
+    assert judged["made"] == {"images": str(arrays), "seed": 0}
+    same = gtk_command("evaluate", run.path, "--samples", 357, *options[2:])
+    assert json.loads(same.out)["evaluations"][0]["hash"] == judged["hash"]
+    assert len(list(run.path.parent.iterdir())) == 1, "nothing is kept beside images"
+
+
+def test_a_folder_of_pictures_is_judged_by_the_names_of_its_folders(
+    workplace: Path, gtk_command: Command
+) -> None:
+    for row, (image, label) in enumerate(zip(DATA.train.images, DATA.train.labels, strict=True)):
+        if row == 100:
+            break
+        folder = workplace / "pictures" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_png(image[0], folder / f"{row}.png")
+    options = "--against", "digits", "--json", "--metrics"
+    found = figures(gtk_command("evaluate", "pictures", *options, "class-accuracy,nearest"))
+    assert found["nearest"]["copies"]["value"] == 1, "they are training images"
+    fewer = gtk_command("evaluate", "pictures", *options, "diversity", "--samples", 30)
+    assert json.loads(fewer.out)["evaluations"][0]["protocol"]["images"] == 30
+
+
+def test_an_exported_file_gives_the_figures_of_its_run(
+    run: gtk.Run, exported: Path, gtk_command: Command
+) -> None:
+    options = "--metrics", "diversity,class-accuracy", "--samples", 60, "--json"
+    of_file = figures(gtk_command("evaluate", exported, "--against", "digits", *options))
+    of_run = figures(gtk_command("evaluate", "small", *options))
+    for metric, figure in (("diversity", "diversity"), ("class-accuracy", "accuracy")):
+        value = of_run[metric][figure]["value"]
+        assert of_file[metric][figure]["value"] == pytest.approx(value, abs=1e-3)
+
+
+def test_an_exported_file_needs_no_torch_where_the_metrics_need_none(exported: Path) -> None:
+    code = (
+        "import sys\n"
+        "from gtk.cli.main import run\n"
+        f"code = run(['evaluate', {str(exported)!r}, '--against', 'digits', '--metrics', "
+        "'diversity,nearest', '--samples', '60'])\n"
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "diversity" in result.stdout
+
+
+def test_options_of_metrics_and_samplers_reach_them(run: gtk.Run, gtk_command: Command) -> None:
+    options = "--metrics", "likelihood,diversity", "--json", "--samples", 50
+    result = gtk_command(
+        "evaluate", "small", *options, "--likelihood-samples", 3, "--likelihood-images", 20,
+        "--temperature", 0,
+    )  # fmt: skip
+    found = figures(result)
+    assert found["diversity"]["diversity"]["value"] == 0
+    likelihood = json.loads(result.out)["evaluations"][0]
+    assert likelihood["protocol"]["options"] == {"samples": 3, "images": 20}
+    other = gtk_command("evaluate", "small", *options, "--likelihood-images", 20)
+    assert json.loads(other.out)["evaluations"][0]["hash"] != likelihood["hash"]
+    shown = gtk_command("evaluate", "small", "--help").out
+    assert "--likelihood-samples" in shown
+    assert "Options of sampler direct" in shown
+
+
+def test_runs_are_compared_by_figures_of_one_protocol(run: gtk.Run, gtk_command: Command) -> None:
+    other = shutil.copytree(run.path, run.path.with_name("other"))
+    for name, temperature in (("small", 1), ("other", 0)):
+        options = "--metrics", "diversity", "--samples", 40, "--temperature", temperature
+        assert gtk_command("evaluate", name, *options).code == 0
+    (line,) = (line for line in gtk_command("compare", "small", "other").out.splitlines()
+               if "diversity" in line)  # fmt: skip
+    protocol = read_evaluations(other)[0]["hash"]
+    cells = [cell.strip() for cell in line.split("│")[1:4]]
+    assert cells[0] == f"diversity diversity ({protocol})"
+    assert cells[1].endswith("(best)")
+    assert cells[2] == "0"
+    (other / "evaluations.jsonl").unlink()
+    gtk_command("evaluate", "other", "--metrics", "diversity", "--samples", 50)
+    out = gtk_command("compare", "small", "other").out
+    assert "Figures of diversity do not compare: their protocols differ." in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["small", "--metrics", "fid"], "unknown metric 'fid'"),
+        (["small", "--metrics", ","], "--metrics names no metric"),
+        (["small", "--samples", "0"], "0 is not in the range x>=1"),
+        (["small", "--against", "mnisst"], "unknown data set 'mnisst'"),
+        (["small", "--likelihood-samples", "0"], "samples must be within 1..100,000, not 0"),
+        (["small", "--sampler", "heun"], "sampler 'heun' is for models of type"),
+        (["missing"], "missing"),
+        (["drawn.npz"], "name the data to compare with: --against NAME"),
+        (["drawn.npz", "--against", "digits", "--sampler", "heun"],
+         "--sampler is for runs, and drawn.npz holds images"),
+        (["drawn.npz", "--against", "digits", "--metrics", "likelihood"],
+         "metric 'likelihood' is for models of type LatentVariableModel, and only its images"),
+        (["drawn.npz", "--against", "npz:wide.npz"],
+         "the images of drawn.npz have 8x8 pixels in grey, and those of wide 8x9 pixels in grey"),
+        (["plain.npz", "--against", "digits", "--metrics", "class-accuracy"], "class-accuracy"),
+        (["small", "--against", "npz:plain.npz", "--metrics", "frechet-distance"],
+         "a judge is trained on classes, and plain has none"),
+        (["drawn.npz", "--against", "digits", "--metrics", "frechet-distance", "--samples", "9"],
+         "frechet-distance"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(
+    arguments: list[str], message: str, run: gtk.Run, arrays: Path, gtk_command: Command
+) -> None:
+    with np.load(arrays) as found:
+        np.savez("plain.npz", images=found["images"])
+        np.savez("wide.npz", images=np.zeros((20, 8, 9), np.uint8))
+    result = gtk_command("evaluate", *arguments)
+    err = [line for line in result.err.splitlines() if "is trained once" not in line]
+    assert (result.code, len(err)) == (2, 1), result.err
+    assert message in result.err
+
+
+def test_an_outside_metric_is_computed_like_gtks_own(
+    run: gtk.Run, outside: Path, gtk_command: Command
+) -> None:
+    result = gtk_command("evaluate", "small", "--metrics", "brightness", "--samples", 20, "--json")
+    assert set(figures(result)) == {"brightness"}
