@@ -2,13 +2,13 @@
 
 import shutil
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gtk.core.registry.discovery import Plugin, find
 from gtk.core.registry.installed import Kind
@@ -82,6 +82,17 @@ class Specimen:
 #: `CheckSkipped` where it does not apply; any other exception is a failure of the plugin, too.
 Check = Callable[[Specimen], None]
 
+
+class Case(Protocol):
+    """What a plugin is checked with, where a check is made with several such cases."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for messages: "with model 'vae'"."""
+
+
+CaseType = TypeVar("CaseType", bound=Case)
+
 _NEEDED: dict[Check, tuple[Check, ...]] = {}
 
 
@@ -93,6 +104,25 @@ def needs(*checks: Check) -> Callable[[Check], Check]:
         return check
 
     return mark
+
+
+def for_each(
+    cases: Callable[[Specimen], Iterable[CaseType]],
+) -> Callable[[Callable[[Specimen, CaseType], None]], Check]:
+    """Decorate a check of one case, which becomes a check of all: its failure names the case."""
+
+    def decorate(check: Callable[[Specimen, CaseType], None]) -> Check:
+        @wraps(check)
+        def all_of_them(specimen: Specimen) -> None:
+            for case in cases(specimen):
+                try:
+                    check(specimen, case)
+                except CheckFailed as error:
+                    raise CheckFailed(f"{case.title}, {error}") from error
+
+        return all_of_them
+
+    return decorate
 
 
 def checks_in(module: Mapping[str, Any]) -> tuple[Check, ...]:

@@ -66,7 +66,7 @@ def check_plugin(
 
     Args:
         name: of the plugin, or "package/name".
-        kind: "model", "conditioner", "loss", "sampler", "dataset" or "callback".
+        kind: "model", "conditioner", "loss", "sampler", "metric", "dataset" or "callback".
         data: the data set it is tested with; for a data set that reads files, NAME:PATH with its
             own name and a path to some files.
         options: values of the plugin's own options, by name.

@@ -38,6 +38,7 @@ from gtk.testing.loss_case import (
 )
 from gtk.testing.model_case import take_steps
 from gtk.testing.replayed_step import CPU, TOTAL_STEPS, ReplayedStep, context, step_batch
+from gtk.testing.small_model import expect_protocol
 from gtk.testing.step_checks import (
     expect_clean_yields,
     expect_own_noise,
@@ -58,15 +59,7 @@ def check_described(specimen: Specimen) -> None:
     missing = sorted(getattr(target, "__abstractmethods__", ()))
     if missing:
         raise CheckFailed(f"{target.__name__} lacks {missing[0]}(): write it")
-    requires: Any = getattr(target, "requires", None)
-    try:
-        issubclass(torch.nn.Module, requires)
-    except TypeError as error:
-        raise CheckFailed(
-            f"its requires is {requires!r:.60}, and isinstance() cannot use that ({error}): name a "
-            "class, or a protocol of methods marked @runtime_checkable, such as "
-            "gtk.LatentVariableModel"
-        ) from error
+    expect_protocol(getattr(target, "requires", None), "gtk.LatentVariableModel")
     unit: Any = getattr(target, "unit", None)
     if not isinstance(unit, str) or not unit.strip():
         raise CheckFailed('it lacks the unit of its terms: set unit = "nats per image"')

@@ -1,8 +1,6 @@
 """The checks of a sampler, with a model that it is for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 import torch
@@ -13,20 +11,17 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.build import build, build_sampler
 from gtk.core.models.sampler_fit import fit
 from gtk.core.models.sampling import draw_noise
-from gtk.core.registry.installed import MODEL, Installed, installed
 from gtk.core.registry.options import make_config
-from gtk.core.settings.choice import Choice, Settings
+from gtk.core.settings.choice import Settings
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_document import new_document
 from gtk.core.training.trainer import Trainer
-from gtk.core.training.training import load_dataset
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import GtkError
 from gtk.exports.onnx import export
-from gtk.testing.check import Check, CheckFailed, CheckSkipped, Specimen, checks_in, needs
-from gtk.testing.loss_case import OURS, SMALL
+from gtk.testing.check import CheckFailed, Specimen, checks_in, for_each, needs
 from gtk.testing.process_state import seeded_generators
 from gtk.testing.replayed_step import CPU
+from gtk.testing.small_model import SmallModel, expect_protocol, make_for_each_family
 from gtk.testing.weights import differing, listed, same_bits, weights_of
 
 COUNT = 6
@@ -41,6 +36,11 @@ class SamplerCase:
     settings: Settings
     dataset: Dataset
     sampler: Sampler[Any]
+
+    @property
+    def title(self) -> str:
+        """Which model it draws from, for messages."""
+        return f"with model {self.settings.choice.model.spec.name!r}"
 
     @property
     def model(self) -> Model:
@@ -75,60 +75,22 @@ def sampler_cases(specimen: Specimen) -> list[SamplerCase]:
 
 
 def _choose(specimen: Specimen) -> list[SamplerCase]:
-    """Build the first model of each family, of the sampler's package and gtk's, or else of another.
-
-    Models of one module are a family.
-    """
-    refused, own = "", specimen.plugin.installed.package
-    found: dict[tuple[str, str], SamplerCase] = {}
-    for item in sorted(installed(MODEL), key=lambda it: (it.package not in (own, OURS), it.name)):
-        family = (item.package, item.module)
-        if found and item.package not in (own, OURS):
-            break
-        try:
-            if family not in found and (case := _case(specimen, item)) is not None:
-                found[family] = case
-        except GtkError as error:
-            refused = refused or f"gtk refuses it with model {item.name!r}: {error}"
-    if found:
-        return [*found.values()]
-    if refused:
-        raise CheckFailed(refused)
-    requires: Any = specimen.plugin.spec.resolve().requires
-    remedy = "install one beside it, best in the same package"
-    raise CheckSkipped(f"no installed model is a {requires.__name__}: {remedy}")
-
-
-def _case(specimen: Specimen, item: Installed) -> SamplerCase | None:
-    """Build a small model, and the sampler, fitted; None if the model is not what it requires."""
     plugin = specimen.plugin
-    choice = Choice.by_name(f"{item.package}/{item.name}", specimen.data)
-    target: Any = choice.model.spec.resolve()
-    if not issubclass(target, plugin.spec.resolve().requires):
-        return None
-    options = SMALL.get(item.name, {}) if item.package == OURS else {}
-    settings = choice.settle({**options, "epochs": 1, "warmup_steps": 0}, None)
-    dataset = load_dataset(settings)
-    model, _ = build(settings, dataset.spec)
     config = make_config(plugin.spec.config, specimen.options, f"sampler {plugin.spec.name!r}")
-    case = SamplerCase(settings, dataset, build_sampler(plugin, config, model.eval()))
-    case.fit()
-    return case
+
+    def make(small: SmallModel) -> SamplerCase:
+        sampler = build_sampler(plugin, config, small.model)
+        case = SamplerCase(small.settings, small.dataset, sampler)
+        case.fit()
+        return case
+
+    found, refused = make_for_each_family(specimen, make)
+    if not found:
+        raise CheckFailed(refused)
+    return found
 
 
-def with_each_model(check: Callable[[Specimen, SamplerCase], None]) -> Check:
-    """Return a check that is made with a model of each family."""
-
-    @wraps(check)
-    def all_of_them(specimen: Specimen) -> None:
-        for case in sampler_cases(specimen):
-            try:
-                check(specimen, case)
-            except CheckFailed as error:
-                model = case.settings.choice.model.spec.name
-                raise CheckFailed(f"with model {model!r}, {error}") from error
-
-    return all_of_them
+with_each_model = for_each(sampler_cases)
 
 
 def check_described(specimen: Specimen) -> None:
@@ -136,14 +98,7 @@ def check_described(specimen: Specimen) -> None:
     target: Any = specimen.plugin.spec.resolve()
     if not (isinstance(target, type) and issubclass(target, Sampler)):
         raise CheckFailed(f"its target {target!r:.60} is not a gtk.Sampler: derive it from one")
-    requires: Any = getattr(target, "requires", None)
-    try:
-        issubclass(torch.nn.Module, requires)
-    except TypeError as error:
-        raise CheckFailed(
-            f"its requires is {requires!r:.60}, and issubclass() cannot use that ({error}): name a "
-            "class, or a protocol of methods marked @runtime_checkable, such as gtk.SampledModel"
-        ) from error
+    expect_protocol(getattr(target, "requires", None), "gtk.SampledModel")
 
 
 @needs(check_described)

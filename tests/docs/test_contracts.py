@@ -9,9 +9,10 @@ import pages
 import pytest
 
 import gtk
-from gtk.core.contracts import model, normalization
+from gtk.core.contracts import metric, model, normalization
 from gtk.core.contracts.noise import Noise
 from gtk.core.registry.spec import Spec
+from gtk.core.values import figure
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
 HOOKS = pages.ROOT / "docs" / "hooks.md"
@@ -31,7 +32,9 @@ TYPES = {
 }
 #: Classes on the page that have no public name, and where its types are.
 UNNAMED = {"Noise": Noise, "Spec": Spec}
-HOMES = {"NormalizationName": normalization, "Prior": model}
+HOMES = {
+    "NormalizationName": normalization, "Prior": model, "Source": metric, "Better": figure,
+}  # fmt: skip
 #: What gtk itself calls, and the data records' way to JSON and back.
 INTERNAL = {
     "Noise": {"seed"},
@@ -131,8 +134,8 @@ def test_every_spec_and_all_that_the_contracts_hand_over_have_signatures() -> No
     )
 
 
-def test_the_three_contracts_are_there() -> None:
-    assert {"Model", "Conditioner", "Loss"} <= CLASSES.keys()
+def test_the_five_contracts_are_there() -> None:
+    assert {"Model", "Conditioner", "Loss", "Sampler", "Metric"} <= CLASSES.keys()
 
 
 def test_every_public_class_of_the_contracts_is_named() -> None:

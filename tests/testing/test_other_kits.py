@@ -1,4 +1,4 @@
-"""The kit's checks of conditioners, losses, data sets and callbacks: they pass, and they fail."""
+"""The kit's checks of every kind but models: they pass, and they fail."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -81,6 +81,29 @@ WRONG = {
         "guessing": "fit",
         "looking": "export",
     },
+    "metric": {
+        "plain": "described",
+        "nameless": "described",
+        "everywhere": "described",
+        "unmet": "described",
+        "shapeless": "constructs",
+        "silent": "figures",
+        "talkative": "figures",
+        "typed": "figures",
+        "endless": "figures",
+        "outside": "figures",
+        "unjudged": "figures",
+        "hungry": "few_images",
+        "uneven": "batches",
+        "inverting": "reads_only",
+        "centring": "reads_only",
+        "training": "reads_only",
+        "tuning": "reads_only",
+        "rolling": "pure",
+        "detailed": "records",
+        "undefined": "records",
+        "seeding": "globals",
+    },
     "dataset": {
         "dark": "images_differ",
         "fresh": "repeatable",
@@ -145,7 +168,11 @@ def built_in(*kinds: str) -> list[object]:
     """Return kind and name of every plugin of gtk's."""
     short = {"elbo", "samples"}  # conditioners are exported
     return [
-        pytest.param(item.kind, item.name, marks=[] if item.name in short else pytest.mark.long)
+        pytest.param(
+            item.kind,
+            item.name,
+            marks=[] if item.name in short or item.kind == "metric" else pytest.mark.long,
+        )
         for kind in KINDS
         if kind.name in kinds
         for item in installed(kind)
@@ -153,11 +180,36 @@ def built_in(*kinds: str) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize(("kind", "name"), built_in("conditioner", "loss", "sampler", "callback"))
+@pytest.mark.parametrize(
+    ("kind", "name"), built_in("conditioner", "loss", "sampler", "metric", "callback")
+)
 def test_everything_built_in_passes(kind: str, name: str) -> None:
     results = results_of(kind, name)
     failed = [result for result in results if result.status != "passed"]
     assert not failed
+
+
+def test_an_outside_metric_passes(outside: Path) -> None:
+    for data in ("digits", "stripes"):
+        results = results_of("metric", "brightness", data)
+        assert not [result for result in results if result.status != "passed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("class-accuracy", "it refuses to be used with data set 'marks': "),
+        ("kernel-distance", "it asks for a judge, and the images of 'marks' have no classes. "),
+    ],
+)
+def test_a_metric_that_does_not_fit_the_data_is_not_checked(
+    outside: Path, name: str, reason: str
+) -> None:
+    results = {result.check: result for result in results_of("metric", name, "marks")}
+    assert results["described"].status == "passed"
+    assert results["constructs"].status == results["figures"].status == "skipped"
+    assert results["figures"].message.startswith(reason)
+    assert "Check it with " in results["figures"].message
 
 
 class Stopping:
@@ -323,7 +375,9 @@ def checks_of_kind(kind: str) -> tuple[Check, ...]:
     return checks
 
 
-@pytest.mark.parametrize("kind", ["conditioner", "loss", "sampler", "dataset", "callback"])
+@pytest.mark.parametrize(
+    "kind", ["conditioner", "loss", "sampler", "metric", "dataset", "callback"]
+)
 def test_every_check_can_fail(kind: str) -> None:
     names = {check.__name__.removeprefix("check_") for check in checks_of_kind(kind)}
     assert names == set(WRONG[kind].values())

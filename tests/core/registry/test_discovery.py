@@ -158,13 +158,14 @@ def test_an_outside_data_set_in_colour_goes_all_the_way(outside: Path, tmp_path:
 
 def test_every_kind_is_asked_for_by_a_hook_of_its_own() -> None:
     assert [kind.hook for kind in KINDS] == [
-        "gtk_models", "gtk_conditioners", "gtk_losses", "gtk_samplers", "gtk_datasets",
-        "gtk_callbacks",
+        "gtk_models", "gtk_conditioners", "gtk_losses", "gtk_samplers", "gtk_metrics",
+        "gtk_datasets", "gtk_callbacks",
     ]  # fmt: skip
 
 
-def test_the_page_for_plugin_authors_shows_a_package_that_works() -> None:
+@pytest.mark.parametrize("name", ["shift", "soften", "brightness"])
+def test_the_page_for_plugin_authors_shows_packages_that_work(name: str) -> None:
     page = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text()
-    package = Path(__file__).parents[2] / "packages" / "shift"
-    module = (package / "gtk_plugin_shift.py").read_text().split('"""\n\n', 1)[1]
+    package = Path(__file__).parents[2] / "packages" / name
+    module = (package / f"gtk_plugin_{name}.py").read_text().split('"""\n\n', 1)[1]
     assert f"```python\n{module}```" in page
