@@ -8,7 +8,14 @@ import click
 
 from gtk.cli.console import make_console
 from gtk.cli.options import out_option, overwrite_option, run_argument, runs_option, seed_option
-from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
+from gtk.core.storage.comparison import (
+    Compared,
+    caveats,
+    compared,
+    differing_settings,
+    evaluated_figures,
+    final_terms,
+)
 from gtk.core.storage.runs import find_run
 from gtk.core.values.dataset import spread
 from gtk.core.values.errors import GtkError, InvalidValue
@@ -64,7 +71,8 @@ def print_comparison(items: Sequence[Compared], console: "Console") -> None:
     from gtk.pictures.setup import setting_text
 
     settings = [(row.name, [*map(setting_text, row.values)]) for row in differing_settings(items)]
-    figures = [(term_title(row), [*map(figure_text, row.values)]) for row in final_terms(items)]
+    rows = [*final_terms(items), *evaluated_figures(items)]
+    figures = [(term_title(row), [*map(figure_text, row.values)]) for row in rows]
     names = [item.name for item in items]
     if settings:
         _print_rows(console, "setting", names, settings)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.core.storage.comparison import Compared, Row, caveats, differing_settings, final_terms
+from gtk.core.storage.comparison import (
+    Compared,
+    Row,
+    caveats,
+    differing_settings,
+    evaluated_figures,
+    final_terms,
+)
 from gtk.pictures.chart import Source, term_charts
 from gtk.pictures.embedded import Frames, Picture
 from gtk.pictures.grid import image_grid
@@ -67,7 +74,7 @@ def _page(
         ],
         figures=[
             [term_title(row), *(figure_text(value) for value in row.values)]
-            for row in final_terms(items)
+            for row in [*final_terms(items), *evaluated_figures(items)]
         ],
         runs=[(item.name, f"run{at}", False) for at, item in enumerate(items)],
         splits=[
@@ -97,12 +104,13 @@ def _page(
 
 def term_title(row: Row) -> str:
     """Return the name of a figure: its split, its term and its unit."""
-    name = f"{SPLITS[row.split]} {row.name.replace('_', ' ')}"
+    split = f"{SPLITS[row.split]} " if row.split else ""
+    name = f"{split}{row.name.replace('_', ' ')}"
     return f"{name}, {row.unit}" if row.unit else name
 
 
-def figure_text(value: float | None) -> str:
-    """Return a figure as it is printed; an integer is a count."""
-    if value is None:
-        return "-"
+def figure_text(value: float | str | None) -> str:
+    """Return a figure as it is printed; an integer is a count, and a text stays."""
+    if value is None or isinstance(value, str):
+        return value or "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

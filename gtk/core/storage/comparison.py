@@ -6,8 +6,10 @@ from typing import Any
 
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import MODEL
+from gtk.core.storage.evaluations import EvaluationLine, FigureTable, read_evaluations
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
+from gtk.core.values.figure import figure_text
 from gtk.core.values.text import counted
 
 #: Tables of run.json that decide the result of a training, in the order of a comparison.
@@ -38,12 +40,14 @@ class Compared:
     Attributes:
         reports: its metrics, empty if they cannot be read.
         damage: why they cannot be read, empty if they can.
+        evaluations: its figures by `gtk evaluate`, empty if they cannot be read.
     """
 
     name: str
     run: Run
     reports: Sequence[Mapping[str, Any]] = field(default_factory=list)
     damage: str = ""
+    evaluations: Sequence[EvaluationLine] = ()
 
     @property
     def caveat(self) -> str:
@@ -67,7 +71,8 @@ def compared(runs: Sequence[Run]) -> list[Compared]:
     items = []
     for name, run in zip(names, runs, strict=True):
         try:
-            items.append(Compared(name, run, run.metrics()))
+            evaluations = read_evaluations(run.path)
+            items.append(Compared(name, run, run.metrics(), evaluations=evaluations))
         except UserError as error:
             items.append(Compared(name, run, damage=str(error)))
     return items
@@ -126,6 +131,43 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
     return rows
 
 
+def evaluated_figures(items: Sequence[Compared]) -> list[Row]:
+    """Return the figures of the runs' evaluations, as texts: a row for those of one protocol.
+
+    A run's last evaluation by a protocol counts; the best of several runs is marked.
+    """
+    found: dict[tuple[str, str, str], list[FigureTable | None]] = {}
+    for at, item in enumerate(items):
+        for line in item.evaluations:
+            for name, table in line["figures"].items():
+                row = found.setdefault((line["metric"], name, line["hash"]), [None] * len(items))
+                row[at] = table
+    return [
+        Row(f"{metric} {name.replace('_', ' ')} ({protocol})", _marked(tables), unit=_unit(tables))
+        for (metric, name, protocol), tables in found.items()
+    ]
+
+
+def _unit(tables: Sequence[FigureTable | None]) -> str:
+    return next((table["unit"] for table in tables if table is not None), "")
+
+
+def _marked(tables: Sequence[FigureTable | None]) -> list[str | None]:
+    """Return figures as texts; the best one of several says so."""
+    known = [table for table in tables if table is not None]
+    values = [table["value"] for table in known]
+    extreme = {"higher": max, "lower": min}.get(known[0]["better"])
+    best = extreme(values) if extreme is not None and len(values) > 1 else None
+    texts: list[str | None] = []
+    for table in tables:
+        text = None
+        if table is not None:
+            text = figure_text(table["value"], share=table["share"])
+            text += " (best)" if table["value"] == best else ""
+        texts.append(text)
+    return texts
+
+
 def units_of(lines: Iterable[Mapping[str, Any]]) -> str:
     """Return the unit of some reports, or all of their units."""
     return " / ".join(dict.fromkeys(str(line.get("unit", "")) for line in lines))
@@ -145,14 +187,33 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     for what, values in different.items():
         if len(set(values)) > 1:
             listed = ", ".join(dict.fromkeys(values))
-            reasons.append(f"Figures do not compare: {what} differs ({listed}).")
+            reasons.append(f"The losses' figures do not compare: {what} differs ({listed}).")
     names = [row.name for row in differing_settings(items)]
     options = sorted(name.removeprefix("loss ") for name in names if name.startswith("loss "))
     if options and not reasons:
         reasons.append(f"The loss does not compare, only its terms: {', '.join(options)} differs.")
     if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
         reasons.append("Some weights were chosen on the test images: those are not independent.")
+    reasons += _unlike_protocols(items)
     return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
+
+
+def _unlike_protocols(items: Sequence[Compared]) -> list[str]:
+    """Return a sentence on metrics that runs have, but by no protocol that all of them have."""
+    by_run = [
+        {metric: {line["hash"] for line in item.evaluations if line["metric"] == metric}
+         for metric in {line["metric"] for line in item.evaluations}}
+        for item in items
+    ]  # fmt: skip
+    shared = set(by_run[0]).intersection(*by_run[1:]) if by_run else set()
+    unlike = sorted(
+        metric for metric in shared if not set.intersection(*(run[metric] for run in by_run))
+    )
+    if not unlike:
+        return []
+    names = ", ".join(unlike)
+    remedy = "Evaluate the runs against the same data, with as many images."
+    return [f"Figures of {names} do not compare: their protocols differ. {remedy}"]
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, str]:

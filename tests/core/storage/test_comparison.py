@@ -58,7 +58,7 @@ def test_two_folders_are_two_data_sets(make: Any) -> None:
     names = ["folder:/cats/train", "folder:/dogs/train"]
     assert named(compared(runs)) == {"data": names}
     assert caveats(compared(runs)) == [
-        f"Figures do not compare: data differs ({', '.join(names)})."
+        f"The losses' figures do not compare: data differs ({', '.join(names)})."
     ]
 
 
@@ -79,14 +79,18 @@ def test_figures_stand_by_split_with_their_units(make: Any) -> None:
     assert {row.unit for row in rows} == {"nats per image"}
 
 
+#: What is said of losses that differ.
+UNLIKE = "The losses' figures do not compare"
+
+
 @pytest.mark.parametrize(
     ("tables", "reason"),
     [
-        ({"data": {"name": "mnist"}}, "Figures do not compare: data differs (digits, mnist)."),
-        ({"loss": {"name": "iwae"}}, "Figures do not compare: loss differs (elbo, iwae)."),
+        ({"data": {"name": "mnist"}}, f"{UNLIKE}: data differs (digits, mnist)."),
+        ({"loss": {"name": "iwae"}}, f"{UNLIKE}: loss differs (elbo, iwae)."),
         (
             {"model": {"likelihood": "gaussian"}},
-            "Figures do not compare: likelihood differs (bernoulli, gaussian of variance 0.01).",
+            f"{UNLIKE}: likelihood differs (bernoulli, gaussian of variance 0.01).",
         ),
         ({"loss": {"beta": 4.0}}, "The loss does not compare, only its terms: beta differs."),
     ],
@@ -102,7 +106,9 @@ def test_other_variances_are_other_likelihoods(make: Any) -> None:
         make(name, model={"likelihood": "gaussian", "variance": variance})
         for name, variance in (("one", 0.01), ("two", 0.1))
     ]
-    assert caveats(compared(runs))[0].startswith("Figures do not compare: likelihood differs")
+    assert caveats(compared(runs))[0].startswith(
+        "The losses' figures do not compare: likelihood differs"
+    )
 
 
 def test_damaged_and_unfinished_runs_say_so(make: Any) -> None:
