@@ -31,12 +31,13 @@ import torch
 
 import gtk
 from benchmarks.emulated_bf16 import EmulatedBf16
-from benchmarks.judge import Judge, accuracy, found_judge, load
+from benchmarks.judge import found_judge, load
 from benchmarks.systems import agreement
+from gtk.core.evaluation.judge import Judge
 from gtk.core.models.build import build
-from gtk.core.models.device import fork_random_state, resolve_device
+from gtk.core.models.device import fork_random_state, has_bf16, resolve_device
 from gtk.core.settings.choice import Choice
-from gtk.core.training.arithmetic import Arithmetic, has_bf16
+from gtk.core.training.arithmetic import Arithmetic
 from gtk.core.training.trainer import Trainer
 from gtk.defaults import find_recipe
 
@@ -73,8 +74,8 @@ def compare_quality(given: argparse.Namespace) -> None:
         compare("conv", "vae-conv", given, given.epochs or 3)
     if "gan" in given.parts:
         digits = load("mnist", given.data_root)
-        judge = found_judge(digits, epochs=given.judge_epochs)
-        print_line("gan", judge_accuracy=accuracy(judge, digits))
+        judge = found_judge(digits)
+        print_line("gan", judge_accuracy=judge.accuracy)
         compare("gan", "cgan-conv", given, given.epochs or 3, judge)
 
 
@@ -92,7 +93,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="of a turn, or one step")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's, or 3 for conv and gan")
-    parser.add_argument("--judge-epochs", type=int, default=6)
     parser.add_argument("--data-root", type=Path, help="where MNIST and CIFAR-10 are")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="a folder for the runs")
     parser.add_argument("--device", default="cpu")

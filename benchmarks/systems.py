@@ -1,7 +1,7 @@
 """Train the five recipes, or take runs of them, and write their figures and pictures.
 
 For each recipe: parameters, steps, final terms on the test images, and where a label is asked for,
-how often an independent judge (`judge.py`) agrees with it on 10,000 samples (1,000 of each digit,
+how often the judge of `gtk evaluate` agrees with it on 10,000 samples (1,000 of each digit,
 seed 0); its accuracy on the test images is written beside.
 
     python -m benchmarks.systems --data-root FOLDER --out docs/systems [--epochs vae-conv=3]
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 import gtk
-from benchmarks.judge import Judge, accuracy, agreement as agreed, as_rows, found_judge, load, seen
+from benchmarks.judge import agreement as agreed, found_judge, load, seen
+from gtk.core.evaluation.judge import Judge
 from gtk.core.models.summary import parameter_count
 
 RECIPES = ("cvae-mlp", "vae-mlp", "vae-2d", "cgan-conv", "vae-conv")
@@ -36,12 +37,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipes", type=lambda text: text.split(","), default=RECIPES)
     parser.add_argument("--epochs", action="append", default=[], metavar="RECIPE=N")
-    parser.add_argument("--judge", type=Path, help="a file that judge.py writes")
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     epochs = {name: int(count) for name, _, count in (item.partition("=") for item in given.epochs)}
     digits = load("mnist", given.data_root)
-    judge = found_judge(digits, given.judge)
+    judge = found_judge(digits)
     given.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for recipe in given.recipes:
@@ -52,7 +52,7 @@ def main() -> None:
     document = {
         "date": datetime.now(UTC).date().isoformat(),
         "torch": torch.__version__,
-        "judge_accuracy": accuracy(judge, digits),
+        "judge_accuracy": judge.accuracy,
         "samples": SAMPLES,
         "systems": rows,
     }
@@ -97,7 +97,7 @@ def describe(run: gtk.Run, recipe: str, judge: Judge) -> dict[str, Any]:
 
 def agreement(run: gtk.Run, judge: Judge) -> dict[str, float]:
     """Return how often the judge sees the digit that was asked for, and for the worst digit."""
-    found, _ = seen(judge, as_rows(run.sample(count=SAMPLES, seed=0)))
+    found = seen(judge, run.sample(count=SAMPLES, seed=0))
     return agreed(found, np.arange(SAMPLES) % 10)
 
 

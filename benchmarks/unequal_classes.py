@@ -1,7 +1,7 @@
 """Train conditional GANs on two classes of unequal size, and say how often a sample has its class.
 
 The data are MNIST's ones and zeros, 300 and 5,700 of them: 5% and 95%. For each seed a `cgan` is
-trained, 2,000 images of each class are drawn, and `judge.py`, which knows all ten
+trained, 2,000 images of each class are drawn, and the judge of `gtk evaluate`, which knows all ten
 digits, says what they show. Beside it stands how often the discriminator tells real images from
 generated ones, half and half, in train mode and in eval mode.
 
@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 import gtk
-from benchmarks.judge import Judge, as_rows, found_judge, load, seen
+from benchmarks.judge import found_judge, load, seen
+from gtk.core.evaluation.judge import Judge
 
 #: How many training images there are of each digit.
 COUNTS = {1: 300, 0: 5_700}
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--balance", action="store_true")
     given = parser.parse_args()
     digits = load("mnist", given.data_root)
-    judge = found_judge(digits, epochs=2)
+    judge = found_judge(digits)
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "unequal.npz"
     write_data(digits, path)
@@ -76,7 +77,7 @@ def write_data(data: gtk.Dataset, path: Path) -> None:
 def agreement(run: gtk.Run, judge: Judge) -> dict[str, float]:
     """Return the share of samples of each class that show its digit."""
     found = {
-        digit: seen(judge, as_rows(run.sample(labels=[label] * SAMPLES, seed=0)))[0]
+        digit: seen(judge, run.sample(labels=[label] * SAMPLES, seed=0))
         for label, digit in enumerate(COUNTS)
     }
     return {f"right_{digit}": float((shown == digit).mean()) for digit, shown in found.items()}
