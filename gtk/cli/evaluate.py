@@ -24,14 +24,13 @@ from gtk.cli.progress_bar import work_shown
 from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
 from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate as evaluated_lines
 from gtk.core.values.errors import GtkError, InvalidValue
-from gtk.core.values.figure import figure_text
 from gtk.core.values.number_text import format_seconds
 from gtk.core.values.text import counted, visible
 
 if TYPE_CHECKING:
     from gtk.core.evaluation.judge import Judge
     from gtk.core.settings.metric_choice import MetricChoice
-    from gtk.core.storage.evaluations import EvaluationLine, FigureTable
+    from gtk.core.storage.evaluations import EvaluationLine
     from gtk.core.storage.run import Run
     from gtk.core.values.dataset import Dataset, DataSpec
 
@@ -161,19 +160,13 @@ def _keep(run: "Run", lines: list["EvaluationLine"]) -> None:
 
 def _show(lines: Sequence["EvaluationLine"], left_out: dict[str, str]) -> None:
     """Print a line for each figure, and why metrics were left out."""
+    from gtk.core.storage.evaluations import figure_cells
+
     rows = []
     for line in lines:
         for name, table in line["figures"].items():
-            rows.append((line["metric"], name, *_cells(table), line["hash"]))
+            cells = figure_cells(table)
+            rows.append((line["metric"], name, *cells, table["better"], line["hash"]))
     print_columns(("metric", "figure", "value", "95% interval", "better", "protocol"), rows)
     for name, reason in left_out.items():
         print_line(f"{name} is left out: {visible(reason)}")
-
-
-def _cells(table: "FigureTable") -> tuple[str, str, str]:
-    """Return a figure's value, its interval, and which direction is better."""
-    share, unit = table["share"], f" {table['unit']}" if table["unit"] else ""
-    value = figure_text(table["value"], share=share) + unit
-    ends = [table[name] for name in ("low", "high") if name in table]
-    interval = " to ".join(figure_text(end, share=share) for end in ends) if len(ends) > 1 else ""
-    return value, interval, table["better"]

@@ -7,6 +7,12 @@ from typing import Any
 
 from gtk.core.storage.command import known_condition, next_commands
 from gtk.core.storage.comparison import units_of
+from gtk.core.storage.evaluations import (
+    EvaluationLine,
+    figure_cells,
+    latest,
+    read_evaluations,
+)
 from gtk.core.storage.run import Run
 from gtk.core.values.condition import Numbers
 from gtk.core.values.dataset import DataSpec
@@ -51,13 +57,17 @@ def report(run: Run) -> str:
     if points and images:
         pictures["latents"] = {points.epoch: images}
     reports: Reports = []
+    evaluated: list[list[str]] = []
     damage = ""
     try:
         reports = run.metrics()
+        evaluated = _evaluated_rows(run)
     except UserError as error:  # all else can still be shown
         damage = str(error)
     commands = next_commands(run)
-    return page_with(pictures, lambda chosen: _page(run, chosen, points, reports, damage, commands))
+    return page_with(
+        pictures, lambda chosen: _page(run, chosen, points, reports, evaluated, damage, commands)
+    )
 
 
 def read_frames(folder: Path, kind: str) -> Frames:
@@ -79,6 +89,7 @@ def _page(
     pictures: Mapping[str, Frames],
     latents: LatentMap | None,
     reports: Reports,
+    evaluated: Sequence[Sequence[str]],
     damage: str,
     commands: Sequence[str],
 ) -> str:
@@ -104,6 +115,7 @@ def _page(
         charts=term_charts([Source(name, split, split, reports) for split, name in SPLITS.items()]),
         figure_heads=[units_of(reports[:1]), *(SPLITS[split] for split in ends)],
         figure_rows=_figure_rows(ends),
+        evaluated=evaluated,
         pictures=pictures,
         left_out=max(0, len(heads) - columns),
         samples=PageGrid(columns, spec.width, heads[:columns]),
@@ -136,6 +148,37 @@ def _labels(run: Run) -> str:
 
 def _steps(reports: Reports, split: str) -> set[int]:
     return {line["step"] for line in reports if line["split"] == split}
+
+
+def _evaluated_rows(run: Run) -> list[list[str]]:
+    """Return a row for each figure of the run's last evaluations.
+
+    It has the figure, its value, its interval, how the images were made, and the protocol.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    return [
+        [
+            f"{line['metric']} {name}".replace("_", " "),
+            *figure_cells(table),
+            _made(line),
+            line["hash"],
+        ]
+        for line in latest(read_evaluations(run.path))
+        for name, table in line["figures"].items()
+    ]
+
+
+def _made(line: EvaluationLine) -> str:
+    """Say how the evaluated images were made: "step 900, by heun, seed 0"."""
+    made, images = line["made"], line["protocol"]["images"]
+    parts = [f"step {made['step']:,}"] if "step" in made else []
+    if images:
+        parts.append(f"{images:,} images")
+        parts += [f"by {made['sampler']['name']}"] if "sampler" in made else []
+        parts += [f"seed {made['seed']}"] if "seed" in made else []
+    return ", ".join(parts)
 
 
 def _figure_rows(ends: Mapping[str, Mapping[str, Any]]) -> list[list[str | None]]:

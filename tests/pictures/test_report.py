@@ -13,6 +13,7 @@ import pytest
 import gtk
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, add_evaluations
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
 from gtk.pictures.latent_map import COLUMNS, LatentMap, write_latent_map
@@ -196,6 +197,41 @@ def test_damaged_pictures_and_metrics_are_left_out(run: gtk.Run) -> None:
     assert 'alt="Samples after epoch 4"' not in text
     assert 'id="latents"' not in text
     assert "metrics.jsonl is damaged" in text
+
+
+def evaluated(run: gtk.Run, metric: str) -> EvaluationLine:
+    """Add an evaluation to a run, of which a stranger may have written the words."""
+    figures: Any = {"accuracy": {"value": 0.9951, "low": 0.99, "high": 1.0, "unit": "",
+                                 "share": True, "better": "higher"}}  # fmt: skip
+    line = EvaluationLine(
+        metric=metric, hash="0a1b2c3d", figures=figures, details={}, protocol={"images": 1000},
+        made={"step": 900, "sampler": {"name": "heun"}, "seed": 3}, created="",
+    )  # fmt: skip
+    add_evaluations(run.path, [line])
+    return line
+
+
+def test_figures_of_evaluations_are_on_the_page(run: gtk.Run) -> None:
+    assert "Evaluations" not in Document(report(run)).text
+    evaluated(run, "class-accuracy")
+    text = Document(report(run)).text
+    for part in ("class-accuracy accuracy", "99.51%", "99.00% to 100.00%", "0a1b2c3d"):
+        assert part in text
+    assert "step 900, 1,000 images, by heun, seed 3" in text
+
+
+@pytest.mark.parametrize("name", NASTY[:3])
+def test_names_of_metrics_are_text(run: gtk.Run, name: str) -> None:
+    before = [tag for tag, _ in Document(report(run)).tags if tag in ("script", "img")]
+    evaluated(run, name)
+    page = Document(report(run))
+    assert name in page.text
+    assert [tag for tag, _ in page.tags if tag in ("script", "img")] == before
+
+
+def test_damaged_evaluations_are_named(run: gtk.Run) -> None:
+    (run.path / EVALUATIONS).write_text("{}\n")
+    assert "evaluations.jsonl is damaged" in Document(report(run)).text
 
 
 def test_a_run_that_has_just_begun_has_a_page(run: gtk.Run) -> None:

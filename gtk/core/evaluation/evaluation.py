@@ -108,7 +108,8 @@ def evaluate(
         )
         for source, batches in sources.items()
     }
-    described, how = describe_data(data), dict(made())
+    described = describe_data(data)
+    how: Any = dict(made())
     created = datetime.now(UTC).isoformat(timespec="seconds")
     lines = []
     for one in metrics:
@@ -116,7 +117,7 @@ def evaluate(
         figures = _computed(metric)
         stated = judge.stated if judge is not None and metric.judged else None
         images = counts["generated"] if "generated" in metric.sources else 0
-        protocol = protocol_of(one.choice, metric.protocol(), described, images, stated)
+        protocol: Any = protocol_of(one.choice, metric.protocol(), described, images, stated)
         lines.append(
             EvaluationLine(
                 metric=one.choice[0].spec.name,

@@ -6,7 +6,7 @@ from typing import Any
 
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import MODEL
-from gtk.core.storage.evaluations import EvaluationLine, FigureTable, read_evaluations
+from gtk.core.storage.evaluations import EvaluationLine, FigureTable, latest, read_evaluations
 from gtk.core.storage.run import Run
 from gtk.core.values.errors import UserError
 from gtk.core.values.figure import figure_text
@@ -138,7 +138,7 @@ def evaluated_figures(items: Sequence[Compared]) -> list[Row]:
     """
     found: dict[tuple[str, str, str], list[FigureTable | None]] = {}
     for at, item in enumerate(items):
-        for line in item.evaluations:
+        for line in latest(item.evaluations):
             for name, table in line["figures"].items():
                 row = found.setdefault((line["metric"], name, line["hash"]), [None] * len(items))
                 row[at] = table

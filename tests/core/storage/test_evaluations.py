@@ -1,5 +1,6 @@
 """evaluations.jsonl: figures of evaluations, a line each."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from gtk.core.storage.evaluations import (
     EVALUATIONS,
     EvaluationLine,
     add_evaluations,
+    figure_cells,
+    latest,
     read_evaluations,
 )
 
@@ -20,7 +23,7 @@ def line(metric: str) -> EvaluationLine:
                               "share": False, "better": "lower"}}  # fmt: skip
     return EvaluationLine(
         metric=metric, hash="0a1b2c3d", figures=figures, details={"classes": {"é": 1}},
-        protocol={"images": 3}, made={"run": "a"}, created="2026-01-01T00:00:00+00:00",
+        protocol={"images": 3}, made={"run": "a", "step": 8}, created="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
 
 
@@ -45,12 +48,29 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
     [
         (b'{"metric": 3}\n', "is damaged"),
         (b'{"metric": "a"}\n{"x": 1}\n', "is damaged"),
+        (json.dumps({**line("a"), "made": {"sampler": 3}}).encode() + b"\n", "sampler"),
+        (json.dumps({**line("a"), "protocol": {}}).encode() + b"\n", "images"),
+        (b"[[[\n", "is damaged"),
     ],
 )
 def test_damaged_lines_are_named(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / EVALUATIONS).write_bytes(content)
     with pytest.raises(gtk.InvalidValue, match=message):
         read_evaluations(tmp_path)
+
+
+def test_the_last_of_each_protocol_counts() -> None:
+    one, other, again = line("a"), line("a"), line("a")
+    other["hash"] = "ffffffff"
+    again["made"] = {"run": "b"}
+    assert latest([one, other, again]) == [again, other]
+
+
+def test_figures_are_shown_with_unit_and_interval() -> None:
+    table = line("a")["figures"]["value"]
+    assert figure_cells(table) == ("1.500 nats", "1.000 to 2.000")
+    del table["low"]
+    assert figure_cells(table | {"share": True, "unit": ""}) == ("150.00%", "")  # type: ignore[arg-type]
 
 
 def test_no_number_that_json_lacks_is_written(tmp_path: Path) -> None:
