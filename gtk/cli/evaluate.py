@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +23,12 @@ from gtk.cli.options import (
 )
 from gtk.cli.progress_bar import work_shown
 from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
-from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate as evaluated_lines
+from gtk.core.evaluation.evaluation import (
+    Chosen,
+    check_classes,
+    chosen,
+    evaluate as evaluated_lines,
+)
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.core.values.number_text import format_seconds
 from gtk.core.values.text import counted, visible
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from gtk.core.storage.evaluations import EvaluationLine
     from gtk.core.storage.run import Run
     from gtk.core.values.dataset import Dataset, DataSpec
+    from gtk.exports.judge_file import FileJudge
 
 SAMPLES = 10_000
 
@@ -51,6 +58,12 @@ SAMPLES = 10_000
     metavar="NAME,...",
     help="What is computed; by default all of gtk's metrics that fit. Names: gtk plugins.",
 )
+@click.option(
+    "--judge",
+    type=USER_PATH,
+    metavar="FILE.onnx",
+    help="A classifier of your own; by default one that gtk trains on the data, once.",
+)
 @number_option("--samples", text="Images to draw, or to read.", default=SAMPLES)
 @seed_option("Decides the noise of what is drawn.")
 @sampler_option
@@ -63,6 +76,7 @@ SAMPLES = 10_000
 def evaluate(
     *,
     metrics: str | None,
+    judge: Path | None,
     samples: int,
     seed: int,
     as_json: bool,
@@ -90,12 +104,12 @@ def evaluate(
         source = origin.open(data.spec)
         spec = judged_spec(source, data.spec)
         fit, left_out = fitting(choices, spec, source.model, named=metrics is not None)
-        judge = _judge(fit, data, origin.device)
+        found = _judge(fit, data, judge, origin.device)
         lines = evaluated_lines(
             fit,
             lambda: source.batches(samples, seed, labelled=spec.condition is not None),
             data,
-            judge,
+            found,
             lambda: {**source.made, "seed": seed},
         )
     if origin.run is not None:
@@ -105,7 +119,7 @@ def evaluate(
         print_json({"evaluations": lines, "left_out": left_out, "seconds": seconds})
         return
     _show(lines, left_out)
-    accuracy = "" if judge is None else f", by a judge that is right about {judge.accuracy:.2%}"
+    accuracy = "" if found is None else f", by a judge that is right about {found.accuracy:.2%}"
     print_line(f"{source.name} against {data.spec.name}{accuracy}: {format_seconds(seconds)}")
 
 
@@ -130,10 +144,22 @@ def fitting(
     return found, left_out
 
 
-def _judge(metrics: Sequence[Chosen], data: "Dataset", device: str | None) -> "Judge | None":
-    """Return the data's judge if a metric asks for one; it may have to be trained first."""
+def _judge(
+    metrics: Sequence[Chosen], data: "Dataset", file: Path | None, device: str | None
+) -> "Judge | FileJudge | None":
+    """Return the judge, of a file or the data's, if a metric asks for one."""
     if not any(one.metric.judged for one in metrics):
+        if file is not None:
+            names = ", ".join(one.choice[0].spec.name for one in metrics)
+            raise InvalidValue(
+                f"--judge is for metrics that need one, and none of these does: {names}"
+            )
         return None
+    check_classes(data)
+    if file is not None:
+        from gtk.exports.judge_file import FileJudge
+
+        return FileJudge(file, data, device or "cpu")
     from gtk.core.evaluation.judges import has_judge, judge_of
     from gtk.core.evaluation.protocol import content_digest
     from gtk.core.models.device import resolve_device

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from judge_files import nearest_means, write
 
 import gtk
 from gtk.core.evaluation import judge_training
 from gtk.core.storage.evaluations import read_evaluations
+from gtk.exports.judge_file import FileJudge
 from gtk.pictures.grid import write_png
 from gtk.plugins.datasets.digits import load
 
@@ -145,6 +147,22 @@ def test_an_exported_file_needs_no_torch_where_the_metrics_need_none(exported: P
     )
     assert result.returncode == 0, result.stderr
     assert "diversity" in result.stdout
+
+
+def test_a_judge_of_ones_own_takes_the_place_of_gtks(
+    run: gtk.Run, workplace: Path, gtk_command: Command
+) -> None:
+    write(workplace / "own.onnx", ("logits", *nearest_means()))
+    options = "--metrics", "class-accuracy", "--samples", 50, "--json"
+    result = gtk_command("evaluate", "small", "--judge", "own.onnx", *options)
+    (line,) = json.loads(result.out)["evaluations"]
+    assert line["protocol"]["judge"]["accuracy"] == FileJudge(Path("own.onnx"), DATA).accuracy
+    assert result.err == "", "no judge is trained"
+    other = gtk_command("evaluate", "small", *options)
+    assert json.loads(other.out)["evaluations"][0]["hash"] != line["hash"]
+    plain = gtk_command("evaluate", "small", "--judge", "own.onnx", "--metrics", "diversity")
+    assert plain.code == 2
+    assert "--judge is for metrics that need one, and none of these does: diversity" in plain.err
 
 
 def test_options_of_metrics_and_samplers_reach_them(run: gtk.Run, gtk_command: Command) -> None:

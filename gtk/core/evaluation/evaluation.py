@@ -15,6 +15,7 @@ from gtk.core.registry.discovery import checked_target
 from gtk.core.registry.installed import describe
 from gtk.core.settings.metric_choice import MetricChoice
 from gtk.core.storage.evaluations import EvaluationLine, FigureTable
+from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.figure import Figure
@@ -75,6 +76,25 @@ def chosen(choice: MetricChoice, spec: DataSpec, model: object | None) -> Chosen
     if requires is not None:
         metric.model = model
     return Chosen(choice, metric)
+
+
+def check_classes(data: Dataset) -> None:
+    """Refuse data without classes of which a judge can be trained.
+
+    Raises:
+        InvalidValue: there are none.
+    """
+    name, condition = data.spec.name, data.spec.condition
+    if not isinstance(condition, Classes) or condition.count < 2:
+        raise InvalidValue(
+            f"a judge is trained on classes, and {name} has none: leave out the metrics that need "
+            "one, or evaluate against data with classes"
+        )
+    missing = condition.unlearnable(data.train.labels)
+    if missing:
+        raise InvalidValue(
+            f"a judge of {name} cannot be trained, since class {missing[0]!r} has no training image"
+        )
 
 
 def evaluate(

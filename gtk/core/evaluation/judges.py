@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from gtk.core.evaluation.evaluation import check_classes
 from gtk.core.evaluation.judge import Judge, JudgeNetwork
 from gtk.core.evaluation.judge_training import VERSION, accuracy, train_judge
 from gtk.core.models.device import fork_random_state
@@ -16,7 +17,6 @@ from gtk.core.storage.tensor_file import (
     encode_sealed,
     encode_tensors,
 )
-from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.core.values.ordinary_file import read_ordinary
@@ -62,25 +62,6 @@ def has_judge(digest: str) -> bool:
     """Return whether the judge of data with this digest is kept here."""
     path = _path(digest)
     return path is not None and path.is_file()
-
-
-def check_classes(data: Dataset) -> None:
-    """Refuse data without classes of which a judge can be trained.
-
-    Raises:
-        InvalidValue: there are none.
-    """
-    name, condition = data.spec.name, data.spec.condition
-    if not isinstance(condition, Classes) or condition.count < 2:
-        raise InvalidValue(
-            f"a judge is trained on classes, and {name} has none: leave out the metrics that need "
-            "one, or evaluate against data with classes"
-        )
-    missing = condition.unlearnable(data.train.labels)
-    if missing:
-        raise InvalidValue(
-            f"a judge of {name} cannot be trained, since class {missing[0]!r} has no training image"
-        )
 
 
 def _path(digest: str) -> Path | None:
