@@ -12,6 +12,7 @@ from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.settings.choice import Choice
 from gtk.core.training.training import load_dataset
+from gtk.core.values.picture_rows import as_rows
 
 
 def load(name: str, root: Path | None) -> gtk.Dataset:
@@ -26,8 +27,7 @@ def found_judge(data: gtk.Dataset) -> Judge:
 
 def seen(judge: Judge, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the class that a judge sees in each image that a run draws, (N,)."""
-    rows = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    classes: NDArray[np.int64] = judge.look(rows)[1].argmax(1)
+    classes: NDArray[np.int64] = judge.look(as_rows(images))[1].argmax(1)
     return classes
 
 

@@ -52,6 +52,14 @@ trial.LONG = math.inf
 SEED = 271_828_182
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have what all tests share be made as on a fresh machine, where no judge is kept."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test an empty folder and the same random numbers; it changes nothing global."""

@@ -111,7 +111,10 @@ def evaluate(
             data,
             found,
             lambda: {**source.made, "seed": seed},
+            left_out if metrics is None else None,
         )
+    if not lines:
+        raise InvalidValue(f"no metric fits: {next(iter(left_out.values()))}")
     if origin.run is not None:
         _keep(origin.run, lines)
     seconds = round(time.perf_counter() - start, 1)

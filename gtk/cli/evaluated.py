@@ -19,6 +19,7 @@ from gtk.core.settings.image_source import find_dataset, find_root, load_data, s
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.picture_rows import as_rows
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.user_path import user_path
 
@@ -80,7 +81,7 @@ class Drawn(Evaluated):
         done = 0
         for pictures in self._origin.stream(count, labels, seed):
             rows = slice(done, done + len(pictures))
-            yield _as_rows(pictures), labels[rows] if labelled and labels is not None else None
+            yield as_rows(pictures), labels[rows] if labelled and labels is not None else None
             done = rows.stop
 
 
@@ -219,8 +220,3 @@ def check_size(found: tuple[int, ...], spec: DataSpec, name: str) -> None:
 def _size(shape: tuple[int, ...]) -> str:
     channels, height, width = shape
     return f"{height}x{width} pixels {'in grey' if channels == 1 else 'in colour'}"
-
-
-def _as_rows(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (N, C, H, W) of pictures (N, H, W) or (N, H, W, C)."""
-    return pictures[:, None] if pictures.ndim == 3 else pictures.transpose(0, 3, 1, 2)

@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Any
 from gtk.cli.console import make_console, print_line, print_titled
 from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.storage.command import command_reference, next_commands
+from gtk.core.storage.evaluations import (
+    EvaluationLine,
+    figure_cells,
+    latest,
+    read_evaluations,
+)
 from gtk.core.storage.run import Run
 from gtk.core.values.by_part import of_part
+from gtk.core.values.errors import UserError
 from gtk.core.values.number_text import format_about, format_number
 from gtk.core.values.text import counted
 
@@ -77,6 +84,13 @@ def print_finished(run: Run, *, quiet: bool) -> None:
             images = "images seen last"
         text = f"{terms} {line['unit']} ({line['images']} {images})"
         print_titled(console, [(line["split"], text)])
+    figures = [
+        f"{evaluation['metric'].replace('-', ' ')} {figure_cells(next(iter(tables)))[0]}"
+        for evaluation in evaluated(run)
+        if (tables := evaluation["figures"].values())
+    ]
+    if figures:
+        print_titled(console, [("samples", ", ".join(figures))])
     if run.settings.train.validate_on_test:
         console.print(
             "validated on the test images: the test figure chose these weights and is not "
@@ -91,6 +105,16 @@ def print_finished(run: Run, *, quiet: bool) -> None:
     console.print("go on with")
     for command in next_commands(run):
         console.print(f"  {command}")
+
+
+def evaluated(run: Run) -> list[EvaluationLine]:
+    """Return the evaluations of the last step's weights."""
+    step = run.checkpoints.choose(None)
+    try:
+        lines = latest(read_evaluations(run.path))
+    except UserError:
+        return []  # the report says so
+    return [line for line in lines if line["made"].get("step") == step]
 
 
 def last_metrics(run: Run) -> list[dict[str, Any]]:

@@ -103,6 +103,7 @@ def evaluate(
     data: Dataset,
     judge: StatedJudge | None,
     made: Callable[[], Mapping[str, Any]],
+    left_out: dict[str, str] | None = None,
 ) -> list[EvaluationLine]:
     """Give metrics the images that they need, and return what they say of these.
 
@@ -112,6 +113,8 @@ def evaluate(
         data: what they are compared with.
         judge: of the data; None where no metric asks for one.
         made: tells how the images were made, for programs; called at the end.
+        left_out: gets the metrics that refuse what they are given, as too few images, with the
+            reason; None to raise it.
 
     Raises:
         InvalidValue: a metric does not take what it is given.
@@ -133,16 +136,22 @@ def evaluate(
     created = datetime.now(UTC).isoformat(timespec="seconds")
     lines = []
     for one in metrics:
-        metric = one.metric
-        figures = _computed(metric)
+        metric, name = one.metric, one.choice[0].spec.name
+        try:
+            figures = _computed(metric)
+        except InvalidValue as error:
+            if left_out is None:
+                raise
+            left_out[name] = str(error)
+            continue
         stated = judge.stated if judge is not None and metric.judged else None
         images = counts["generated"] if "generated" in metric.sources else 0
         protocol: Any = protocol_of(one.choice, metric.protocol(), described, images, stated)
         lines.append(
             EvaluationLine(
-                metric=one.choice[0].spec.name,
+                metric=name,
                 hash=protocol_hash(protocol),
-                figures={name: _table(metric, name, figure) for name, figure in figures.items()},
+                figures={key: _table(metric, key, figure) for key, figure in figures.items()},
                 details=dict(metric.details()),
                 protocol=protocol,
                 made=how,

@@ -11,11 +11,12 @@ from gtk.core.values.errors import UserError
 
 
 def next_commands(run: Run) -> list[str]:
-    """Return the commands that the run is ready for: to sample, to export, to train on."""
+    """Return the commands that the run is ready for: to sample, evaluate, export, train on."""
     reference = command_reference(run)
     commands = []
     if has_checkpoint(run.path):
         commands.append(f"gtk sample {reference}{sample_condition(run)} -n 16 --out samples.png")
+        commands.append(f"gtk evaluate {reference}")
         commands.append(f"gtk export {reference}")
     longer = train_on(run)
     return [*commands, longer] if longer else commands

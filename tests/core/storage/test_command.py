@@ -20,6 +20,7 @@ def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
 def test_a_finished_run_can_be_drawn_exported_and_trained_on(run: gtk.Run) -> None:
     assert next_commands(run) == [
         "gtk sample small --label 9 -n 16 --out samples.png",
+        "gtk evaluate small",
         "gtk export small",
         "gtk train --resume small --epochs 40",
     ]

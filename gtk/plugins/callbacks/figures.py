@@ -1,0 +1,159 @@
+"""Figures of the samples of a training that has ended."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtk.core.contracts.model import Model
+from gtk.core.contracts.sampler import Sampler
+from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate
+from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judges import has_judge, judge_of
+from gtk.core.evaluation.protocol import content_digest
+from gtk.core.models.sampling import draw_noise, generated
+from gtk.core.registry.hooks import hookimpl
+from gtk.core.registry.installed import OWN_PACKAGE
+from gtk.core.settings.choice import sampler_document
+from gtk.core.settings.metric_choice import metric_choice
+from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
+from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
+from gtk.core.storage.run import Run
+from gtk.core.training.progress import Progress
+from gtk.core.values.classes import Classes
+from gtk.core.values.dataset import Dataset
+from gtk.core.values.decays import each_decay
+from gtk.core.values.errors import InvalidValue
+from gtk.core.values.picture_rows import as_rows
+from gtk.core.values.setting import setting
+from gtk.plugins.callbacks.picture import ended
+
+logger = logging.getLogger("gtk")
+
+METRICS = ("class-accuracy", "frechet-distance", "diversity")
+SAMPLES, BATCH = 1000, 250
+#: The most time that drawing may take, as a share of the training's, and the seconds that it may
+#: take in any case.
+SHARE, SHORT = 0.1, 2.0
+#: Below this share of the judge's accuracy on real images, samples do not show their class; below
+#: this share of the test images' diversity, those of a class are nearly the same.
+IGNORED, REPEATED = 0.5, 0.3
+
+
+class FinalFigures:
+    """Adds figures of 1,000 samples to a run's evaluations, where that costs little.
+
+    That is where the data's judge is kept already, and where drawing takes less than a tenth of the
+    training's time.
+    """
+
+    @hookimpl
+    def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
+        """Compute them after the last step, and tell what they show to be wrong."""
+        if not ended(progress) or not isinstance(dataset.spec.condition, Classes):
+            return
+        digest = content_digest(dataset.train, dataset.test)
+        if not has_judge(digest):
+            return
+        device = next(model.parameters()).device
+        judge = judge_of(dataset, digest, device)
+        choice = choice_in_training(run, {}, last=True)
+        sampler = run_sampler(run, choice, model, data=dataset)
+        seconds = max(SHORT, SHARE * progress.epoch * progress.epoch_seconds)
+        images = Images(sampler, judge, seconds)
+        averages = each_decay(run.settings.train.average_decay)
+        made = {  # without the run's name: trainings with the same settings have the same files
+            "step": progress.step,
+            **({"average": averages[0]} if averages else {}),
+            "sampler": sampler_document(choice),
+            "evaluations": sampler.evaluations,
+            "seed": 0,
+        }
+        try:
+            lines = evaluate(_fitting(model, dataset), images.batches, dataset, judge,
+                             lambda: made, left_out={})  # fmt: skip
+        except TooSlow:
+            return
+        add_evaluations(run.path, lines)
+        for text in notes(lines, judge.accuracy):
+            logger.warning("%s", text)
+
+
+class TooSlow(Exception):
+    """The figures would take too long."""
+
+
+class Images:
+    """Samples, unless drawing and judging all of them would take too long.
+
+    Args:
+        sampler: draws them.
+        judge: looks at the first ones, which takes time, too.
+        seconds: that all of them may take.
+    """
+
+    def __init__(self, sampler: Sampler[Any], judge: Judge, seconds: float) -> None:
+        self._sampler, self._judge, self._seconds = sampler, judge, seconds
+
+    def batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
+        """Yield images (B, C, H, W) and their classes, those that `gtk sample` draws with seed 0.
+
+        Raises:
+            TooSlow: the first batch took more than its share.
+        """
+        condition = self._sampler.model.condition
+        labels = None if condition is None else condition.cycle(SAMPLES)
+        noise = draw_noise(self._sampler, SAMPLES, 0)
+        device = next(self._sampler.model.parameters()).device
+        start, done = time.perf_counter(), 0
+        for pictures in generated(
+            self._sampler, noise, labels=labels, batch_size=BATCH, device=device
+        ):
+            rows = slice(done, done + len(pictures))
+            images = as_rows(pictures)
+            if not done:
+                self._judge.look(images)
+                if (time.perf_counter() - start) * SAMPLES / BATCH > self._seconds:
+                    raise TooSlow
+            yield images, None if labels is None else labels[rows]
+            done = rows.stop
+
+
+def _fitting(model: Model, dataset: Dataset) -> list[Chosen]:
+    """Return the metrics that fit the model's images."""
+    spec = dataset.spec if model.condition is not None else replace(dataset.spec, condition=None)
+    found = []
+    for name in METRICS:
+        try:
+            found.append(chosen(metric_choice(f"{OWN_PACKAGE}/{name}", {}), spec, model))
+        except InvalidValue:  # as of class accuracy without a condition
+            continue
+    return found
+
+
+def notes(lines: Sequence[EvaluationLine], judged_right: float) -> list[str]:
+    """Return what figures show to be wrong, a sentence each, with what to try.
+
+    Args:
+        lines: what the metrics gave.
+        judged_right: the judge's accuracy on real images.
+    """
+    values = {name: table["value"] for line in lines for name, table in line["figures"].items()}
+    found = []
+    if values.get("accuracy", 1.0) < IGNORED * judged_right:
+        found.append(
+            f"only {values['accuracy']:.0%} of {SAMPLES:,} samples show the class that was asked "
+            f"for: train longer, or let the class act more strongly, as by "
+            f"{setting('conditioner', 'film')} or a sampler's guidance"
+        )
+    if values.get("diversity", 1.0) < REPEATED:
+        found.append(
+            f"samples of a class differ by {values['diversity']:.0%} of what test images do: they "
+            "are nearly the same. Train longer, give the KL divergence or a discriminator less "
+            "weight, or use another loss"
+        )
+    return found
