@@ -597,8 +597,7 @@ def test_nearest_is_the_least_of_all_distances(monkeypatch: pytest.MonkeyPatch) 
     made, usual = distances(generated, train), distances(test, train)
     found = nearest(generated, test, train)
     assert found["median"].value == pytest.approx(np.median(made) / np.median(usual), rel=1e-12)
-    expected = int((made <= np.quantile(usual, 0.01)).sum())
-    assert found["copies"] == share(expected, 20)
+    assert found["copies"] == share(int((made <= usual.min() * (1 + 1e-12)).sum()), 20)
 
 
 def test_products_of_many_bright_pixels_are_exact() -> None:
@@ -617,6 +616,10 @@ def test_nearest_finds_copies() -> None:
     every = nearest(train[:100], test, train)
     assert every["copies"] == share(100, 100)
     assert every["median"].value == 0
+    assert every["real_copies"].value == 1 / 101
+    many = nearest(noise(1, 400), noise(2, 400), train, images=400)
+    assert many["real_copies"].value == 4 / 401
+    assert many["copies"].value < 0.04
     far = nearest(noise(4, 100, top=2), test, train)
     assert far["copies"].value == 0
     assert far["median"].value > 1.1

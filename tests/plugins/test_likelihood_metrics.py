@@ -234,7 +234,7 @@ def test_only_the_first_images_are_judged() -> None:
     assert figures == likelihoods(model, images[:20], 3, sizes=[15])
     assert metric.protocol() == {
         "samples": 3, "images": 20, "pixels": "level / 255", "binarization": "none",
-        "dequantization": "none",
+        "dequantization": "none", "condition": None, "likelihood": "LinearGaussian",
     }  # fmt: skip
     more = Likelihood(LikelihoodConfig(samples=3, images=500), SPEC)
     given(more, model, images)

@@ -67,9 +67,8 @@ class Metric(ABC):
     """A way to judge what was drawn; one object judges one set of images.
 
     gtk calls `update` with batches of each of its `sources`: first all generated images, then the
-    test images, then the training images. Any number of the first are a fair choice of a source:
-    its images come in a random order that is always the same, or the conditions in turn. Then it
-    calls `compute` once.
+    test images, then the training images. Any number of the first are a fair choice of a source,
+    since its images come in a random order, which is always the same. Then it calls `compute` once.
 
     Args:
         config: the plugin's options.
@@ -117,6 +116,7 @@ class Metric(ABC):
     def protocol(self) -> Mapping[str, Any]:
         """Return what else its figures depend on, as JSON has it: by default nothing.
 
-        Data, numbers of images, judge, package and options are recorded for every metric.
+        Data, number of generated images, judge, package and options are recorded for every metric;
+        one that looks at fewer images, or at others, returns their number as "images".
         """
         return {}

@@ -1,7 +1,7 @@
 """The metric `diversity`: how much the images of a class differ."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Diversity(Metric):
         self._sums: dict[Source, PixelSums] = {
             source: PixelSums(groups, data_spec.image_shape) for source in ("generated", "test")
         }
+
+    def protocol(self) -> dict[str, Any]:
+        """Return whether images of a class are compared, or all images."""
+        return {"among": "all images" if self._classes is None else "images of a class"}
 
     def update(self, images: JudgedImages) -> None:
         """Add up pixels by class."""

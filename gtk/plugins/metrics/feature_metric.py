@@ -1,5 +1,6 @@
 """What the metrics have in common that compare the judge's features of images."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -39,27 +40,24 @@ class FeatureMetric(Metric):
         self._features: dict[Source, list[NDArray[np.float64]]] = {source: [] for source in WORDS}
 
     def update(self, images: JudgedImages) -> None:
-        """Keep features; of training images those of as many as are compared."""
-        found = self._features[images.source]
-        if images.source != "train":
-            found.append(images.features)
-            return
-        generated = self._count("generated")
-        wanted = generated if self.most is None else min(generated, self.most)
-        missing = wanted - self._count("train")
+        """Keep features, of as many images as are compared."""
+        wanted = math.inf if self.most is None else self.most
+        if images.source == "train":
+            wanted = min(wanted, self._count("generated"))
+        missing = min(len(images), wanted - self._count(images.source))
         if missing > 0:  # the judge takes longer to look at all of them than everything else
-            found.append(images.features[:missing])
+            self._features[images.source].append(images.features[: int(missing)])
+
+    def protocol(self) -> dict[str, Any]:
+        """Return how many generated images were compared."""
+        return {"images": self._count("generated")}
 
     def _count(self, source: Source) -> int:
         return sum(map(len, self._features[source]))
 
     def _all_compared(self) -> Iterator[NDArray[np.float64]]:
         """Yield the features (N, F) of generated, of test and of training images."""
-        yield from map(self._compared, WORDS)
-
-    def _compared(self, source: Source) -> NDArray[np.float64]:
-        """Return the features (N, F) of a source, of the first images where there are too many."""
-        return np.concatenate(self._features[source])[: self.most]
+        yield from (np.concatenate(self._features[source]) for source in WORDS)
 
     def _check_counts(self, least: int, reason: str) -> None:
         """Refuse to compare too few images.

@@ -112,7 +112,7 @@ class LatentUse(LatentVariableMetric):
     def protocol(self) -> dict[str, Any]:
         """Return the number of images, and what makes a dimension count."""
         return {
-            "images": self.count,
+            **super().protocol(),
             "active variance": ACTIVE_VARIANCE,
             "used nats": USED_NATS,
         }

@@ -75,6 +75,17 @@ class LatentVariableMetric(Metric):
                 self.add(batch, self._encoded(batch))
                 self.count += len(batch)
 
+    def protocol(self) -> dict[str, Any]:
+        """Return the number of images, and which likelihood of what condition it is."""
+        condition = self.data_spec.condition
+        given = None if getattr(self.model, "condition", None) is None else condition
+        return {
+            "images": self.count,
+            "condition": None if given is None else given.kind,
+            # Densities, masses and cross-entropies are different units.
+            "likelihood": type(getattr(self.model, "likelihood", self.model)).__name__,
+        }
+
     @abstractmethod
     def add(self, batch: Batch, encoded: DiagonalGaussian) -> None:
         """Add some images and their posteriors, which are finite; there are no gradients."""

@@ -122,10 +122,10 @@ class Likelihood(LatentVariableMetric):
         }
 
     def protocol(self) -> dict[str, Any]:
-        """Return the numbers of samples and images, and how the images were given."""
+        """Return the number of samples, what the bound depends on, and how images were given."""
         return {
             "samples": self.config.samples,
-            "images": self.count,
+            **super().protocol(),
             "pixels": "level / 255",
             "binarization": "none",
             "dequantization": "none",
