@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import combinations
 from typing import Any
 
 from gtk.core.registry.discovery import find
@@ -41,13 +42,15 @@ class Compared:
         reports: its metrics, empty if they cannot be read.
         damage: why they cannot be read, empty if they can.
         evaluations: its figures by `gtk evaluate`, empty if they cannot be read.
+        damaged: why these cannot be read, empty if they can.
     """
 
     name: str
     run: Run
     reports: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    damage: str = ""
     evaluations: Sequence[EvaluationLine] = ()
+    damaged: str = ""
+    damage: str = ""
 
     @property
     def caveat(self) -> str:
@@ -71,11 +74,18 @@ def compared(runs: Sequence[Run]) -> list[Compared]:
     items = []
     for name, run in zip(names, runs, strict=True):
         try:
-            evaluations = read_evaluations(run.path)
-            items.append(Compared(name, run, run.metrics(), evaluations=evaluations))
+            items.append(Compared(name, run, run.metrics(), *_evaluations(run)))
         except UserError as error:
             items.append(Compared(name, run, damage=str(error)))
     return items
+
+
+def _evaluations(run: Run) -> tuple[Sequence[EvaluationLine], str]:
+    """Return a run's evaluations, and why they cannot be read."""
+    try:
+        return read_evaluations(run.path), ""
+    except UserError as error:
+        return (), str(error)
 
 
 def differing_settings(items: Sequence[Compared]) -> list[Row]:
@@ -195,25 +205,39 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
         reasons.append("Some weights were chosen on the test images: those are not independent.")
     reasons += _unlike_protocols(items)
+    reasons += [text for item in items for text in (item.damaged, _older_evaluations(item)) if text]
     return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
 
 
 def _unlike_protocols(items: Sequence[Compared]) -> list[str]:
-    """Return a sentence on metrics that runs have, but by no protocol that all of them have."""
-    by_run = [
-        {metric: {line["hash"] for line in item.evaluations if line["metric"] == metric}
-         for metric in {line["metric"] for line in item.evaluations}}
-        for item in items
-    ]  # fmt: skip
-    shared = set(by_run[0]).intersection(*by_run[1:]) if by_run else set()
+    """Return a sentence on metrics that two of the runs have, but by no common protocol."""
+    hashes: dict[str, list[set[str]]] = {}
+    for item in items:
+        for metric in dict.fromkeys(line["metric"] for line in item.evaluations):
+            own = {line["hash"] for line in item.evaluations if line["metric"] == metric}
+            hashes.setdefault(metric, []).append(own)
     unlike = sorted(
-        metric for metric in shared if not set.intersection(*(run[metric] for run in by_run))
+        metric
+        for metric, sets in hashes.items()
+        if any(one.isdisjoint(other) for one, other in combinations(sets, 2))
     )
     if not unlike:
         return []
     names = ", ".join(unlike)
     remedy = "Evaluate the runs against the same data, with as many images."
     return [f"Figures of {names} do not compare: their protocols differ. {remedy}"]
+
+
+def _older_evaluations(item: Compared) -> str:
+    """Say that a run's figures are of other weights than those that it gives now; "" if not."""
+    steps = {line["made"].get("step") for line in latest(item.evaluations)} - {None}
+    try:
+        step = item.run.checkpoints.choose(None)
+    except UserError:
+        return ""
+    if steps <= {step}:
+        return ""
+    return f"{item.name} has figures of another step than {step}: evaluate it again."
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from gtk.core.settings.json_file import check_document, damaged, decode_json
+from gtk.core.settings.json_file import check_document, decode_json
 from gtk.core.settings.run_file import Count
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.figure import figure_text
@@ -102,7 +102,9 @@ def read_evaluations(folder: Path) -> list[EvaluationLine]:
             document: Any = decode_json(text, dict[str, Any])
             check_document(document, EvaluationLine)
         except InvalidValue as error:
-            raise damaged(path, error) from error
+            raise InvalidValue(
+                f"{path} is damaged: {error}. Restore it, or remove it and evaluate again"
+            ) from error
         found.append(document)
     return found
 

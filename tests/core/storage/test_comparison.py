@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 import gtk
-from gtk.core.storage.comparison import Compared, caveats, compared, differing_settings, final_terms
+from gtk.core.storage.comparison import (
+    Compared,
+    caveats,
+    compared,
+    differing_settings,
+    evaluated_figures,
+    final_terms,
+)
+from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, add_evaluations
 
 
 @pytest.fixture
@@ -130,3 +138,49 @@ def test_runs_of_one_name_are_told_apart(make: Any, tmp_path: Path) -> None:
     names = [item.name for item in compared([first, other])]
     assert names == [str(first.path), str(other.path)]
     assert len({item.name for item in compared([first, first])}) == 2
+
+
+def evaluated(run: gtk.Run, protocol: str, value: float, step: int, better: str = "lower") -> None:
+    """Add an evaluation of a metric with one figure."""
+    figures: Any = {"distance": {"value": value, "unit": "", "share": False, "better": better}}
+    line = EvaluationLine(
+        metric="frechet-distance", hash=protocol, figures=figures, details={},
+        protocol={"images": 9}, made={"step": step}, created="",
+    )  # fmt: skip
+    add_evaluations(run.path, [line])
+
+
+def test_figures_of_one_protocol_share_a_row_and_the_best_is_marked(make: Any) -> None:
+    one, two, three = (make(name) for name in ("one", "two", "three"))
+    step = max(one.checkpoints.steps())
+    given = [(one, "aa", 9.0), (one, "aa", 2.0), (two, "aa", 2.5), (three, "bb", 1.0)]
+    for run, protocol, value in given:
+        evaluated(run, protocol, value, step)
+    items = compared([one, two, three])
+    rows = {row.name: [*row.values] for row in evaluated_figures(items)}
+    assert rows == {
+        "frechet-distance distance (aa)": ["2.000 (best)", "2.500", None],
+        "frechet-distance distance (bb)": [None, None, "1.000"],
+    }
+    (text,) = caveats(items)
+    assert text.startswith("Figures of frechet-distance do not compare: their protocols differ.")
+    evaluated(two, "aa", 2.0, step, better="")
+    assert "(best)" not in str([row.values for row in evaluated_figures(compared([three, two]))])
+
+
+def test_figures_of_an_older_step_are_named(make: Any) -> None:
+    one, two = make("one"), make("two")
+    step = max(one.checkpoints.steps())
+    evaluated(one, "aa", 1.0, step)
+    evaluated(two, "aa", 1.0, step - 1)
+    (text,) = caveats(compared([one, two]))
+    assert text == f"two has figures of another step than {step}: evaluate it again."
+
+
+def test_damaged_evaluations_cost_no_other_figure(make: Any) -> None:
+    one, two = make("one"), make("two")
+    (two.path / EVALUATIONS).write_text("{}\n")
+    items = compared([one, two])
+    assert all(None not in row.values for row in final_terms(items))
+    (text,) = caveats(items)
+    assert "evaluations.jsonl is damaged" in text
