@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +30,21 @@ from gtk.core.evaluation.evaluation import (
     chosen,
     evaluate as evaluated_lines,
 )
+from gtk.core.evaluation.protocol import describe_data
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.core.values.number_text import format_seconds
 from gtk.core.values.text import counted, visible
 
 if TYPE_CHECKING:
-    from gtk.core.evaluation.judge import Judge
+    from gtk.cli.evaluated import Evaluated
+    from gtk.core.evaluation.judge import TrainedJudge
     from gtk.core.settings.metric_choice import MetricChoice
     from gtk.core.storage.evaluations import EvaluationLine
     from gtk.core.storage.run import Run
     from gtk.core.values.dataset import Dataset, DataSpec
     from gtk.exports.judge_file import FileJudge
 
-SAMPLES = 10_000
+SAMPLES, MOST = 10_000, 1_000_000
 
 
 @click.command(cls=EvaluatingCommand)
@@ -64,7 +67,7 @@ SAMPLES = 10_000
     metavar="FILE.onnx",
     help="A classifier of your own; by default one that gtk trains on the data, once.",
 )
-@number_option("--samples", text="Images to draw, or to read.", default=SAMPLES)
+@number_option("--samples", text="Images to draw, or to read.", high=MOST, default=SAMPLES)
 @seed_option("Decides the noise of what is drawn.")
 @sampler_option
 @checkpoint_option
@@ -101,14 +104,24 @@ def evaluate(
     choices = chosen_metrics(metrics, given)
     with work_shown():
         data = origin.data()
-        source = origin.open(data.spec)
+        source = origin.open(data)
         spec = judged_spec(source, data.spec)
-        fit, left_out = fitting(choices, spec, source.model, named=metrics is not None)
-        found = _judge(fit, data, judge, origin.device)
+        _print_notes(source, data.spec, spec)
+        fit, left_out = fitting(
+            choices,
+            spec,
+            source.model,
+            data,
+            named=metrics is not None,
+            own_judge=judge is not None,
+        )
+        described = describe_data(data)
+        found = _judge(fit, data, described["digest"], judge, origin.device)
         lines = evaluated_lines(
             fit,
-            lambda: source.batches(samples, seed, labelled=spec.condition is not None),
+            lambda: source.batches(samples, seed),
             data,
+            described,
             found,
             lambda: {**source.made, "seed": seed},
             left_out if metrics is None else None,
@@ -127,9 +140,23 @@ def evaluate(
 
 
 def fitting(
-    choices: Sequence["MetricChoice"], spec: "DataSpec", model: object | None, *, named: bool
+    choices: Sequence["MetricChoice"],
+    spec: "DataSpec",
+    model: object | None,
+    data: "Dataset",
+    *,
+    named: bool,
+    own_judge: bool,
 ) -> tuple[list[Chosen], dict[str, str]]:
     """Return the metrics that fit what is evaluated, and why the others do not.
+
+    Args:
+        choices: the metrics.
+        spec: the images that are evaluated.
+        model: what made them, if it is known.
+        data: what they are compared with.
+        named: whether the user named the metrics.
+        own_judge: whether the user named a judge.
 
     Raises:
         InvalidValue: one that was named does not fit, or none does.
@@ -137,7 +164,11 @@ def fitting(
     found, left_out = [], dict[str, str]()
     for choice in choices:
         try:
-            found.append(chosen(choice, spec, model))
+            one = chosen(choice, spec, model)
+            if one.metric.judged:
+                check_classes(data)
+                _check_torch(own_judge=own_judge)
+            found.append(one)
         except InvalidValue as error:
             if named:
                 raise
@@ -147,9 +178,34 @@ def fitting(
     return found, left_out
 
 
+def _check_torch(*, own_judge: bool) -> None:
+    if not own_judge and find_spec("torch") is None:
+        raise InvalidValue(
+            "gtk's judge needs torch, which is not installed here: install it, or give --judge "
+            "FILE.onnx"
+        )
+
+
+def _print_notes(source: "Evaluated", data: "DataSpec", spec: "DataSpec") -> None:
+    """Say what was noted about images that were read, and whether their classes are not used."""
+    for note in source.notes:
+        print_line(note, err=True)
+    if source.condition is not None and data.condition is not None and spec.condition is None:
+        own, known = (", ".join(it.names[:4]) for it in (source.condition, data.condition))
+        print_line(
+            f"what {source.name} is made for ({own}, ...) is not among what {data.name} has "
+            f"({known}, ...), and is not used",
+            err=True,
+        )
+
+
 def _judge(
-    metrics: Sequence[Chosen], data: "Dataset", file: Path | None, device: str | None
-) -> "Judge | FileJudge | None":
+    metrics: Sequence[Chosen],
+    data: "Dataset",
+    digest: str,
+    file: Path | None,
+    device: str | None,
+) -> "TrainedJudge | FileJudge | None":
     """Return the judge, of a file or the data's, if a metric asks for one."""
     if not any(one.metric.judged for one in metrics):
         if file is not None:
@@ -158,16 +214,13 @@ def _judge(
                 f"--judge is for metrics that need one, and none of these does: {names}"
             )
         return None
-    check_classes(data)
     if file is not None:
         from gtk.exports.judge_file import FileJudge
 
         return FileJudge(file, data, device or "cpu")
     from gtk.core.evaluation.judges import has_judge, judge_of
-    from gtk.core.evaluation.protocol import content_digest
     from gtk.core.models.device import resolve_device
 
-    digest = content_digest(data.train, data.test)
     if not has_judge(digest):
         print_line(
             f"a judge of {data.spec.name} is trained once on its "

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.cli.console import print_line
 from gtk.cli.file_source import FileSource, check_file_options, is_exported
 from gtk.cli.run_source import RunSource
 from gtk.cli.source import Source
+from gtk.core.evaluation.asked import asked_for, class_numbers, is_same, random_rows
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import DATASET
 from gtk.core.settings.image_source import find_dataset, find_root, load_data, split_reference
@@ -20,8 +22,10 @@ from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.picture_rows import as_rows
-from gtk.core.values.seeding import derive_seed
+from gtk.core.values.text import visible
+from gtk.core.values.tracking import track
 from gtk.core.values.user_path import user_path
+from gtk.plugins.datasets import USUAL_SIDE
 
 if TYPE_CHECKING:
     from gtk.core.storage.run import Run
@@ -37,13 +41,15 @@ class Evaluated(ABC):
 
     Attributes:
         name: what the user called them.
-        condition: what each was made for, None where nothing says so.
+        condition: what they are made for, None where nothing says so.
         model: what made them, None where only images are known.
+        notes: what the user should know about how they were read.
     """
 
     name: str
     condition: ConditionSpec | None
     model: object | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -52,19 +58,26 @@ class Evaluated(ABC):
 
     @abstractmethod
     def batches(
-        self, count: int, seed: int, *, labelled: bool
+        self, count: int, seed: int
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
-        """Yield at most `count` images (B, C, H, W) with their conditions, a batch at a time.
+        """Yield at most `count` images (B, C, H, W), a batch at a time.
 
-        Where they are not `labelled`, each batch has None instead.
+        With each batch comes what its images are made for, as rows of the data's condition; None
+        where that is not among the data's.
         """
 
 
 class Drawn(Evaluated):
-    """Images that are drawn from a run or an exported file, the conditions in turn."""
+    """Images that are drawn from a run or an exported file.
 
-    def __init__(self, origin: Source) -> None:
-        self._origin, self.name, self.condition = origin, origin.reference, origin.condition
+    Args:
+        origin: draws them.
+        data: what they are compared with.
+    """
+
+    def __init__(self, origin: Source, data: Dataset) -> None:
+        self._origin, self._data = origin, data
+        self.name, self.condition = origin.reference, origin.condition
         if isinstance(origin, RunSource):
             self.model = origin.model
 
@@ -74,26 +87,37 @@ class Drawn(Evaluated):
         return self._origin.drawn_with
 
     def batches(
-        self, count: int, seed: int, *, labelled: bool
+        self, count: int, seed: int
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
-        """Draw the images that `gtk sample` draws with this seed."""
-        labels = None if self.condition is None else self.condition.cycle(count)
+        """Draw images from the noise that `gtk sample` takes with this seed."""
+        asked, among = asked_for(self.condition, self._data, count)
         done = 0
-        for pictures in self._origin.stream(count, labels, seed):
+        for pictures in self._origin.stream(count, asked, seed):
             rows = slice(done, done + len(pictures))
-            yield as_rows(pictures), labels[rows] if labelled and labels is not None else None
+            yield as_rows(pictures), None if among is None else among[rows]
             done = rows.stop
 
 
 class Given(Evaluated):
-    """Images in a folder or a file of arrays, with the classes that these have."""
+    """Images in a folder or a file of arrays.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the folder or the file.
+        data: what they are compared with.
+
+    Raises:
+        GtkError: they cannot be read.
+        InvalidValue: they have several sizes.
+    """
+
+    def __init__(self, path: Path, data: Dataset) -> None:
         self.name = str(path)
         plugin = find(DATASET, "folder" if path.is_dir() else "npz")
-        data = load_data(plugin, plugin.spec.config(), path)
-        self._splits = data.train, data.test
-        self.spec, self.condition = data.spec, data.spec.condition
+        found = load_data(plugin, plugin.spec.config(), path)
+        if path.is_dir():
+            _check_sizes(path, found.spec)
+        self._splits, self.spec, self.notes = (found.train, found.test), found.spec, found.notes
+        self.condition, self._known = found.spec.condition, data.spec.condition
 
     @property
     def made(self) -> dict[str, Any]:
@@ -101,18 +125,56 @@ class Given(Evaluated):
         return {"images": self.name}
 
     def batches(
-        self, count: int, seed: int, *, labelled: bool
+        self, count: int, seed: int
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
         """Read the images in a random order that is always the same; the seed decides nothing."""
         train, test = self._splits
-        total = len(train) + len(test)
-        order = np.random.default_rng(derive_seed(0, "evaluate")).permutation(total)[:count]
-        for start in range(0, len(order), BATCH):
+        same = is_same(self.condition, self._known)
+        numbers = class_numbers(self.condition, self._known)
+        order = random_rows(len(train) + len(test))[:count]
+        starts = range(0, len(order), BATCH)
+        for start in track(starts, "reading images", len(starts)):
             rows = order[start : start + BATCH]
             of_train, of_test = rows[rows < len(train)], rows[rows >= len(train)] - len(train)
             images = np.concatenate([train.images[of_train], test.images[of_test]])
             labels = np.concatenate([train.labels[of_train], test.labels[of_test]])
-            yield images, labels if labelled else None
+            yield images, labels if same else None if numbers is None else numbers[labels]
+
+
+def _check_sizes(folder: Path, spec: DataSpec) -> None:
+    """Refuse a folder of images that were scaled to one size, as those of several sizes are.
+
+    Raises:
+        InvalidValue: it names the first image of another size.
+    """
+    if (spec.height, spec.width) != (USUAL_SIDE, USUAL_SIDE):
+        return
+    from PIL import Image
+
+    for path in sorted(folder.rglob("*")):
+        try:
+            with Image.open(path) as image:
+                size = image.size
+        except (OSError, ValueError):  # a folder, or not an image
+            continue
+        if size != (USUAL_SIDE, USUAL_SIDE):
+            raise InvalidValue(
+                f"{visible(path)} has {size[0]}x{size[1]} pixels, and the images of {folder} would "
+                f"be scaled to {USUAL_SIDE}x{USUAL_SIDE}: evaluate images of one size"
+            )
+
+
+def images_at(source: str, runs: Path) -> Path | None:
+    """Return the folder or file of images that a reference names, None if it names none.
+
+    A name without a slash is a run's first.
+    """
+    path = user_path(source, "source")
+    if path.suffix.lower() == ".npz" and path.is_file():
+        return path
+    bare = len(path.parts) == 1 and source == path.name
+    run = bare and (source == "latest" or (runs / path / DOCUMENT).exists())
+    return path if path.is_dir() and not run and not (path / DOCUMENT).exists() else None
 
 
 @dataclass(frozen=True)
@@ -138,11 +200,7 @@ class Origin:
     @cached_property
     def images(self) -> Path | None:
         """The folder or file of images that the source names, None if it names none."""
-        path = user_path(self.source, "source")
-        if path.suffix.lower() == ".npz" and path.is_file():
-            return path
-        named = (self.runs / path / DOCUMENT).exists() or (path / DOCUMENT).exists()
-        return path if path.is_dir() and not named else None
+        return images_at(self.source, self.runs)
 
     @cached_property
     def run(self) -> "Run | None":
@@ -166,12 +224,17 @@ class Origin:
             return load_data(plugin, plugin.spec.config(), root)
         if self.run is None:
             raise InvalidValue("name the data to compare with: --against NAME")
-        from gtk.core.storage.run_data import load_again
+        from gtk.core.storage.run_data import check_unchanged, load_again
 
-        return load_again(self.run, self.data_root, ", or name other data with --against")
+        remedy = ", or name other data with --against"
+        data = load_again(self.run, self.data_root, remedy)
+        note = check_unchanged(self.run, data, remedy)
+        if note:
+            print_line(note, err=True)
+        return data
 
-    def open(self, spec: DataSpec) -> Evaluated:
-        """Open what is evaluated, against data that `spec` describes.
+    def open(self, data: Dataset) -> Evaluated:
+        """Open what is evaluated against some data.
 
         Raises:
             InvalidValue: an option is not for it, or its images have another size.
@@ -180,14 +243,16 @@ class Origin:
             for name in ("sampler", "checkpoint", "average"):
                 if getattr(self, name) is not None:
                     raise InvalidValue(f"--{name} is for runs, and {self.source} holds images")
-            found = Given(self.images)
-            check_size(found.spec.image_shape, spec, self.source)
+            for name in self.sampler_options:
+                raise InvalidValue(f"--{name} is for runs, and {self.source} holds images")
+            found = Given(self.images, data)
+            check_size(found.spec.image_shape, data.spec, self.source)
             return found
         origin = self._source()
         height, width = origin.image_size
-        check_size((origin.channels, height, width), spec, self.source)
+        check_size((origin.channels, height, width), data.spec, self.source)
         origin.batch_size = self.batch_size
-        return Drawn(origin)
+        return Drawn(origin, data)
 
     def _source(self) -> Source:
         if self.run is None:
@@ -200,12 +265,12 @@ class Origin:
 def judged_spec(evaluated: Evaluated, spec: DataSpec) -> DataSpec:
     """Return the description of the evaluated images, as metrics get it.
 
-    It is the data's, with a condition only if the images have the same: classes of other names
-    are no classes of these data.
+    It is the data's, with a condition only if the images' is the same, or their classes are among
+    the data's.
     """
     own, known = evaluated.condition, spec.condition
-    same = own is not None and known is not None and replace(own, nullable=False) == known
-    return replace(spec, condition=own if same else None)
+    among = is_same(own, known) or class_numbers(own, known) is not None
+    return replace(spec, condition=known if among else None)
 
 
 def check_size(found: tuple[int, ...], spec: DataSpec, name: str) -> None:

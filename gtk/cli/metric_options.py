@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gtk.cli.config_options import click_option, probe
+from gtk.cli.evaluated import images_at
 from gtk.cli.sampler_options import DrawingCommand
 from gtk.core.registry.discovery import Plugin, find
 from gtk.core.registry.installed import METRIC
@@ -29,25 +30,26 @@ class EvaluatingCommand(DrawingCommand):
 
     def choose(self, args: list[str]) -> Any:  # noqa: ANN401 - as the base says
         """Find the sampler's options, and the metrics."""
-        given = probe(self.params, args).params["metrics"]
-        metrics = [find(METRIC, name) for name in metric_names(given)]
-        return _Chosen(super().choose(args), metrics)
+        given = probe(self.params, args).params
+        metrics = [find(METRIC, name) for name in metric_names(given["metrics"])]
+        images = given["source"] is not None and images_at(given["source"], given["runs"])
+        return _OptionsOf(None if images else super().choose(args), metrics)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own options, the metrics' and the sampler's."""
         chosen = ctx.obj
-        ctx.obj = chosen.sampler if isinstance(chosen, _Chosen) else None
+        ctx.obj = chosen.sampler if isinstance(chosen, _OptionsOf) else None
         try:
             params = super().get_params(ctx)
         finally:
             ctx.obj = chosen
-        if not isinstance(chosen, _Chosen):
+        if not isinstance(chosen, _OptionsOf):
             return params
         added = [option for plugin in chosen.metrics for option in _options(plugin)]
         return [*params, *added]
 
 
-class _Chosen:
+class _OptionsOf:
     """What decides which options there are."""
 
     def __init__(self, sampler: object, metrics: Sequence[Plugin[Any]]) -> None:
@@ -69,7 +71,9 @@ def _options(plugin: Plugin[Any]) -> list[click.Option]:
 
 def chosen_metrics(names: str | None, given: Mapping[str, Any]) -> list[MetricChoice]:
     """Return the metrics that --metrics names, with their options among a command's arguments."""
-    return [_with_options(name, given) for name in metric_names(names)]
+    choices = [_with_options(name, given) for name in metric_names(names)]
+    # A metric may be named twice, with its package and without.
+    return [*{(choice[0].installed, choice[0].spec.name): choice for choice in choices}.values()]
 
 
 def _with_options(name: str, given: Mapping[str, Any]) -> MetricChoice:

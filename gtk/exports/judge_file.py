@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtk.core.evaluation.evaluation import check_better_than_guessing
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.text import one_line
@@ -54,13 +55,7 @@ class FileJudge:
         self._check(data.test.images[:PROBE])
         found = self.look(data.test.images)[1].argmax(1)
         self.accuracy = float((found == data.test.labels).mean())
-        guess = float(np.bincount(data.test.labels).max() / len(data.test))
-        if self.accuracy <= guess:
-            raise InvalidValue(
-                f"{path} is right about {self.accuracy:.1%} of the test images of "
-                f"{data.spec.name}, no more than a guess: its classes are in another order, or it "
-                "takes images in another range than 0..1"
-            )
+        check_better_than_guessing(self.accuracy, data, str(path))
 
     @property
     def stated(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def arrays(workplace: Path) -> Path:
     path = workplace / "drawn.npz"
     images = DATA.test.images[:, 0]
     names = np.array(DATA.spec.condition.names)  # type: ignore[union-attr]
-    np.savez(path, images=images, labels=DATA.test.labels, class_names=names)
+    np.savez(path, images=images, labels=DATA.test.labels, names=names)
     return path
 
 
@@ -65,7 +65,7 @@ def test_by_default_all_of_gtks_metrics_that_fit_are_computed(
     assert read_evaluations(run.path) == lines
     by_name = {line["metric"]: line for line in lines}
     assert by_name["class-accuracy"]["protocol"]["images"] == 300
-    assert by_name["likelihood"]["protocol"]["images"] == 0
+    assert by_name["likelihood"]["protocol"]["images"] == len(DATA.test), "test images"
     assert by_name["class-accuracy"]["made"]["run"] == "small"
     assert by_name["class-accuracy"]["made"]["seed"] == 0
     again = gtk_command("evaluate", "small", "--samples", 300, "--json")
@@ -117,10 +117,108 @@ def test_a_folder_of_pictures_is_judged_by_the_names_of_its_folders(
         folder.mkdir(parents=True, exist_ok=True)
         write_png(image[0], folder / f"{row}.png")
     options = "--against", "digits", "--json", "--metrics"
-    found = figures(gtk_command("evaluate", "pictures", *options, "class-accuracy,nearest"))
+    result = gtk_command("evaluate", "pictures", *options, "class-accuracy,nearest")
+    found = figures(result)
     assert found["nearest"]["copies"]["value"] == 1, "they are training images"
+    judge = FileJudge(write(workplace / "own.onnx", ("logits", *nearest_means())), DATA)
+    own = gtk_command("evaluate", "pictures", *options, "class-accuracy", "--judge", "own.onnx")
+    right = judge.look(DATA.train.images[:100])[1].argmax(1) == DATA.train.labels[:100]
+    assert figures(own)["class-accuracy"]["accuracy"]["value"] == right.mean()
     fewer = gtk_command("evaluate", "pictures", *options, "diversity", "--samples", 30)
     assert json.loads(fewer.out)["evaluations"][0]["protocol"]["images"] == 30
+
+
+def test_classes_count_by_their_names_in_any_order(
+    arrays: Path, workplace: Path, gtk_command: Command
+) -> None:
+    write(workplace / "own.onnx", ("logits", *nearest_means()))
+    options = "--against", "digits", "--judge", "own.onnx", "--metrics", "class-accuracy", "--json"
+    expected = figures(gtk_command("evaluate", arrays, *options))
+    images, labels = DATA.test.images[:, 0], 9 - DATA.test.labels
+    np.savez("reversed.npz", images=images, labels=labels, names=[*"9876543210"])
+    assert figures(gtk_command("evaluate", "reversed.npz", *options)) == expected
+    np.savez("others.npz", images=images, labels=labels, names=[*"abcdefghij"])
+    result = gtk_command("evaluate", "others.npz", *options)
+    assert result.code == 2
+    assert "others.npz is made for (a, b, c, d, ...) is not among what digits has" in result.err
+
+
+def test_pictures_of_another_size_are_refused_and_not_scaled(
+    workplace: Path, gtk_command: Command
+) -> None:
+    for name, side in (("a", 64), ("b", 300)):
+        (workplace / "pictures").mkdir(exist_ok=True)
+        write_png(np.zeros((side, side), np.uint8), workplace / "pictures" / f"{name}.png")
+    np.savez("data.npz", images=np.zeros((20, 64, 64), np.uint8))
+    options = "--against", "npz:data.npz", "--metrics", "diversity"
+    result = gtk_command("evaluate", "pictures", *options)
+    assert result.code == 2
+    assert "b.png has 300x300 pixels, and the images of pictures would be scaled" in result.err
+
+
+def test_a_run_whose_data_have_other_images_now_is_refused(
+    workplace: Path, gtk_command: Command
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    np.savez("own.npz", images=images)
+    gtk.train("vae", "npz:own.npz", name="own", epochs=1, quiet=True)
+    options = "--metrics", "diversity", "--samples", 30
+    assert gtk_command("evaluate", "own", *options).err == ""
+    np.savez("own.npz", images=images[::-1])
+    changed = gtk_command("evaluate", "own", *options)
+    assert changed.code == 0
+    assert "the files of the data have changed since the training, or were copied" in changed.err
+    np.savez("own.npz", images=images[:50])
+    fewer = gtk_command("evaluate", "own", *options)
+    assert fewer.code == 2
+    assert "Put the images back, or name other data with --against" in fewer.err
+    assert gtk_command("evaluate", "own", *options, "--against", "npz:own.npz").code == 0
+
+
+def test_by_default_what_does_not_fit_is_left_out_with_the_reason(
+    workplace: Path, gtk_command: Command
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    np.savez("plain.npz", images=images)
+    gtk.train("vae", "npz:plain.npz", name="plain", epochs=1, quiet=True)
+    result = gtk_command("evaluate", "plain", "--samples", 30, "--json")
+    assert set(figures(result)) == {"diversity", "nearest", "likelihood", "latent-use"}
+    left_out = json.loads(result.out)["left_out"]
+    assert "a judge is trained on classes, and plain has none" in left_out["frechet-distance"]
+    assert "is trained once" not in result.err
+    few = gtk_command("evaluate", "digits.npz", "--against", "digits", "--json")
+    assert few.code == 2, "there is no such file"
+
+
+def test_the_model_s_own_condition_is_needed_for_likelihoods(
+    run: gtk.Run, workplace: Path, gtk_command: Command
+) -> None:
+    np.savez("plain.npz", images=DATA.test.images[:, 0])
+    options = "--against", "npz:plain.npz", "--metrics"
+    result = gtk_command("evaluate", "small", *options, "likelihood")
+    assert result.code == 2
+    assert "gives the model its condition, which these data lack" in result.err
+    assert gtk_command("evaluate", "small", *options, "nearest").code == 0
+
+
+def test_a_name_is_a_run_s_first_and_a_path_is_not(
+    run: gtk.Run, workplace: Path, gtk_command: Command
+) -> None:
+    for name in ("small", "latest"):
+        (workplace / name).mkdir()
+        for row in range(20):
+            write_png(DATA.train.images[row, 0], workplace / name / f"{row}.png")
+    options = "--against", "digits", "--metrics", "diversity", "--samples", 30, "--json"
+    for source, is_run in (
+        ("small", True),
+        ("latest", True),
+        ("./small", False),
+        ("small/", False),
+    ):
+        result = gtk_command("evaluate", source, *options)
+        assert result.code == 0, result.err
+        made = json.loads(result.out)["evaluations"][0]["made"]
+        assert ("run" in made) is is_run, source
 
 
 def test_an_exported_file_gives_the_figures_of_its_run(
@@ -194,6 +292,10 @@ def test_runs_are_compared_by_figures_of_one_protocol(run: gtk.Run, gtk_command:
     assert cells[0] == f"diversity diversity ({protocol})"
     assert cells[1].endswith("(best)")
     assert cells[2] == "0"
+    (other / "evaluations.jsonl").write_text("{}\n")
+    damaged = gtk_command("compare", "small", "other").out
+    assert "evaluations.jsonl is damaged" in " ".join(damaged.split())
+    assert "cannot be compared" not in damaged
     (other / "evaluations.jsonl").unlink()
     gtk_command("evaluate", "other", "--metrics", "diversity", "--samples", 50)
     out = gtk_command("compare", "small", "other").out
@@ -205,11 +307,12 @@ def test_runs_are_compared_by_figures_of_one_protocol(run: gtk.Run, gtk_command:
     [
         (["small", "--metrics", "fid"], "unknown metric 'fid'"),
         (["small", "--metrics", ","], "--metrics names no metric"),
-        (["small", "--samples", "0"], "0 is not in the range x>=1"),
+        (["small", "--samples", "0"], "0 is not in the range 1<=x<=1000000"),
         (["small", "--against", "mnisst"], "unknown data set 'mnisst'"),
         (["small", "--likelihood-samples", "0"], "samples must be within 1..100,000, not 0"),
         (["small", "--sampler", "heun"], "sampler 'heun' is for models of type"),
-        (["missing"], "missing"),
+        (["missing"], "unknown run 'missing'"),
+        (["drawn.npz", "--against", "digits", "--temperature", "0"], "No such option"),
         (["drawn.npz"], "name the data to compare with: --against NAME"),
         (["drawn.npz", "--against", "digits", "--sampler", "heun"],
          "--sampler is for runs, and drawn.npz holds images"),
@@ -217,11 +320,12 @@ def test_runs_are_compared_by_figures_of_one_protocol(run: gtk.Run, gtk_command:
          "metric 'likelihood' is for models of type LatentVariableModel, and only its images"),
         (["drawn.npz", "--against", "npz:wide.npz"],
          "the images of drawn.npz have 8x8 pixels in grey, and those of wide 8x9 pixels in grey"),
-        (["plain.npz", "--against", "digits", "--metrics", "class-accuracy"], "class-accuracy"),
+        (["plain.npz", "--against", "digits", "--metrics", "class-accuracy"],
+         "class-accuracy needs images that were made for classes, and these were not"),
         (["small", "--against", "npz:plain.npz", "--metrics", "frechet-distance"],
          "a judge is trained on classes, and plain has none"),
         (["drawn.npz", "--against", "digits", "--metrics", "frechet-distance", "--samples", "9"],
-         "frechet-distance"),
+         "needs at least 128 images, as many as the judge has features, and was given 9"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(
@@ -239,5 +343,7 @@ def test_mistakes_are_one_line(
 def test_an_outside_metric_is_computed_like_gtks_own(
     run: gtk.Run, outside: Path, gtk_command: Command
 ) -> None:
-    result = gtk_command("evaluate", "small", "--metrics", "brightness", "--samples", 20, "--json")
+    named = "brightness,gtk-plugin-brightness/brightness"
+    result = gtk_command("evaluate", "small", "--metrics", named, "--samples", 20, "--json")
+    assert len(json.loads(result.out)["evaluations"]) == 1, "one metric, named twice"
     assert set(figures(result)) == {"brightness"}

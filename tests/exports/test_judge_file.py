@@ -44,7 +44,7 @@ def test_many_images_are_judged_in_parts_and_in_order(
     ("layers", "image", "message"),
     [
         ([("logits", *nearest_means(slice(None, None, -1)))], (1, 8, 8),
-         "no more than a guess: its classes are in another order"),
+         "no more than a guess: check whether classes are in another order"),
         ([("logits", *nearest_means(classes=9))], (1, 8, 8),
          "tells 9 classes apart, and digits has 10"),
         ([("logits", *nearest_means())], (1, 4, 16), "does not take images (1, 8, 8) of digits"),

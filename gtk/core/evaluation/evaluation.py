@@ -1,5 +1,6 @@
 """Run metrics over what was drawn, and over the data that it is compared with."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.core.contracts.metric import Judge, JudgedImages, Metric, Source
-from gtk.core.evaluation.protocol import describe_data, protocol_hash, protocol_of
+from gtk.core.evaluation.asked import random_rows
+from gtk.core.evaluation.protocol import protocol_hash, protocol_of
 from gtk.core.registry.discovery import checked_target
 from gtk.core.registry.installed import describe
 from gtk.core.settings.metric_choice import MetricChoice
@@ -19,7 +21,6 @@ from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import InvalidValue, PluginError
 from gtk.core.values.figure import Figure
-from gtk.core.values.seeding import derive_seed
 from gtk.core.values.tracking import track
 
 #: Images in one update.
@@ -60,7 +61,7 @@ def chosen(choice: MetricChoice, spec: DataSpec, model: object | None) -> Chosen
 
     Raises:
         InvalidValue: it does not fit the data or the model.
-        PluginError: its target is no metric.
+        PluginError: its target is not a metric.
     """
     plugin, config = choice
     metric_class = checked_target(plugin, Metric)
@@ -72,6 +73,12 @@ def chosen(choice: MetricChoice, spec: DataSpec, model: object | None) -> Chosen
         raise InvalidValue(
             f"metric {name!r} is for models of type {requires.__name__}, and {what}: leave it out"
         )
+    conditional = getattr(model, "condition", None) is not None
+    if requires is not None and conditional and spec.condition is None:
+        raise InvalidValue(
+            f"metric {name!r} gives the model its condition, which these data lack: leave it out, "
+            "or evaluate against the model's own data"
+        )
     metric: Metric = plugin.call(config, spec)
     if requires is not None:
         metric.model = model
@@ -79,10 +86,10 @@ def chosen(choice: MetricChoice, spec: DataSpec, model: object | None) -> Chosen
 
 
 def check_classes(data: Dataset) -> None:
-    """Refuse data without classes of which a judge can be trained.
+    """Refuse data of which no judge can be trained, or that could not tell how good it is.
 
     Raises:
-        InvalidValue: there are none.
+        InvalidValue: there are no classes, or images of one are missing.
     """
     name, condition = data.spec.name, data.spec.condition
     if not isinstance(condition, Classes) or condition.count < 2:
@@ -95,12 +102,35 @@ def check_classes(data: Dataset) -> None:
         raise InvalidValue(
             f"a judge of {name} cannot be trained, since class {missing[0]!r} has no training image"
         )
+    if not len(data.test):
+        raise InvalidValue(f"a judge of {name} cannot be tested, since there are no test images")
+
+
+def check_better_than_guessing(accuracy: float, data: Dataset, name: str) -> None:
+    """Refuse a judge that is right about no more test images than the most frequent class has.
+
+    Args:
+        accuracy: the share of test images whose class it sees.
+        data: what it judges.
+        name: of the judge, for the message.
+
+    Raises:
+        InvalidValue: it is no better than a guess.
+    """
+    if accuracy > np.bincount(data.test.labels).max() / len(data.test):
+        return
+    raise InvalidValue(
+        f"{name} is right about {accuracy:.1%} of the test images of {data.spec.name}, no more "
+        "than a guess: check whether classes are in another order, labels are wrong, or it takes "
+        "images in another range than 0..1"
+    )
 
 
 def evaluate(
     metrics: Sequence[Chosen],
     drawn: Callable[[], Drawn],
     data: Dataset,
+    described: Mapping[str, Any],
     judge: StatedJudge | None,
     made: Callable[[], Mapping[str, Any]],
     left_out: dict[str, str] | None = None,
@@ -111,6 +141,7 @@ def evaluate(
         metrics: what is computed.
         drawn: draws the images that are judged; called once, if a metric needs them.
         data: what they are compared with.
+        described: what `describe_data` returned of these.
         judge: of the data; None where no metric asks for one.
         made: tells how the images were made, for programs; called at the end.
         left_out: gets the metrics that refuse what they are given, as too few images, with the
@@ -131,14 +162,13 @@ def evaluate(
         )
         for source, batches in sources.items()
     }
-    described = describe_data(data)
     how: Any = dict(made())
     created = datetime.now(UTC).isoformat(timespec="seconds")
     lines = []
     for one in metrics:
         metric, name = one.metric, one.choice[0].spec.name
         try:
-            figures = _computed(metric)
+            figures, details, said = _results(metric)
         except InvalidValue as error:
             if left_out is None:
                 raise
@@ -146,13 +176,13 @@ def evaluate(
             continue
         stated = judge.stated if judge is not None and metric.judged else None
         images = counts["generated"] if "generated" in metric.sources else 0
-        protocol: Any = protocol_of(one.choice, metric.protocol(), described, images, stated)
+        protocol: Any = protocol_of(one.choice, said, described, images, stated)
         lines.append(
             EvaluationLine(
                 metric=name,
                 hash=protocol_hash(protocol),
                 figures={key: _table(metric, key, figure) for key, figure in figures.items()},
-                details=dict(metric.details()),
+                details=details,
                 protocol=protocol,
                 made=how,
                 created=created,
@@ -192,11 +222,30 @@ def _batches(
     data: Dataset, split: Split, what: str
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
     """Yield the images and labels of a split, in a random order that is always the same."""
-    order = np.random.default_rng(derive_seed(0, "evaluate")).permutation(len(split))
+    order = random_rows(len(split))
     starts = range(0, len(order), BATCH)
     for start in track(starts, what, len(starts)):
         rows = order[start : start + BATCH]
         yield split.images[rows], None if data.spec.condition is None else split.labels[rows]
+
+
+def _results(metric: Metric) -> tuple[dict[str, Figure], dict[str, Any], dict[str, Any]]:
+    """Return a metric's figures in its order, its details, and what its protocol adds.
+
+    Raises:
+        PluginError: figures are not those that it names, not finite or outside their interval, or
+            the rest cannot be written as JSON.
+    """
+    figures = _computed(metric)
+    records = {"details": dict(metric.details()), "protocol": dict(metric.protocol())}
+    for name, record in records.items():
+        try:
+            json.dumps(record, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise PluginError(
+                f"{name}() of {describe(metric)} cannot be written as JSON: {error}."
+            ) from error
+    return figures, records["details"], records["protocol"]
 
 
 def _computed(metric: Metric) -> dict[str, Figure]:
@@ -212,14 +261,27 @@ def _computed(metric: Metric) -> dict[str, Figure]:
             f"compute() of {describe(metric)} must return {', '.join(metric.figures)}, and gives "
             f"{given}."
         )
-    figures = {}
-    for name in metric.figures:
-        value = found[name]
-        figure = value if isinstance(value, Figure) else Figure(float(value))
-        if not math.isfinite(figure.value):
-            raise PluginError(
-                f"compute() of {describe(metric)} gives {name} of {figure.value}: return a finite "
-                "number, or raise gtk.InvalidValue with what is missing."
-            )
-        figures[name] = figure
-    return figures
+    return {name: _finite(metric, name, found[name]) for name in metric.figures}
+
+
+def _finite(metric: Metric, name: str, given: Any) -> Figure:  # noqa: ANN401 - whatever a plugin returns
+    """Return a figure of plain floats, low <= value <= high."""
+    figure = given if isinstance(given, Figure) else Figure(given)
+    ends = [end for end in (figure.low, figure.high) if end is not None]
+    try:
+        value, *interval = (float(number) for number in (figure.value, *ends))
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"compute() of {describe(metric)} gives {name} of {given!r:.60}."
+        ) from error
+    if not all(map(math.isfinite, (value, *interval))):
+        raise PluginError(
+            f"compute() of {describe(metric)} gives {name} of {given!r:.60}: return finite "
+            "numbers, or raise gtk.InvalidValue with what is missing."
+        )
+    if len(interval) == 1 or (interval and not interval[0] <= value <= interval[1]):
+        raise PluginError(
+            f"compute() of {describe(metric)} gives {name} of {given!r:.60}: an interval has two "
+            "ends, with the value between them."
+        )
+    return Figure(value, *interval)

@@ -57,7 +57,7 @@ class JudgeNetwork(nn.Module):
         return logits
 
 
-class Judge:
+class TrainedJudge:
     """A trained judge.
 
     Args:
@@ -93,7 +93,7 @@ def seen(
         with torch.no_grad(), without_tf32(device):
             features = network.features(part.float() / 255)
             logits = network.output(features)
-        yield features.double().cpu().numpy(), logits.double().cpu().numpy()
+        yield features.cpu().double().numpy(), logits.cpu().double().numpy()
 
 
 def _convolution(features: int, width: int, *after: nn.Module) -> nn.Sequential:

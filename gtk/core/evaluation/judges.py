@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from gtk.core.evaluation.evaluation import check_classes
-from gtk.core.evaluation.judge import Judge, JudgeNetwork
+from gtk.core.evaluation.evaluation import check_better_than_guessing, check_classes
+from gtk.core.evaluation.judge import JudgeNetwork, TrainedJudge
 from gtk.core.evaluation.judge_training import VERSION, accuracy, train_judge
 from gtk.core.models.device import fork_random_state
 from gtk.core.storage.cache import cache_folder
@@ -31,7 +31,7 @@ FOLDER, LARGEST = "judges", 1 << 26
 ACCURACY = "accuracy"
 
 
-def judge_of(data: Dataset, digest: str, device: torch.device) -> Judge:
+def judge_of(data: Dataset, digest: str, device: torch.device) -> TrainedJudge:
     """Return the judge of a data set; it is trained when it is first asked for, and kept.
 
     Args:
@@ -40,7 +40,8 @@ def judge_of(data: Dataset, digest: str, device: torch.device) -> Judge:
         device: where the judge works.
 
     Raises:
-        InvalidValue: the data have no classes, or fewer than two, or some class has no image.
+        InvalidValue: the data have no classes, or some class has no image, or what it learned is
+            no better than a guess.
     """
     check_classes(data)
     path = _path(digest)
@@ -50,12 +51,13 @@ def judge_of(data: Dataset, digest: str, device: torch.device) -> Judge:
     if kept is None:
         network = train_judge(data, device)
         kept = accuracy(network, data.test)
+        check_better_than_guessing(kept, data, f"the judge of {data.spec.name}")
         if path is not None:
             _keep(path, network, kept)
     else:
         network = network.to(device).eval()
     weights = sha256(encode_tensors(network.state_dict())).hexdigest()[:16]
-    return Judge(network, weights, kept)
+    return TrainedJudge(network, weights, kept)
 
 
 def has_judge(digest: str) -> bool:

@@ -24,12 +24,12 @@ def protocol_of(
 ) -> dict[str, Any]:
     """Return the protocol of a metric's figures, as JSON has it.
 
-    How the images were made is no part of it, neither the sampler nor the seed: figures of a VAE,
-    of a flow by some solver and of a folder compare, if they were judged alike.
+    How the images were made does not belong to it, neither the sampler nor the seed: figures of a
+    VAE, of a flow by some solver and of a folder compare, if they were judged alike.
 
     Args:
         choice: the metric and its options.
-        said: what the metric itself adds.
+        said: what the metric itself adds, or says otherwise, such as a number of images of its own.
         data: what `describe_data` returned.
         images: how many generated ones were judged.
         judge: its digest and accuracy; None for a metric without one.
@@ -40,15 +40,20 @@ def protocol_of(
         "package": plugin.installed.package,
         "options": as_table(config),
         "data": dict(data),
-        "images": images,
         **({} if judge is None else {"judge": dict(judge)}),
-        **({"more": dict(said)} if said else {}),
+        "images": images,
+        **said,
     }
 
 
 def protocol_hash(protocol: Mapping[str, Any]) -> str:
-    """Return what tells protocols apart: 8 hexadecimal digits."""
-    return sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:8]
+    """Return what tells protocols apart: 8 hexadecimal digits.
+
+    The name of the data is left out, since their digest says what they are.
+    """
+    data = {key: value for key, value in protocol["data"].items() if key != "name"}
+    text = json.dumps({**protocol, "data": data}, sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:8]
 
 
 def describe_data(data: Dataset) -> dict[str, Any]:

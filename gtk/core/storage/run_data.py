@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gtk.core.settings.image_source import find_root, load_data
+from gtk.core.storage.run_document import image_counts
 from gtk.core.storage.stored_run import StoredRun
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
@@ -49,3 +50,25 @@ def load_again(run: StoredRun, data_root: Path | None, remedy: str = "") -> Data
             f"{run.path} was trained on it. Restore the data{remedy}"
         )
     return dataset
+
+
+def check_unchanged(run: StoredRun, data: Dataset, remedy: str = "") -> str:
+    """Check that a run's data have as many images as they had in its training.
+
+    Returns:
+        A note where the files have changed otherwise, or were copied; "" where they have not.
+
+    Raises:
+        InvalidValue: there are more images, or fewer.
+    """
+    then, now = run.document.get("images"), image_counts(data)
+    if then not in (None, now):
+        raise InvalidValue(
+            f"{run.path} was trained on {then['train']:,} images beside {then['test']:,} test "
+            f"images, and now there are {now['train']:,} and {now['test']:,}. Put the images "
+            f"back{remedy}"
+        )
+    before = run.document.get("content")
+    if before and data.content and before != data.content:
+        return "the files of the data have changed since the training, or were copied"
+    return ""

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
+from gtk.core.evaluation.asked import asked_for
 from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate
-from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import has_judge, judge_of
-from gtk.core.evaluation.protocol import content_digest
+from gtk.core.evaluation.protocol import describe_data
 from gtk.core.models.sampling import draw_noise, generated
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.installed import OWN_PACKAGE
@@ -56,15 +57,15 @@ class FinalFigures:
         """Compute them after the last step, and tell what they show to be wrong."""
         if not ended(progress) or not isinstance(dataset.spec.condition, Classes):
             return
-        digest = content_digest(dataset.train, dataset.test)
-        if not has_judge(digest):
+        described = describe_data(dataset)
+        if not has_judge(described["digest"]):
             return
         device = next(model.parameters()).device
-        judge = judge_of(dataset, digest, device)
+        judge = judge_of(dataset, described["digest"], device)
         choice = choice_in_training(run, {}, last=True)
         sampler = run_sampler(run, choice, model, data=dataset)
         seconds = max(SHORT, SHARE * progress.epoch * progress.epoch_seconds)
-        images = Images(sampler, judge, seconds)
+        images = Images(sampler, dataset, judge, seconds)
         averages = each_decay(run.settings.train.average_decay)
         made = {  # without the run's name: trainings with the same settings have the same files
             "step": progress.step,
@@ -74,7 +75,7 @@ class FinalFigures:
             "seed": 0,
         }
         try:
-            lines = evaluate(_fitting(model, dataset), images.batches, dataset, judge,
+            lines = evaluate(_fitting(model, dataset), images.batches, dataset, described, judge,
                              lambda: made, left_out={})  # fmt: skip
         except TooSlow:
             return
@@ -92,21 +93,23 @@ class Images:
 
     Args:
         sampler: draws them.
+        data: what they are compared with.
         judge: looks at the first ones, which takes time, too.
         seconds: that all of them may take.
     """
 
-    def __init__(self, sampler: Sampler[Any], judge: Judge, seconds: float) -> None:
-        self._sampler, self._judge, self._seconds = sampler, judge, seconds
+    def __init__(
+        self, sampler: Sampler[Any], data: Dataset, judge: TrainedJudge, seconds: float
+    ) -> None:
+        self._sampler, self._data, self._judge, self._seconds = sampler, data, judge, seconds
 
     def batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
-        """Yield images (B, C, H, W) and their classes, those that `gtk sample` draws with seed 0.
+        """Yield images (B, C, H, W) and their classes, those that `gtk evaluate` draws.
 
         Raises:
             TooSlow: the first batch took more than its share.
         """
-        condition = self._sampler.model.condition
-        labels = None if condition is None else condition.cycle(SAMPLES)
+        labels, among = asked_for(self._sampler.model.condition, self._data, SAMPLES)
         noise = draw_noise(self._sampler, SAMPLES, 0)
         device = next(self._sampler.model.parameters()).device
         start, done = time.perf_counter(), 0
@@ -119,7 +122,7 @@ class Images:
                 self._judge.look(images)
                 if (time.perf_counter() - start) * SAMPLES / BATCH > self._seconds:
                     raise TooSlow
-            yield images, None if labels is None else labels[rows]
+            yield images, None if among is None else among[rows]
             done = rows.stop
 
 

@@ -17,6 +17,7 @@ from gtk.core.values.tracking import heard_by
 
 CLASSES = gtk.Classes(("even", "odd"))
 SPEC = gtk.DataSpec("toy", 1, 2, 2, CLASSES)
+DESCRIBED = {"name": "toy", "digest": "abc"}
 
 
 def images(count: int, first: int = 0) -> NDArray[np.uint8]:
@@ -83,7 +84,7 @@ def one(metric: gtk.Metric) -> Chosen:
 
 
 def lines(metric: gtk.Metric, data: gtk.Dataset, judge: Any = None) -> list[Any]:
-    return evaluate([one(metric)], drawn, data, judge, lambda: {"run": "a"})
+    return evaluate([one(metric)], drawn, data, describe_data(data), judge, lambda: {"run": "a"})
 
 
 def test_a_metric_is_given_each_source_once_and_whole() -> None:
@@ -115,7 +116,7 @@ def test_only_what_a_metric_needs_is_drawn() -> None:
         raise AssertionError("no image is asked for")
 
     metric = OfTest(None, SPEC)
-    (line,) = evaluate([one(metric)], refuse, toy_data(), None, dict)
+    (line,) = evaluate([one(metric)], refuse, toy_data(), DESCRIBED, None, dict)
     assert [source for source, _, _ in metric.given] == ["test"]
     assert line["protocol"]["images"] == 0
 
@@ -131,7 +132,7 @@ def test_the_judge_looks_once_at_each_image_that_any_metric_asks_about() -> None
 
     judge = Judge()
     metrics = [one(Judged(None, SPEC)), one(Judged(None, SPEC)), one(Seen(None, SPEC))]
-    found = evaluate(metrics, drawn, toy_data(), judge, dict)
+    found = evaluate(metrics, drawn, toy_data(), DESCRIBED, judge, dict)
     assert judge.asked == 8
     assert found[0]["protocol"]["judge"] == Judge.stated
     assert "judge" not in found[2]["protocol"], "what no figure depends on is in no protocol"
@@ -153,7 +154,7 @@ def test_a_line_has_figures_protocol_and_how_the_images_were_made() -> None:
     assert protocol["data"] == {
         "name": "toy", "train": 40, "test": 20, "digest": content_digest(data.train, data.test)
     }  # fmt: skip
-    assert (protocol["images"], protocol["more"]) == (8, {"resize": "none"})
+    assert (protocol["images"], protocol["resize"]) == (8, "none")
     assert line["made"] == {"run": "a"}
     assert line["hash"] == protocol_hash(protocol)
 
@@ -161,7 +162,9 @@ def test_a_line_has_figures_protocol_and_how_the_images_were_made() -> None:
 def test_how_images_were_made_is_no_part_of_the_protocol_and_the_data_are() -> None:
     data = toy_data()
     (first,) = lines(Seen(None, SPEC), data)
-    (other,) = evaluate([one(Seen(None, SPEC))], drawn, data, None, lambda: {"run": "b"})
+    (other,) = evaluate(
+        [one(Seen(None, SPEC))], drawn, data, describe_data(data), None, lambda: {"run": "b"}
+    )
     assert first["hash"] == other["hash"]
     pixels = data.test.images.copy()
     pixels[0, 0, 0, 0] += 1
@@ -179,8 +182,13 @@ def test_how_images_were_made_is_no_part_of_the_protocol_and_the_data_are() -> N
         ({}, r"compute\(\) of Seen must return mean, and gives "),
         ({"mean": 1.0, "other": 2.0}, "must return mean, and gives mean, other"),
         (3.0, "must return mean, and gives float"),
-        ({"mean": float("nan")}, "gives mean of nan: return a finite number"),
-        ({"mean": Figure(float("inf"))}, "gives mean of inf"),
+        ({"mean": float("nan")}, "gives mean of nan: return finite numbers"),
+        ({"mean": Figure(float("inf"))}, r"gives mean of Figure\(value=inf"),
+        ({"mean": Figure(1.0, float("nan"), 2.0)}, "return finite numbers"),
+        ({"mean": "abc"}, "gives mean of 'abc'"),
+        ({"mean": None}, "gives mean of None"),
+        ({"mean": Figure(1.0, 2.0, 3.0)}, "an interval has two ends, with the value between"),
+        ({"mean": Figure(1.0, 0.0)}, "an interval has two ends"),
     ],
 )
 def test_figures_that_are_not_those_it_names_are_the_plugins_fault(
@@ -190,6 +198,42 @@ def test_figures_that_are_not_those_it_names_are_the_plugins_fault(
     metric.result = result
     with pytest.raises(gtk.GtkError, match=message):
         lines(metric, toy_data())
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    metric = Seen(None, SPEC)
+    metric.result = {"mean": Figure(np.float32(1), np.float32(0), np.float64(2))}
+    table: Any = lines(metric, toy_data())[0]["figures"]["mean"]
+    assert [type(table[name]) for name in ("value", "low", "high")] == [float] * 3
+
+
+def test_what_json_cannot_hold_is_the_plugins_fault() -> None:
+    class Wrong(Seen):
+        def protocol(self) -> dict[str, Any]:
+            return {"resize": np.zeros(2)}
+
+    with pytest.raises(gtk.GtkError, match=r"protocol\(\) of Wrong cannot be written as JSON"):
+        lines(Wrong(None, SPEC), toy_data())
+
+
+def test_a_metric_that_refuses_what_it_is_given_is_left_out_or_raised() -> None:
+    class Refusing(Seen):
+        def compute(self) -> Any:
+            raise gtk.InvalidValue("too few")
+
+    metrics, left_out = [one(Refusing(None, SPEC)), one(Seen(None, SPEC))], dict[str, str]()
+    found = evaluate(metrics, drawn, toy_data(), DESCRIBED, None, dict, left_out)
+    assert (len(found), left_out) == (1, {"diversity": "too few"})
+    with pytest.raises(gtk.InvalidValue, match="too few"):
+        lines(Refusing(None, SPEC), toy_data())
+
+
+def test_a_model_with_a_condition_is_judged_only_on_data_that_have_it() -> None:
+    methods = ("encode", "decode", "prior", "log_likelihood", "expected_image")
+    model = type("Latent", (), dict.fromkeys(methods, print) | {"condition": CLASSES})()
+    spec = gtk.DataSpec("plain", 1, 2, 2, None)
+    with pytest.raises(gtk.InvalidValue, match="gives the model its condition, which these data"):
+        chosen(metric_choice("likelihood", {}), spec, model)
 
 
 def test_a_metric_that_requires_a_model_is_handed_it() -> None:
