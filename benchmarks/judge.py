@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 import gtk
-from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.settings.choice import Choice
@@ -20,12 +20,12 @@ def load(name: str, root: Path | None) -> gtk.Dataset:
     return load_dataset(Choice.by_name("vae", name).settle({}, root))
 
 
-def found_judge(data: gtk.Dataset) -> Judge:
+def found_judge(data: gtk.Dataset) -> TrainedJudge:
     """Return the judge of a data set."""
     return judge_of(data, content_digest(data.train, data.test), torch.device("cpu"))
 
 
-def seen(judge: Judge, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def seen(judge: TrainedJudge, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the class that a judge sees in each image that a run draws, (N,)."""
     classes: NDArray[np.int64] = judge.look(as_rows(images))[1].argmax(1)
     return classes

@@ -33,7 +33,7 @@ import gtk
 from benchmarks.emulated_bf16 import EmulatedBf16
 from benchmarks.judge import found_judge, load
 from benchmarks.systems import agreement
-from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.models.build import build
 from gtk.core.models.device import fork_random_state, has_bf16, resolve_device
 from gtk.core.settings.choice import Choice
@@ -176,7 +176,7 @@ def compare(
     recipe: str,
     given: argparse.Namespace,
     epochs: int | None,
-    judge: Judge | None = None,
+    judge: TrainedJudge | None = None,
 ) -> None:
     """Train a recipe in each precision for each seed, and print figures and differences."""
     figures: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}

@@ -22,7 +22,7 @@ import torch
 
 import gtk
 from benchmarks.judge import agreement as agreed, found_judge, load, seen
-from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.models.summary import parameter_count
 
 RECIPES = ("cvae-mlp", "vae-mlp", "vae-2d", "cgan-conv", "vae-conv")
@@ -68,7 +68,7 @@ def find_or_train(recipe: str, given: argparse.Namespace, epochs: int | None) ->
     return gtk.train(recipe=recipe, device=given.device, **place, **options)
 
 
-def describe(run: gtk.Run, recipe: str, judge: Judge) -> dict[str, Any]:
+def describe(run: gtk.Run, recipe: str, judge: TrainedJudge) -> dict[str, Any]:
     """Return a run's figures."""
     lines = run.metrics()
     test = [line for line in lines if line["split"] == "test"][-1]
@@ -95,7 +95,7 @@ def describe(run: gtk.Run, recipe: str, judge: Judge) -> dict[str, Any]:
     return row
 
 
-def agreement(run: gtk.Run, judge: Judge) -> dict[str, float]:
+def agreement(run: gtk.Run, judge: TrainedJudge) -> dict[str, float]:
     """Return how often the judge sees the digit that was asked for, and for the worst digit."""
     found = seen(judge, run.sample(count=SAMPLES, seed=0))
     return agreed(found, np.arange(SAMPLES) % 10)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import gtk
 from benchmarks.judge import found_judge, load, seen
-from gtk.core.evaluation.judge import Judge
+from gtk.core.evaluation.judge import TrainedJudge
 
 #: How many training images there are of each digit.
 COUNTS = {1: 300, 0: 5_700}
@@ -74,7 +74,7 @@ def write_data(data: gtk.Dataset, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def agreement(run: gtk.Run, judge: Judge) -> dict[str, float]:
+def agreement(run: gtk.Run, judge: TrainedJudge) -> dict[str, float]:
     """Return the share of samples of each class that show its digit."""
     found = {
         digit: seen(judge, run.sample(labels=[label] * SAMPLES, seed=0))

@@ -11,7 +11,7 @@ DEFAULT_DATA = "digits"
 #: The callback that shows the progress of a training that is not quiet.
 DISPLAY = "progress"
 #: The callbacks that draw, in every training; the report comes last, as it shows the others' files.
-PICTURES = ("samples", "reconstructions", "latents", "curves", "figures", "report")
+PICTURES = ("samples", "reconstructions", "latents", "curves", "judging", "report")
 #: The folder of gtk's own recipes.
 RECIPES = Path(__file__).parent / "plugins" / "recipes"
 

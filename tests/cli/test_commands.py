@@ -19,6 +19,7 @@ import gtk
 from gtk.cli.main import COMMANDS
 from gtk.cli.runs import age
 from gtk.cli.train_summary import print_finished
+from gtk.core.evaluation import judge_training
 from gtk.pictures.grid import image_grid
 from gtk.pictures.labels import labelled_grid
 from gtk.pictures.preview import names_above
@@ -40,7 +41,10 @@ def test_a_file_called_like_a_run_hides_no_run(run: gtk.Run, gtk_command: Comman
     assert "notes.txt is a file, not a run" in gtk_command("sample", "notes.txt").err
 
 
-def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Command) -> None:
+def test_training_ends_with_where_things_are_and_what_to_type(
+    gtk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 3)
     result = gtk_command("train", "--plugin", "cvae", "--epochs", 2, "--name", "first")
     assert result.code == 0
     lines = result.out.splitlines()
@@ -54,11 +58,13 @@ def test_training_ends_with_where_things_are_and_what_to_type(gtk_command: Comma
     ]
     assert [line.strip() for line in lines[6:]] == [
         "gtk sample first --label 9 -n 16 --out samples.png",
+        "gtk evaluate first",
         "gtk export first",
         "gtk train --resume first --epochs 4",
     ]
     for line in lines[6:]:  # they are promises
-        assert gtk_command(*line.split()[1:]).code == 0
+        fewer = ["--samples", 200] if "evaluate" in line else []
+        assert gtk_command(*line.split()[1:], *fewer).code == 0
 
 
 def test_the_last_figures_fit_a_narrow_terminal(

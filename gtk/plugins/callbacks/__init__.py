@@ -10,7 +10,7 @@ CALLBACKS = {
     "reconstructions:ReconstructionPictures": "Test images above their reconstructions.",
     "latents:LatentPictures": "Where the test images of each class lie in latent space.",
     "curves:CurvePictures": "The loss and its terms, for each split, as curves.",
-    "figures:FinalFigures": "Class accuracy, distance and diversity of 1,000 samples, at the end.",
+    "judging:FinalFigures": "Class accuracy, distance and diversity of 1,000 samples, at the end.",
     "report:RunReport": "The whole run on one page, report.html, at the end.",
     "tensorboard:TensorBoard": "Event files for TensorBoard: figures, speed, samples and settings.",
 }

@@ -11,8 +11,8 @@ from gtk.core.evaluation import judge_training
 from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, read_evaluations
-from gtk.plugins.callbacks import figures
-from gtk.plugins.callbacks.figures import METRICS, notes
+from gtk.plugins.callbacks import judging
+from gtk.plugins.callbacks.judging import METRICS, notes
 from gtk.plugins.datasets.digits import load
 
 DATA = load(gtk.NoConfig(), None)
@@ -36,7 +36,7 @@ def test_a_training_ends_with_figures_of_the_last_weights(judge: float) -> None:
     assert [line["metric"] for line in lines] == [*METRICS]
     for line in lines:
         assert line["made"]["step"] == max(run.checkpoints.steps())
-        assert line["protocol"]["images"] == figures.SAMPLES
+        assert line["protocol"]["images"] == judging.SAMPLES
     assert lines[0]["protocol"]["judge"]["accuracy"] == judge  # type: ignore[typeddict-item]
     assert "class-accuracy accuracy" in run.report.read_text()
 
@@ -62,8 +62,8 @@ def test_without_a_judge_nothing_is_judged() -> None:
 
 
 def test_what_would_take_long_is_left_out(judge: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "SHORT", 0.0)
-    monkeypatch.setattr(figures, "SHARE", 0.0)
+    monkeypatch.setattr(judging, "SHORT", 0.0)
+    monkeypatch.setattr(judging, "SHARE", 0.0)
     run = trained("cvae")
     assert not (run.path / EVALUATIONS).exists()
     assert run.report.exists()
