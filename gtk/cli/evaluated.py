@@ -224,12 +224,13 @@ class Origin:
             return load_data(plugin, plugin.spec.config(), root)
         if self.run is None:
             raise InvalidValue("name the data to compare with: --against NAME")
-        from gtk.core.storage.run_data import check_unchanged, load_again
+        from gtk.core.storage.run_data import check_counts, has_changed_files, load_again
 
         remedy = ", or name other data with --against"
         data = load_again(self.run, self.data_root, remedy)
-        note = check_unchanged(self.run, data, remedy)
-        if note:
+        check_counts(self.run, data, remedy=remedy)
+        if has_changed_files(self.run, data):
+            note = "the files of the data have changed since the training, or were copied"
             print_line(note, err=True)
         return data
 

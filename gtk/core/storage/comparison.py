@@ -42,14 +42,14 @@ class Compared:
         reports: its metrics, empty if they cannot be read.
         damage: why they cannot be read, empty if they can.
         evaluations: its figures by `gtk evaluate`, empty if they cannot be read.
-        damaged: why these cannot be read, empty if they can.
+        evaluation_damage: why these cannot be read, empty if they can.
     """
 
     name: str
     run: Run
     reports: Sequence[Mapping[str, Any]] = field(default_factory=list)
     evaluations: Sequence[EvaluationLine] = ()
-    damaged: str = ""
+    evaluation_damage: str = ""
     damage: str = ""
 
     @property
@@ -205,7 +205,12 @@ def caveats(items: Sequence[Compared]) -> list[str]:
     if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
         reasons.append("Some weights were chosen on the test images: those are not independent.")
     reasons += _unlike_protocols(items)
-    reasons += [text for item in items for text in (item.damaged, _older_evaluations(item)) if text]
+    reasons += [
+        text
+        for item in items
+        for text in (item.evaluation_damage, _older_evaluations(item))
+        if text
+    ]
     return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
 
 

@@ -19,8 +19,7 @@ from gtk.core.registry.installed import SAMPLER
 from gtk.core.registry.options import as_table
 from gtk.core.settings.choice import SamplerChoice
 from gtk.core.settings.plugin_lookup import model_default
-from gtk.core.storage.run_data import load_again
-from gtk.core.storage.run_document import image_counts
+from gtk.core.storage.run_data import check_counts, load_again
 from gtk.core.storage.run_folder import SAMPLERS
 from gtk.core.storage.stored_run import StoredRun
 from gtk.core.storage.tensor_file import decode_sealed, encode_sealed, encode_tensors
@@ -157,10 +156,5 @@ def _training_data(run: StoredRun, name: str, data_root: Path | None) -> Dataset
             f"sampler {name!r} learns from the training images when it is first used, and "
             f"{error}. What it learns is kept in the run: gtk sample takes --data-root"
         ) from error
-    then, now = run.document.get("images"), image_counts(data)
-    if then is not None and then != now:
-        raise InvalidValue(
-            f"{run.path} was trained on {then['train']:,} images, and now there are "
-            f"{now['train']:,}, so sampler {name!r} cannot be fitted to them. Put the images back"
-        )
+    check_counts(run, data, so=f", so sampler {name!r} cannot be fitted to them")
     return data

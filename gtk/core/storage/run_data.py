@@ -52,23 +52,28 @@ def load_again(run: StoredRun, data_root: Path | None, remedy: str = "") -> Data
     return dataset
 
 
-def check_unchanged(run: StoredRun, data: Dataset, remedy: str = "") -> str:
+def check_counts(run: StoredRun, data: Dataset, so: str = "", remedy: str = "") -> None:
     """Check that a run's data have as many images as they had in its training.
 
-    Returns:
-        A note where the files have changed otherwise, or were copied; "" where they have not.
+    Args:
+        run: the run, which may be of an older version that did not note them.
+        data: its data as they are now.
+        so: what cannot be done otherwise, for the message.
+        remedy: what else to do.
 
     Raises:
         InvalidValue: there are more images, or fewer.
     """
     then, now = run.document.get("images"), image_counts(data)
-    if then not in (None, now):
-        raise InvalidValue(
-            f"{run.path} was trained on {then['train']:,} images beside {then['test']:,} test "
-            f"images, and now there are {now['train']:,} and {now['test']:,}. Put the images "
-            f"back{remedy}"
-        )
+    for split, done in (("train", "trained"), ("test", "tested")):
+        if then is not None and then[split] != now[split]:
+            raise InvalidValue(
+                f"{run.path} was {done} on {then[split]:,} images, and now there are "
+                f"{now[split]:,}{so}. Put the images back{remedy}"
+            )
+
+
+def has_changed_files(run: StoredRun, data: Dataset) -> bool:
+    """Return whether the files of a run's data have changed since its training, or were copied."""
     before = run.document.get("content")
-    if before and data.content and before != data.content:
-        return "the files of the data have changed since the training, or were copied"
-    return ""
+    return bool(before and data.content and before != data.content)

@@ -9,7 +9,7 @@ from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
-from gtk.core.storage.run_data import check_place
+from gtk.core.storage.run_data import check_place, has_changed_files
 from gtk.core.storage.run_document import image_counts
 from gtk.core.training.arithmetic import Arithmetic
 from gtk.core.training.training import Training
@@ -53,8 +53,7 @@ def _note_changed_files(run: Run, training: Training) -> None:
 
     It is not an error, since files that were copied have other times, too.
     """
-    before, now = run.document.get("content"), training.dataset.content
-    if before and now and before != now:
+    if has_changed_files(run, training.dataset):
         training.note(
             "the files of the data have changed since the training began, or were copied: it "
             "goes on with them as they are now"
