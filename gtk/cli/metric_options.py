@@ -1,6 +1,7 @@
 """Options of the metrics that `gtk evaluate` computes, beside those of the sampler."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import click
@@ -25,6 +26,19 @@ def metric_names(given: str | None) -> list[str]:
     return names
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What decides which options there are besides the command's own.
+
+    Attributes:
+        sampler: its name and its settings, None where nothing is drawn.
+        metrics: the plugins.
+    """
+
+    sampler: tuple[str, Any] | None
+    metrics: Sequence[Plugin[Any]]
+
+
 class EvaluatingCommand(DrawingCommand):
     """A command with the options of each metric, --METRIC-NAME, and of the sampler."""
 
@@ -33,35 +47,23 @@ class EvaluatingCommand(DrawingCommand):
         given = probe(self.params, args).params
         metrics = [find(METRIC, name) for name in metric_names(given["metrics"])]
         images = given["source"] is not None and images_at(given["source"], given["runs"])
-        return _OptionsOf(None if images else super().choose(args), metrics)
+        return Chosen(None if images else super().choose(args), metrics)
+
+    def sampler(self, ctx: click.Context) -> tuple[str, Any] | None:
+        """Return what `choose` found of a sampler."""
+        return ctx.obj.sampler if ctx.obj else None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own options, the metrics' and the sampler's."""
-        chosen = ctx.obj
-        ctx.obj = chosen.sampler if isinstance(chosen, _OptionsOf) else None
-        try:
-            params = super().get_params(ctx)
-        finally:
-            ctx.obj = chosen
-        if not isinstance(chosen, _OptionsOf):
-            return params
-        added = [option for plugin in chosen.metrics for option in _options(plugin)]
-        return [*params, *added]
-
-
-class _OptionsOf:
-    """What decides which options there are."""
-
-    def __init__(self, sampler: object, metrics: Sequence[Plugin[Any]]) -> None:
-        self.sampler, self.metrics = sampler, metrics
+        """Return the command's own options, the sampler's and the metrics'."""
+        metrics = ctx.obj.metrics if ctx.obj else ()
+        added = [option for plugin in metrics for option in _options(plugin)]
+        return [*super().get_params(ctx), *added]
 
 
 def _fields(plugin: Plugin[Any]) -> list[Option]:
     """Return a metric's options, each called METRIC_NAME."""
-    table = plugin.spec.name.replace("-", "_")
-    fields = options_of({table: plugin.spec.config})
-    reserved = [field.name for field in fields]
-    return options_of({table: plugin.spec.config}, reserved)
+    config, table = plugin.spec.config, plugin.spec.name.replace("-", "_")
+    return options_of({table: config}, reserved=[item.name for item in fields(config)])
 
 
 def _options(plugin: Plugin[Any]) -> list[click.Option]:

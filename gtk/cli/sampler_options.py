@@ -62,11 +62,16 @@ class DrawingCommand(HeadedCommand):
             choice = _usual(given["sampler"])
         return choice and (choice[0].spec.name, choice[1])
 
+    def sampler(self, ctx: click.Context) -> tuple[str, Any] | None:
+        """Return what `choose` found of a sampler."""
+        found: tuple[str, Any] | None = ctx.obj
+        return found
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own options and those of the sampler."""
-        params = super().get_params(ctx)
+        params, sampler = super().get_params(ctx), self.sampler(ctx)
         taken = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
-        return [*params, *(_options(ctx.obj, taken) if ctx.obj else ())]
+        return [*params, *(_options(sampler, taken) if sampler else ())]
 
 
 def _usual(name: str | None) -> "SamplerChoice | None":
