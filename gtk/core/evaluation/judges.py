@@ -60,6 +60,14 @@ def judge_of(data: Dataset, digest: str, device: torch.device) -> TrainedJudge:
     return TrainedJudge(network, weights, kept)
 
 
+def has_judges() -> bool:
+    """Return whether any judge is kept here: without one, no data need be read for a digest."""
+    try:
+        return any((cache_folder() / FOLDER).glob("*.safetensors"))
+    except GtkError:
+        return False
+
+
 def has_judge(digest: str) -> bool:
     """Return whether the judge of data with this digest is kept here."""
     path = _path(digest)
@@ -67,7 +75,7 @@ def has_judge(digest: str) -> bool:
 
 
 def _path(digest: str) -> Path | None:
-    """Return the file of a judge; None where there is no folder of caches."""
+    """Return the path of a judge's file, None if this machine has no cache folder."""
     try:
         return cache_folder() / FOLDER / f"{digest}-{VERSION}.safetensors"
     except GtkError:

@@ -14,12 +14,11 @@ from gtk.core.contracts.sampler import Sampler
 from gtk.core.evaluation.asked import asked_for
 from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate
 from gtk.core.evaluation.judge import TrainedJudge
-from gtk.core.evaluation.judges import has_judge, judge_of
+from gtk.core.evaluation.judges import has_judge, has_judges, judge_of
 from gtk.core.evaluation.protocol import describe_data
 from gtk.core.models.sampling import draw_noise, generated
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.installed import OWN_PACKAGE
-from gtk.core.settings.choice import sampler_document
 from gtk.core.settings.metric_choice import metric_choice
 from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
@@ -27,11 +26,10 @@ from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.picture_rows import as_rows
 from gtk.core.values.setting import setting
-from gtk.plugins.callbacks.picture import ended
+from gtk.plugins.callbacks.picture import drawn_with, ended
 
 logger = logging.getLogger("gtk")
 
@@ -55,7 +53,8 @@ class FinalFigures:
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Compute them after the last step, and tell what they show to be wrong."""
-        if not ended(progress) or not isinstance(dataset.spec.condition, Classes):
+        labelled = isinstance(dataset.spec.condition, Classes)
+        if not (ended(progress) and labelled and has_judges()):
             return
         described = describe_data(dataset)
         if not has_judge(described["digest"]):
@@ -66,14 +65,7 @@ class FinalFigures:
         sampler = run_sampler(run, choice, model, data=dataset)
         seconds = max(SHORT, SHARE * progress.epoch * progress.epoch_seconds)
         images = Images(sampler, dataset, judge, seconds)
-        averages = each_decay(run.settings.train.average_decay)
-        made = {  # without the run's name: trainings with the same settings have the same files
-            "step": progress.step,
-            **({"average": averages[0]} if averages else {}),
-            "sampler": sampler_document(choice),
-            "evaluations": sampler.evaluations,
-            "seed": 0,
-        }
+        made = drawn_with(run, progress, choice, sampler)
         try:
             lines = evaluate(_fitting(model, dataset), images.batches, dataset, described, judge,
                              lambda: made, left_out={})  # fmt: skip

@@ -2,12 +2,16 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 from gtk.core.contracts.model import Model
+from gtk.core.contracts.sampler import Sampler
 from gtk.core.registry.hooks import hookimpl
+from gtk.core.settings.choice import SamplerChoice, sampler_document
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset
+from gtk.core.values.decays import each_decay
 
 #: Pictures in a training if `sample_every` is 0, besides some early ones.
 PICTURES = 10
@@ -59,3 +63,20 @@ def picture_path(run: Run, kind: str, progress: Progress) -> Path:
     """Return the path of this epoch's picture of a kind: pictures/kind-0030.png."""
     run.pictures.mkdir(exist_ok=True)
     return run.pictures / f"{kind}-{progress.epoch:04d}.png"
+
+
+def drawn_with(
+    run: Run, progress: Progress, choice: SamplerChoice, sampler: Sampler[Any]
+) -> dict[str, Any]:
+    """Return what decides the images that a training draws with seed 0, for programs.
+
+    Without the run's name: trainings with the same settings write the same files.
+    """
+    averages = each_decay(run.settings.train.average_decay)
+    return {
+        "step": progress.step,
+        **({"average": averages[0]} if averages else {}),
+        "sampler": sampler_document(choice),
+        "evaluations": sampler.evaluations,
+        "seed": 0,
+    }

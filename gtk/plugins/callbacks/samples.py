@@ -9,15 +9,14 @@ from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
 from gtk.core.models.sampling import sample
 from gtk.core.registry.hooks import hookimpl
-from gtk.core.settings.choice import SamplerChoice, sampler_document
+from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.dataset import Dataset, DataSpec
-from gtk.core.values.decays import each_decay
 from gtk.pictures.grid import GAP_LEVEL, image_grid, most_columns, write_png
 from gtk.pictures.picture_text import picture_text
-from gtk.plugins.callbacks.picture import EpochPicture, ended, picture_path
+from gtk.plugins.callbacks.picture import EpochPicture, drawn_with, ended, picture_path
 
 #: Steps of a sampler in the pictures before the last.
 FEW_STEPS = 4
@@ -53,14 +52,7 @@ class SamplePictures(EpochPicture):
         choice = picture_choice(run, hurried=self._hurried)
         sampler = run_sampler(run, choice, model, data=dataset)
         grid = sample_grid(sampler, dataset.spec, few=progress.interrupted)
-        averages = each_decay(run.settings.train.average_decay)
-        facts = {  # without the run's name: trainings with the same settings have the same files
-            "step": progress.step,
-            **({"average": averages[0]} if averages else {}),
-            "sampler": sampler_document(choice),
-            "evaluations": sampler.evaluations,
-            "seed": 0,
-        }
+        facts = drawn_with(run, progress, choice, sampler)
         path = picture_path(run, "samples", progress)
         write_png(grid, path, follow=False, text=picture_text(facts))
 

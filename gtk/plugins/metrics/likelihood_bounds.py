@@ -106,7 +106,7 @@ class Likelihood(LatentVariableMetric):
         """Return the means over all images.
 
         Raises:
-            InvalidValue: there are no images.
+            InvalidValue: it was given no test image.
         """
         if not self._found:
             raise InvalidValue("the likelihood needs at least one test image")

@@ -19,7 +19,7 @@ class Right(gtk.Metric):
 
     def mean(self):
         if not self.means:
-            raise gtk.InvalidValue("there are no images")
+            raise gtk.InvalidValue("no image was given")
         return float(np.mean(self.means))
 
     def compute(self):
