@@ -11,6 +11,7 @@ from gtk.core.registry.options import Option
 from gtk.core.values.by_part import ByPart, PartNumber
 from gtk.core.values.decays import Decays
 from gtk.core.values.errors import UserError
+from gtk.core.values.interval import Interval
 
 #: How help shows what an option of several values takes.
 METAVARS: dict[Any, str] = {
@@ -18,6 +19,7 @@ METAVARS: dict[Any, str] = {
     tuple[float, ...]: "NUMBERS",
     PartNumber: "FLOAT|PART=FLOAT,...",
     Decays: "FLOAT,...",
+    Interval: "STEPS|N epochs",
 }
 
 

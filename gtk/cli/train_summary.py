@@ -1,5 +1,6 @@
 """What `gtk train` prints at its end: networks, results, and the commands to go on with."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gtk.cli.console import make_console, print_line, print_titled
@@ -77,7 +78,12 @@ def print_finished(run: Run, *, quiet: bool) -> None:
         print_line(run.path)
         return
     console = make_console()
+    evaluations = evaluated(run)
     for line in last_metrics(run):
+        if line["split"] == "generated":
+            if not evaluations:
+                print_titled(console, [("samples", sample_words(line))])
+            continue
         terms = ", ".join(f"{name} {format_number(value)}" for name, value in line["terms"].items())
         images = "test images" if line.get("images_from") == "test" else "images"
         if line["split"] == "train":
@@ -86,7 +92,7 @@ def print_finished(run: Run, *, quiet: bool) -> None:
         print_titled(console, [(line["split"], text)])
     figures = [
         f"{evaluation['metric'].replace('-', ' ')} {figure_cells(next(iter(tables)))[0]}"
-        for evaluation in evaluated(run)
+        for evaluation in evaluations
         if (tables := evaluation["figures"].values())
     ]
     if figures:
@@ -115,6 +121,15 @@ def evaluated(run: Run) -> list[EvaluationLine]:
     except UserError:
         return []  # the report says so
     return [line for line in lines if line["made"].get("step") == step]
+
+
+def sample_words(line: Mapping[str, Any]) -> str:
+    """Return the figures of samples: "class-accuracy.accuracy 0.98 (1000 samples)"."""
+    figures = (
+        f"{name} {format_number(value)} {line['units'].get(name, '')}".rstrip()
+        for name, value in line["terms"].items()
+    )
+    return f"{', '.join(figures)} ({line['images']} samples, step {line['step']})"
 
 
 def last_metrics(run: Run) -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ class Chart:
     @property
     def name(self) -> str:
         """The term in words."""
-        return self.term.replace("_", " ")
+        return term_words(self.term)
 
     @property
     def ends(self) -> str:
@@ -141,9 +141,14 @@ def term_charts(sources: Sequence[Source]) -> list[Chart]:
             if (points := term_points(reports, split, term))
         ]
         if curves:
-            unit = units_of(line for line in lines if term in line["terms"])
+            unit = units_of((line for line in lines if term in line["terms"]), term)
             charts.append(Chart(term, unit, curves, last))
     return charts
+
+
+def term_words(term: str) -> str:
+    """Return a term, or a figure of a metric, in words: "class-accuracy worst class"."""
+    return term.replace("_", " ").replace(".", " ")
 
 
 def term_names(reports: Reports) -> list[str]:

@@ -14,7 +14,7 @@ from gtk.core.storage.comparison import (
     evaluated_figures,
     final_terms,
 )
-from gtk.pictures.chart import Source, term_charts
+from gtk.pictures.chart import Source, term_charts, term_words
 from gtk.pictures.embedded import Frames, Picture
 from gtk.pictures.grid import image_grid
 from gtk.pictures.page import PageGrid, page, page_with
@@ -22,7 +22,7 @@ from gtk.pictures.report import SPLITS
 from gtk.pictures.setup import setting_text
 
 #: How the line of each split is drawn; a colour means a run.
-DASHES = {"train": "", "validation": "dashed", "test": ""}
+DASHES = {"train": "", "validation": "dashed", "test": "", "generated": ""}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _page(
 def term_title(row: Row) -> str:
     """Return the name of a figure: its split, its term and its unit."""
     split = f"{SPLITS[row.split]} " if row.split else ""
-    name = f"{split}{row.name.replace('_', ' ')}"
+    name = f"{split}{term_words(row.name)}" if row.split else row.name.replace("_", " ")
     return f"{name}, {row.unit}" if row.unit else name
 
 

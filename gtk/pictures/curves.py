@@ -2,18 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gtk.pictures.chart import Reports, term_names, term_points
-from gtk.pictures.figure import BLACK, BLUE, ORANGE, new_figure
+from gtk.core.storage.comparison import units_of
+from gtk.pictures.chart import Reports, term_names, term_points, term_words
+from gtk.pictures.figure import BLACK, BLUE, GREEN, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: How the reports of each split are drawn: training as a line, validation as a line with points,
-#: and the test, of which there is one report, as a mark.
+#: How the reports of each split are drawn: training as a line, validation and samples as lines with
+#: points, and the test, of which there is one report, as a mark.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": BLUE, "linewidth": 1},
     "validation": {"color": ORANGE, "linewidth": 1, "marker": "o", "markersize": 3.5},
+    "generated": {"color": GREEN, "linewidth": 1, "marker": "o", "markersize": 3.5},
     "test": {"color": BLACK, "linestyle": "none", "marker": "D", "markersize": 6},
 }
 #: Panels side by side. In inches: a panel, a single panel, and the room left of and below each
@@ -33,13 +35,14 @@ def loss_curves(reports: Reports) -> "Figure":
     figure, panels = _panels(len(names))
     last = max(report["step"] for report in reports)
     for index, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        axes.set_title(name.replace("_", " "), parse_math=False)
+        axes.set_title(term_words(name), parse_math=False)
         _draw_term(axes, name, reports)
         axes.set_xlim(0, 1.04 * last)  # the same in all, even where a term has one point
         axes.locator_params(axis="x", nbins=4)  # step numbers may be long
         axes.set_xlabel("step")
-        if index % COLUMNS == 0:
-            axes.set_ylabel(reports[0]["unit"], parse_math=False)
+        unit = units_of((line for line in reports if name in line["terms"]), name)
+        if index % COLUMNS == 0 or unit != units_of(reports):
+            axes.set_ylabel(unit, parse_math=False)
     _add_legend(figure, reports)
     return figure
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the import takes half a second, which only drawing needs
 
 #: Colours that colour-blind readers can distinguish: Okabe and Ito, as printed in Wong, Points of
 #: view: Color blindness (Nature Methods 8, 441, 2011).
-BLUE, ORANGE, BLACK = "#0072b2", "#d55e00", "#000000"
+BLUE, ORANGE, GREEN, BLACK = "#0072b2", "#d55e00", "#007a56", "#000000"
 
 
 def new_figure(width: float, height: float) -> "Figure":

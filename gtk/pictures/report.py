@@ -17,8 +17,9 @@ from gtk.core.storage.run import Run
 from gtk.core.values.condition import Numbers
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import UserError
+from gtk.core.values.number_text import format_number
 from gtk.core.values.output import write_file
-from gtk.pictures.chart import Reports, Source, term_charts, term_names
+from gtk.pictures.chart import Reports, Source, term_charts, term_names, term_words
 from gtk.pictures.embedded import Frames, Picture, spread
 from gtk.pictures.grid import GAP, usual_scale
 from gtk.pictures.latent_map import LatentMap
@@ -26,7 +27,7 @@ from gtk.pictures.page import PageGrid, page, page_with
 from gtk.pictures.setup import environment_tables, settings_tables
 
 #: Splits in the order in which they are shown, and their names.
-SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+SPLITS = {"train": "training", "validation": "validation", "test": "test", "generated": "samples"}
 #: The most epochs of one kind of picture, which a slider can show.
 MOST_FRAMES = 100
 #: The most bytes of them that are read.
@@ -61,7 +62,7 @@ def report(run: Run) -> str:
     damage = ""
     try:
         reports = run.metrics()
-        evaluated = _evaluated_rows(run)
+        evaluated = [*_sample_rows(reports), *_evaluated_rows(run)]
     except UserError as error:  # all else can still be shown
         damage = str(error)
     commands = next_commands(run)
@@ -97,7 +98,7 @@ def _page(
     heads = [] if condition is None else condition.example_names()
     columns = _columns(pictures.get("samples", {}), spec, len(heads))
     lasts = {line["split"]: line for line in reports}
-    ends = {split: lasts[split] for split in SPLITS if split in lasts}
+    ends = {split: lasts[split] for split in SPLITS if split in lasts and split != "generated"}
     return page(
         "report.html",
         title=f"{run.document['model']['name']} on {spec.name} · {run.name}",
@@ -111,7 +112,11 @@ def _page(
         splits=SPLITS,
         figures=term_names(list(ends.values())[-1:]),
         chosen_on_test=any(line.get("weights_chosen_on") == "test" for line in ends.values()),
-        key=[(SPLITS[split], split, len(_steps(reports, split)) == 1) for split in ends],
+        key=[
+            (name, split, len(_steps(reports, split)) == 1)
+            for split, name in SPLITS.items()
+            if split in lasts
+        ],
         charts=term_charts([Source(name, split, split, reports) for split, name in SPLITS.items()]),
         figure_heads=[units_of(reports[:1]), *(SPLITS[split] for split in ends)],
         figure_rows=_figure_rows(ends),
@@ -148,6 +153,22 @@ def _labels(run: Run) -> str:
 
 def _steps(reports: Reports, split: str) -> set[int]:
     return {line["step"] for line in reports if line["split"] == split}
+
+
+def _sample_rows(reports: Reports) -> list[list[str]]:
+    """Return a row for each last figure of samples during the training, as `_evaluated_rows`."""
+    lines = [line for line in reports if line["split"] == "generated"]
+    last = {name: line for line in lines for name in line["terms"]}
+    return [
+        [
+            term_words(name),
+            f"{format_number(line['terms'][name])} {line['units'].get(name, '')}".rstrip(),
+            "",
+            f"step {line['step']:,}, {line['images']:,} images against {line['against']} images",
+            "",
+        ]
+        for name, line in last.items()
+    ]
 
 
 def _evaluated_rows(run: Run) -> list[list[str]]:

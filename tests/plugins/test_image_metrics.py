@@ -288,11 +288,13 @@ def test_frechet_distance_refuses_fewer_images_than_features() -> None:
         frechet(generated=few, test=enough, train=enough)
     assert str(error.value) == (
         "frechet-distance needs at least 8 images, as many as the judge has features, and was "
-        "given 7: give more --samples"
+        "given 7: give it more"
     )
-    with pytest.raises(InvalidValue, match="8 test images, .* the data has 7: leave it out"):
+    with pytest.raises(
+        InvalidValue, match="8 images to compare with, .* there are 7: leave it out"
+    ):
         frechet(generated=enough, test=few, train=enough)
-    with pytest.raises(InvalidValue, match="8 training images, .* the data has 7: leave it out"):
+    with pytest.raises(InvalidValue, match="8 training images, .* there are 7: leave it out"):
         frechet(generated=enough, test=enough, train=few)
 
 
@@ -362,9 +364,7 @@ def test_the_interval_of_a_kernel_distance_tells_one_distribution_from_two() -> 
 
 
 def test_kernel_distance_refuses_fewer_than_three_images() -> None:
-    with pytest.raises(
-        InvalidValue, match="at least 3 images, .* was given 2: give more --samples"
-    ):
+    with pytest.raises(InvalidValue, match="at least 3 images, .* was given 2: give it more"):
         compared(
             KernelDistance(NoConfig(), PAIRS),
             generated=normal(1, 2, 3), test=normal(2, 9, 3), train=normal(3, 9, 3),
@@ -462,7 +462,7 @@ def test_neighbours_refuses_too_few_images() -> None:
         match="needs at least 6 images, so that each has 5 neighbours, and was given 5",
     ):
         among(5, generated=few, test=rows, train=rows)
-    with pytest.raises(InvalidValue, match="at least 6 test images, .* the data has 5"):
+    with pytest.raises(InvalidValue, match="at least 6 images to compare with, .* there are 5"):
         among(5, generated=rows, test=few, train=rows)
 
 

@@ -1,7 +1,5 @@
 """Run metrics over what was drawn, and over the data that it is compared with."""
 
-import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +11,13 @@ from numpy.typing import NDArray
 from gtk.core.contracts.metric import Judge, JudgedImages, Metric, Source
 from gtk.core.evaluation.asked import random_rows
 from gtk.core.evaluation.protocol import protocol_hash, protocol_of
+from gtk.core.evaluation.results import results
 from gtk.core.registry.discovery import checked_target
-from gtk.core.registry.installed import describe
 from gtk.core.settings.metric_choice import MetricChoice
 from gtk.core.storage.evaluations import EvaluationLine, FigureTable
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset, DataSpec, Split
-from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.errors import InvalidValue
 from gtk.core.values.figure import Figure
 from gtk.core.values.tracking import track
 
@@ -28,6 +26,8 @@ BATCH = 500
 
 #: Images (N, C, H, W) and what they were made for, a batch at a time.
 Drawn: TypeAlias = Iterable[tuple[NDArray[np.uint8], NDArray[Any] | None]]
+#: What makes the images of each source; each is called once, if a metric needs its images.
+Sources: TypeAlias = Mapping[Source, Callable[[], Drawn]]
 
 
 class StatedJudge(Judge, Protocol):
@@ -151,24 +151,19 @@ def evaluate(
         InvalidValue: a metric does not take what it is given.
         PluginError: a metric does not return the figures that it names.
     """
-    sources: dict[Source, Callable[[], Drawn]] = {
+    sources: Sources = {
         "generated": drawn,
-        "test": lambda: _batches(data, data.test, "judging test images"),
-        "train": lambda: _batches(data, data.train, "judging training images"),
+        "test": lambda: real_images(data.spec, data.test, "judging test images"),
+        "train": lambda: real_images(data.spec, data.train, "judging training images"),
     }
-    counts = {
-        source: _give(
-            [it.metric for it in metrics if source in it.metric.sources], source, batches, judge
-        )
-        for source, batches in sources.items()
-    }
+    counts = give([one.metric for one in metrics], sources, judge)
     how: Any = dict(made())
     created = datetime.now(UTC).isoformat(timespec="seconds")
     lines = []
     for one in metrics:
         metric, name = one.metric, one.choice[0].spec.name
         try:
-            figures, details, said = _results(metric)
+            figures, details, said = results(metric)
         except InvalidValue as error:
             if left_out is None:
                 raise
@@ -191,17 +186,18 @@ def evaluate(
     return lines
 
 
-def _give(
-    takers: Sequence[Metric], source: Source, batches: Callable[[], Drawn], judge: Judge | None
-) -> int:
-    """Give all images of a source to metrics, if there are any, and return their number."""
-    count = 0
-    for images, condition in batches() if takers else ():
-        count += len(images)
-        shown = JudgedImages(images, condition, source, judge)
-        for metric in takers:
-            metric.update(shown)
-    return count
+def give(metrics: Iterable[Metric], sources: Sources, judge: Judge | None) -> dict[Source, int]:
+    """Give metrics the images of the sources that they need; return how many of each there were."""
+    metrics, counts = [*metrics], dict[Source, int]()
+    for source, batches in sources.items():
+        takers = [metric for metric in metrics if source in metric.sources]
+        counts[source] = 0
+        for images, condition in batches() if takers else ():
+            counts[source] += len(images)
+            shown = JudgedImages(images, condition, source, judge)
+            for metric in takers:
+                metric.update(shown)
+    return counts
 
 
 def _table(metric: Metric, name: str, figure: Figure) -> FigureTable:
@@ -218,70 +214,21 @@ def _table(metric: Metric, name: str, figure: Figure) -> FigureTable:
     return table
 
 
-def _batches(
-    data: Dataset, split: Split, what: str
+def real_images(
+    spec: DataSpec, split: Split, what: str, rows: NDArray[np.int64] | None = None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
-    """Yield the images and labels of a split, in a random order that is always the same."""
-    order = random_rows(len(split))
+    """Yield images and labels of a split, in a random order that is always the same.
+
+    Args:
+        spec: of the data.
+        split: the split.
+        what: a name for the work, whose progress is told.
+        rows: which of its images; by default all.
+    """
+    order = random_rows(len(split) if rows is None else len(rows))
+    if rows is not None:
+        order = rows[order]
     starts = range(0, len(order), BATCH)
     for start in track(starts, what, len(starts)):
-        rows = order[start : start + BATCH]
-        yield split.images[rows], None if data.spec.condition is None else split.labels[rows]
-
-
-def _results(metric: Metric) -> tuple[dict[str, Figure], dict[str, Any], dict[str, Any]]:
-    """Return a metric's figures in its order, its details, and what its protocol adds.
-
-    Raises:
-        PluginError: figures are not those that it names, not finite or outside their interval, or
-            the rest cannot be written as JSON.
-    """
-    figures = _computed(metric)
-    records = {"details": dict(metric.details()), "protocol": dict(metric.protocol())}
-    for name, record in records.items():
-        try:
-            json.dumps(record, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise PluginError(
-                f"{name}() of {describe(metric)} cannot be written as JSON: {error}."
-            ) from error
-    return figures, records["details"], records["protocol"]
-
-
-def _computed(metric: Metric) -> dict[str, Figure]:
-    """Return a metric's figures in its order.
-
-    Raises:
-        PluginError: they are not those that it names, or not finite.
-    """
-    found: Any = metric.compute()
-    if not isinstance(found, Mapping) or set(found) != set(metric.figures):
-        given = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
-        raise PluginError(
-            f"compute() of {describe(metric)} must return {', '.join(metric.figures)}, and gives "
-            f"{given}."
-        )
-    return {name: _finite(metric, name, found[name]) for name in metric.figures}
-
-
-def _finite(metric: Metric, name: str, given: Any) -> Figure:  # noqa: ANN401 - whatever a plugin returns
-    """Return a figure of plain floats, low <= value <= high."""
-    figure = given if isinstance(given, Figure) else Figure(given)
-    ends = [end for end in (figure.low, figure.high) if end is not None]
-    try:
-        value, *interval = (float(number) for number in (figure.value, *ends))
-    except (TypeError, ValueError) as error:
-        raise PluginError(
-            f"compute() of {describe(metric)} gives {name} of {given!r:.60}."
-        ) from error
-    if not all(map(math.isfinite, (value, *interval))):
-        raise PluginError(
-            f"compute() of {describe(metric)} gives {name} of {given!r:.60}: return finite "
-            "numbers, or raise gtk.InvalidValue with what is missing."
-        )
-    if len(interval) == 1 or (interval and not interval[0] <= value <= interval[1]):
-        raise PluginError(
-            f"compute() of {describe(metric)} gives {name} of {given!r:.60}: an interval has two "
-            "ends, with the value between them."
-        )
-    return Figure(value, *interval)
+        chosen = order[start : start + BATCH]
+        yield split.images[chosen], None if spec.condition is None else split.labels[chosen]

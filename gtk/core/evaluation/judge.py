@@ -65,11 +65,12 @@ class TrainedJudge:
         digest: of its weights, by which protocols name it.
 
     Attributes:
+        network: the classifier.
         accuracy: the share of the test images whose class it sees.
     """
 
     def __init__(self, network: JudgeNetwork, digest: str, accuracy: float) -> None:
-        self._network, self.digest, self.accuracy = network, digest, accuracy
+        self.network, self.digest, self.accuracy = network, digest, accuracy
 
     @property
     def stated(self) -> dict[str, Any]:
@@ -78,7 +79,7 @@ class TrainedJudge:
 
     def look(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the features (N, F) and the logits (N, classes) of images (N, C, H, W)."""
-        parts = [*seen(self._network, images)]
+        parts = [*seen(self.network, images)]
         features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return features, logits
 

@@ -1,4 +1,7 @@
-"""The judges that gtk has trained, one for each data set, kept in the folder of caches."""
+"""The judges that gtk has trained: one for each data set, kept in the folder of caches.
+
+A run that is judged while it trains keeps its own, so that it resumes to the same figures.
+"""
 
 import logging
 from hashlib import sha256
@@ -45,19 +48,15 @@ def judge_of(data: Dataset, digest: str, device: torch.device) -> TrainedJudge:
     """
     check_classes(data)
     path = _path(digest)
-    with fork_random_state(device):
-        network = JudgeNetwork(data.spec)
-    kept = None if path is None else _read(path, network)
-    if kept is None:
+    judge = None if path is None else read_judge(path, data, device)
+    if judge is None:
         network = train_judge(data, device)
-        kept = accuracy(network, data.test)
-        check_better_than_guessing(kept, data, f"the judge of {data.spec.name}")
+        right = accuracy(network, data.test)
+        check_better_than_guessing(right, data, f"the judge of {data.spec.name}")
+        judge = _judge(network, right)
         if path is not None:
-            _keep(path, network, kept)
-    else:
-        network = network.to(device).eval()
-    weights = sha256(encode_tensors(network.state_dict())).hexdigest()[:16]
-    return TrainedJudge(network, weights, kept)
+            keep_judge(path, judge)
+    return judge
 
 
 def has_judges() -> bool:
@@ -82,8 +81,10 @@ def _path(digest: str) -> Path | None:
         return None
 
 
-def _read(path: Path, network: JudgeNetwork) -> float | None:
-    """Fill a network from a file, and return its accuracy; None if there is no sound file."""
+def read_judge(path: Path, data: Dataset, device: torch.device) -> TrainedJudge | None:
+    """Read a judge of the data from a file; None if there is no sound one, with a warning."""
+    with fork_random_state(device):
+        network = JudgeNetwork(data.spec)
     try:
         tensors = decode_sealed(read_ordinary(path, LARGEST))
         known = tensors.pop(ACCURACY, torch.tensor(float("nan"))).item()
@@ -94,12 +95,18 @@ def _read(path: Path, network: JudgeNetwork) -> float | None:
         logger.warning("%s is damaged (%s): the judge is trained anew", visible(path), error)
         return None
     network.load_state_dict(tensors)
-    return float(known)
+    return _judge(network.to(device).eval(), float(known))
 
 
-def _keep(path: Path, network: JudgeNetwork, known: float) -> None:
+def _judge(network: JudgeNetwork, right: float) -> TrainedJudge:
+    weights = sha256(encode_tensors(network.state_dict())).hexdigest()[:16]
+    return TrainedJudge(network, weights, right)
+
+
+def keep_judge(path: Path, judge: TrainedJudge) -> None:
     """Write a judge to a file; where that fails, a warning says so."""
-    tensors = {**network.state_dict(), ACCURACY: torch.tensor(known, dtype=torch.float64)}
+    right = torch.tensor(judge.accuracy, dtype=torch.float64)
+    tensors = {**judge.network.state_dict(), ACCURACY: right}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, encode_sealed(tensors), follow=False, synced=True)

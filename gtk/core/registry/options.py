@@ -12,6 +12,7 @@ from gtk.core.values.argument import is_whole, shown
 from gtk.core.values.by_part import EXAMPLE, ByPart, PartNumber, parse_by_part
 from gtk.core.values.decays import Decays, as_decays, parse_decays
 from gtk.core.values.errors import InvalidValue, PluginError
+from gtk.core.values.interval import Epochs, Interval, parse_interval
 
 Default = TypeVar("Default")
 
@@ -28,6 +29,7 @@ EXPECTED: dict[Any, str] = {
     tuple[str, ...]: "words such as one,two",
     PartNumber: f"a number, or one for each part such as {EXAMPLE}",
     Decays: "a number, or several such as 0.999,0.9995",
+    Interval: "steps such as 500, or epochs such as '2 epochs'",
 }
 
 
@@ -45,7 +47,7 @@ class Option:
         field: the field's name in the config dataclass.
         name: the bare field name if it is unique, else `table_field`.
         type: int, float, bool, str, a Literal of strings, a tuple[T, ...] of int, float or str, or
-            of the trainer's, `PartNumber` or `Decays`.
+            of the trainer's, `PartNumber`, `Decays` or `Interval`.
         default: its default value.
         help: a sentence for the user.
         memory: whether smaller values take less memory.
@@ -151,7 +153,7 @@ def as_table(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config object
     for name, item in table.items():
         if isinstance(item, tuple):
             table[name] = list(item)
-        elif isinstance(item, ByPart):
+        elif isinstance(item, ByPart | Epochs):
             table[name] = str(item)
     return table
 
@@ -186,6 +188,7 @@ READERS: dict[Any, Callable[[str], Any]] = {
     tuple[str, ...]: parse_words,
     PartNumber: parse_by_part,
     Decays: parse_decays,
+    Interval: parse_interval,
 }
 
 
@@ -207,6 +210,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - values 
         return _by_part(value, name)
     if kind == Decays:
         return _decays(value, name)
+    if kind == Interval:
+        return _interval(value, name)
     if get_origin(kind) is Literal:
         if isinstance(value, str) and value in get_args(kind):
             return value
@@ -248,6 +253,22 @@ def _decays(value: Any, name: str) -> Decays:  # noqa: ANN401 - as above
         return as_decays(tuple(_convert(float, it, name) for it in numbers))
     except ValueError as error:
         raise unexpected(Decays, value, name) from error
+
+
+def _interval(value: Any, name: str) -> Interval:  # noqa: ANN401 - as above
+    """Return steps or epochs, which may be a text."""
+    with suppress(ValueError):
+        return parse_interval(value) if isinstance(value, str) else _whole(value)
+    raise unexpected(Interval, value, name)
+
+
+def _whole(value: Any) -> Interval:  # noqa: ANN401 - as above
+    """Return a whole number as it is; ValueError for anything else."""
+    if isinstance(value, Epochs):
+        return value
+    if not is_whole(value):
+        raise ValueError
+    return int(value)
 
 
 def _integers(value: Any, name: str) -> tuple[int, ...]:  # noqa: ANN401 - values come from JSON

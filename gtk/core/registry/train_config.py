@@ -9,6 +9,7 @@ from gtk.core.registry.options import option
 from gtk.core.values.by_part import EXAMPLE, PartNumber, each_number
 from gtk.core.values.decays import Decays, each_decay
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.interval import Interval
 from gtk.core.values.setting import setting
 
 #: OpenMP ends the process where it cannot start its threads: no machine wants as many as these.
@@ -23,8 +24,9 @@ OPTIMIZERS_WITH = {
 SUGGESTIBLE = frozenset({"epochs", "batch_size", "optimizer", "learning_rate"})
 #: What counts something, so that 64 bits must do.
 COUNTS = (
-    "epochs", "batch_size", "accumulate", "warmup_steps", "shift", "validation", "patience",
-    "checkpoint_every", "keep_checkpoints", "sample_every", "log_every",
+    "epochs", "batch_size", "accumulate", "warmup_steps", "shift", "validation", "validate_every",
+    "patience", "metric_every", "metric_samples", "checkpoint_every", "keep_checkpoints",
+    "sample_every", "log_every",
 )  # fmt: skip
 
 
@@ -117,14 +119,25 @@ class TrainConfig:
         "Choose the best checkpoint on the test images instead, as some tutorials do; the test "
         "figure is then not independent.",
     )
+    validate_every: Interval = option(
+        0, "Steps, or epochs, between validations; 0 for one with each checkpoint."
+    )
     monitor: str = option(
         "",
-        "The validation's term, lower is better, that chooses the best checkpoint; by default the "
-        "loss's own.",
+        "What chooses the best checkpoint: a term of the loss, lower is better, or a figure of a "
+        "metric as METRIC.FIGURE; by default the loss's own.",
     )
     patience: int = option(
         0, "Stop after this many validations in a row without a new best; 0: never."
     )
+    metric: tuple[str, ...] = option(
+        (),
+        "A metric of samples that is computed during the training; several times or with commas.",
+    )
+    metric_every: int = option(
+        0, "Epochs between such figures; 0 for after epochs 1, 2, 4, 8, ..., then ten times in all."
+    )
+    metric_samples: int = option(1000, "Images that are drawn for such figures.")
     average_decay: Decays = option(
         0.0,
         "Decay per step, less at first, of a running average of the weights, which sampling and "
@@ -143,12 +156,14 @@ class TrainConfig:
     log_every: int = option(50, "Steps between lines in metrics.jsonl and on the screen.")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate", "log_every", "keep_checkpoints"):
+        for name in (
+            "epochs", "batch_size", "accumulate", "metric_samples", "log_every", "keep_checkpoints",
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in (
             "seed", "threads", "validation", "checkpoint_every", "sample_every", "warmup_steps",
-            "patience", "shift",
+            "validate_every", "patience", "shift", "metric_every",
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
@@ -192,7 +207,7 @@ class TrainConfig:
                 f"{setting('validation')} holds out training images and "
                 f"{setting('validate_on_test')} takes the test images instead: give one of the two"
             )
-        for name in ("monitor", "patience"):
+        for name in ("validate_every", "monitor", "patience"):
             if getattr(self, name) and not self.validated:
                 raise ValueError(
                     f"{setting(name, getattr(self, name))} needs a validation to look at: hold "

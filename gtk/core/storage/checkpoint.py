@@ -36,8 +36,8 @@ class Checkpoint:
         training: what only resuming needs, with flat names: optimizer state, networks of the loss,
             weights behind an average, pending terms.
         state: what JSON holds: "metrics_bytes" and "metrics_sha256", the size and digest of
-            metrics.jsonl, "pending", and "validation", the monitored term on the validation
-            images, None where it was not measured.
+            metrics.jsonl, "pending", and "validation", the monitored value of the validation, with
+            the other sign if higher is better, None where it was not measured.
         averages: the weights of every average but the first, by decay.
     """
 

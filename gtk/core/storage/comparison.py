@@ -120,7 +120,7 @@ def data_name(document: Mapping[str, Any]) -> str:
 def final_terms(items: Sequence[Compared]) -> list[Row]:
     """Return the last value of every term on every split, those of the test images first."""
     rows = []
-    for split in ("test", "validation", "train"):
+    for split in ("test", "validation", "train", "generated"):
         last = [
             next((line for line in reversed(item.reports) if line["split"] == split), None)
             for item in items
@@ -131,7 +131,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
                 name,
                 [line["terms"].get(name) if line else None for line in last],
                 split,
-                units_of([line for line in last if line and name in line["terms"]]),
+                units_of([line for line in last if line and name in line["terms"]], name),
             )
             for name in sorted(names, key=lambda name: name != "loss")
         ]
@@ -178,9 +178,10 @@ def _marked(tables: Sequence[FigureTable | None]) -> list[str | None]:
     return texts
 
 
-def units_of(lines: Iterable[Mapping[str, Any]]) -> str:
-    """Return the unit of some reports, or all of their units."""
-    return " / ".join(dict.fromkeys(str(line.get("unit", "")) for line in lines))
+def units_of(lines: Iterable[Mapping[str, Any]], term: str = "") -> str:
+    """Return the unit of a term in some reports, or all of its units; by default the losses'."""
+    units = (line.get("units", {}).get(term, line.get("unit", "")) for line in lines)
+    return " / ".join(filter(None, dict.fromkeys(map(str, units))))
 
 
 def caveats(items: Sequence[Compared]) -> list[str]:

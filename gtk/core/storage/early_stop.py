@@ -8,18 +8,22 @@ from typing import Any
 class EarlyStop:
     """Counts the validations in a row without a new best, in the lines of metrics.jsonl.
 
+    Of what is monitored a lower value is better, or with a `sign` of -1 a higher one.
+
     Its whole state is in those lines, which a resumed training cuts back to its checkpoint, so it
     stops where a training that was never killed would. A patience of 0 never stops.
     """
 
-    def __init__(self, patience: int, lines: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._patience = patience
+    def __init__(
+        self, patience: int, lines: Iterable[Mapping[str, Any]] = (), sign: int = 1
+    ) -> None:
+        self._patience, self._sign = patience, sign
         self._best = math.inf
         self._best_step = 0
         self._worse = 0
         self._last: Mapping[str, Any] = {}
         for line in lines:
-            if patience and line["split"] == "validation" and line.get("monitor") in line["terms"]:
+            if patience and line.get("monitor") in line["terms"]:
                 self.note(line)
 
     @property
@@ -29,7 +33,7 @@ class EarlyStop:
 
     def note(self, line: Mapping[str, Any]) -> None:
         """Count the line of one more validation; the earlier of two equal ones is the best."""
-        value = line["terms"][line["monitor"]]
+        value = self._sign * line["terms"][line["monitor"]]
         self._last = line
         if value < self._best:
             self._best, self._best_step, self._worse = value, line["step"], 0

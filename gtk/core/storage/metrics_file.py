@@ -23,13 +23,20 @@ LARGEST = 16 * 2**20
 
 
 class MetricsLine(TypedDict):
-    """A line of metrics.jsonl: the means of a loss's terms over some images."""
+    """A line of metrics.jsonl: the means of a loss's terms over some images, or figures of samples.
+
+    `units` are those of figures by name, `against` says which images samples are compared with, and
+    `judge` by which judge.
+    """
 
     step: Count
     epoch: Count
-    split: Literal["train", "validation", "test"]
+    split: Literal["train", "validation", "test", "generated"]
     images: NotRequired[Count]
     unit: NotRequired[str]
+    units: NotRequired[dict[str, str]]
+    against: NotRequired[Literal["validation", "test"]]
+    judge: NotRequired[str]
     learning_rate: NotRequired[float | dict[str, float]]
     monitor: NotRequired[str]
     images_from: NotRequired[str]

@@ -21,9 +21,14 @@ PICTURES = "pictures"
 REPORT = "report.html"
 #: What samplers have learned, a file each.
 SAMPLERS = "samplers"
+#: The judge of the samples of a training.
+JUDGE = "judge.safetensors"
 ENTRIES = frozenset(
-    {DOCUMENT, "metrics.jsonl", EVALUATIONS, "checkpoints", PICTURES, REPORT, SAMPLERS, LOCK}
-)
+    {
+        DOCUMENT, "metrics.jsonl", EVALUATIONS, "checkpoints", PICTURES, REPORT, SAMPLERS, JUDGE,
+        LOCK,
+    }
+)  # fmt: skip
 #: What gtk writes into the folder of pictures.
 _PICTURE = re.compile(r"[a-z]+-[0-9]{4,}\.png|curves\.png|latents-images\.png|latents\.json")
 _CHECKPOINT = re.compile(r"[0-9]{9}")
@@ -143,7 +148,7 @@ def remove_left_overs(path: Path) -> None:
 
 def remove_temporary_files(path: Path) -> None:
     """Remove what killed processes have left in a run folder, at the names of gtk's own files."""
-    for name in (DOCUMENT, REPORT):
+    for name in (DOCUMENT, REPORT, JUDGE):
         _unlink(left_overs(path / name, "partial", "previous"))
     for item in list(_inside(path / PICTURES)):
         if is_temporary(item.name) and owner(item.name) is None:

@@ -67,7 +67,8 @@ def monitored_term(
         known = list(evaluate(model, loss, store, context, seed=0, limit=2))
     if not wanted and loss.criterion is None:
         raise InvalidValue(
-            f"loss {type(loss).__name__} has no criterion. Choose a term with "
+            f"loss {type(loss).__name__} has no criterion. Choose a figure of a metric with "
+            f"{setting('monitor', example='METRIC.FIGURE')}, or a term with "
             f"{setting('monitor', example='TERM')}: {', '.join(sorted(known))}"
         )
     if wanted and wanted not in known:

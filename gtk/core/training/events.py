@@ -53,10 +53,11 @@ class EventHooks:
 
     @hookspec
     def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
-        """Called with the terms of held-out images, once they are in metrics.jsonl.
+        """Called with terms of held-out images or figures of samples, once in metrics.jsonl.
 
-        `split` is "validation", with each checkpoint if there are such images, or "test", once at
-        the end; `terms` are means over all images, and `step` is the step of the weights.
+        `split` is "validation", with each checkpoint if there are such images, "test", once at the
+        end, or "generated", for the figures of metrics; terms are means over all images, and `step`
+        is the step of the weights.
         """
 
     @hookspec

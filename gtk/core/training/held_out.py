@@ -1,5 +1,6 @@
 """Held-out images: validation images choose the best checkpoint, test images judge it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gtk.core.contracts.model import Model
@@ -8,6 +9,7 @@ from gtk.core.storage.early_stop import EarlyStop
 from gtk.core.storage.run import Run
 from gtk.core.training.evaluation import monitored_term
 from gtk.core.training.reporter import Reporter
+from gtk.core.training.sample_figures import SampleFigures
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.dataset import Dataset
@@ -16,9 +18,10 @@ from gtk.core.values.setting import setting
 
 
 class HeldOut:
-    """Evaluates held-out images, has the reporter write the terms, and knows when to stop early.
+    """Evaluates held-out images, has the reporter write it down, and knows when to stop early.
 
-    `training` has the training images, from which those for validation are taken.
+    `training` has the training images, from which those for validation are taken. `figures` judge
+    samples against the same images.
 
     Attributes:
         early_stop: the validations so far.
@@ -36,6 +39,7 @@ class HeldOut:
         config: TrainConfig,
         reporter: Reporter,
         training: ImageStore,
+        figures: SampleFigures,
     ) -> None:
         learner = reporter.learner
         if config.validate_on_test and not len(dataset.test):
@@ -48,12 +52,15 @@ class HeldOut:
         self._validation, self._monitor = self._test, ""
         if config.validation:
             self._validation = training.part(schedule.held_out)  # on a GPU only once
-        if config.validated:
+        monitored = figures.monitored
+        if config.validated and monitored is None:
             self._monitor = monitored_term(
                 learner.model, learner.loss, self._validation, learner.context, config.monitor
             )
         self._config = config
         self._reporter = reporter
+        self._figures = figures
+        self._sign = 1 if monitored is None else monitored.sign
         self.early_stop = EarlyStop(config.patience)
 
     def take_up(self, run: Run) -> None:
@@ -63,23 +70,51 @@ class HeldOut:
             UserError: a line of metrics.jsonl is damaged.
         """
         patience = self._config.patience
-        self.early_stop = EarlyStop(patience, run.metrics_file.lines() if patience else ())
+        lines = run.metrics_file.lines() if patience else ()
+        self.early_stop = EarlyStop(patience, lines, self._sign)
 
-    def validate(self, run: Run, model: Model, step: int) -> dict[str, Any]:
-        """Evaluate a checkpoint's weights, and return the line that is written about them."""
-        extra = {"images_from": "test"} if self._config.validate_on_test else {}
-        line = self._reporter.report_held_out(
-            run,
-            "validation",
-            model,
-            self._validation,
-            step,
-            self._reporter.learner.context.networks,
-            monitor=self._monitor,
-            **extra,
+    def measure(
+        self, run: Run, model: Model, step: int, metrics: Sequence[str], *, validates: bool
+    ) -> tuple[list[dict[str, Any]], float | None]:
+        """Evaluate a step's weights, and return the lines that are written about them.
+
+        Args:
+            run: the run.
+            model: with these weights.
+            step: the step.
+            metrics: those that judge samples now.
+            validates: whether the loss is evaluated, too.
+
+        Returns:
+            The lines, and of a validation the monitored value, of which lower is better.
+        """
+        lines = [self._validated(run, model, step)] if validates else []
+        if metrics:
+            lines.append(self._judged(run, model, step, metrics))
+        for line in lines:
+            if "monitor" in line:
+                self.early_stop.note(line)
+                return lines, self._sign * line["terms"][line["monitor"]]
+        return lines, None
+
+    def _validated(self, run: Run, model: Model, step: int) -> dict[str, Any]:
+        extra = {"monitor": self._monitor} if self._monitor else {}
+        if self._config.validate_on_test:
+            extra["images_from"] = "test"
+        networks = self._reporter.learner.context.networks
+        return self._reporter.report_held_out(
+            run, "validation", model, self._validation, step, networks, **extra
         )
-        self.early_stop.note(line)
-        return line
+
+    def _judged(self, run: Run, model: Model, step: int, metrics: Sequence[str]) -> dict[str, Any]:
+        figures, monitored = self._figures, self._figures.monitored
+        extra = {"against": figures.against}
+        if figures.judge is not None:
+            extra["judge"] = figures.judge
+        if monitored is not None and monitored.metric in metrics:
+            extra["monitor"] = monitored.term
+        found = figures.compute(run, model, metrics)
+        return self._reporter.report_samples(run, found, figures.units(metrics), step, **extra)
 
     def test(self, run: Run) -> dict[str, Any] | None:
         """Evaluate the weights that sampling uses, as saved; None without test images."""

@@ -17,6 +17,7 @@ from gtk.core.training.learner import Learner
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.errors import NonFiniteLoss
+from gtk.core.values.figure import Figure
 from gtk.core.values.setting import setting
 
 
@@ -65,6 +66,27 @@ class Reporter:
         context.step.fill_(step)  # the step of these weights, which may be an earlier one
         terms = evaluate(model, self.learner.loss, images, context, self._config.seed)
         return self._append(run, split, len(images), terms, step, **extra)
+
+    def report_samples(
+        self,
+        run: Run,
+        figures: Mapping[str, Figure],
+        units: Mapping[str, str],
+        step: int,
+        **extra: str,
+    ) -> dict[str, Any]:
+        """Return the line that is written about samples of a step's weights: finite figures."""
+        line = {
+            "step": step,
+            "epoch": self._schedule.epoch(step),
+            "split": "generated",
+            "images": self._config.metric_samples,
+            **extra,
+            "units": {name: units[name] for name in figures},
+            "terms": {name: figure.value for name, figure in figures.items()},
+        }
+        run.metrics_file.append(line)
+        return line
 
     def check_terms(self, run: Run, step: int) -> None:
         """Check that all pending terms are finite; NonFiniteLoss names the first that is not."""

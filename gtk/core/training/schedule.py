@@ -11,11 +11,14 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.training.balanced_order import balanced_order
 from gtk.core.values.by_part import PartNumber, with_each
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.interval import in_steps
 from gtk.core.values.seeding import derive_seed
 from gtk.core.values.setting import setting
 
 #: With `checkpoint_every` 0, checkpoints are saved at the first end of an epoch after these steps.
 CHECKPOINT_STEPS = 300
+#: How often something is done in a training if nobody says so, besides early on.
+TIMES = 10
 
 
 class Schedule:
@@ -120,9 +123,28 @@ class Schedule:
             every = self.steps_per_epoch * math.ceil(CHECKPOINT_STEPS / self.steps_per_epoch)
         return step % every == 0 or step == self.total_steps
 
+    def validation_due(self, step: int) -> bool:
+        """Say whether a checkpoint is validated after `step` steps, if anything is held out."""
+        every = in_steps(self._config.validate_every, self.steps_per_epoch)
+        if not every:
+            return self.checkpoint_due(step)
+        return step % every == 0 or step == self.total_steps
+
+    def metrics_due(self, step: int) -> bool:
+        """Say whether figures of samples are computed after `step` steps, if there are any."""
+        config = self._config
+        return self.epoch_ends(step) and epoch_due(
+            self.epoch(step), config.epochs, config.metric_every
+        )
+
     def anything_due(self, step: int) -> bool:
         """Say whether anything but the next step follows `step` steps."""
-        return self.log_due(step) or self.epoch_ends(step) or self.checkpoint_due(step)
+        return (
+            self.log_due(step)
+            or self.epoch_ends(step)
+            or self.checkpoint_due(step)
+            or (self._config.validated and self.validation_due(step))
+        )
 
     def _rate(self, full: float, step: int) -> float:
         """Return the rate after `step` steps of a part with this full rate."""
@@ -145,3 +167,16 @@ class Schedule:
 
     def _generator(self, purpose: str, *where: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))
+
+
+def epoch_due(epoch: int, epochs: int, every: int) -> bool:
+    """Say whether what is done every so many epochs is due after this one; after the last it is.
+
+    If `every` is 0 that is after epochs 1, 2, 4, 8, ..., up to two tenths of the training, and from
+    there after every tenth.
+    """
+    if not every:
+        every = max(1, epochs // TIMES)
+        if epoch < 2 * every:
+            return epoch & (epoch - 1) == 0 or epoch == epochs
+    return epoch % every == 0 or epoch == epochs

@@ -23,6 +23,7 @@ from gtk.core.training.held_out import HeldOut
 from gtk.core.training.learner import Learner
 from gtk.core.training.progress import Progress
 from gtk.core.training.reporter import Reporter
+from gtk.core.training.sample_figures import SampleFigures
 from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.class_balance import training_classes
@@ -40,6 +41,7 @@ class Trainer:
     Attributes:
         schedule: what is due at which step.
         learner: the model with its optimizers.
+        figures: of samples, computed during the training.
         step: steps done.
         epoch_seconds: about how long an epoch takes; 0 where it was not measured.
 
@@ -63,7 +65,10 @@ class Trainer:
         check_batch_size(learning, config.batch_size, len(dataset.train), needed)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
-        self._held_out = HeldOut(dataset, schedule, config, self._reporter, self._images.all)
+        self.figures = SampleFigures(dataset, schedule, config, model)
+        self._held_out = HeldOut(
+            dataset, schedule, config, self._reporter, self._images.all, self.figures
+        )
         self._clock = Clock(device)
         self._stopped = ""  # why it ends before its last step
         self._interrupted = False
@@ -139,22 +144,31 @@ class Trainer:
         if self.schedule.log_due(self.step):
             self._report_train(run, events)
         epoch_ends = self.schedule.epoch_ends(self.step)
-        checkpoint_due = self.schedule.checkpoint_due(self.step)
-        if epoch_ends or checkpoint_due or save or events.stopped:
+        validates = self._config.validated and self.schedule.validation_due(self.step)
+        saves = self.schedule.checkpoint_due(self.step) or validates or save
+        if epoch_ends or saves or events.stopped:
             self._reporter.check_terms(run, self.step)
             self._reporter.check_weights(run, self.step)
         if epoch_ends:
             self._call_with_model(events.epoch_end, run)
-        if checkpoint_due or save or events.stopped:
-            validation = None
-            if checkpoint_due and self._config.validated:
-                with self.learner.as_loaded() as model:
-                    line = self._held_out.validate(run, model, self.step)
-                validation = line["terms"][line["monitor"]]
-                events.evaluated(run, line["split"], line["terms"], line["step"])
+        validation = self._measure(run, events, validates=validates)
+        if saves or events.stopped:  # which one of these events may have asked for
             run.checkpoints.save(self.state(run, validation))
             drop_replaced(run.path)
             run.checkpoints.prune(self._config.keep_checkpoints)
+
+    def _measure(self, run: Run, events: Events, *, validates: bool) -> float | None:
+        """Evaluate what is due; return the monitored value, lower is better, of a validation."""
+        metrics = self.figures.due(self.step, validates=validates)
+        if not (metrics or validates):
+            return None
+        with self.learner.as_loaded() as model:
+            lines, value = self._held_out.measure(
+                run, model, self.step, metrics, validates=validates
+            )
+        for line in lines:
+            events.evaluated(run, line["split"], line["terms"], line["step"])
+        return value
 
     def _report_train(self, run: Run, events: Events) -> None:
         terms = self._reporter.report_train(run, self.step)

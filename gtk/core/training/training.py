@@ -184,6 +184,7 @@ class Training:
                 if self.settings.train.compile:
                     self._compile()
                 self._restore(run)
+                self._prepare_figures(run)
                 self.trainer.epoch_seconds = self.epoch_seconds(arithmetic, rates)
                 with self._deterministic(), self._compile_failure():
                     self.trainer.fit(run, self._events)
@@ -191,6 +192,12 @@ class Training:
             finally:
                 torch.set_num_threads(threads)
         return run
+
+    def _prepare_figures(self, run: Run) -> None:
+        """Make what judges samples ready, with the training's progress display."""
+        learner = self.trainer.learner
+        with heard_by(self._events.work), learner.as_loaded() as model:
+            self.trainer.figures.prepare(run, model)
 
     def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:
         """Choose precision, memory format and threads, and return the rates that were measured."""

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from gtk.core.contracts.model import Model
 from gtk.core.contracts.sampler import Sampler
-from gtk.core.evaluation.asked import asked_for
 from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate
 from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import has_judge, has_judges, judge_of
 from gtk.core.evaluation.protocol import describe_data
-from gtk.core.models.sampling import draw_noise, generated
+from gtk.core.evaluation.samples import judged_samples, spec_of_samples
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.metric_choice import metric_choice
@@ -27,7 +26,6 @@ from gtk.core.training.progress import Progress
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.picture_rows import as_rows
 from gtk.core.values.setting import setting
 from gtk.plugins.callbacks.picture import drawn_with, ended
 
@@ -61,14 +59,17 @@ class FinalFigures:
             return
         device = next(model.parameters()).device
         judge = judge_of(dataset, described["digest"], device)
+        step = run.checkpoints.choose(None)
+        if step != progress.step:  # an earlier one, which was better, stands for the run
+            model, progress = run.load_model(step).to(device), replace(progress, step=step)
         choice = choice_in_training(run, {}, last=True)
         sampler = run_sampler(run, choice, model, data=dataset)
         seconds = max(SHORT, SHARE * progress.epoch * progress.epoch_seconds)
-        images = Images(sampler, dataset, judge, seconds)
         made = drawn_with(run, progress, choice, sampler)
+        metrics = _fitting(run, model, dataset)
         try:
-            lines = evaluate(_fitting(model, dataset), images.batches, dataset, described, judge,
-                             lambda: made, left_out={})  # fmt: skip
+            lines = evaluate(metrics, lambda: in_time(sampler, dataset, judge, seconds), dataset,
+                             described, judge, lambda: made, left_out={})  # fmt: skip
         except TooSlow:
             return
         add_evaluations(run.path, lines)
@@ -80,51 +81,32 @@ class TooSlow(Exception):
     """The figures would take too long."""
 
 
-class Images:
-    """Samples, unless drawing and judging all of them would take too long.
+def in_time(
+    sampler: Sampler[Any], data: Dataset, judge: TrainedJudge, seconds: float
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
+    """Yield samples, unless drawing and judging all of them would take longer than some seconds.
 
-    Args:
-        sampler: draws them.
-        data: what they are compared with.
-        judge: looks at the first ones, which takes time, too.
-        seconds: that all of them may take.
+    Raises:
+        TooSlow: the first batch took more than its share.
     """
-
-    def __init__(
-        self, sampler: Sampler[Any], data: Dataset, judge: TrainedJudge, seconds: float
-    ) -> None:
-        self._sampler, self._data, self._judge, self._seconds = sampler, data, judge, seconds
-
-    def batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
-        """Yield images (B, C, H, W) and their classes, those that `gtk evaluate` draws.
-
-        Raises:
-            TooSlow: the first batch took more than its share.
-        """
-        labels, among = asked_for(self._sampler.model.condition, self._data, SAMPLES)
-        noise = draw_noise(self._sampler, SAMPLES, 0)
-        device = next(self._sampler.model.parameters()).device
-        start, done = time.perf_counter(), 0
-        for pictures in generated(
-            self._sampler, noise, labels=labels, batch_size=BATCH, device=device
-        ):
-            rows = slice(done, done + len(pictures))
-            images = as_rows(pictures)
-            if not done:
-                self._judge.look(images)
-                if (time.perf_counter() - start) * SAMPLES / BATCH > self._seconds:
-                    raise TooSlow
-            yield images, None if among is None else among[rows]
-            done = rows.stop
+    start = time.perf_counter()
+    for at, (images, condition) in enumerate(judged_samples(sampler, data, SAMPLES, BATCH)):
+        if not at:
+            judge.look(images)
+            if (time.perf_counter() - start) * SAMPLES / BATCH > seconds:
+                raise TooSlow
+        yield images, condition
 
 
-def _fitting(model: Model, dataset: Dataset) -> list[Chosen]:
-    """Return the metrics that fit the model's images."""
-    spec = dataset.spec if model.condition is not None else replace(dataset.spec, condition=None)
+def _fitting(run: Run, model: Model, dataset: Dataset) -> list[Chosen]:
+    """Return the metrics that fit the model's images, and those of the training."""
+    spec = spec_of_samples(model, dataset.spec)
+    names = [f"{OWN_PACKAGE}/{name}" for name in METRICS]
+    choices = [metric_choice(name, {}) for name in (*names, *run.settings.train.metric)]
     found = []
-    for name in METRICS:
+    for choice in {str(choice[0]): choice for choice in choices}.values():
         try:
-            found.append(chosen(metric_choice(f"{OWN_PACKAGE}/{name}", {}), spec, model))
+            found.append(chosen(choice, spec, model))
         except InvalidValue:  # as of class accuracy without a condition
             continue
     return found

@@ -10,11 +10,9 @@ from gtk.core.registry.hooks import hookimpl
 from gtk.core.settings.choice import SamplerChoice, sampler_document
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.training.schedule import epoch_due
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.decays import each_decay
-
-#: Pictures in a training if `sample_every` is 0, besides some early ones.
-PICTURES = 10
 
 
 class EpochPicture(ABC):
@@ -46,17 +44,8 @@ def ended(progress: Progress) -> bool:
 
 
 def picture_due(run: Run, progress: Progress) -> bool:
-    """Return whether pictures are due after this epoch; after the last they always are.
-
-    If `sample_every` is 0 that is after epochs 1, 2, 4, 8, ..., up to two tenths of the training,
-    and from there after every tenth.
-    """
-    epoch, every = progress.epoch, run.settings.train.sample_every
-    if not every:
-        every = max(1, progress.epochs // PICTURES)
-        if epoch < 2 * every:
-            return epoch & (epoch - 1) == 0 or epoch == progress.epochs
-    return epoch % every == 0 or epoch == progress.epochs
+    """Return whether pictures are due after this epoch; after the last they always are."""
+    return epoch_due(progress.epoch, progress.epochs, run.settings.train.sample_every)
 
 
 def picture_path(run: Run, kind: str, progress: Progress) -> Path:

@@ -54,7 +54,7 @@ class TensorBoard:
         folder = run.folder(FOLDER)
         if (folder / "test").is_dir():  # evaluated again at the end, maybe with the same weights
             self._open(run, "test", purge_step=0)
-        for split in ("train", "validation"):
+        for split in ("train", "validation", "generated"):
             self._complete(run, split)
         self._write_settings(run)
 
@@ -70,7 +70,7 @@ class TensorBoard:
 
     @hookimpl
     def gtk_evaluated(self, run: Run, split: str, terms: Mapping[str, float], step: int) -> None:
-        """Write the figures of held-out images."""
+        """Write the figures of held-out images and of samples."""
         self._write(run, split, terms, step)
 
     @hookimpl

@@ -13,9 +13,9 @@ from gtk.core.values.errors import InvalidValue
 
 #: How a message calls the images of a source, and what to do if there are too few of them.
 WORDS: dict[Source, tuple[str, str]] = {
-    "generated": ("images", "was given {}: give more --samples"),
-    "test": ("test images", "the data has {}: leave it out"),
-    "train": ("training images", "the data has {}: leave it out"),
+    "generated": ("images", "was given {}: give it more"),
+    "test": ("images to compare with", "there are {}: leave it out"),
+    "train": ("training images", "there are {}: leave it out"),
 }
 
 

@@ -66,7 +66,7 @@ def test_a_loss_without_a_criterion_wants_to_be_told() -> None:
         InvalidValue, match="monitor=TERM: discriminator_loss, generator_loss$"
     ) as error:
         monitored(Adversarial(), "")
-    assert "loss Adversarial has no criterion. Choose a term with" in str(error.value)
+    assert "loss Adversarial has no criterion. Choose a figure of a metric with" in str(error.value)
 
 
 def test_an_unknown_term_has_a_nearest_one() -> None:
