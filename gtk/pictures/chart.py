@@ -152,9 +152,10 @@ def term_words(term: str) -> str:
 
 
 def term_names(reports: Reports) -> list[str]:
-    """Return the terms of all splits, "loss" first, the others in their order."""
+    """Return the terms of all splits, "loss" first, and figures of metrics after the others."""
     names = dict.fromkeys(name for report in reports for name in report["terms"])
-    return sorted(names, key=lambda name: name != "loss")
+    figures = {name for report in reports for name in report.get("units", {})}
+    return sorted(names, key=lambda name: (name in figures, name != "loss"))
 
 
 def nice_ticks(low: float, high: float) -> list[float]:

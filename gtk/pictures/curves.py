@@ -88,6 +88,8 @@ def _add_legend(figure: "Figure", reports: Reports) -> None:
 
     splits = {report["split"] for report in reports}
     lines = [
-        Line2D([], [], **style, label=split) for split, style in STYLES.items() if split in splits
+        Line2D([], [], **style, label="samples" if split == "generated" else split)
+        for split, style in STYLES.items()
+        if split in splits
     ]
     figure.legend(handles=lines, loc="upper center", ncols=len(lines), frameon=False)

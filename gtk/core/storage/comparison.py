@@ -121,10 +121,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
     """Return the last value of every term on every split, those of the test images first."""
     rows = []
     for split in ("test", "validation", "train", "generated"):
-        last = [
-            next((line for line in reversed(item.reports) if line["split"] == split), None)
-            for item in items
-        ]
+        last = [_last(item.reports, split) for item in items]
         names = dict.fromkeys(name for line in last if line for name in line["terms"])
         rows += [
             Row(
@@ -139,6 +136,18 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
         if any(count != counts[0] for count in counts):
             rows.append(Row("mean over images", counts, split))
     return rows
+
+
+def _last(reports: Sequence[Mapping[str, Any]], split: str) -> Mapping[str, Any] | None:
+    """Return the last line of a split; metrics may take turns, so the last figures of each."""
+    lines = [line for line in reports if line["split"] == split]
+    if not lines or "units" not in lines[-1]:
+        return lines[-1] if lines else None
+    merged: dict[str, dict[str, Any]] = {
+        key: {name: value for line in lines for name, value in line[key].items()}
+        for key in ("terms", "units")
+    }
+    return {**lines[-1], **merged}
 
 
 def evaluated_figures(items: Sequence[Compared]) -> list[Row]:
