@@ -96,7 +96,8 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
             kind = "data set" if table == "data" else table
             heading = f"Options of {kind} {choice.plugins[table].spec.name}"
         default = choice.presets[table].get(option.field, option.default)
-        if table == "train" and option.field in choice.suggestible:
+        known_as = option.field if table == "train" else f"{table}.{option.field}"
+        if known_as in choice.suggestible:
             default = "by the data: --dry-run shows it"
         result.append(click_option(option, default, heading))
     return result

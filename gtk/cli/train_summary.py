@@ -1,10 +1,12 @@
 """What `gtk train` prints at its end: networks, results, and the commands to go on with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gtk.cli.console import make_console, print_line, print_titled
+from gtk.core.registry.options import as_table
 from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
+from gtk.core.settings.choice import Settings
 from gtk.core.storage.command import command_reference, next_commands
 from gtk.core.storage.evaluations import (
     EvaluationLine,
@@ -44,6 +46,8 @@ def print_networks(training: "Training") -> None:
                 shape = " x ".join(map(str, layer.shape))
                 table.add_row(layer.name, layer.kind, shape, f"{layer.parameters:,}")
         console.print(table)
+    for text in suggested_options(training.settings):
+        console.print(text, soft_wrap=True)
     schedule = training.trainer.schedule
     for part, module in (training.model.parts() | trained(loss_networks)).items():
         owner = " (of the loss)" if part in loss_networks else ""
@@ -60,6 +64,17 @@ def print_networks(training: "Training") -> None:
     seconds = training.epoch_seconds(arithmetic, rates)
     time = f": an epoch takes {format_about(seconds)}" if seconds else ""
     console.print(f"{arithmetic}{time}")
+
+
+def suggested_options(settings: Settings) -> Iterator[str]:
+    """Yield the options of model and loss that the model's plugin chose for the data."""
+    for name in sorted(settings.suggestible & settings.choice.model.spec.suggests):
+        table, dot, field = name.partition(".")
+        if not dot:  # the trainer's, which stand in the lines below
+            continue
+        value = as_table(settings.configs[table])[field]
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield f"{table} option {field.replace('_', ' ')}: {text}, for these data"
 
 
 def optimizer_words(config: TrainConfig, part: str) -> str:

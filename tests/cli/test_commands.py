@@ -99,7 +99,10 @@ def test_every_option_of_the_plugins_has_its_heading(gtk_command: Command) -> No
     ):  # fmt: skip
         assert f"  {option} " in sections[0]
     plain = " ".join(sections[0].split())
-    assert "training images. [default: 300]" in plain, "the data set's own number of epochs"
+    assert "training images. [default: by the data: --dry-run shows it]" in plain
+    assert "in one batch: all of a step, unless it has several. [default: 64]" in plain, (
+        "the data's"
+    )
     assert "[default: ]" not in plain
 
 
@@ -111,7 +114,7 @@ def test_a_dry_run_shows_networks_and_trains_nothing(gtk_command: Command, workp
     assert "encoder: 411 parameters" in result.out
     assert "decoder: 454 parameters" in result.out
     assert "part model: 865 trainable parameters" in result.out
-    assert "22 steps an epoch, 6600 in all" in result.out
+    assert "22 steps an epoch, 5500 in all" in result.out
     assert "\nfp32, contiguous, 1 thread: an epoch takes " in result.out
     assert not list(workplace.iterdir())
 

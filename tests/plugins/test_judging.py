@@ -12,7 +12,8 @@ from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, read_evaluations
 from gtk.plugins.callbacks import judging
-from gtk.plugins.callbacks.judging import METRICS, notes
+from gtk.plugins.callbacks.faults import SAMPLES, notes_on_figures, notes_on_terms
+from gtk.plugins.callbacks.judging import METRICS
 from gtk.plugins.datasets.digits import load
 
 DATA = load(gtk.NoConfig(), None)
@@ -36,7 +37,7 @@ def test_a_training_ends_with_figures_of_the_last_weights(judge: float) -> None:
     assert [line["metric"] for line in lines] == [*METRICS]
     for line in lines:
         assert line["made"]["step"] == max(run.checkpoints.steps())
-        assert line["protocol"]["images"] == judging.SAMPLES
+        assert line["protocol"]["images"] == SAMPLES
     assert lines[0]["protocol"]["judge"]["accuracy"] == judge  # type: ignore[typeddict-item]
     assert "class-accuracy accuracy" in run.report.read_text()
 
@@ -104,7 +105,7 @@ def lines_of(**values: float) -> list[EvaluationLine]:
     ],
 )
 def test_what_is_wrong_is_told_with_what_to_try(values: dict[str, float], found: list[str]) -> None:
-    texts = notes(lines_of(**values), judged_right=0.95)
+    texts = notes_on_figures(lines_of(**values), judged_right=0.95)
     assert len(texts) == len(found)
     assert all(text.startswith(start) for text, start in zip(texts, found, strict=True))
 
@@ -120,3 +121,34 @@ def test_notes_are_said_and_the_last_lines_have_the_figures(
     (line,) = (line for line in out.splitlines() if line.startswith("samples "))
     names = [part.rsplit(" ", 1)[0].strip() for part in line.removeprefix("samples").split(", ")]
     assert names == ["class accuracy", "frechet distance", "diversity"]
+
+
+def terms_of(split: str, step: int = 500, **terms: float) -> dict[str, Any]:
+    return {"split": split, "step": step, "terms": terms}
+
+
+@pytest.mark.parametrize(
+    ("loss", "lines", "found"),
+    [
+        ("elbo", [terms_of("train", kl=9.0), terms_of("test", kl=0.049)], "KL divergence is 0.049"),
+        ("elbo", [terms_of("train", kl=0.01), terms_of("test", kl=0.06)], ""),
+        ("elbo", [terms_of("train", kl=-1e-9)], "the KL divergence is 0.000 nats"),
+        ("elbo", [terms_of("train", step=499, kl=0.0)], ""),
+        ("minimax", [terms_of("train", real_score=6.0, generated_score=-4.1)], "are 10 apart"),
+        ("minimax", [terms_of("train", real_score=6.0, generated_score=-3.9)], ""),
+        ("wasserstein", [terms_of("train", real_score=60.0, generated_score=-40.0)], ""),
+        ("flow-matching", [terms_of("train", loss=0.1)], ""),
+        ("elbo", [], ""),
+    ],
+)
+def test_a_collapsed_posterior_and_a_won_game_are_told(
+    loss: str, lines: list[dict[str, Any]], found: str
+) -> None:
+    texts = notes_on_terms(loss, lines)
+    assert len(texts) == bool(found)
+    assert all(found in text for text in texts)
+
+
+def test_a_collapsed_posterior_is_told_by_a_training(caplog: pytest.LogCaptureFixture) -> None:
+    gtk.train("vae", epochs=23, beta=1000.0, quiet=True)
+    assert "the posterior has collapsed onto the prior" in caplog.text

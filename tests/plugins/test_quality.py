@@ -20,8 +20,8 @@ def test_an_independent_judge_agrees_with_the_labels(default_run: gtk.Run) -> No
     images = default_run.sample(count=1000)
     asked = np.arange(1000) % 10
     agreement = judge.predict(flat(images)) == asked
-    assert agreement.mean() >= 0.9
-    assert min(agreement[asked == label].mean() for label in range(10)) >= 0.8
+    assert agreement.mean() >= 0.97
+    assert min(agreement[asked == label].mean() for label in range(10)) >= 0.93
 
 
 def test_samples_of_a_class_differ(default_run: gtk.Run) -> None:
@@ -31,7 +31,7 @@ def test_samples_of_a_class_differ(default_run: gtk.Run) -> None:
     real = np.mean(
         [data.train.images[data.train.labels == label].std(0).mean() for label in range(10)]
     )
-    assert drawn > 0.4 * real, "the decoder draws one picture for each class"
+    assert drawn > 0.65 * real, "the decoder draws one picture for each class"
 
 
 def test_the_default_training_is_good_on_test_images(default_run: gtk.Run) -> None:

@@ -1,13 +1,16 @@
 """Settings of a training that nobody chose, and that suit its model and its data."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from gtk.core.registry.discovery import Plugin
+from gtk.core.registry.installed import LOSS
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.spec import ModelSpec
 from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig, suited
 from gtk.core.settings.choice import Settings
+from gtk.core.settings.plugin_lookup import model_default
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue, PluginError
 
@@ -25,16 +28,20 @@ def suited_settings(settings: Settings, data_spec: DataSpec, images: int) -> Set
     Raises:
         PluginError: as `suggestion` says.
     """
-    train = settings.train
+    train, configs = settings.train, dict(settings.configs)
     if settings.suggestible:
         plugin, config = settings.choice.model, settings.configs["model"]
         suggested = suggestion(plugin, config, data_spec, images)
         open_ones = {name: suggested[name] for name in suggested if name in settings.suggestible}
-        train = make_config(TrainConfig, suited({**as_table(train), **open_ones}), "training")
+        tables = _by_table(open_ones)
+        train = make_config(TrainConfig, suited({**as_table(train), **tables["train"]}), "training")
+        for table in ("model", "loss"):
+            values = {**as_table(configs[table]), **tables[table]}
+            configs[table] = make_config(type(configs[table]), values, table)
     conditional: bool = getattr(settings.choice.conditioner.resolve(), "conditional", True)
     if not conditional and "condition_dropout" in settings.fitted:
         train = replace(train, condition_dropout=0.0)
-    return replace(settings, train=train)
+    return replace(settings, train=train, configs=configs)
 
 
 def suggestion(
@@ -52,26 +59,45 @@ def suggestion(
         images: the number of training images.
 
     Raises:
-        PluginError: it fails, or suggests what is no setting of `SUGGESTIBLE`, or a wrong value.
+        PluginError: it fails, or suggests what is not in its spec's `suggests`, or no setting that
+            may be suggested, or a wrong value.
     """
     if plugin.spec.suggest is None:
         return {}
     try:
         found = dict(plugin.spec.suggest(config, data_spec, images))
-        _check(found)
+        _check(found, plugin)
     except Exception as error:
         reason = error if isinstance(error, InvalidValue) else f"{type(error).__name__}: {error}"
         raise PluginError(f"{plugin}: its suggest() failed: {reason}.") from error
     return found
 
 
-def _check(suggested: dict[Any, Any]) -> None:
+def _by_table(suggested: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return suggested settings by table: the trainer's own have no table in their names."""
+    tables: dict[str, dict[str, Any]] = {"train": {}, "model": {}, "loss": {}}
+    for name, value in suggested.items():
+        table, dot, field = name.partition(".")
+        tables[table if dot else "train"][field if dot else name] = value
+    return tables
+
+
+def _check(suggested: Mapping[Any, Any], plugin: Plugin[ModelSpec]) -> None:
     """Refuse other settings than those that may be suggested, and wrong values.
 
     Raises:
         InvalidValue: it says which.
     """
-    unknown = sorted(str(name) for name in {*suggested} - SUGGESTIBLE)
+    known = plugin.spec.suggests
+    unknown = sorted(str(name) for name in {*suggested} - known)
     if unknown:
-        raise InvalidValue(f"{unknown[0]!r} is none of {', '.join(sorted(SUGGESTIBLE))}")
-    make_config(TrainConfig, suggested, "training")
+        raise InvalidValue(
+            f"{unknown[0]!r} is not in its spec's suggests ({', '.join(sorted(known))})"
+        )
+    trainers = sorted(name for name in suggested if "." not in name and name not in SUGGESTIBLE)
+    if trainers:
+        raise InvalidValue(f"{trainers[0]!r} is none of {', '.join(sorted(SUGGESTIBLE))}")
+    configs = {"train": TrainConfig, "model": plugin.spec.config}
+    configs["loss"] = model_default(LOSS, plugin).spec.config
+    for table, values in _by_table(suggested).items():
+        make_config(configs[table], values, "training" if table == "train" else table)

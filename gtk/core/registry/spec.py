@@ -69,10 +69,12 @@ class ModelSpec(Spec):
         defaults: trainer settings that suit it, by name.
         bf16: whether its networks bear bf16 autocast, which `--precision auto` then may choose.
         suggest: called as `suggest(config, data_spec, images)` with its options, the data and the
-            number of training images, it returns settings that suit them by name: `epochs`,
-            `batch_size`, `optimizer`, `learning_rate`. They replace defaults of model and data set,
-            and nothing that a user, a recipe or the loss chose; no optimizer and rate where one of
-            the two, or an option of an optimizer, was chosen.
+            number of training images, it returns settings that suit them by name. They replace
+            defaults of model and data set, and nothing that a user, a recipe or the loss chose; no
+            optimizer and rate where one of the two, or an option of an optimizer, was chosen.
+        suggests: what it may return: "epochs", "batch_size", "optimizer" and "learning_rate", and
+            options of the model and of its default loss as "model.latent_dim" or "loss.beta"; of
+            these, a recipe that has their table chose all.
     """
 
     loss: str
@@ -81,6 +83,7 @@ class ModelSpec(Spec):
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     bf16: bool = False
     suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]] | None = None
+    suggests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

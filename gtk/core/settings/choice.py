@@ -138,9 +138,21 @@ class Choice:
     @property
     def suggestible(self) -> frozenset[str]:
         """What the model's plugin may suggest: settings that neither recipe nor loss has."""
-        if self.model.spec.suggest is None:
+        spec = self.model.spec
+        if spec.suggest is None:
             return frozenset()
-        return unsettled({**self.recipe.options("train"), **self.loss.spec.defaults})
+        trainers = unsettled({**self.recipe.options("train"), **self.loss.spec.defaults})
+        return frozenset(
+            name
+            for name in spec.suggests
+            if (self._is_open(name) if "." in name else name in trainers)
+        )
+
+    def _is_open(self, name: str) -> bool:
+        """Return whether an option of model or loss, "loss.beta", is left to the model's plugin."""
+        table, _, _ = name.partition(".")
+        own = model_default(LOSS, self.model).installed
+        return not self.recipe.tables[table] and (table != "loss" or self.loss.installed == own)
 
     def _follows(self, table: str) -> bool:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
@@ -190,10 +202,16 @@ class Choice:
         check_suited(values, settings.train)
         fitted = {"batch_size"} - {*self.recipe.options("train")}
         fitted |= {"condition_dropout", "warmup_steps"}
+        given = {f"{options[name].table}.{options[name].field}" for name in values}
+        trainers = unsettled(values)
         return replace(
             settings,
             fitted=frozenset(fitted - {*values}),
-            suggestible=self.suggestible & unsettled(values),
+            suggestible=frozenset(
+                name
+                for name in self.suggestible
+                if (name not in given if "." in name else name in trainers)
+            ),
         )
 
     def settle_tables(

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,26 +19,23 @@ from gtk.core.evaluation.samples import judged_samples, spec_of_samples
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.metric_choice import metric_choice
-from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
+from gtk.core.storage.evaluations import add_evaluations
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.setting import setting
+from gtk.plugins.callbacks.faults import SAMPLES, notes_on_figures, notes_on_terms
 from gtk.plugins.callbacks.picture import drawn_with, ended
 
 logger = logging.getLogger("gtk")
 
 METRICS = ("class-accuracy", "frechet-distance", "diversity")
-SAMPLES, BATCH = 1000, 250
+BATCH = 250
 #: The most time that drawing may take, as a share of the training's, and the seconds that it may
 #: take in any case.
 SHARE, SHORT = 0.1, 2.0
-#: Below this share of the judge's accuracy on real images, samples do not show their class; below
-#: this share of the test images' diversity, those of a class are nearly the same.
-IGNORED, REPEATED = 0.5, 0.3
 
 
 class FinalFigures:
@@ -51,8 +48,11 @@ class FinalFigures:
     @hookimpl
     def gtk_train_end(self, run: Run, model: Model, dataset: Dataset, progress: Progress) -> None:
         """Compute them after the last step, and tell what they show to be wrong."""
-        labelled = isinstance(dataset.spec.condition, Classes)
-        if not (ended(progress) and labelled and has_judges()):
+        if not ended(progress):
+            return
+        for text in notes_on_terms(run.document["loss"]["name"], run.metrics()):
+            logger.warning("%s", text)
+        if not (isinstance(dataset.spec.condition, Classes) and has_judges()):
             return
         described = describe_data(dataset)
         if not has_judge(described["digest"]):
@@ -73,7 +73,7 @@ class FinalFigures:
         except TooSlow:
             return
         add_evaluations(run.path, lines)
-        for text in notes(lines, judge.accuracy):
+        for text in notes_on_figures(lines, judge.accuracy):
             logger.warning("%s", text)
 
 
@@ -109,28 +109,4 @@ def _fitting(run: Run, model: Model, dataset: Dataset) -> list[Chosen]:
             found.append(chosen(choice, spec, model))
         except InvalidValue:  # as of class accuracy without a condition
             continue
-    return found
-
-
-def notes(lines: Sequence[EvaluationLine], judged_right: float) -> list[str]:
-    """Return what figures show to be wrong, a sentence each, with what to try.
-
-    Args:
-        lines: what the metrics gave.
-        judged_right: the judge's accuracy on real images.
-    """
-    values = {name: table["value"] for line in lines for name, table in line["figures"].items()}
-    found = []
-    if values.get("accuracy", 1.0) < IGNORED * judged_right:
-        found.append(
-            f"only {values['accuracy']:.0%} of {SAMPLES:,} samples show the class that was asked "
-            f"for: train longer, or let the class act more strongly, as by "
-            f"{setting('conditioner', 'film')} or a sampler's guidance"
-        )
-    if values.get("diversity", 1.0) < REPEATED:
-        found.append(
-            f"samples of a class differ by {values['diversity']:.0%} of what test images do: they "
-            "are nearly the same. Train longer, give the KL divergence or a discriminator less "
-            "weight, or use another loss"
-        )
     return found

@@ -150,6 +150,7 @@ def gtk_models() -> list[ModelSpec]:
             defaults=DEFAULTS,
             bf16=True,
             suggest=suggest,
+            suggests=frozenset({"optimizer", "learning_rate", "batch_size", "epochs"}),
         ),
         ModelSpec(
             name="diffusion",

@@ -12,6 +12,7 @@ from gtk.cli.main import run as run_gtk
 from gtk.core.models.suited_settings import suited_settings
 from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig
 from gtk.core.settings.choice import Choice, Settings
+from gtk.core.settings.recipe import NO_RECIPE
 from gtk.core.values.condition_spec import ConditionSpec
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import PluginError
@@ -71,10 +72,62 @@ def test_a_network_of_layers_keeps_its_defaults() -> None:
     assert suited(network="transformer") == settled(network="transformer").train
 
 
+DIGITS = replace(MNIST, name="digits", height=8, width=8)
+SMALL = {"hidden_dims": (256, 128), "beta": 0.4}
+
+
+def suited_digits(**values: Any) -> dict[str, Any]:
+    """Return the options of a `cvae` of the digits that its plugin may suggest."""
+    loss, recipe = values.pop("loss", None), values.pop("recipe", None)
+    found = NO_RECIPE if recipe is None else find_recipe(recipe)
+    choice = Choice.by_name("cvae", "digits", loss=loss, recipe=found)
+    configs = suited_settings(choice.settle(values, None), DIGITS, 1_437).configs
+    return {
+        "hidden_dims": configs["model"].hidden_dims,
+        "beta": getattr(configs["loss"], "beta", None),
+    }
+
+
+def test_options_of_model_and_loss_suit_small_images() -> None:
+    assert suited_digits() == SMALL
+    own = Choice.by_name("cvae", "mnist").settle({}, None)
+    assert suited_settings(own, MNIST, 60_000).configs == own.configs
+
+
+def test_chosen_options_and_those_of_another_loss_stay() -> None:
+    assert suited_digits(beta=1.0) == SMALL | {"beta": 1.0}
+    assert suited_digits(hidden_dims=(64,)) == SMALL | {"hidden_dims": (64,)}
+    assert suited_digits(likelihood="gaussian") == SMALL | {"beta": 1.0}
+    assert suited_digits(network="conv") == SMALL | {"hidden_dims": (256,)}
+    assert suited_digits(loss="iwae")["hidden_dims"] == SMALL["hidden_dims"]
+
+
+def test_few_small_images_are_shown_as_often_as_the_digits() -> None:
+    def epochs(images: int) -> int:
+        settings = Choice.by_name("cvae", "digits").settle({}, None)
+        return suited_settings(settings, DIGITS, images).train.epochs
+
+    assert [epochs(images) for images in (1, 1_440, 10_000, 10**6)] == [1_000, 250, 36, 1]
+
+
+def test_a_recipe_of_model_and_loss_stays() -> None:
+    assert suited_digits(recipe="cvae-mlp") == {"hidden_dims": (64,), "beta": 1.0}
+
+
+def test_a_dry_run_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_gtk(["train", "--plugin", "cvae", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "loss option beta: 0.4, for these data" in out
+    assert "model option hidden dims: 256,128, for these data" in out
+    run_gtk(["train", "--plugin", "cvae", "--beta", "1", "--dry-run"])
+    assert "beta" not in capsys.readouterr().out.replace("adam beta", "")
+
+
 def by(suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]]) -> Choice:
     """Choose flow, with another suggestion."""
     choice = Choice.by_name("flow", "mnist")
-    spec = replace(choice.model.spec, suggest=suggest)
+    names = choice.model.spec.suggests | {"precision"}
+    spec = replace(choice.model.spec, suggest=suggest, suggests=names)
     return replace(choice, model=replace(choice.model, spec=spec))
 
 
@@ -82,10 +135,12 @@ def by(suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]]) -> Choice:
     ("suggested", "fault"),
     [
         ({"precision": "bf16"}, r"model 'flow' of .* suggest\(\) failed: 'precision' is none of"),
+        ({"seed": 3}, r"'seed' is not in its spec's suggests \(batch_size, epochs, learning_rate"),
         ({"epochs": 0}, "failed: training: epochs must be at least 1"),
         ({"epochs": "3"}, "failed: epochs takes a whole number"),
-        ({1: 2}, "failed: '1' is none of batch_size, epochs, learning_rate, optimizer"),
+        ({1: 2}, "failed: '1' is not in its spec's suggests"),
         (3, "failed: TypeError: "),
+        ({"loss.coupling": "ot"}, "failed: 'loss.coupling' is not in its spec's suggests"),
     ],
 )
 def test_a_wrong_suggestion_names_its_plugin(suggested: Any, fault: str) -> None:

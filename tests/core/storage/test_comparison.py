@@ -53,7 +53,7 @@ def test_only_settings_that_differ_are_named(make: Any) -> None:
     assert named(compared(runs)) == {
         "model latent_dim": [16, 2, 16],
         "conditioner": ["onehot", "onehot", "film"],
-        "loss beta": [1.0, 1.0, 0.5],
+        "loss beta": [0.4, 0.4, 0.5],
         "epochs": [20, 40, 20],
     }
 

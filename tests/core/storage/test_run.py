@@ -60,10 +60,10 @@ def test_run_json_says_everything_that_decides_the_training(small_run: Run) -> N
     assert document["threads"] == 1, "the data set's own default"
     assert document["train"]["batch_size"] == 64, "the data set's own default"
     assert document["data"] == {"name": "digits", "root": None}
-    assert document["model"] == {"name": "cvae", **as_table(VAEConfig())}
+    assert document["model"] == {"name": "cvae", **as_table(VAEConfig(hidden_dims=(256, 128)))}
     assert document["model"]["latent_dim"] == 16
     assert document["conditioner"] == {"name": "onehot"}
-    assert document["loss"] == {"name": "elbo", **as_table(ELBOConfig())}
+    assert document["loss"] == {"name": "elbo", **as_table(ELBOConfig(beta=0.4))}
     assert document["packages"]["loss"]["package"] == "generative-toolkit"
     assert document["data_spec"]["condition"]["names"] == list("0123456789")
 

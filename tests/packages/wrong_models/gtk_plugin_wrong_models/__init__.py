@@ -111,7 +111,8 @@ def gtk_models():
     yield spec("wish", sound, loss="wish")
     yield spec("chatty", sound, summary="A model.\nAnd a second line.")
     yield spec("defaults", sound, defaults={"learning_rate": -1.0})
-    yield spec("advice", sound, suggest=lambda config, data_spec, images: {"epochs": 0})
+    wrong = {"suggest": lambda config, data_spec, images: {"epochs": 0}}
+    yield spec("advice", sound, **wrong, suggests=frozenset({"epochs"}))
     yield spec("endless", sound, config=Endless)
     yield spec("unexplained", sound, config=Unexplained)
     yield spec("refusing", sound, config=Refusing)
