@@ -124,18 +124,23 @@ def _from_file(path: Path) -> Weights:
         content = read_ordinary(path, path.stat().st_size, follow=True)
     except OSError as error:
         raise InvalidValue(f"{path} cannot be read: {error.strerror}") from error
-    if content.startswith(PICKLES):
-        target = path.with_suffix(".safetensors").name
-        raise InvalidValue(
-            f"{path} is a pickle, which could run any code, so gtk does not open it. If you trust "
-            "it, make a safetensors file of it: safetensors.torch.save_file(torch.load("
-            f"{path.name!r}, weights_only=True), {target!r})"
-        )
     try:
         tensors = decode_tensors(content)
     except InvalidValue as error:
+        # Only now: a safetensors file begins with a length, whose bytes may be those of a pickle.
+        if content.startswith(PICKLES):
+            raise _pickled(path) from error
         raise InvalidValue(f"{path} is not a .safetensors file, or is damaged") from error
     return Weights(path, tensors, hashlib.sha256(content).hexdigest())
+
+
+def _pickled(path: Path) -> InvalidValue:
+    target = path.with_suffix(".safetensors").name
+    return InvalidValue(
+        f"{path} is a pickle, which could run any code, so gtk does not open it. If you trust "
+        "it, make a safetensors file of it: safetensors.torch.save_file(torch.load("
+        f"{path.name!r}, weights_only=True), {target!r})"
+    )
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

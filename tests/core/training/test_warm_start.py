@@ -200,9 +200,20 @@ def test_only_safetensors_are_read(small_run: gtk.Run, workplace: Path) -> None:
     assert not Path("runs").exists()
 
 
+def test_a_file_whose_length_looks_like_a_pickle_is_read(small_run: gtk.Run) -> None:
+    tensors, step = weights(small_run), 0
+    for step in range(200):  # the length of the header is a multiple of 8
+        save_file(tensors, "w.safetensors", {"text": "x" * 8 * step})
+        if Path("w.safetensors").read_bytes().startswith((b"\x80\x04", b"\x80\x05")):
+            break
+    assert step < 199
+    run = gtk.train("cvae", init_from="w.safetensors", **options(small_run))
+    assert run.document["init_from"]["source"].endswith("w.safetensors")
+
+
 @pytest.mark.parametrize(
     ("given", "new"),
-    [({}, "4 tensors"), ({"init_from": True}, ""), ({"init_from": True, "latent_dim": 3}, "2 ten")],
+    [({}, "6 tensors"), ({"init_from": True}, ""), ({"init_from": True, "latent_dim": 3}, "2 ten")],
 )
 def test_frozen_weights_that_nothing_has_trained_are_noted(
     small_run: gtk.Run, given: dict[str, Any], new: str
