@@ -19,6 +19,9 @@ from gtk.core.values.errors import InvalidValue
 #: Defaults: dimensions to sweep, images of a sweep and on a side of the manifold, and standard
 #: deviations; then the most of these.
 MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
+#: The most dimensions whose use is measured, and the share of what the strongest one changes in an
+#: image that one in use changes.
+MOST_MEASURED, USED = 1_024, 0.1
 
 
 @click.command(cls=DrawingCommand)
@@ -27,7 +30,8 @@ MOST_DIMENSIONS, STEPS, SIDE, RANGE, FURTHEST = 16, 7, 20, 3.0, 100.0
     "--dims",
     type=several(tuple[int, ...]),
     metavar="LIST",
-    help=f"Dimensions from 1, with commas.  [default: all, up to {MOST_DIMENSIONS}]",
+    help="Dimensions from 1, with commas.  [default: those in use, the strongest first, up to "
+    f"{MOST_DIMENSIONS}]",
 )
 @number_option(
     "--steps",
@@ -94,18 +98,41 @@ def traverse(
             origin.drawn_with,
         )
         return
-    chosen = dims or tuple(range(1, min(count, MOST_DIMENSIONS) + 1))
-    if not all(1 <= dimension <= count for dimension in chosen):
-        raise InvalidValue(f"--dims must be in 1..{count}, not {','.join(map(str, chosen))}")
-    layout = _sweep(
-        origin, condition, chosen, steps=steps or STEPS, reach=reach or RANGE, seed=picture.seed
-    )
+    if dims is not None and not all(1 <= dimension <= count for dimension in dims):
+        raise InvalidValue(f"--dims must be in 1..{count}, not {','.join(map(str, dims))}")
+    reach = reach or RANGE
+    if dims is None and count <= MOST_MEASURED:
+        used = _used(origin, condition, count, reach=reach, seed=picture.seed)
+        chosen = used[:MOST_DIMENSIONS]
+        order = "the strongest first" if chosen == used else f"the {len(chosen)} strongest"
+        text = f"{len(used)} of {count} dimensions are in use, {order}"
+    else:
+        chosen = dims or tuple(range(1, MOST_DIMENSIONS + 1))
+        text = f"{len(chosen)} of {count} dimensions"
+    layout = _sweep(origin, condition, chosen, steps=steps or STEPS, reach=reach, seed=picture.seed)
     around = "0" if picture.seed is None else f"the point of seed {picture.seed}"
     picture.show(
         layout,
-        f"{len(chosen)} of {count} dimensions, around {around}{origin.how}{name}",
+        f"{text}, around {around}{origin.how}{name}",
         origin.drawn_with | ({} if picture.seed is None else {"seed": picture.seed}),
     )
+
+
+def _used(
+    source: Source,
+    condition: NDArray[Any] | None,
+    count: int,
+    *,
+    reach: float,
+    seed: int | None,
+) -> tuple[int, ...]:
+    """Return the dimensions in use, from 1, by how much the ends of their sweeps differ."""
+    every = tuple(range(1, count + 1))
+    images = _sweep(source, condition, every, steps=2, reach=reach, seed=seed).images
+    ends = images.reshape(count, 2, -1).astype(np.float64)
+    changes = np.abs(ends[:, 0] - ends[:, 1]).mean(axis=1)
+    order = np.argsort(-changes, kind="stable")
+    return tuple(int(it) + 1 for it in order if changes[it] >= USED * changes.max())
 
 
 def _sweep(
