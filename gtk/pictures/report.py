@@ -28,6 +28,18 @@ from gtk.pictures.setup import environment_tables, settings_tables
 
 #: Splits in the order in which they are shown, and their names.
 SPLITS = {"train": "training", "validation": "validation", "test": "test", "generated": "samples"}
+#: What the units of gtk's own losses mean.
+UNITS = {
+    "nats per image": "A nat is 1.44 bits. The loss bounds how many a code by this model takes for "
+    "an image, up to a constant where pixels have a density: a sum over all pixels, so that larger "
+    "images have more, and fewer are better.",
+    "mean per image": "Means over images of what the two networks play for: the loss of each falls "
+    "when it does better than the other, so neither says how good the images are. Scores are the "
+    "discriminator's, higher for what it takes for real.",
+    "mean squared error": "The mean over pixels of the squared error of what the network predicts, "
+    "at random times of the way from noise to image: lower is better, and never 0, since the way "
+    "cannot be told from a noisy image alone.",
+}
 #: The most epochs of one kind of picture, which a slider can show.
 MOST_FRAMES = 100
 #: The most bytes of them that are read.
@@ -98,6 +110,7 @@ def _page(
     heads = [] if condition is None else condition.example_names()
     columns = _columns(pictures.get("samples", {}), spec, len(heads))
     lasts = {line["split"]: line for line in reports}
+    unit = units_of([line for line in reports if "unit" in line][:1])
     ends = {split: lasts[split] for split in SPLITS if split in lasts and split != "generated"}
     return page(
         "report.html",
@@ -118,7 +131,8 @@ def _page(
             if split in lasts
         ],
         charts=term_charts([Source(name, split, split, reports) for split, name in SPLITS.items()]),
-        figure_heads=[units_of(reports[:1]), *(SPLITS[split] for split in ends)],
+        unit=UNITS.get(unit, ""),
+        figure_heads=[unit, *(SPLITS[split] for split in ends)],
         figure_rows=_figure_rows(ends),
         evaluated=evaluated,
         pictures=pictures,

@@ -18,8 +18,11 @@ from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
 from gtk.pictures.latent_map import COLUMNS, LatentMap, write_latent_map
 from gtk.pictures.page import LARGEST
-from gtk.pictures.report import report
+from gtk.pictures.report import UNITS, report
 from gtk.plugins.datasets import digits
+from gtk.plugins.losses.adversarial import Minimax
+from gtk.plugins.losses.elbo import ELBO
+from gtk.plugins.losses.flow_matching import FlowMatching
 
 #: Class names that mean something to HTML, a terminal, a shell, or a reader of another script.
 NASTY = (
@@ -232,6 +235,12 @@ def test_names_of_metrics_are_text(run: gtk.Run, name: str) -> None:
 def test_damaged_evaluations_are_named(run: gtk.Run) -> None:
     (run.path / EVALUATIONS).write_text("{}\n")
     assert "evaluations.jsonl is damaged" in Document(report(run)).text
+
+
+def test_the_unit_of_the_loss_is_explained(run: gtk.Run) -> None:
+    units = {loss.unit for loss in (ELBO, Minimax, FlowMatching)}
+    assert units == {*UNITS}
+    assert UNITS["nats per image"] in report(run)
 
 
 def test_a_run_that_has_just_begun_has_a_page(run: gtk.Run) -> None:
