@@ -12,8 +12,8 @@ from gtk.core.registry.entry_points import UNREADABLE
 from gtk.core.registry.installed import OWN_PACKAGE, Installed, Kind, installed
 from gtk.core.registry.options import check_config
 from gtk.core.registry.plugin_module import ask, register
-from gtk.core.registry.spec import API_VERSION, OLDEST_API_VERSION, Spec
-from gtk.core.registry.train_config import TrainConfig
+from gtk.core.registry.spec import API_VERSION, OLDEST_API_VERSION, ModelSpec, Spec
+from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig
 from gtk.core.registry.train_request import RESERVED_NAMES
 from gtk.core.registry.unknown_plugin import unknown_plugin
 from gtk.core.values.errors import GtkError, PluginError
@@ -140,8 +140,31 @@ def _check(spec: Spec) -> None:
     for name in getattr(spec, "defaults", {}):
         if name not in settings:
             raise PluginError(f"its defaults name {name!r}, which is not a setting of the trainer.")
+    if isinstance(spec, ModelSpec):
+        _check_suggests(spec)
     for item in fields(spec.config):
         if item.name in RESERVED_NAMES:
             raise PluginError(
                 f"its option {item.name!r} has the name of one of gtk's own. Rename it."
+            )
+
+
+def _check_suggests(spec: ModelSpec) -> None:
+    """Refuse names that cannot be suggested, and names without a function or the other way round.
+
+    Raises:
+        PluginError: it says which.
+    """
+    names: Any = spec.suggests
+    if not isinstance(names, frozenset | set) or bool(names) != (spec.suggest is not None):
+        raise PluginError(
+            f"its suggests is {names!r:.60}: name in a frozenset what suggest() returns, and give "
+            "both or neither."
+        )
+    own = {f"model.{item.name}" for item in fields(spec.config)}
+    for name in sorted(map(str, names)):
+        if name not in SUGGESTIBLE | own and not name.startswith("loss."):
+            raise PluginError(
+                f"its suggests names {name!r}: only {', '.join(sorted(SUGGESTIBLE))}, options of "
+                "the model as model.NAME and of its loss as loss.NAME can be suggested."
             )

@@ -10,6 +10,7 @@ import pytest
 import gtk
 from gtk.cli.main import run as run_gtk
 from gtk.core.models.suited_settings import suited_settings
+from gtk.core.registry.discovery import _check
 from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig
 from gtk.core.settings.choice import Choice, Settings
 from gtk.core.settings.recipe import NO_RECIPE
@@ -184,3 +185,29 @@ def test_the_help_says_that_the_data_decide(capsys: pytest.CaptureFixture[str]) 
     assert text.count("[default: by the data: --dry-run shows it]") == len(SUGGESTIBLE)
     run_gtk(["train", "--recipe", "flow-mnist", "--help"])
     assert "by the data" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        ("epochs", "its suggests is 'epochs': name in a frozenset"),
+        (frozenset(), "give both or neither"),
+        ({"seed"}, "its suggests names 'seed': only batch_size, epochs"),
+        ({"sampler.steps"}, "its suggests names 'sampler.steps'"),
+        ({"model.depth_of_field"}, "its suggests names 'model.depth_of_field'"),
+        ({""}, "its suggests names ''"),
+    ],
+)
+def test_what_cannot_be_suggested_is_refused_when_a_plugin_is_loaded(
+    names: Any, fault: str
+) -> None:
+    spec = Choice.by_name("flow", "mnist").model.spec
+    _check(spec)
+    with pytest.raises(PluginError, match=fault):
+        _check(replace(spec, suggests=names))
+
+
+def test_names_without_a_function_are_refused() -> None:
+    spec = Choice.by_name("flow", "mnist").model.spec
+    with pytest.raises(PluginError, match="give both or neither"):
+        _check(replace(spec, suggest=None))
