@@ -8,6 +8,7 @@ from gtk.core.registry.options import as_table
 from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.command import command_reference, next_commands
+from gtk.core.storage.comparison import last_line
 from gtk.core.storage.evaluations import (
     EvaluationLine,
     figure_cells,
@@ -147,9 +148,11 @@ def sample_words(line: Mapping[str, Any]) -> str:
     return f"{', '.join(figures)} ({line['images']} samples, step {line['step']})"
 
 
-def last_metrics(run: Run) -> list[dict[str, Any]]:
+def last_metrics(run: Run) -> list[Mapping[str, Any]]:
     """Return the last line of each split."""
-    return list({line["split"]: line for line in run.metrics_file.lines()}.values())
+    lines = run.metrics()
+    splits = dict.fromkeys(line["split"] for line in lines)
+    return [found for split in splits if (found := last_line(lines, split)) is not None]
 
 
 def print_stopped(run: Run | None) -> None:

@@ -10,9 +10,10 @@ import gtk
 from gtk.core.evaluation import judge_training
 from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
+from gtk.core.registry.installed import LOSS, installed
 from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, read_evaluations
 from gtk.plugins.callbacks import judging
-from gtk.plugins.callbacks.faults import SAMPLES, notes_on_figures, notes_on_terms
+from gtk.plugins.callbacks.faults import SAMPLES, WITH_SCALE, notes_on_figures, notes_on_terms
 from gtk.plugins.callbacks.judging import METRICS
 from gtk.plugins.datasets.digits import load
 
@@ -136,7 +137,7 @@ def terms_of(split: str, step: int = 500, **terms: float) -> dict[str, Any]:
         ("elbo", [terms_of("train", step=499, kl=0.0)], ""),
         ("minimax", [terms_of("train", real_score=6.0, generated_score=-4.1)], "are 10 apart"),
         ("minimax", [terms_of("train", real_score=6.0, generated_score=-3.9)], ""),
-        ("wasserstein", [terms_of("train", real_score=60.0, generated_score=-40.0)], ""),
+        ("wasserstein-gp", [terms_of("train", real_score=60.0, generated_score=-40.0)], ""),
         ("flow-matching", [terms_of("train", loss=0.1)], ""),
         ("elbo", [], ""),
     ],
@@ -152,3 +153,7 @@ def test_a_collapsed_posterior_and_a_won_game_are_told(
 def test_a_collapsed_posterior_is_told_by_a_training(caplog: pytest.LogCaptureFixture) -> None:
     gtk.train("vae", epochs=23, beta=1000.0, quiet=True)
     assert "the posterior has collapsed onto the prior" in caplog.text
+
+
+def test_losses_with_a_scale_are_gtk_s_own() -> None:
+    assert {item.name for item in installed(LOSS)} >= WITH_SCALE

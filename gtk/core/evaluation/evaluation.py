@@ -186,7 +186,18 @@ def evaluate(
     return lines
 
 
-def give(metrics: Iterable[Metric], sources: Sources, judge: Judge | None) -> dict[Source, int]:
+class Taker(Protocol):
+    """What is given images: a metric."""
+
+    @property
+    def sources(self) -> frozenset[Source]:
+        """Whose images it needs."""
+
+    def update(self, images: JudgedImages) -> None:
+        """Take in some images."""
+
+
+def give(metrics: Iterable[Taker], sources: Sources, judge: Judge | None) -> dict[Source, int]:
     """Give metrics the images of the sources that they need; return how many of each there were."""
     metrics, counts = [*metrics], dict[Source, int]()
     for source, batches in sources.items():

@@ -184,11 +184,20 @@ class TrainConfig:
                     f"{name} must be at least 0 and less than 1, not {getattr(self, name)}"
                 )
         self._check_validation()
+        self._check_metrics()
 
     @property
     def validated(self) -> bool:
         """Whether anything is held out to choose the best checkpoint on."""
         return self.validation > 0 or self.validate_on_test
+
+    def _check_metrics(self) -> None:
+        """Refuse settings of metrics without one."""
+        if self.metric_every and not self.metric:
+            raise ValueError(
+                f"{setting('metric_every', self.metric_every)} needs a metric: name one with "
+                f"{setting('metric', example='NAME')}"
+            )
 
     def _check_averages(self) -> None:
         """Refuse decays outside their range, none, and one that is there twice."""

@@ -121,7 +121,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
     """Return the last value of every term on every split, those of the test images first."""
     rows = []
     for split in ("test", "validation", "train", "generated"):
-        last = [_last(item.reports, split) for item in items]
+        last = [last_line(item.reports, split) for item in items]
         names = dict.fromkeys(name for line in last if line for name in line["terms"])
         rows += [
             Row(
@@ -138,7 +138,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
     return rows
 
 
-def _last(reports: Sequence[Mapping[str, Any]], split: str) -> Mapping[str, Any] | None:
+def last_line(reports: Sequence[Mapping[str, Any]], split: str) -> Mapping[str, Any] | None:
     """Return the last line of a split; metrics may take turns, so the last figures of each."""
     lines = [line for line in reports if line["split"] == split]
     if not lines or "units" not in lines[-1]:

@@ -25,8 +25,9 @@ LARGEST = 16 * 2**20
 class MetricsLine(TypedDict):
     """A line of metrics.jsonl: the means of a loss's terms over some images, or figures of samples.
 
-    `units` are those of figures by name, `against` says which images samples are compared with, and
-    `judge` by which judge.
+    `better` says whether a higher or a lower value of what is monitored is better, lower if it is
+    not there. `units` are those of figures by name, `against` says which images samples are
+    compared with, and `judge` by which judge.
     """
 
     step: Count
@@ -39,6 +40,7 @@ class MetricsLine(TypedDict):
     judge: NotRequired[str]
     learning_rate: NotRequired[float | dict[str, float]]
     monitor: NotRequired[str]
+    better: NotRequired[Literal["higher", "lower"]]
     images_from: NotRequired[str]
     weights_chosen_on: NotRequired[str]
     terms: dict[str, float]

@@ -1,11 +1,11 @@
 """Held-out images: validation images choose the best checkpoint, test images judge it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gtk.core.contracts.model import Model
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.storage.early_stop import EarlyStop
+from gtk.core.storage.early_stop import EarlyStop, monitored_value
 from gtk.core.storage.run import Run
 from gtk.core.training.evaluation import monitored_term
 from gtk.core.training.reporter import Reporter
@@ -14,6 +14,7 @@ from gtk.core.training.schedule import Schedule
 from gtk.core.training.store import ImageStore
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.figure import Figure
 from gtk.core.values.setting import setting
 
 
@@ -60,7 +61,6 @@ class HeldOut:
         self._config = config
         self._reporter = reporter
         self._figures = figures
-        self._sign = 1 if monitored is None else monitored.sign
         self.early_stop = EarlyStop(config.patience)
 
     def take_up(self, run: Run) -> None:
@@ -71,7 +71,7 @@ class HeldOut:
         """
         patience = self._config.patience
         lines = run.metrics_file.lines() if patience else ()
-        self.early_stop = EarlyStop(patience, lines, self._sign)
+        self.early_stop = EarlyStop(patience, lines)
 
     def measure(
         self, run: Run, model: Model, step: int, metrics: Sequence[str], *, validates: bool
@@ -89,12 +89,13 @@ class HeldOut:
             The lines, and of a validation the monitored value, of which lower is better.
         """
         lines = [self._validated(run, model, step)] if validates else []
-        if metrics:
-            lines.append(self._judged(run, model, step, metrics))
+        found = self._figures.compute(run, model, metrics) if metrics else {}
+        if found:
+            lines.append(self._report(run, step, metrics, found))
         for line in lines:
             if "monitor" in line:
                 self.early_stop.note(line)
-                return lines, self._sign * line["terms"][line["monitor"]]
+                return lines, monitored_value(line)
         return lines, None
 
     def _validated(self, run: Run, model: Model, step: int) -> dict[str, Any]:
@@ -106,14 +107,16 @@ class HeldOut:
             run, "validation", model, self._validation, step, networks, **extra
         )
 
-    def _judged(self, run: Run, model: Model, step: int, metrics: Sequence[str]) -> dict[str, Any]:
+    def _report(
+        self, run: Run, step: int, metrics: Sequence[str], found: Mapping[str, Figure]
+    ) -> dict[str, Any]:
         figures, monitored = self._figures, self._figures.monitored
-        extra = {"against": figures.against}
-        if figures.judge is not None:
-            extra["judge"] = figures.judge
-        if monitored is not None and monitored.metric in metrics:
-            extra["monitor"] = monitored.term
-        found = figures.compute(run, model, metrics)
+        extra: dict[str, str] = {"against": figures.against}
+        judge = figures.judge(metrics)
+        if judge is not None:
+            extra["judge"] = judge
+        if monitored is not None and monitored.term in found:
+            extra |= {"monitor": monitored.term, "better": monitored.spec.better}
         return self._reporter.report_samples(run, found, figures.units(metrics), step, **extra)
 
     def test(self, run: Run) -> dict[str, Any] | None:

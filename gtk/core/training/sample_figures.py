@@ -1,7 +1,7 @@
 """Figures of samples during a training: what metrics say of its weights so far."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtk.core.contracts.metric import Metric
+from gtk.core.contracts.metric import JudgedImages, Metric
 from gtk.core.contracts.model import Model
 from gtk.core.evaluation.evaluation import (
     Drawn,
@@ -29,6 +29,7 @@ from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.discovery import checked_target
+from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.metric_choice import metric_choice
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
@@ -36,10 +37,10 @@ from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import JUDGE
 from gtk.core.training.schedule import Schedule
 from gtk.core.values.dataset import Dataset, Split
-from gtk.core.values.errors import InvalidValue, unknown_name
+from gtk.core.values.errors import GtkError, InvalidValue, PluginError, unknown_name
 from gtk.core.values.figure import Figure, FigureSpec
 from gtk.core.values.setting import setting
-from gtk.core.values.text import visible
+from gtk.core.values.text import one_line, visible
 
 logger = logging.getLogger("gtk")
 
@@ -65,11 +66,6 @@ class MonitoredFigure:
     def term(self) -> str:
         """Its name in metrics.jsonl."""
         return term(self.metric, self.figure)
-
-    @property
-    def sign(self) -> int:
-        """What turns it into a number of which lower is better."""
-        return -1 if self.spec.better == "higher" else 1
 
 
 def term(metric: str, figure: str) -> str:
@@ -99,9 +95,10 @@ class SampleFigures:
         self.monitored = _monitored(config.monitor)
         self.against = "validation" if config.validation else "test"
         self._judge: TrainedJudge | None = None
-        self._failed = set[str]()
-        monitored = [] if self.monitored is None else [self.monitored.metric]
-        self._choices = {name: metric_choice(name, {}) for name in (*config.metric, *monitored)}
+        self._warned = set[str]()
+        self._choices = {name: metric_choice(name, {}) for name in config.metric}
+        if self.monitored is not None:
+            self._add_monitored(self.monitored)
         for name in self._choices:
             if self._metric(name, model).judged:
                 check_classes(dataset)
@@ -116,42 +113,51 @@ class SampleFigures:
         """Whether there is any metric."""
         return bool(self._choices)
 
-    @property
-    def judge(self) -> str | None:
-        """The digest of the judge, None without one."""
-        return None if self._judge is None else self._judge.digest
+    def _add_monitored(self, monitored: MonitoredFigure) -> None:
+        """Have the monitored metric computed, once if another name of it is there already."""
+        plugin, config = metric_choice(monitored.metric, {})
+        for name, (known, _) in self._choices.items():
+            if known == plugin:
+                self.monitored = replace(monitored, metric=name)
+                return
+        self._choices[monitored.metric] = plugin, config
+
+    def judge(self, names: Iterable[str]) -> str | None:
+        """Return the digest of the judge that metrics ask, None if none does."""
+        judged = any(self._class(name).judged for name in names)
+        return self._judge.digest if judged and self._judge is not None else None
 
     def due(self, step: int, *, validates: bool) -> list[str]:
         """Return the metrics that are computed after a step, which may be one of a validation."""
         monitored = None if self.monitored is None else self.monitored.metric
         names = [*self._config.metric] if self._schedule.metrics_due(step) else []
-        names = [name for name in names if name != monitored and name not in self._failed]
+        names = [name for name in names if name != monitored]
         return [*names, monitored] if validates and monitored is not None else names
 
-    def prepare(self, run: Run, model: Model) -> None:
+    def prepare(self, run: Run, model: Model, *, first: bool) -> None:
         """Read the run's judge; the data's, which is trained if need be, becomes the run's.
 
+        Before the `first` step training images stand for samples, to see whether metrics take them.
+
         Raises:
-            InvalidValue: the monitored metric would refuse its images, such as too few.
+            InvalidValue: a metric would refuse its images, such as too few.
+            PluginError: a metric does not return the figures that it names.
         """
         if any(self._class(name).judged for name in self._choices):
             self._judge = self._own_judge(run.path / JUDGE, _device(model))
-        if self.monitored is None:
-            return
-        # Training images stand for samples: better now than at the first validation.
-        name, data = self.monitored.metric, self._dataset
-        rows = self._kept[: self._config.metric_samples]
-        drawn = real_images(data.spec, data.train, "judging training images", rows)
-        self._given([name], model, lambda: drawn)
+        if first and self:
+            spec = spec_of_samples(model, self._dataset.spec)
+            rows = np.resize(self._kept, self._config.metric_samples)
+            drawn = real_images(spec, self._dataset.train, "judging training images", rows)
+            for one in self._given(self._choices, model, lambda: drawn).values():
+                if one.failure is not None:
+                    raise one.failure
 
     def compute(self, run: Run, model: Model, names: Iterable[str]) -> dict[str, Figure]:
         """Return the figures of metrics, by their names in metrics.jsonl.
 
-        No weight, mode or generator changes.
-
-        Raises:
-            InvalidValue: the monitored metric refuses its images. Another one is left out from then
-                on, with a warning.
+        A metric that fails gives none, with a warning the first time. No weight, mode or generator
+        changes.
         """
 
         def drawn() -> Drawn:
@@ -159,7 +165,14 @@ class SampleFigures:
             sampler = run_sampler(run, choice, model, data=self._dataset)
             return judged_samples(sampler, self._compared, self._config.metric_samples, BATCH)
 
-        return self._given(names, model, drawn)
+        found: dict[str, Figure] = {}
+        for name, one in self._given(names, model, drawn).items():
+            if one.failure is not None and name not in self._warned:
+                self._warned.add(name)
+                reason = one_line(one.failure)
+                logger.warning("metric %s gives no figures: %s", name, visible(reason))
+            found |= {term(name, figure): value for figure, value in one.figures.items()}
+        return found
 
     def units(self, names: Iterable[str]) -> dict[str, str]:
         """Return the unit of each figure of metrics."""
@@ -180,12 +193,14 @@ class SampleFigures:
 
     def _given(
         self, names: Iterable[str], model: Model, drawn: Callable[[], Drawn]
-    ) -> dict[str, Figure]:
-        """Give metrics what is drawn, and the data, and return their figures."""
-        metrics, device = {name: self._metric(name, model) for name in names}, _device(model)
+    ) -> dict[str, "Attempt"]:
+        """Give metrics what is drawn, and the data, and have them compute their figures."""
+        tried, device = {name: Attempt(self._metric(name, model)) for name in names}, _device(model)
         with fork_random_state(device), eval_mode(model), torch.no_grad(), without_tf32(device):
-            give(metrics.values(), self._sources(drawn), self._judge)
-            return self._figures(metrics)
+            give(tried.values(), self._sources(drawn), self._judge)
+            for one in tried.values():
+                one.compute()
+        return tried
 
     def _sources(self, drawn: Callable[[], Drawn]) -> Sources:
         spec, train, test = self._dataset.spec, self._dataset.train, self._compared.test
@@ -194,21 +209,6 @@ class SampleFigures:
             "test": lambda: real_images(spec, test, "judging held-out images"),
             "train": lambda: real_images(spec, train, "judging training images", self._kept),
         }
-
-    def _figures(self, metrics: Mapping[str, Metric]) -> dict[str, Figure]:
-        """Return the figures of metrics, without those that refuse what they were given."""
-        found: dict[str, Figure] = {}
-        for name, metric in metrics.items():
-            try:
-                figures, _, _ = results(metric)
-            except InvalidValue as error:
-                if self.monitored is not None and name == self.monitored.metric:
-                    raise
-                self._failed.add(name)
-                logger.warning("metric %s is left out from here on: %s", name, visible(str(error)))
-                continue
-            found |= {term(name, figure): value for figure, value in figures.items()}
-        return found
 
     def _metric(self, name: str, model: Model) -> Metric:
         """Build a metric, for one set of samples."""
@@ -231,6 +231,46 @@ class SampleFigures:
             return self._dataset
         rows, train = self._schedule.held_out.numpy(), self._dataset.train
         return replace(self._dataset, test=Split(train.images[rows], train.labels[rows]))
+
+
+class Attempt:
+    """A metric that may fail: then a training goes on without its figures.
+
+    Attributes:
+        sources: whose images it needs.
+        failure: why it gives no figures, None if it has not failed.
+        figures: by name, once they are computed.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric, self.sources = metric, metric.sources
+        self.failure: Exception | None = None
+        self.figures: dict[str, Figure] = {}
+
+    def update(self, images: JudgedImages) -> None:
+        """Give it images."""
+        self._attempt(lambda: self._metric.update(images))
+
+    def compute(self) -> None:
+        """Have it compute its figures."""
+        self._attempt(self._compute)
+
+    def _compute(self) -> None:
+        self.figures, _, _ = results(self._metric)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do something with it unless it has failed; keep the reason if it fails now."""
+        if self.failure is not None:
+            return
+        try:
+            action()
+        except MemoryError:
+            raise
+        except GtkError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001 - an outside metric may fail in any way
+            reason = one_line(f"{type(error).__name__}: {error}")
+            self.failure = PluginError(f"{describe(self._metric)} failed: {reason}")
 
 
 def _device(model: Model) -> torch.device:

@@ -197,7 +197,7 @@ class Training:
         """Make what judges samples ready, with the training's progress display."""
         learner = self.trainer.learner
         with heard_by(self._events.work), learner.as_loaded() as model:
-            self.trainer.figures.prepare(run, model)
+            self.trainer.figures.prepare(run, model, first=not self.trainer.step)
 
     def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:
         """Choose precision, memory format and threads, and return the rates that were measured."""

@@ -16,8 +16,8 @@ COLLAPSED, LEARNED = 0.05, 500
 #: How far apart the scores of real and generated images are where a discriminator has won: by the
 #: logistic loss it then learns, and the generator gets, a hundredth of what it did at first.
 WON = 10.0
-#: Losses whose scores have no scale, so that they tell nothing.
-WITHOUT_SCALE = {"wasserstein"}
+#: Losses whose scores have that scale; a critic's have none, so that they tell nothing.
+WITH_SCALE = {"minimax", "hinge", "least-squares", "relativistic"}
 
 
 def notes_on_terms(loss: str, lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -35,11 +35,11 @@ def notes_on_terms(loss: str, lines: Sequence[Mapping[str, Any]]) -> list[str]:
         found.append(
             f"the posterior has collapsed onto the prior, since the KL divergence is "
             f"{max(divergence, 0):.3f} nats per image: samples do not depend on z. Give it less "
-            f"weight with {setting('beta', 0.3)}, or let that grow with "
+            f"weight with a lower {setting('beta')}, or let that grow with "
             f"{setting('kl_warmup_steps', 1000)}"
         )
     apart = last.get("real_score", 0.0) - last.get("generated_score", 0.0)
-    if loss not in WITHOUT_SCALE and apart > WON:
+    if loss in WITH_SCALE and apart > WON:
         found.append(
             f"the discriminator has won: its scores of real and generated images are {apart:.0f} "
             f"apart, so that the generator learns nothing. Train it with a lower "

@@ -64,7 +64,7 @@ class Diversity(Metric):
             of_a_class = "" if self._classes is None else " of a class"
             raise InvalidValue(
                 f"diversity needs at least two generated and two test images{of_a_class}: give "
-                "more --samples, or leave it out"
+                "more, or leave it out"
             )
         usual = float(np.mean([test.deviation(group) for group in both]))
         if usual == 0:

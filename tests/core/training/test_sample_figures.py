@@ -14,12 +14,14 @@ from gtk.core.evaluation.judges import judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.train_config import TrainConfig
+from gtk.core.storage.command import next_commands
 from gtk.core.storage.run_folder import JUDGE
 from gtk.core.training.schedule import Schedule, epoch_due
 from gtk.core.values.errors import InvalidValue, UnknownName
 from gtk.core.values.interval import Epochs, in_steps, parse_interval
 from gtk.pictures.report import report
 from gtk.plugins.datasets.digits import load
+from gtk.plugins.metrics.diversity import Diversity
 
 DATA = load(gtk.NoConfig(), None)
 ACCURACY = "class-accuracy.accuracy"
@@ -129,13 +131,71 @@ def judge_folder() -> Path:
     return cache_folder() / "judges"
 
 
-def test_a_metric_that_refuses_its_images_is_left_out(
-    judge: str, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one of gtk's metrics fail where samples are darker than test images."""
+    compute = Diversity.compute
+
+    def fail(metric: Diversity) -> Any:
+        found = compute(metric)
+        if found["diversity"] < 0.5:
+            raise ZeroDivisionError("too much alike")
+        return found
+
+    monkeypatch.setattr(Diversity, "compute", fail)
+
+
+def test_a_metric_that_fails_gives_no_figures_and_ends_nothing(
+    judge: str, failing: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = trained(metric="frechet-distance,diversity", metric_every=1, metric_samples=100)
-    assert [{*line["terms"]} for line in samples(run)] == [{"diversity.diversity"}] * 3
-    (said,) = (text for text in caplog.messages if "left out" in text)
-    assert "metric frechet-distance is left out from here on: frechet-distance needs" in said
+    run = trained(metric="diversity", metric_every=1)
+    assert samples(run) == []
+    (said,) = (text for text in caplog.messages if text.startswith("metric"))
+    assert said == (
+        "metric diversity gives no figures: Diversity failed: ZeroDivisionError: too much alike"
+    )
+
+
+def test_a_monitored_metric_that_fails_is_not_measured(judge: str, failing: None) -> None:
+    run = trained(validation=200, monitor="diversity.diversity", patience=1, validate_every=10)
+    assert samples(run) == []
+    assert run.checkpoints.choose(None) == run.checkpoints.latest()
+    assert run.metrics()[-1]["split"] == "test"
+
+
+def test_a_run_that_a_figure_ended_early_is_complete(judge: str) -> None:
+    options: Any = {"validation": 200, "validate_every": 10, "patience": 1, "epochs": 30}
+    ended = trained("cgan", monitor="diversity.diversity", **options)
+    assert ended.metrics()[-1]["step"] < 30 * 19
+    with pytest.raises(InvalidValue, match="is complete: stopped early"):
+        gtk.train(resume=ended.path, quiet=True)
+
+
+def test_a_run_whose_figure_rose_goes_on(judge: str) -> None:
+    run = trained(validation=200, monitor=ACCURACY, validate_every="1 epoch", patience=3, epochs=5,
+                  learning_rate=3e-3)  # fmt: skip
+    values = [line["terms"][ACCURACY] for line in samples(run)]
+    assert values[-1] > values[0]
+    assert any("--resume" in command for command in next_commands(run))
+    assert len(samples(gtk.train(resume=run.path, epochs=6, quiet=True))) == 6
+
+
+def test_a_model_without_a_condition_is_tried_without_one(judge: str) -> None:
+    run = trained("vae", validation=200, monitor="diversity.diversity")
+    assert [line["monitor"] for line in samples(run)] == ["diversity.diversity"]
+
+
+def test_two_names_of_a_metric_are_one(judge: str) -> None:
+    figure = "generative-toolkit/diversity.diversity"
+    run = trained(metric="diversity", validation=200, monitor=figure, metric_every=1)
+    assert {name for line in samples(run) for name in line["terms"]} == {"diversity.diversity"}
+    assert samples(run)[-1]["monitor"] == "diversity.diversity"
+
+
+def test_only_lines_of_judged_metrics_name_the_judge(judge: str) -> None:
+    run = trained(validation=200, monitor=ACCURACY, metric="nearest", metric_every=1)
+    for line in samples(run):
+        assert ("judge" in line) == (ACCURACY in line["terms"])
 
 
 @pytest.mark.parametrize(
@@ -149,6 +209,8 @@ def test_a_metric_that_refuses_its_images_is_left_out(
          "a lower real is better. Of metric 'frechet-distance' these can: distance, times_real"),
         ({"monitor": "frechet-distance.distance", "validation": 9},
          "needs at least 128 images to compare with, .*, and there are 9"),
+        ({"metric": "frechet-distance", "metric_samples": 100}, "needs at least 128 images, as"),
+        ({"metric_every": 3}, "metric_every=3 needs a metric: name one with metric=NAME"),
         ({"metric_samples": 0}, "metric_samples must be at least 1"),
         ({"validate_every": "1 day"}, "validate_every takes steps such as 500, or epochs such as"),
     ],
