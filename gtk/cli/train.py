@@ -97,7 +97,7 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
             heading = f"Options of {kind} {choice.plugins[table].spec.name}"
         default = choice.presets[table].get(option.field, option.default)
         known_as = option.field if table == "train" else f"{table}.{option.field}"
-        if known_as in choice.suggestible:
+        if known_as in choice.suggestible():
             default = "by the data: --dry-run shows it"
         result.append(click_option(option, default, heading))
     return result

@@ -230,7 +230,7 @@ def _case(specimen: Specimen, name: str, conditioner: str | None) -> ModelCase:
     )
     model = choice.model, settings.configs["model"]
     suggested = suggestion(*model, few.spec, len(few.train))
-    kept = {key: value for key, value in suggested.items() if key in choice.suggestible & {*KEPT}}
+    kept = {key: value for key, value in suggested.items() if key in choice.suggestible() & {*KEPT}}
     settings = replace(settings, train=replace(settings.train, **kept))
     return ModelCase(name, settings, few, specimen.folder)
 

@@ -1,7 +1,7 @@
 """The plugins chosen for a training, and the settings that follow from them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -135,24 +135,22 @@ class Choice:
         defaults = {name: value for spec in specs for name, value in spec.defaults.items()}
         return {"train": {**defaults, **self.recipe.options("train")}, **tables}
 
-    @property
-    def suggestible(self) -> frozenset[str]:
-        """What the model's plugin may suggest: settings that neither recipe nor loss has."""
-        spec = self.model.spec
-        if spec.suggest is None:
-            return frozenset()
-        trainers = unsettled({**self.recipe.options("train"), **self.loss.spec.defaults})
-        return frozenset(
-            name
-            for name in spec.suggests
-            if (self._is_open(name) if "." in name else name in trainers)
-        )
+    def suggestible(self, given: Collection[str] = ()) -> frozenset[str]:
+        """Return what the model's plugin may suggest: settings that nobody else chose.
 
-    def _is_open(self, name: str) -> bool:
-        """Return whether an option of model or loss, "loss.beta", is left to the model's plugin."""
-        table, _, _ = name.partition(".")
-        own = model_default(LOSS, self.model).installed
-        return not self.recipe.tables[table] and (table != "loss" or self.loss.installed == own)
+        Args:
+            given: the names of the options that the user chose; recipe and loss choose others.
+        """
+        trainers = unsettled({*given, *self.recipe.options("train"), *self.loss.spec.defaults})
+        own = {table for table in ("model", "loss") if not self.recipe.tables[table]}
+        if self.loss.installed != model_default(LOSS, self.model).installed:
+            own -= {"loss"}
+        options = {
+            f"{option.table}.{option.field}"
+            for option in self.options
+            if option.table in own and option.name not in given
+        }
+        return frozenset(self.model.spec.suggests & (trainers | options))
 
     def _follows(self, table: str) -> bool:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
@@ -202,16 +200,10 @@ class Choice:
         check_suited(values, settings.train)
         fitted = {"batch_size"} - {*self.recipe.options("train")}
         fitted |= {"condition_dropout", "warmup_steps"}
-        given = {f"{options[name].table}.{options[name].field}" for name in values}
-        trainers = unsettled(values)
         return replace(
             settings,
             fitted=frozenset(fitted - {*values}),
-            suggestible=frozenset(
-                name
-                for name in self.suggestible
-                if (name not in given if "." in name else name in trainers)
-            ),
+            suggestible=self.suggestible(values),
         )
 
     def settle_tables(

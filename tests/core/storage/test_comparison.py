@@ -87,6 +87,18 @@ def test_figures_stand_by_split_with_their_units(make: Any) -> None:
     assert {row.unit for row in rows} == {"nats per image"}
 
 
+def test_the_last_figures_of_metrics_that_take_turns_stand_with_their_units(make: Any) -> None:
+    run = make("one")
+    for step, terms in ((1, {"a.x": 1.0, "b.y": 2.0}), (2, {"a.x": 3.0})):
+        units = dict.fromkeys(terms, "") | {"a.x": "nats"}
+        line = {"step": step, "epoch": 1, "split": "generated", "images": 9, "against": "test"}
+        run.metrics_file.append({**line, "units": units, "terms": terms})
+    rows = [row for row in final_terms(compared([run, make("two")])) if row.split == "generated"]
+    assert [(row.name, row.values, row.unit) for row in rows] == [
+        ("a.x", [3.0, None], "nats"), ("b.y", [2.0, None], ""), ("mean over images", [9, None], ""),
+    ]  # fmt: skip
+
+
 #: What is said of losses that differ.
 UNLIKE = "The losses' figures do not compare"
 
