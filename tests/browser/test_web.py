@@ -223,7 +223,7 @@ def test_a_seed_in_the_address_draws_numpy_s_noise(
     assert abs(another - expected(small_run, code(page, 16, seed=2**63 + 2), 0)).max() <= 1
     assert page.inner_text("#place").startswith(f"seed {2**63 + 2}, ")
     page = look("#message:not(:empty)", query="?seed=-1")
-    page.wait_for_function("document.getElementById('message').textContent.includes('a seed is')")
+    page.locator("#message", has_text="a seed is").wait_for()
 
 
 def test_what_cannot_be_drawn_is_said(
@@ -233,9 +233,7 @@ def test_what_cannot_be_drawn_is_said(
 
     def message() -> str:
         page = look("#message:not(:empty)")
-        page.wait_for_function(
-            "!document.getElementById('message').textContent.includes('Loading')"
-        )
+        page.locator("#message").filter(has_not_text="Loading").wait_for()
         said: str = page.inner_text("#message")
         look.complaints[:] = [  # type: ignore[attr-defined]
             text
