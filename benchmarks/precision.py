@@ -85,13 +85,16 @@ def arguments() -> argparse.Namespace:
     def listed(text: str) -> list[str]:
         return text.split(",")
 
+    def integers(text: str) -> list[int]:
+        return [int(part) for part in text.split(",")]
+
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--parts", type=listed, default=["speed", "elbo", "conv", "gan"])
     parser.add_argument("--recipes", type=listed, default=list(RECIPES))
-    parser.add_argument("--threads", type=lambda text: [*map(int, text.split(","))], default=[2])
+    parser.add_argument("--threads", type=integers, default=[2])
     parser.add_argument("--turns", type=int, default=7, help="turns of each arithmetic")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a turn, or one step")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=integers, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="instead of the recipe's, or 3 for conv and gan")
     parser.add_argument("--data-root", type=Path, help="where MNIST and CIFAR-10 are")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="a folder for the runs")
@@ -180,7 +183,7 @@ def compare(
 ) -> None:
     """Train a recipe in each precision for each seed, and print figures and differences."""
     figures: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    for seed, precision in product(range(given.seeds), PRECISIONS):
+    for seed, precision in product(given.seeds, PRECISIONS):
         start = time.perf_counter()
         options = {} if epochs is None else {"epochs": epochs}
         run = gtk.train(
@@ -194,14 +197,21 @@ def compare(
         figures[precision].append(found["loss" if judge is None else "agreement"])
         print_line(part, recipe=recipe, seed=seed, precision=precision, seconds=seconds, test=found)
     fp32, bf16 = (figures[precision] for precision in PRECISIONS)
+    differences = [after - before for before, after in zip(fp32, bf16, strict=True)]
     print_line(
         part,
         recipe=recipe,
         fp32=statistics.mean(fp32),
         bf16=statistics.mean(bf16),
-        difference=statistics.mean(bf16) - statistics.mean(fp32),
+        difference=statistics.mean(differences),
+        standard_error=standard_error(differences),
         spread_of_seeds=max(fp32) - min(fp32),
     )
+
+
+def standard_error(figures: list[float]) -> float | None:
+    """Return how far the mean of figures is expected to be off, None for a single one."""
+    return statistics.stdev(figures) / len(figures) ** 0.5 if len(figures) > 1 else None
 
 
 def print_line(part: str, **figures: object) -> None:
