@@ -44,7 +44,8 @@ def sampled_part(run: Run, choice: SamplerChoice, model: Model) -> ExportPart | 
 
     def reference(again: Model, *given: Tensor) -> Tensor:
         other = build_sampler(*choice, again)
-        other.fitted = sampler.fitted
+        device = next(again.parameters()).device
+        other.fitted = {name: tensor.to(device) for name, tensor in sampler.fitted.items()}
         images: Tensor = _Drawn(other.module(), count)(*given)
         return images
 

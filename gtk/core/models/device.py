@@ -1,5 +1,6 @@
 """Devices, and the random generators of each."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,15 @@ def synchronize(device: torch.device) -> None:
     """Wait until a GPU has computed what it was given; the CPU computes at once."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def free_memory(device: torch.device) -> float:
+    """Return how many bytes of a GPU's own memory can be used; of others there is no telling."""
+    if device.type not in ("cuda", "xpu"):
+        return math.inf
+    module = torch.get_device_module(device)
+    cached = module.memory_reserved(device) - module.memory_allocated(device)
+    return float(module.mem_get_info(device)[0] + cached)
 
 
 def has_bf16(device: torch.device) -> bool:

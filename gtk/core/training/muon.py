@@ -1,6 +1,7 @@
 """Muon: steps along the momentum of a matrix, made orthogonal."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
@@ -56,44 +57,65 @@ class Muon(Optimizer):
         with torch.enable_grad():
             loss = None if closure is None else closure()
         for group in self.param_groups:
-            rate, momentum = group["lr"], group["momentum"]
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(weight)
-                average = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
-                matrix = weight.grad.lerp(average, momentum).flatten(1)
-                with without_tf32(weight.device):
-                    update = orthogonal(matrix.float()).view(weight.shape)
-                weight.mul_(1 - rate * group["weight_decay"])
-                weight.add_(update, alpha=-rate * _SIZE * math.sqrt(max(matrix.shape)))
+            for weights in _alike(weight for weight in group["params"] if weight.grad is not None):
+                self._step(weights, group)
         return loss
 
+    def _step(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        """Change weights of one shape at once: a GPU would be done before the next is launched."""
+        rate, momentum = group["lr"], group["momentum"]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        averages = [self._average(weight) for weight in weights]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        ahead = torch._foreach_lerp(gradients, averages, momentum)  # noqa: SLF001 - no public name
+        matrices = torch.stack([tensor.flatten(1) for tensor in ahead]).float()
+        with without_tf32(matrices.device):
+            updates = orthogonal(matrices)
+        size = rate * _SIZE * math.sqrt(max(matrices.shape[1:]))
+        shaped = [update.view(weights[0].shape) for update in updates]
+        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
+        torch._foreach_add_(weights, shaped, alpha=-size)
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Map a matrix U S V^T (M, N) to about U V^T: singular values of 0.68 to 1.2, but tiny ones.
+    def _average(self, weight: Tensor) -> Tensor:
+        """Return the average gradient of a weight, of zeros before its first step."""
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        average: Tensor = state["momentum_buffer"]
+        return average
+
+
+def _alike(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Return weights of the same shape, type and device together, in their order."""
+    found = defaultdict[object, list[Tensor]](list)
+    for weight in weights:
+        found[weight.shape, weight.dtype, weight.device].append(weight)
+    return found.values()
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Map matrices U S V^T (B, M, N) to about U V^T: singular values of 0.68 to 1.2, but tiny ones.
 
     The Newton-Schulz iteration of Jordan et al., five times X <- (a + b A + c A^2) X, A = X X^T.
     As every A is a polynomial of the first one, only that is computed from X, and the polynomials'
     product is applied to X at the end: a fifth of the time for (128, 2304). That needs float32 or
     better: rounded more, small eigenvalues of A become negative, and grow.
     """
-    if matrix.shape[0] > matrix.shape[1]:
-        return orthogonal(matrix.T).T
-    matrix = matrix / (matrix.norm() + _EPSILON)
-    square = matrix @ matrix.T
+    if matrices.shape[1] > matrices.shape[2]:
+        return orthogonal(matrices.mT).mT
+    norms = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True)
+    matrices = matrices / (norms + _EPSILON)
+    square = matrices @ matrices.mT
     product = factor = _polynomial(square)
     for _ in range(_STEPS - 1):
         square = factor @ square @ factor
         factor = _polynomial(square)
         product = factor @ product
-    return product @ matrix
+    return product @ matrices
 
 
 def _polynomial(square: Tensor) -> Tensor:
-    """Return a + b A + c A^2 of A (M, M)."""
-    factor = torch.addmm(square, square, square, beta=_CUBIC, alpha=_QUINTIC)
-    factor.diagonal().add_(_LINEAR)
+    """Return a + b A + c A^2 of each A in (B, M, M)."""
+    factor = torch.baddbmm(square, square, square, beta=_CUBIC, alpha=_QUINTIC)
+    factor.diagonal(dim1=1, dim2=2).add_(_LINEAR)
     return factor

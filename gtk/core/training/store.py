@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gtk.core.contracts.batch import Batch
+from gtk.core.models.device import free_memory
 from gtk.core.values.dataset import Split
 
 
@@ -28,7 +29,7 @@ class ImageStore:
         self, split: Split, *, conditional: bool, device: torch.device, rows: Tensor | None = None
     ) -> None:
         images = torch.from_numpy(split.images)
-        fits = device.type != "cuda" or 2 * images.numel() <= torch.cuda.mem_get_info(device)[0]
+        fits = 2 * images.numel() <= free_memory(device)
         self._device = device
         self.place = device if fits else torch.device("cpu")
         self._images = images.to(self.place).contiguous()

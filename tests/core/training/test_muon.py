@@ -23,7 +23,7 @@ def matrix(rows: int, columns: int) -> Tensor:
 def test_singular_values_come_near_one_and_their_vectors_stay(shape: tuple[int, int]) -> None:
     given = matrix(*shape)
     left, _, right = torch.linalg.svd(given, full_matrices=False)
-    values = left.T @ orthogonal(given) @ right.T
+    values = left.T @ orthogonal(given[None])[0] @ right.T
     assert ((values.diagonal() > 0.65) & (values.diagonal() < 1.25)).all()
     assert torch.allclose(values, torch.diag(values.diagonal()), atol=1e-4)
 
@@ -34,7 +34,7 @@ def test_it_is_the_iteration_of_the_paper() -> None:
     for _ in range(5):
         square = expected @ expected.T
         expected = 3.4445 * expected + (-4.775 * square + 2.0315 * square @ square) @ expected
-    assert torch.allclose(orthogonal(given), expected, atol=1e-6)
+    assert torch.allclose(orthogonal(given[None])[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -49,7 +49,7 @@ def test_a_gradient_near_one_rank_stays_bounded(kind: torch.dtype) -> None:
 
 
 def test_a_gradient_of_zeros_moves_nothing() -> None:
-    assert torch.equal(orthogonal(torch.zeros(3, 4)), torch.zeros(3, 4))
+    assert torch.equal(orthogonal(torch.zeros(1, 3, 4)), torch.zeros(1, 3, 4))
 
 
 def trained(kind: type[torch.optim.Optimizer], weight: Tensor, **options: object) -> Tensor:
@@ -103,9 +103,30 @@ def test_vectors_and_embeddings_are_adams() -> None:
         for name, value in model.second.named_parameters()
     }
     # Adam's first step moves every number by the rate; a gradient of ones has one singular value.
-    size = 0.1 * 0.2 * 2 * orthogonal(torch.ones(4, 3))[0, 0].item()
+    size = 0.1 * 0.2 * 2 * orthogonal(torch.ones(1, 4, 3))[0, 0, 0].item()
     assert moved == pytest.approx(
         {name: size if name == "0.weight" else 0.1 for name in moved}, rel=1e-3
     )
     keys = {name.rpartition("/")[2] for name in found.state() if "0.weight" in name}
     assert keys == {"momentum_buffer"}
+
+
+def test_weights_of_one_shape_are_changed_as_each_would_be_alone() -> None:
+    torch.manual_seed(0)
+    shapes = [(6, 2, 3, 3), (4, 9), (6, 2, 3, 3), (9, 4), (6, 2, 3, 3)]
+    first = [torch.randn(shape) for shape in shapes]
+    gradients = [[torch.randn(shape) for shape in shapes] for _ in range(3)]
+
+    def stepped(chosen: list[int]) -> list[torch.Tensor]:
+        weights = [first[at].clone().requires_grad_() for at in chosen]
+        optimizer = Muon(weights, lr=0.1, weight_decay=0.1)
+        for step in gradients:
+            for weight, at in zip(weights, chosen, strict=True):
+                weight.grad = step[at]
+            optimizer.step()
+        return weights
+
+    together = stepped([*range(5)])
+    for at, weight in enumerate(together):
+        assert torch.equal(weight, stepped([at])[0])
+    assert not torch.equal(together[0], together[2])

@@ -82,7 +82,9 @@ def test_of_images_that_are_too_many_for_a_gpu_each_batch_is_copied_from_page_lo
     images = np.arange(4 * 2, dtype=np.uint8).reshape(4, 1, 2, 1)
     split = Split(images, np.array([5, 6, 7, 8]))
     cpu, gpu = torch.device("cpu"), torch.device("cuda:0")
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (15, 100))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10, 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4)
     monkeypatch.setattr("gtk.core.training.store.page_locked", ordinary)
     store = ImageStore(split, conditional=True, device=gpu).part(torch.tensor([1, 2, 3]))
     assert store.place == cpu, "where the numbers of images should be, too"
