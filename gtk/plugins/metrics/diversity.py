@@ -1,5 +1,6 @@
 """The metric `diversity`: how much the images of a class differ."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,7 +12,11 @@ from gtk.core.registry.spec import NoConfig
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue
-from gtk.core.values.figure import FigureSpec
+from gtk.core.values.figure import Figure, FigureSpec
+from gtk.plugins.metrics.interval import normal
+
+#: Bytes of generated images that are kept for the interval.
+KEPT_BYTES = 1 << 25
 
 
 class Diversity(Metric):
@@ -23,6 +28,10 @@ class Diversity(Metric):
 
     It is 1 for the diversity of test images. Less is mode collapse, or images that are smoother
     than real ones; more is noise.
+
+    The interval is 1.96 standard errors to both sides, by the influence of single images on the
+    deviation of their class (the infinitesimal jackknife), of as many of the first images as fit in
+    32 MiB: the test images are taken as given.
     """
 
     figures: ClassVar[Mapping[str, FigureSpec]] = {
@@ -38,6 +47,9 @@ class Diversity(Metric):
         self._sums: dict[Source, PixelSums] = {
             source: PixelSums(groups, data_spec.image_shape) for source in ("generated", "test")
         }
+        #: Some of the generated images, (N, C, H, W), with their classes (N,).
+        self._kept: list[tuple[NDArray[np.uint8], NDArray[np.int64]]] = []
+        self._room = max(2, KEPT_BYTES // math.prod(data_spec.image_shape))
 
     def protocol(self) -> dict[str, Any]:
         """Return whether images of a class are compared, or all images."""
@@ -45,14 +57,18 @@ class Diversity(Metric):
 
     def update(self, images: JudgedImages) -> None:
         """Add up pixels by class."""
-        sums = self._sums[images.source]
-        if self._classes is None:
-            sums.add(images.images, np.zeros(len(images), np.int64))
-        elif images.condition is not None:
+        shown, groups = images.images, np.zeros(len(images), np.int64)
+        if self._classes is not None:
+            if images.condition is None:
+                return
             present = ~self._classes.is_absent(images.condition)
-            sums.add(images.images[present], images.condition[present])
+            shown, groups = shown[present], images.condition[present]
+        self._sums[images.source].add(shown, groups)
+        if images.source == "generated" and self._room:
+            self._kept.append((shown[: self._room], groups[: self._room]))
+            self._room -= len(self._kept[-1][1])
 
-    def compute(self) -> dict[str, float]:
+    def compute(self) -> dict[str, Figure]:
         """Return the deviation of generated images, divided by that of test images.
 
         Raises:
@@ -72,7 +88,19 @@ class Diversity(Metric):
                 "diversity compares with how much test images differ, and these are all the same: "
                 "leave it out"
             )
-        return {"diversity": float(np.mean([generated.deviation(group) for group in both])) / usual}
+        found = float(np.mean([generated.deviation(group) for group in both]))
+        return {"diversity": normal(found / usual, self._error(both) / usual)}
+
+    def _error(self, groups: list[int]) -> float:
+        """Return the standard error of the mean deviation of generated images of some groups."""
+        sums = self._sums["generated"]
+        images, labels = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
+        variances = []
+        for group in groups:
+            influences = sums.influences(group, images[labels == group])
+            if len(influences) > 1:  # else too few were kept to tell
+                variances.append(influences.var(ddof=1) / int(sums.counts[group]))
+        return math.sqrt(np.mean(variances) / len(groups)) if variances else 0.0
 
 
 class PixelSums:
@@ -101,7 +129,23 @@ class PixelSums:
 
     def deviation(self, group: int) -> float:
         """Return the standard deviation of a pixel in a group of two images or more, 0..255."""
+        return float(np.sqrt(self._variance(group)).mean())
+
+    def influences(self, group: int, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return how far each of some images (N, C, H, W) moves the deviation, times the count.
+
+        For the deviation s of a pixel with mean m, that is ((x - m)^2 - s^2) / 2 s; nothing for one
+        that is the same in all images.
+        """
+        variance, mean = self._variance(group), self._sums[group] / self.counts[group]
+        weight = np.divide(0.5, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
+        found = [(weight * (np.square(image - mean) - variance)).mean() for image in images]
+        return np.array(found)
+
+    def _variance(self, group: int) -> NDArray[np.float64]:
+        """Return the unbiased variance of each pixel, (C, H, W)."""
         count = int(self.counts[group])
         # Both products are below 2^63 for up to ten million images.
         scaled = count * self._squares[group] - self._sums[group] ** 2
-        return float(np.sqrt(scaled / (count * (count - 1))).mean())
+        variance: NDArray[np.float64] = scaled / (count * (count - 1))
+        return variance

@@ -13,11 +13,8 @@ from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.figure import Figure, FigureSpec
 from gtk.plugins.families.gaussian import DiagonalGaussian
-from gtk.plugins.metrics.latent_variable_metric import (
-    LatentVariableMetric,
-    check_finite,
-    mean_figure,
-)
+from gtk.plugins.metrics.interval import mean_figure
+from gtk.plugins.metrics.latent_variable_metric import LatentVariableMetric, check_finite
 
 #: A dimension is active if its posterior mean has a larger variance over the images than this, as
 #: in Burda et al., section 5.3.

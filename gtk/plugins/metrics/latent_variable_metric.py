@@ -4,9 +4,7 @@ import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from gtk.core.contracts.batch import Batch
@@ -15,7 +13,6 @@ from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import PluginError, WorkFailed
-from gtk.core.values.figure import Figure
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
 from gtk.plugins.families.output_checks import posterior
@@ -25,8 +22,6 @@ from gtk.plugins.families.output_checks import posterior
 #: both networks of `vae` at 28x28. A block has ROWS images in any case, fewer than a training's
 #: batch.
 VALUES, WIDTH, ROWS = 1 << 18, 1 << 10, 8
-#: Standard errors on either side of a mean that make a 95% interval of the normal distribution.
-NORMAL_QUANTILE = 1.96
 
 
 class LatentVariableMetric(Metric):
@@ -121,12 +116,3 @@ def check_finite(values: Tensor, what: str) -> None:
             f"the model gives test images {what} that are not finite: check whether the training "
             "diverged"
         )
-
-
-def mean_figure(values: NDArray[np.float64]) -> Figure:
-    """Return the mean of numbers (N,), and its 95% interval if N is more than 1."""
-    mean = float(values.mean())
-    if len(values) == 1:
-        return Figure(mean)
-    margin = NORMAL_QUANTILE * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Figure(mean, mean - margin, mean + margin)

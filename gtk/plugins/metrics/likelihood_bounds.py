@@ -17,11 +17,8 @@ from gtk.core.values.seeding import derive_seed
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.importance_weights import weight_terms
 from gtk.plugins.metrics import LikelihoodConfig
-from gtk.plugins.metrics.latent_variable_metric import (
-    LatentVariableMetric,
-    check_finite,
-    mean_figure,
-)
+from gtk.plugins.metrics.interval import mean_figure
+from gtk.plugins.metrics.latent_variable_metric import LatentVariableMetric, check_finite
 
 #: The codes of an image are drawn from (SEED, "likelihood", its number), on the CPU: models are
 #: compared with the same noise, however images are batched and on any device.

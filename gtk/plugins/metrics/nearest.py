@@ -11,7 +11,7 @@ from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.figure import Figure, FigureSpec
 from gtk.plugins.metrics import NearestConfig
-from gtk.plugins.metrics.interval import share
+from gtk.plugins.metrics.interval import median_figure, share
 
 #: An image is a copy if it is as near to a training image as this share of the test images.
 NEAR = 0.01
@@ -27,7 +27,8 @@ class Nearest(Metric):
     Distances are Euclidean, of the pixels of the first generated images and of as many test images.
     A median far below 1 means that images resemble training images more
     than real images do; `copies` is the share of images as near as the nearest 1% of test images,
-    or as the nearest of all. `real_copies` is what it would be for more real images.
+    or as the nearest of all. `real_copies` is what it would be for more real images. The intervals
+    take the test images as given.
     """
 
     config: NearestConfig
@@ -85,7 +86,7 @@ class Nearest(Metric):
         near = max(1, int(NEAR * len(test)))
         copies = int((generated <= np.partition(test, near - 1)[near - 1]).sum())
         return {
-            "median": float(np.median(generated)) / usual,
+            "median": median_figure(generated / usual),
             "copies": share(copies, len(generated)),
             "real_copies": near / (len(test) + 1),
         }

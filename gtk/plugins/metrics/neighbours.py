@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gtk.core.values.figure import Figure, FigureSpec
 from gtk.plugins.metrics import NeighboursConfig
 from gtk.plugins.metrics.feature_metric import FeatureMetric
-from gtk.plugins.metrics.interval import share
+from gtk.plugins.metrics.interval import mean_figure, share
 
 #: The most images of each source: time grows with their square.
 MOST_IMAGES = 10_000
@@ -30,7 +30,7 @@ class Neighbours(FeatureMetric):
     (arXiv:2002.09797), section 3.
 
     All of them depend on the numbers of images, of which at most 10,000 of each source are
-    compared. The intervals are of a binomial share: regions are taken as given.
+    compared. The intervals are of a binomial share, and of a mean: regions are taken as given.
     """
 
     name = "neighbours"
@@ -58,7 +58,7 @@ class Neighbours(FeatureMetric):
         return {
             "precision": _share(generated.inside > 0),
             "recall": _share(generated.recalled),
-            "density": float(generated.inside.mean()) / k,
+            "density": mean_figure(generated.inside / k),
             "coverage": _share(generated.covered),
             "real_recall": float(real.recalled.mean()),
             "real_coverage": float(real.covered.mean()),
