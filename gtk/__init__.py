@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gtk.core.contracts.noise import Noise as Noise
     from gtk.core.contracts.normalization import Normalization as Normalization
     from gtk.core.contracts.sampler import Sampler as Sampler
+    from gtk.core.evaluation.evaluation_result import EvaluationResult as EvaluationResult
     from gtk.core.registry.hooks import hookimpl as hookimpl
     from gtk.core.registry.spec import (
         CallbackSpec as CallbackSpec,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from gtk.core.values.time_value import Time as Time
     from gtk.core.values.tracking import track as track
     from gtk.core.values.value import Array as Array, Value as Value
+    from gtk.evaluate_function import evaluate as evaluate
     from gtk.exports.onnx import export as export, export_all as export_all
     from gtk.plugins.families.adversarial import AdversarialModel as AdversarialModel
     from gtk.plugins.families.gaussian import (
@@ -100,6 +102,7 @@ _NAMES = {
     "core.contracts.noise": "Noise",
     "core.contracts.normalization": "Normalization",
     "core.contracts.sampler": "Sampler",
+    "core.evaluation.evaluation_result": "EvaluationResult",
     "core.registry.hooks": "hookimpl",
     "core.registry.spec": "CallbackSpec ConditionerSpec DatasetSpec LossSpec MetricSpec ModelSpec "
     "NoConfig SamplerSpec",
@@ -117,6 +120,7 @@ _NAMES = {
     "core.values.time_value": "Time",
     "core.values.tracking": "track",
     "core.values.value": "Array Value",
+    "evaluate_function": "evaluate",
     "exports.onnx": "export export_all",
     "plugins.families.adversarial": "AdversarialModel",
     "plugins.families.gaussian": "DiagonalGaussian StandardGaussian",

@@ -11,6 +11,7 @@ import pytest
 
 import gtk
 from gtk.cli.main import run as run_gtk
+from gtk.core.evaluation import judge_training
 from gtk.core.settings.choice import Choice
 from gtk.core.training.training import Training
 from gtk.exports import onnx, runtime
@@ -40,6 +41,7 @@ WRONG: list[object] = [
 #: Every public function and its arguments.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gtk.train": gtk.train,
+    "gtk.evaluate": gtk.evaluate,
     "gtk.load": gtk.load,
     "gtk.export": gtk.export,
     "gtk.export_all": gtk.export_all,
@@ -89,6 +91,7 @@ def right(
     """Return arguments that are right, for functions that train and translate nothing here."""
     monkeypatch.setattr(Training, "start", lambda *_: None)
     monkeypatch.setattr(Training, "go_on", lambda *_: None)
+    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 1)
     monkeypatch.setattr(onnx, "prepare", lambda *_: None)
     monkeypatch.setattr(onnx, "_finish", lambda *_, **__: [None])
     runs = small_run.path.parent
@@ -96,6 +99,9 @@ def right(
     content = exported.read_bytes()
     given: dict[str, dict[str, Any]] = {
         "gtk.train": {"plugin": "cvae", "name": "new", "quiet": True, "epochs": 1},
+        "gtk.evaluate": {
+            "source": exported, "against": "digits", "metrics": ["diversity"], "samples": 2,
+        },
         "gtk.load": {"reference": "small", "runs": runs},
         "gtk.export": {"run": small_run.path, "out": "a.onnx"},
         "gtk.export_all": {"run": small_run.path, "folder": "files"},
@@ -112,7 +118,7 @@ def right(
         "file.generate": {"noise": noise},
         "file.draw_noise": {"count": 2, "seed": 0},
         "file.run": {"inputs": {"z": noise, "label": [1, 2]}},
-    }
+    }  # fmt: skip
     return lambda name: given.get(name, {})
 
 
@@ -159,6 +165,11 @@ LINES: list[tuple[str, str, object, str]] = [
     ("gtk.train", "resume", "x" * 300, "resume: 'xxxx"),
     ("gtk.train", "epochs", 10**5000, "takes a whole number, not an integer of thousands of"),
     ("gtk.train", "network", np.zeros(2), "must be one of mlp, conv, not array([0., 0.])"),
+    ("gtk.evaluate", "source", Mute(), "array of images, not a value of type Mute"),
+    ("gtk.evaluate", "source", "a\0b", r"source: 'a\x00b' cannot be a path: embedded null"),
+    ("gtk.evaluate", "metrics", [Mute()], "must be names of metrics, not a value of type Mute"),
+    ("gtk.evaluate", "judge", 3, "judge must be a string or a path or None, not 3"),
+    ("gtk.evaluate", "samples", 10**5000, "not an integer of thousands of digits"),
     ("gtk.load", "reference", Mute(), "must be a string or a path, not a value of type Mute"),
     ("gtk.load", "reference", "x" * 300, "reference: 'xxxx"),
     ("gtk.export", "run", 3, "run must be a Run or a string or a path, not 3"),

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from gtk.cli.options import number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.cli.run_source import RunSource
 from gtk.cli.sampler_options import DrawingCommand
-from gtk.cli.source import Source
+from gtk.core.models.source import Source
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.interpolation import closed_walk
 from gtk.core.values.text import counted

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_json, print_titled
-from gtk.cli.file_source import check_file_options, is_exported
 from gtk.cli.options import json_option, runs_option, several, source_argument
+from gtk.exports.file_source import check_file_options, is_exported
 
 if TYPE_CHECKING:
     from rich.console import Group

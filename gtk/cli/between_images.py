@@ -15,7 +15,7 @@ from gtk.cli.inputs import (
     take_test_images,
 )
 from gtk.cli.picture import Layout, percentages
-from gtk.cli.run_source import RunSource
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.interpolation import spherical, straight

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.condition import wanted_condition
-from gtk.cli.run_source import RunSource
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import Split
 from gtk.core.values.errors import InvalidValue

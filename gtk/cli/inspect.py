@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.console import make_console, print_json, print_line, print_titled
-from gtk.cli.file_source import check_file_options, is_exported
 from gtk.cli.manifest_lines import manifest_lines
 from gtk.cli.options import (
     average_option,
@@ -16,6 +15,7 @@ from gtk.cli.options import (
     source_argument,
 )
 from gtk.core.values.errors import GtkError, UserError, WorkFailed
+from gtk.exports.file_source import check_file_options, is_exported
 
 if TYPE_CHECKING:
     from gtk.exports.inspection import InspectedPart, Sidecar

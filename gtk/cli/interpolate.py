@@ -15,9 +15,9 @@ from gtk.cli.condition import (
 )
 from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, percentages, picture_options
-from gtk.cli.run_source import RunSource
 from gtk.cli.sampler_options import DrawingCommand
-from gtk.cli.source import Source
+from gtk.core.models.source import Source
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.condition import Classes, ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.interpolation import spherical

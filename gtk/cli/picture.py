@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtk.cli.console import make_console, print_json
-from gtk.cli.file_source import FileSource, check_file_options, is_exported
 from gtk.cli.options import (
     Decorator,
     average_option,
@@ -23,11 +22,13 @@ from gtk.cli.options import (
     runs_option,
     seed_option,
 )
-from gtk.cli.run_source import RunSource
 from gtk.cli.sampler_options import PREFIX, sampler_option, sampler_values
-from gtk.cli.source import Source
+from gtk.cli.terminal_display import TerminalDisplay
+from gtk.core.models.source import Source
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.output import check_output_file
+from gtk.exports.file_source import FileSource, check_file_options, is_exported
 
 SEED_HELP = "Decides the noise; the same seed gives the same file."
 
@@ -104,7 +105,9 @@ class PictureOptions:
         if not is_exported(reference):
             return self.open_run(reference)
         check_file_options(reference, checkpoint=self.checkpoint, average=self.average)
-        return FileSource(reference, self.device, self.sampler, self.sampler_options)
+        source = FileSource(reference, self.device, self.sampler, self.sampler_options)
+        source.display = TerminalDisplay()
+        return source
 
     def open_run(self, reference: str, lacking: str = "") -> RunSource:
         """Open a run.
@@ -118,7 +121,9 @@ class PictureOptions:
             raise InvalidValue(f"{reference} is an exported file, which has {lacking}: name a run")
         run = find_run(reference, self.runs)
         sampler = run.settings.sampler_choice(self.sampler, self.sampler_options)
-        return RunSource(reference, run, self.checkpoint, self.device, self.average, sampler)
+        source = RunSource(reference, run, self.checkpoint, self.device, self.average, sampler)
+        source.display = TerminalDisplay()
+        return source
 
     @property
     def preview(self) -> bool:

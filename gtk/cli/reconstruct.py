@@ -15,7 +15,7 @@ from gtk.cli.inputs import (
 )
 from gtk.cli.options import USER_PATH, data_root_option, number_option, run_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.cli.run_source import RunSource
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.dataset import spread
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import counted

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gtk.cli.condition import check_classes, condition_options, split_names, wanted_condition
 from gtk.cli.options import data_root_option, number_option, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
-from gtk.cli.run_source import RunSource
 from gtk.cli.sampler_options import DrawingCommand
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.text import as_utf8, counted

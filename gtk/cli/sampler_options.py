@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtk.cli.config_options import HeadedCommand, click_option, probe
-from gtk.cli.file_source import is_exported
 from gtk.cli.options import plugin_completer
 from gtk.core.registry.options import as_table, options_of
 from gtk.core.values.errors import GtkError, UserError
+from gtk.exports.file_source import is_exported
 
 if TYPE_CHECKING:
     from gtk.core.settings.choice import SamplerChoice

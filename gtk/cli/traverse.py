@@ -1,7 +1,6 @@
 """`gtk traverse`: what each latent dimension does, or the whole plane of two."""
 
 import math
-from statistics import NormalDist
 from typing import Any
 
 import click
@@ -12,9 +11,10 @@ from gtk.cli.condition import condition_options, wanted_condition
 from gtk.cli.options import number_option, several, source_argument
 from gtk.cli.picture import Layout, PictureOptions, picture_options
 from gtk.cli.sampler_options import DrawingCommand
-from gtk.cli.source import Source
+from gtk.core.models.source import Source
 from gtk.core.values.condition import Classes
 from gtk.core.values.errors import InvalidValue
+from gtk.core.values.interpolation import quantile_plane
 
 #: Defaults: dimensions to sweep, images of a sweep and on a side of the manifold, and standard
 #: deviations; then the most of these.
@@ -161,14 +161,8 @@ def _sweep(
 
 
 def _manifold(source: Source, condition: NDArray[Any] | None, side: int) -> Layout:
-    """Draw the plane of two latent dimensions at quantiles of the prior, as axes are drawn.
-
-    z 1 goes right and z 2 up, at the middles of equal shares of the normal distribution: figure 4
-    of Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114).
-    """
-    values = [NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)]
-    across, up = np.meshgrid(values, values[::-1])
-    noise = np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
+    """Draw the plane of two latent dimensions at quantiles of the prior, as axes are drawn."""
+    noise, values = quantile_plane(side)
     names = [f"{value:.2f}" for value in values]
     return Layout(
         source.generate(noise.reshape(-1, *source.noise_shape), condition),

@@ -44,9 +44,12 @@ def check_described(specimen: Specimen) -> None:
     if not isinstance(sources, set | frozenset) or not sources or not sources <= known:
         names = ", ".join(map(repr, sorted(known)))
         raise CheckFailed(f"its sources are {sources!r:.60}: set them to a frozenset of {names}")
-    judged: Any = target.judged
-    if not isinstance(judged, bool):
-        raise CheckFailed(f"its judged is {judged!r:.40}: set it to True or False")
+    for name in ("judged", "classified"):
+        value: Any = getattr(target, name)
+        if not isinstance(value, bool):
+            raise CheckFailed(f"its {name} is {value!r:.40}: set it to True or False")
+    if target.classified and not target.judged:
+        raise CheckFailed("it is classified, by no judge: set judged to True, too")
     if target.requires is not None:
         expect_protocol(target.requires, "gtk.LatentVariableModel")
 

@@ -89,6 +89,30 @@ def test_a_table_shows_figures_intervals_and_protocols(run: gtk.Run, gtk_command
     assert last.startswith("small against digits, by a judge that is right about ")
 
 
+def test_the_worst_classes_are_named_with_what_they_are_taken_for(
+    workplace: Path, gtk_command: Command
+) -> None:
+    write(workplace / "own.onnx", ("logits", *nearest_means()))
+    judge = FileJudge(workplace / "own.onnx", DATA)
+    seen = judge.look(DATA.test.images)[1].argmax(1)
+    # Of each class 10 images as the judge sees them; but 4 are called 3, and 1 is called 8.
+    rows = [row for label in range(10) for row in np.flatnonzero(seen == label)[:10]]
+    asked = seen[rows].copy()
+    asked[[40, 41]] = 3
+    asked[10] = 8
+    np.savez("called.npz", images=DATA.test.images[rows, 0], labels=asked)
+    options = "--against", "digits", "--judge", "own.onnx", "--metrics", "class-accuracy"
+    result = gtk_command("evaluate", "called.npz", *options)
+    assert result.code == 0, result.err
+    (line,) = (line for line in result.out.splitlines() if "worst classes" in line)
+    assert line == (
+        "class-accuracy, worst classes: 3 83.33% (mostly taken for 4), "
+        "8 90.91% (mostly taken for 1)"
+    )
+    np.savez("right.npz", images=DATA.test.images[rows, 0], labels=seen[rows])
+    assert "worst classes" not in gtk_command("evaluate", "right.npz", *options).out
+
+
 def test_images_of_other_programs_are_judged_like_drawn_ones(
     run: gtk.Run, arrays: Path, gtk_command: Command
 ) -> None:

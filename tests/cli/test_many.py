@@ -109,7 +109,7 @@ def test_ten_thousand_samples_stand_side_by_side(gtk_command: Command, small_run
 def test_a_picture_that_is_too_large_is_refused_before_anything_is_drawn(
     gtk_command: Command, small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gtk.cli.run_source.RunSource.generate", None)
+    monkeypatch.setattr("gtk.core.storage.run_source.RunSource.generate", None)
     result = gtk_command(
         "sample", small_run.path, "-n", 10_000, "--label", 1, "--scale", 20, "--out", "a.png"
     )

@@ -463,7 +463,7 @@ def test_no_line_is_longer_than_a_narrow_terminal(
 def test_too_many_images_are_refused_before_one_is_drawn(
     gtk_command: Command, run: gtk.Run, monkeypatch: pytest.MonkeyPatch, options: list[object]
 ) -> None:
-    monkeypatch.setattr("gtk.cli.run_source.RunSource.generate", None)
+    monkeypatch.setattr("gtk.core.storage.run_source.RunSource.generate", None)
     result = gtk_command("sample", "small", *options, "--out", "x.png")
     assert result.code == 2
     assert re.search(r"(50|25),000 images are more than 10,000: name some classes", result.err)

@@ -12,8 +12,8 @@ from PIL import Image
 
 import gtk
 from gtk.cli.inputs import read_files
-from gtk.cli.run_source import RunSource
 from gtk.core.storage.cache import CACHE_VARIABLE
+from gtk.core.storage.run_source import RunSource
 from gtk.core.values.preprocessing import Preprocessing
 from gtk.exports.runtime import ExportFileError, load_part
 from gtk.exports.snippet import javascript_snippet, python_snippet

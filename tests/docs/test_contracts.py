@@ -1,4 +1,4 @@
-"""The signatures on the pages of contracts and hooks are those of the code."""
+"""The signatures on the pages of contracts, hooks and figures are those of the code."""
 
 import ast
 import inspect
@@ -16,9 +16,10 @@ from gtk.core.values import figure
 
 PAGE = pages.ROOT / "docs" / "contracts.md"
 HOOKS = pages.ROOT / "docs" / "hooks.md"
+FIGURES = pages.ROOT / "docs" / "evaluate.md"
 NODES = [
     node
-    for page in (PAGE, HOOKS)
+    for page in (PAGE, HOOKS, FIGURES)
     for block in pages.blocks(page)
     if any("signatures, which a test compares" in comment for comment in block.comments)
     for node in ast.parse(block.text).body
@@ -141,7 +142,8 @@ def test_the_five_contracts_are_there() -> None:
 def test_every_public_class_of_the_contracts_is_named() -> None:
     text = PAGE.read_text(encoding="utf-8") + (pages.ROOT / "docs" / "plugins.md").read_text()
     spoken_of = set(gtk.__all__) - {"GtkError", "UserError", "WorkFailed", "export", "export_all",
-                                    "load", "train", "Run", "Progress"}  # fmt: skip
+                                    "load", "train", "Run", "Progress", "evaluate",
+                                    "EvaluationResult"}  # fmt: skip
     missing = {name for name in spoken_of if f"{name}" not in text}
     assert not missing
 

@@ -53,8 +53,17 @@ class JudgedImages:
 
     @property
     def logits(self) -> NDArray[np.float64]:
-        """The judge's logits, (N, classes)."""
-        return self._seen[1]
+        """The judge's logits, (N, classes).
+
+        Raises:
+            InvalidValue: the judge does not know the data's classes.
+        """
+        logits = self._seen[1]
+        if not logits.shape[1]:
+            raise InvalidValue(
+                "this judge has features alone: a metric that reads logits sets `classified`"
+            )
+        return logits
 
     @cached_property
     def _seen(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -79,6 +88,7 @@ class Metric(ABC):
         figures: what `compute` returns, by name.
         sources: whose images it needs.
         judged: whether it reads features or logits, for which data with classes have a judge.
+        classified: whether it reads logits, so that the judge has to know the data's classes.
         requires: the protocol of the methods that it calls on a model, or a class of models; None
             where any images will do.
         model: the evaluated model where there is such a protocol: in eval mode, on its device, and
@@ -91,6 +101,7 @@ class Metric(ABC):
     figures: ClassVar[Mapping[str, FigureSpec]]
     sources: ClassVar[frozenset[Source]] = frozenset({"generated"})
     judged: ClassVar[bool] = False
+    classified: ClassVar[bool] = False
     requires: ClassVar[type | None] = None
     model: Any = None
 

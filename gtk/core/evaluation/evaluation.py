@@ -197,15 +197,28 @@ class Taker(Protocol):
         """Take in some images."""
 
 
-def give(metrics: Iterable[Taker], sources: Sources, judge: Judge | None) -> dict[Source, int]:
-    """Give metrics the images of the sources that they need; return how many of each there were."""
+def give(
+    metrics: Iterable[Taker],
+    sources: Sources,
+    judge: Judge | None,
+    judge_of_real: Judge | None = None,
+) -> dict[Source, int]:
+    """Give metrics the images of the sources that they need; return how many of each there were.
+
+    Args:
+        metrics: what takes the images.
+        sources: the images.
+        judge: looks at them; None where no metric asks for one.
+        judge_of_real: looks at those that are not generated; by default the same.
+    """
     metrics, counts = [*metrics], dict[Source, int]()
     for source, batches in sources.items():
         takers = [metric for metric in metrics if source in metric.sources]
         counts[source] = 0
         for images, condition in batches() if takers else ():
             counts[source] += len(images)
-            shown = JudgedImages(images, condition, source, judge)
+            one = judge if source == "generated" else judge_of_real or judge
+            shown = JudgedImages(images, condition, source, one)
             for metric in takers:
                 metric.update(shown)
     return counts

@@ -1,6 +1,9 @@
 """How a judge is trained: always by the same recipe, on the training images alone."""
 
 import math
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -8,7 +11,7 @@ from torch import Tensor, autocast
 from torch.nn.functional import cross_entropy, pad
 
 from gtk.core.evaluation.judge import JudgeNetwork, seen
-from gtk.core.models.device import fork_random_state, has_bf16
+from gtk.core.models.device import fork_random_state, global_generators, has_bf16, synchronize
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.tracking import track
 
@@ -22,40 +25,73 @@ RATE, WEIGHT_DECAY, SMOOTHING = 4e-3, 0.05, 0.05
 SHIFT = 1 / 12
 
 
+#: The step of a judge's training that is timed: those before it allocate memory.
+TIMED = 3
+
+
 def train_judge(data: Dataset, device: torch.device) -> JudgeNetwork:
     """Train a judge on the training images; moved by chance, and mirrored if in colour.
 
     By AdamW with one cycle of the rate (Smith and Topin, arXiv:1708.07120) and smoothed labels
     (Szegedy et al., arXiv:1512.00567, section 7), in bf16 where the device has it.
     """
-    split, spec = data.train, data.spec
     with fork_random_state(device):
-        torch.manual_seed(0)
-        network = JudgeNetwork(spec).to(device)
-        network.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-        shown = GREY_SHOWN if spec.channels == 1 else COLOUR_SHOWN
-        batch = min(BATCH, len(split))
-        steps = len(split) // batch  # of an epoch
-        epochs = min(MOST_EPOCHS, math.ceil(shown / len(split)))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=epochs * steps)
-        order = (
-            rows
-            for _ in range(epochs)
-            for rows in torch.randperm(len(split))[: steps * batch].reshape(steps, batch)
-        )
-        for rows in track(order, "training a judge", epochs * steps):
-            images, labels = _batch(split, rows, device)
-            images = moved(images, mirrored=spec.channels > 1)
-            optimizer.zero_grad()
-            with autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
-                logits = network(images)
-            loss = cross_entropy(logits.float(), labels, label_smoothing=SMOOTHING)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+        network, steps, count = _training(data, device)
+        for _ in track(steps, "training a judge", count):
+            pass
     # As it is when it is read from a file: another format rounds differently.
     return network.to(memory_format=torch.contiguous_format).eval()
+
+
+def seconds_to_train(data: Dataset, device: torch.device) -> float:
+    """Return about how long `train_judge` takes, from a step of it."""
+    with fork_random_state(device):
+        _, steps, count = _training(data, device)
+        for _ in islice(steps, TIMED - 1):
+            synchronize(device)
+        start = time.perf_counter()
+        next(steps, None)
+        synchronize(device)
+    return count * (time.perf_counter() - start)
+
+
+def _training(data: Dataset, device: torch.device) -> tuple[JudgeNetwork, Iterator[None], int]:
+    """Return a network, its training's steps, and how many these are."""
+    split, spec = data.train, data.spec
+    for generator in global_generators(device):
+        generator.manual_seed(0)
+    network = JudgeNetwork(spec).to(device)
+    network.to(memory_format=torch.channels_last)
+    shown = GREY_SHOWN if spec.channels == 1 else COLOUR_SHOWN
+    batch = min(BATCH, len(split))
+    steps = len(split) // batch  # of an epoch
+    epochs = min(MOST_EPOCHS, math.ceil(shown / len(split)))
+    order = (
+        rows
+        for _ in range(epochs)
+        for rows in torch.randperm(len(split))[: steps * batch].reshape(steps, batch)
+    )
+    return network, _steps(network, data, order, epochs * steps), epochs * steps
+
+
+def _steps(
+    network: JudgeNetwork, data: Dataset, order: Iterable[Tensor], count: int
+) -> Iterator[None]:
+    """Take a step on each batch of rows (B,), of `count` in all."""
+    device, mirrored = network.output.weight.device, data.spec.channels > 1
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=count)
+    for rows in order:
+        images, labels = _batch(data.train, rows, device)
+        images = moved(images, mirrored=mirrored)
+        optimizer.zero_grad()
+        with autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+            logits = network(images)
+        loss = cross_entropy(logits.float(), labels, label_smoothing=SMOOTHING)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        yield
 
 
 def _batch(split: Split, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:

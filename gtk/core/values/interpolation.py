@@ -1,4 +1,6 @@
-"""Paths between points: straight lines, arcs of a sphere, and closed walks."""
+"""Paths between points (straight lines, arcs of a sphere, closed walks), and a plane of points."""
+
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,3 +59,22 @@ def closed_walk(points: NDArray[np.float32], frames: int) -> NDArray[np.float32]
         for place, leg in zip(places, legs, strict=True)
     ]
     return np.stack(walked)
+
+
+def quantile_plane(side: int) -> tuple[NDArray[np.float32], list[float]]:
+    """Return points of a plane of two latent dimensions, and the values on a side of it.
+
+    They are at the middles of equal shares of the normal distribution, its quantiles from 0.5/side
+    to 1 - 0.5/side: figure 4 of Kingma and Welling, Auto-Encoding Variational Bayes
+    (arXiv:1312.6114).
+
+    Args:
+        side: how many points a side has.
+
+    Returns:
+        (side * side, 2) row by row, as axes are drawn: z 1 grows to the right, z 2 upwards; and the
+        values, ascending.
+    """
+    values = [NormalDist().inv_cdf((step + 0.5) / side) for step in range(side)]
+    across, up = np.meshgrid(values, values[::-1])
+    return np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32), values

@@ -29,7 +29,7 @@ class ClassAccuracy(Metric):
         "accuracy": FigureSpec("images that show their class", share=True, better="higher"),
         "worst_class": FigureSpec("the same of the worst class", share=True, better="higher"),
     }
-    judged = True
+    judged = classified = True
 
     def __init__(self, config: NoConfig, data_spec: DataSpec) -> None:
         super().__init__(config, data_spec)
@@ -72,7 +72,8 @@ class ClassAccuracy(Metric):
     def details(self) -> dict[str, Any]:
         """Return the share of each class that was asked for, by name, and the whole table.
 
-        Of "confusion", a row is a class that was asked for, a column one that was seen.
+        Of "confusion", a row is a class that was asked for, a column one that was seen; "names" has
+        the names of all of them, in order.
         """
         shares = self._confusion.diagonal() / np.maximum(self._asked, 1)
         classes = {
@@ -80,7 +81,11 @@ class ClassAccuracy(Metric):
             for label, name in enumerate(self._classes.names)
             if self._asked[label]
         }
-        return {"classes": classes, "confusion": self._confusion.tolist()}
+        return {
+            "classes": classes,
+            "confusion": self._confusion.tolist(),
+            "names": list(self._classes.names),
+        }
 
     @property
     def _asked(self) -> NDArray[np.int64]:

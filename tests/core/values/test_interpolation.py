@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gtk.core.values.interpolation import closed_walk, spherical, straight
+from gtk.core.values.interpolation import closed_walk, quantile_plane, spherical, straight
 
 SHARES = np.array([0.0, 0.25, 0.5, 1.0])
 
@@ -47,3 +47,16 @@ def test_a_walk_goes_through_its_points_and_back_to_the_first() -> None:
     assert walk[10] == pytest.approx(half, abs=1e-6)
     steps = np.linalg.norm(np.diff(np.concatenate([walk, walk[:1]]), axis=0), axis=1)
     assert steps.max() < 3 * steps.min(), "it does not jump"
+
+
+def test_a_plane_of_quantiles_is_as_axes_are_drawn() -> None:
+    points, values = quantile_plane(4)
+    # The quantiles of 1/8, 3/8, 5/8 and 7/8 of the normal distribution, from a table.
+    assert values == pytest.approx([-1.15035, -0.31864, 0.31864, 1.15035], abs=1e-5)
+    assert points.dtype == np.float32
+    plane = points.reshape(4, 4, 2)
+    for row, column, z in (
+        (0, 0, (-1.15035, 1.15035)), (0, 3, (1.15035, 1.15035)), (3, 0, (-1.15035, -1.15035)),
+        (2, 1, (-0.31864, -0.31864)),
+    ):  # fmt: skip
+        assert plane[row, column] == pytest.approx(z, abs=1e-5)

@@ -1,4 +1,4 @@
-"""An exported file as the source of a picture's images, without torch."""
+"""An exported file as a source of images, without torch."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.source import Source
+from gtk.core.models.source import Source
 from gtk.core.values.errors import InvalidValue, UserError, not_a_run
 from gtk.core.values.noise import NoiseRows
+from gtk.core.values.setting import setting
 from gtk.core.values.tracking import track
 
 #: What a file's manifest says of the run that it is from.
@@ -23,7 +24,7 @@ NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 @contextmanager
 def _user_errors() -> Iterator[None]:
-    """Turn the errors of the runtime into errors of the command line."""
+    """Turn the errors of the runtime into gtk's."""
     from gtk.exports.runtime import DeviceError, ExportFileError, RequestError
 
     try:
@@ -164,6 +165,6 @@ def check_file_options(reference: str, **given: str | float | None) -> None:
     for name, value in given.items():
         if value is not None:
             raise InvalidValue(
-                f"{reference} is an exported file, which holds one {name}. Leave --{name} out, or "
-                "name a run"
+                f"{reference} is an exported file, which holds one {name}. Leave {setting(name)} "
+                "out, or name a run"
             )

@@ -1,17 +1,14 @@
-"""A run as the source of a picture's images."""
+"""A run as a source of images; only drawing needs torch."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.memory_advice import memory_advice
-from gtk.cli.progress_bar import work_shown
-from gtk.cli.source import Source
+from gtk.core.models.source import Source
 from gtk.core.values.decays import each_decay
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.noise import NoiseRows, other_rows
@@ -30,7 +27,7 @@ class RunSource(Source):
         self,
         reference: str,
         run: "Run",
-        checkpoint: str | None,
+        checkpoint: str | int | None,
         device: str | None,
         average: float | None = None,
         sampler: "SamplerChoice | None" = None,
@@ -76,7 +73,7 @@ class RunSource(Source):
         """How images are drawn from the model."""
         from gtk.core.storage.fitted_sampler import run_sampler
 
-        with work_shown():
+        with self.display.work():
             return run_sampler(self.run, self._choice, self.model, data_root=self.data_root)
 
     @property
@@ -122,9 +119,7 @@ class RunSource(Source):
 
         others = other_rows(self.sampler.noise, len(noise), seed, same=moving)
         device = next(self.model.parameters()).device
-        command = click.get_current_context(silent=True)
-        remedy = memory_advice(command.info_name if command else None)
-        with self.run.drawing(self.batch_size, remedy):
+        with self.run.drawing(self.batch_size, self.display.remedy):
             yield from generated(
                 self.sampler,
                 {"z": noise, **others},

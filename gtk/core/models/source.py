@@ -1,4 +1,4 @@
-"""Where the images of a picture come from."""
+"""Where generated images come from: a run, or an exported file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtk.cli.progress_bar import drawing_shown
 from gtk.core.values.condition import ConditionSpec
+from gtk.core.values.display import Display
 from gtk.core.values.noise import NoiseRows, NoiseSpec
 from gtk.core.values.text import counted
 
@@ -23,12 +23,14 @@ class Source(ABC):
         condition: what its samples are conditioned on, None where they are not.
         batch_size: images in one pass; changes no image.
         data_root: where a run's data are now, for a sampler that learns from them.
+        display: where drawing is shown.
     """
 
     reference: str
     condition: ConditionSpec | None
     batch_size: int = 256
     data_root: Path | None = None
+    display: Display = Display()
     _timed = False
 
     @property
@@ -106,13 +108,13 @@ class Source(ABC):
 
     @contextmanager
     def timed(self, images: int, draws: int = 1) -> Iterator[None]:
-        """Say how long drawing so many images takes, in `draws` calls of `generate` inside."""
+        """Show how long drawing so many images takes, in `draws` calls of `generate` inside."""
         if self._timed:
             yield
             return
         self._timed = True
         try:
-            with drawing_shown(f"{counted(images, 'image')}{self.how}", draws):
+            with self.display.drawing(f"{counted(images, 'image')}{self.how}", draws):
                 yield
         finally:
             self._timed = False
