@@ -13,8 +13,8 @@ that one of the two runs can be used after the kill, and types the command once 
 
 A training that came to its end must equal one that was never killed: checkpoints, metrics and
 pictures in every byte, run.json and report.html in all but the time at which the run was made,
-event files of TensorBoard in their points. No temporary file may be left. What differs stays in
-FOLDER.
+event files of TensorBoard in their points, and timing.json has to be there. No temporary file may
+be left. What differs stays in FOLDER.
 
 FOLDER/kills.json has the result of each training, and the script continues from it. It prints a
 table of Markdown, and ends with exit code 1 if a training differs. Trainings are forks of this
@@ -314,14 +314,16 @@ def contents(run: Path) -> dict[str, object]:
     """Return what must be equal in two runs: what every file and folder holds, by its name.
 
     Nothing else may be in the folder of runs, so what is there counts, too.
-    run.json and report.html come without the time at which the run was made.
+    run.json and report.html come without the time at which the run was made, timing.json without
+    that which its steps took.
     """
     found: dict[str, object] = {}
     for path in run.parent.rglob("*"):
         name = os.path.relpath(path, run)
         if name.startswith("tensorboard/") or name == ".lock":  # a lock file may stay or not
             continue
-        found[name] = path.read_bytes() if path.is_file() else None
+        timed = path.name == "timing.json"
+        found[name] = path.read_bytes() if path.is_file() and not timed else None
     try:
         document = json.loads((run / "run.json").read_text())
     except (OSError, ValueError):

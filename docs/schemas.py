@@ -11,6 +11,7 @@ from gtk.core.storage.cache import EntryFile
 from gtk.core.storage.evaluations import EvaluationLine
 from gtk.core.storage.metrics_file import MetricsLine
 from gtk.core.storage.stored_checkpoint import Digest, State
+from gtk.core.storage.training_time import TimingFile
 from gtk.pictures.latent_map import LatentMap
 
 FOLDER = Path(__file__).with_name("schemas")
@@ -19,6 +20,7 @@ KINDS: dict[str, Any] = {
     "run": RunFile,
     "metrics": MetricsLine,
     "evaluations": EvaluationLine,
+    "timing": TimingFile,
     "latents": LatentMap,
     "entry": EntryFile,
     "state": State,

@@ -13,9 +13,8 @@ from gtk.core.storage.comparison import (
     caveats,
     compared,
     differing_settings,
-    evaluated_figures,
-    final_terms,
 )
+from gtk.core.storage.run_order import ordered
 from gtk.core.storage.runs import find_run
 from gtk.core.values.dataset import spread
 from gtk.core.values.errors import GtkError, InvalidValue
@@ -35,18 +34,33 @@ ROWS, COLUMNS = 5, 10
 
 @click.command()
 @run_argument("references", "RUN RUN...", nargs=-1)
+@click.option(
+    "--sort",
+    metavar="METRIC.FIGURE",
+    help="Order the runs by a figure of gtk evaluate, the best first, as in "
+    "frechet-distance.distance; or by a term of the loss, such as loss, the lowest first.",
+)
 @out_option("FILE.html", "Also write a page, with curves and samples.")
 @seed_option("Decides the page's samples; each run's are drawn with the same seed.")
 @overwrite_option
 @runs_option
 def compare(
-    *, references: tuple[str, ...], out: Path | None, seed: int, overwrite: bool, runs: Path
+    *,
+    references: tuple[str, ...],
+    sort: str | None,
+    out: Path | None,
+    seed: int,
+    overwrite: bool,
+    runs: Path,
 ) -> None:
     """Show how runs differ: settings, last figures, curves, samples.
 
-    The terminal shows settings and figures; --out FILE.html writes a page that has the rest, too.
+    The terminal shows settings, figures and costs; --out FILE.html writes a page that has the rest,
+    too.
 
     gtk compare first second
+
+    gtk compare first second third --sort frechet-distance.distance
 
     gtk compare first second --out compare.html
     """
@@ -55,25 +69,27 @@ def compare(
     if out is not None:
         check_output_file(out, ".html", overwrite=overwrite)
     items = compared([find_run(reference, runs) for reference in references])
+    items, order = ordered(items, sort) if sort is not None else (items, "")
     console = make_console()
-    print_comparison(items, console)
+    print_comparison(items, console, order)
     if out is not None:
         from gtk.pictures.comparison import comparison
 
-        page = comparison(items, [draw(item, seed) for item in items], seed)
+        page = comparison(items, [draw(item, seed) for item in items], seed, order)
         write_file(out, page.encode())
         console.print(out)
 
 
-def print_comparison(items: Sequence[Compared], console: "Console") -> None:
-    """Print the settings that differ and the last figures."""
-    from gtk.pictures.comparison import figure_text, term_title
+def print_comparison(items: Sequence[Compared], console: "Console", order: str = "") -> None:
+    """Print the order of the runs, if any, the settings that differ, figures and costs."""
+    from gtk.pictures.comparison import figure_rows, figure_text, term_title
     from gtk.pictures.setup import setting_text
 
     settings = [(row.name, [*map(setting_text, row.values)]) for row in differing_settings(items)]
-    rows = [*final_terms(items), *evaluated_figures(items)]
-    figures = [(term_title(row), [*map(figure_text, row.values)]) for row in rows]
+    figures = [(term_title(row), [*map(figure_text, row.values)]) for row in figure_rows(items)]
     names = [item.name for item in items]
+    if order:
+        console.print(visible(order), soft_wrap=False)
     if settings:
         _print_rows(console, "setting", names, settings)
     else:

@@ -14,7 +14,9 @@ from gtk.core.storage.comparison import (
     evaluated_figures,
     final_terms,
 )
+from gtk.core.storage.run_cost import cost_rows
 from gtk.pictures.chart import Source, term_charts, term_words
+from gtk.pictures.cost_chart import cost_charts
 from gtk.pictures.embedded import Frames, Picture
 from gtk.pictures.grid import image_grid
 from gtk.pictures.page import PageGrid, page, page_with
@@ -42,13 +44,16 @@ class Drawn:
     reason: str = ""
 
 
-def comparison(items: Sequence[Compared], drawn: Sequence[Drawn], seed: int) -> str:
+def comparison(
+    items: Sequence[Compared], drawn: Sequence[Drawn], seed: int, order: str = ""
+) -> str:
     """Return the page, of less than `gtk.pictures.page.LARGEST` bytes.
 
     Args:
         items: the runs, at most eight, since there are eight colours.
         drawn: the samples of each.
         seed: of their noise.
+        order: a sentence that says by what the runs are ordered, if by anything.
     """
     # Each is a series of its own, so that no run is left out to make room for others.
     pictures = {
@@ -56,26 +61,33 @@ def comparison(items: Sequence[Compared], drawn: Sequence[Drawn], seed: int) -> 
         for at, item in enumerate(drawn)
         if item.images is not None
     }
-    return page_with(pictures, lambda chosen: _page(items, drawn, chosen, seed))
+    return page_with(pictures, lambda chosen: _page(items, drawn, chosen, seed, order))
 
 
 def _page(
-    items: Sequence[Compared], drawn: Sequence[Drawn], pictures: Mapping[str, Frames], seed: int
+    items: Sequence[Compared],
+    drawn: Sequence[Drawn],
+    pictures: Mapping[str, Frames],
+    seed: int,
+    order: str,
 ) -> str:
+    figures = figure_rows(items)
     present = {line["split"] for item in items for line in item.reports}
     return page(
         "comparison.html",
         title=f"{len(items)} runs compared",
         names=[item.name for item in items],
+        order=order,
         caveats=caveats(items),
         settings=[
             [row.name, *(setting_text(value) for value in row.values)]
             for row in differing_settings(items)
         ],
         figures=[
-            [term_title(row), *(figure_text(value) for value in row.values)]
-            for row in [*final_terms(items), *evaluated_figures(items)]
+            [term_title(row), *(figure_text(value) for value in row.values)] for row in figures
         ],
+        orders={at: row.order for at, row in enumerate(figures)},
+        cost_charts=cost_charts(items),
         runs=[(item.name, f"run{at}", False) for at, item in enumerate(items)],
         splits=[
             (name, f"run7 {DASHES[split]}", split == "test")
@@ -100,6 +112,11 @@ def _page(
         ],
         seed=seed,
     )
+
+
+def figure_rows(items: Sequence[Compared]) -> list[Row]:
+    """Return the last terms of runs, their figures, and what they cost."""
+    return [*final_terms(items), *evaluated_figures(items), *cost_rows(items)]
 
 
 def term_title(row: Row) -> str:

@@ -1,4 +1,7 @@
-"""A map of latent space: points whose images show under the pointer."""
+"""A map of latent space, and the manifold of two dimensions.
+
+The map has points, whose images show under the pointer; the manifold is a grid of decoded codes.
+"""
 
 import json
 from collections.abc import Sequence
@@ -17,13 +20,17 @@ from gtk.core.values.output import write_file
 from gtk.pictures.chart import Box
 from gtk.pictures.embedded import Picture
 from gtk.pictures.figure import BLUE, class_colors
-from gtk.pictures.grid import shrunk, tiled, write_png
+from gtk.pictures.grid import GAP_LEVEL, shrunk, tiled, usual_scale, write_png
 from gtk.pictures.scatter import plane
 
 #: The most points; more of them would hide each other, and make a page large.
 MOST_POINTS = 500
+#: The files of the points, of all their images, and of the manifold.
+POINTS, IMAGES, MANIFOLD = "latents.json", "latents-images.png", "latents-manifold.png"
 #: Images side by side in the picture that holds all of them, and their greatest side in pixels.
 COLUMNS, MOST_PIXELS = 25, 64
+#: Images on a side of the manifold, and pixels between two of them.
+SIDE, LINE = 20, 2
 #: The largest latents.json in bytes; names of classes take most of one.
 LARGEST_MAP = 4 * 2**20
 #: The most classes that are named below the points.
@@ -66,11 +73,11 @@ class LatentMap:
     def read(cls, folder: Path) -> "tuple[LatentMap, Picture] | None":
         """Read the files of `write_latent_map`; None where they are missing or damaged."""
         try:
-            latents = cls(**read_document(folder / "latents.json", cls, LARGEST_MAP))
+            latents = cls(**read_document(folder / POINTS, cls, LARGEST_MAP))
             latents.check()
         except (FileNotFoundError, InvalidValue, TypeError):  # TypeError: an unknown entry
             return None
-        images = Picture.read(folder / "latents-images.png")
+        images = Picture.read(folder / IMAGES)
         return None if images is None else (latents, images)
 
     def check(self) -> None:
@@ -144,7 +151,7 @@ def write_latent_map(
     """
     points, axes = plane(codes, labels)
     rows = spread(len(codes), MOST_POINTS)
-    pictures = [_small(image) for image in images[rows]]
+    pictures = [_small(_channels_last(image)) for image in images[rows]]
     height, width = pictures[0].shape[:2]
     latents = LatentMap(
         epoch=epoch,
@@ -158,14 +165,36 @@ def write_latent_map(
     )
     # The picture first: without the points it is unused, but points without it would be damaged.
     sheet = tiled(np.stack(pictures), min(COLUMNS, len(pictures)), 0, 0)
-    write_png(sheet, folder / "latents-images.png", follow=False)
+    write_png(sheet, folder / IMAGES, follow=False)
     content = (json.dumps(asdict(latents)) + "\n").encode()
-    write_file(folder / "latents.json", content, follow=False)
+    write_file(folder / POINTS, content, follow=False)
 
 
-def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (C, H, W) as (H, W) or (H, W, 3), no larger than `MOST_PIXELS`."""
-    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+def write_manifold(folder: Path, images: NDArray[np.uint8]) -> None:
+    """Write latents-manifold.png: images of a plane of codes.
+
+    Args:
+        folder: an existing one.
+        images: (SIDE * SIDE, H, W) if grey, (SIDE * SIDE, H, W, 3) in colour, row by row; larger
+            ones than `MOST_PIXELS` are drawn smaller.
+
+    Raises:
+        UserError: the file cannot be written, or is a link.
+    """
+    small = np.stack([_small(image) for image in images])
+    scale = usual_scale(max(small.shape[1:3]))
+    # Magnified first: the lines between images stay thin, so that neighbours compare.
+    large = small.repeat(scale, axis=1).repeat(scale, axis=2)
+    write_png(tiled(large, SIDE, LINE, GAP_LEVEL), folder / MANIFOLD, follow=False)
+
+
+def _channels_last(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (C, H, W) as (H, W) if grey, else (H, W, C)."""
+    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+
+
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) or (H, W, 3) pixels, no larger than `MOST_PIXELS`."""
     longest = max(pixels.shape[:2])
     if longest <= MOST_PIXELS:
         return pixels

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from gtk.core.values.text import visible
 from gtk.pictures.embedded import Frames, fitting
@@ -35,7 +35,7 @@ class PageGrid:
     columns: int
     width: int
     heads: Sequence[str] = ()
-    cell: ClassVar[int] = 34
+    cell: int = 32
 
     @property
     def gap(self) -> float:

@@ -1,9 +1,10 @@
 """The report of a run: a page made from the run's folder alone."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gtk.core.storage.command import known_condition, next_commands
 from gtk.core.storage.comparison import units_of
@@ -14,15 +15,17 @@ from gtk.core.storage.evaluations import (
     read_evaluations,
 )
 from gtk.core.storage.run import Run
-from gtk.core.values.condition import Numbers
+from gtk.core.values.condition import Classes, ConditionSpec, Numbers
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import UserError
 from gtk.core.values.number_text import format_number
 from gtk.core.values.output import write_file
 from gtk.pictures.chart import Reports, Source, term_charts, term_names, term_words
+from gtk.pictures.confusion import Confusion
+from gtk.pictures.dimension_use import DimensionUse
 from gtk.pictures.embedded import Frames, Picture, spread
 from gtk.pictures.grid import GAP, usual_scale
-from gtk.pictures.latent_map import LatentMap
+from gtk.pictures.latent_map import MANIFOLD, SIDE, LatentMap
 from gtk.pictures.page import PageGrid, page, page_with
 from gtk.pictures.setup import environment_tables, settings_tables
 
@@ -46,6 +49,32 @@ MOST_FRAMES = 100
 MOST_BYTES = 64 << 20
 #: Images side by side in pictures without classes, and in reconstructions.
 COLUMNS = 10
+#: The least width of an image of the manifold: all of it fits a phone.
+MANIFOLD_CELL = 16
+
+T = TypeVar("T")
+
+
+class Shown(NamedTuple, Generic[T]):
+    """What is drawn from the details of an evaluation, and how its images were made, in words."""
+
+    what: T
+    made: str
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the page shows of a run's evaluations.
+
+    Attributes:
+        rows: of the table of figures.
+        confusion: of the last one that counts what is seen of each class.
+        dimensions: of the last one that measures the use of the latent code.
+    """
+
+    rows: Sequence[Sequence[str]] = ()
+    confusion: Shown[Confusion] | None = None
+    dimensions: Shown[DimensionUse] | None = None
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
@@ -68,13 +97,15 @@ def report(run: Run) -> str:
     pictures = {kind: read_frames(run.pictures, kind) for kind in ("samples", "reconstructions")}
     points, images = LatentMap.read(run.pictures) or (None, None)
     if points and images:
+        manifold = Picture.read(run.pictures / MANIFOLD)
         pictures["latents"] = {points.epoch: images}
+        pictures["manifold"] = {points.epoch: manifold} if manifold else {}
     reports: Reports = []
-    evaluated: list[list[str]] = []
+    evaluated = Evaluated()
     damage = ""
     try:
         reports = run.metrics()
-        evaluated = [*_sample_rows(reports), *_evaluated_rows(run)]
+        evaluated = _evaluated(run, reports)
     except UserError as error:  # all else can still be shown
         damage = str(error)
     commands = next_commands(run)
@@ -102,7 +133,7 @@ def _page(
     pictures: Mapping[str, Frames],
     latents: LatentMap | None,
     reports: Reports,
-    evaluated: Sequence[Sequence[str]],
+    evaluated: Evaluated,
     damage: str,
     commands: Sequence[str],
 ) -> str:
@@ -140,6 +171,8 @@ def _page(
         samples=PageGrid(columns, spec.width, heads[:columns]),
         reconstructions=PageGrid(COLUMNS, spec.width),
         latents=latents,
+        manifold=PageGrid(SIDE, spec.width, cell=MANIFOLD_CELL),
+        manifold_of="" if condition is None else _default_name(condition),
         commands=commands,
         settings=settings_tables(run),
         environment=environment_tables(run),
@@ -165,6 +198,12 @@ def _labels(run: Run) -> str:
     return f" of {condition.count} {condition.nouns[1]}{each}"
 
 
+def _default_name(condition: ConditionSpec) -> str:
+    """Return the condition of the manifold in words: "class 0"."""
+    name = condition.name(condition.default())
+    return f"class {name}" if isinstance(condition, Classes) else name
+
+
 def _steps(reports: Reports, split: str) -> set[int]:
     return {line["step"] for line in reports if line["split"] == split}
 
@@ -185,13 +224,36 @@ def _sample_rows(reports: Reports) -> list[list[str]]:
     ]
 
 
-def _evaluated_rows(run: Run) -> list[list[str]]:
-    """Return a row for each figure of the run's last evaluations.
-
-    It has the figure, its value, its interval, how the images were made, and the protocol.
+def _evaluated(run: Run, reports: Reports) -> Evaluated:
+    """Return what the page shows of a run's evaluations, and of those during the training.
 
     Raises:
         UserError: they cannot be read.
+    """
+    lines = read_evaluations(run.path)
+    return Evaluated(
+        rows=[*_sample_rows(reports), *_evaluated_rows(lines)],
+        confusion=_last(lines, lambda line: Confusion.of(line["details"])),
+        dimensions=_last(lines, lambda line: DimensionUse.of(line["details"], line["protocol"])),
+    )
+
+
+def _last(
+    lines: Sequence[EvaluationLine], read: Callable[[EvaluationLine], T | None]
+) -> Shown[T] | None:
+    """Return what is read from the last line that has it."""
+    for line in reversed(lines):
+        found = read(line)
+        if found is not None:
+            made = _made(line)
+            return Shown(found, f"{made}, protocol {line['hash']}" if made else line["hash"])
+    return None
+
+
+def _evaluated_rows(lines: Sequence[EvaluationLine]) -> list[list[str]]:
+    """Return a row for each figure of the last evaluations.
+
+    It has the figure, its value, its interval, how the images were made, and the protocol.
     """
     return [
         [
@@ -200,7 +262,7 @@ def _evaluated_rows(run: Run) -> list[list[str]]:
             _made(line),
             line["hash"],
         ]
-        for line in latest(read_evaluations(run.path))
+        for line in latest(lines)
         for name, table in line["figures"].items()
     ]
 

@@ -14,6 +14,8 @@ from PIL import Image
 import gtk
 from gtk.cli.main import run as gtk_command
 from gtk.core.registry.spec import NoConfig
+from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
+from gtk.core.storage.training_time import write_training_seconds
 from gtk.pictures.report import report, write_report
 from gtk.plugins.datasets import digits
 
@@ -197,6 +199,32 @@ def test_the_dark_has_colours_of_its_own(visit: Visit, small_run: gtk.Run) -> No
             (colors["dark"][0], colors["light"][1])] == [True, True]  # fmt: skip
 
 
+def test_what_is_wider_than_a_phone_fades_out_where_it_goes_on(
+    visit: Visit, small_run: gtk.Run, tmp_path: Path
+) -> None:
+    run = gtk.Run(shutil.copytree(small_run.path, tmp_path / "small"))
+    names = [f"a long name {at}" for at in range(20)]
+    details = {"classes": {}, "confusion": (np.eye(20, dtype=int) + 1).tolist(), "names": names}
+    figure: Any = {"value": 0.5, "unit": "", "share": True, "better": "higher"}
+    line = EvaluationLine(
+        metric="class-accuracy", hash="0a1b2c3d", figures={"accuracy": figure}, details=details,
+        protocol={"images": 1000}, made={}, created="",
+    )  # fmt: skip
+    add_evaluations(run.path, [line])
+    write_report(run)
+    page = visit(run.report, viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    boxes = page.locator(".wide, pre")
+    cut = boxes.evaluate_all("boxes => boxes.map(it => it.scrollWidth > it.clientWidth + 1)")
+    page.wait_for_function("document.querySelector('.more')")
+    marked = boxes.evaluate_all("boxes => boxes.map(it => it.classList.contains('more'))")
+    assert marked == cut
+    confusion = page.locator(".confusion .wide")
+    assert confusion.evaluate("it => getComputedStyle(it).maskImage").startswith("linear-gradient")
+    confusion.evaluate("it => { it.scrollLeft = it.scrollWidth; }")
+    page.wait_for_function("!document.querySelector('.confusion .more')")
+
+
 @pytest.mark.parametrize("width", [360, 375, 800])
 def test_a_phone_scrolls_in_one_direction(visit: Visit, small_run: gtk.Run, width: int) -> None:
     page = visit(small_run.report, viewport={"width": width, "height": 700})
@@ -298,3 +326,67 @@ def test_a_comparison_reads_well_on_a_phone_too(
     readout = page.locator(".readout").first.inner_text()
     assert "small test" in readout
     assert "other test" in readout
+
+
+def evaluated(run: gtk.Run, folder: Path, name: str, accuracy: float) -> Path:
+    """Copy a run, with an accuracy and a time of training."""
+    path = shutil.copytree(run.path, folder / name)
+    table: Any = {"value": accuracy, "unit": "", "share": True, "better": "higher"}
+    line = EvaluationLine(
+        metric="class-accuracy", hash="aa", figures={"accuracy": table}, details={},
+        protocol={"images": 9}, made={}, created="",
+    )  # fmt: skip
+    add_evaluations(path, [line])
+    write_training_seconds(path, 100 * accuracy)
+    return path
+
+
+def test_a_figure_s_name_orders_the_runs_of_a_comparison(
+    visit: Visit, small_run: gtk.Run, tmp_path: Path
+) -> None:
+    given = {"low": 0.5, "high": 0.9, "middle": 0.7}
+    paths = [evaluated(small_run, tmp_path, name, value) for name, value in given.items()]
+    file = tmp_path / "compare.html"
+    assert gtk_command(["compare", *map(str, paths), "--out", str(file)]) == 0
+    page = visit(file)
+
+    def row(number: int) -> list[str]:
+        cells: list[str] = page.locator("section[aria-labelledby=figures] tr").nth(number) \
+            .locator("th, td").all_inner_texts()  # fmt: skip
+        return cells[1:]
+
+    accuracy = page.get_by_role("button", name="class-accuracy accuracy (aa)")
+    seconds = page.get_by_role("button", name="seconds of training")
+    assert row(0) == ["low", "high", "middle"]
+    accuracy.click()
+    assert row(0) == ["high", "middle", "low"]
+    assert row(-2) == ["90.0", "70.0", "50.0"], "every row is in this order"
+    seconds.focus()
+    page.keyboard.press("Enter")
+    assert row(0) == ["low", "middle", "high"]
+    assert [it.get_attribute("aria-pressed") for it in (accuracy, seconds)] == ["false", "true"]
+    seconds.click()
+    assert row(0) == ["low", "high", "middle"], "as before"
+
+
+def test_a_chart_of_costs_fits_a_phone_in_the_colours_of_the_runs(
+    visit: Visit, small_run: gtk.Run, tmp_path: Path
+) -> None:
+    paths = [evaluated(small_run, tmp_path, name, value)
+             for name, value in (("one", 0.5), ("another-run", 0.9))]  # fmt: skip
+    file = tmp_path / "compare.html"
+    assert gtk_command(["compare", *map(str, paths), "--out", str(file)]) == 0
+    page = visit(file, viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    names = page.locator(".scatter text.name")
+    assert names.all_text_contents() == ["one", "another-run"]
+    looks = "(items, name) => items.map((it) => getComputedStyle(it)[name])"
+    colors = [page.locator(f".scatter {it}").evaluate_all(looks, "fill")
+              for it in ("circle", "text.name")]  # fmt: skip
+    assert colors[0] == colors[1]
+    assert len(set(colors[0])) == 2
+    frame = page.locator(".scatter svg").bounding_box()
+    for box in (it.bounding_box() for it in names.all()):
+        assert box["x"] >= frame["x"]
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"]
+        assert box["height"] >= 10, "it can be read"

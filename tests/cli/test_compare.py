@@ -1,6 +1,7 @@
 """`gtk compare`, as it is typed."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from rich.console import Console
 import gtk
 from gtk.cli.compare import draw, print_comparison
 from gtk.core.storage.comparison import compared
+from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
+from gtk.core.storage.training_time import write_training_seconds
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -106,3 +109,73 @@ def test_no_torch_is_needed_to_compare_figures(gtk_command: Command, runs: Path)
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert "is not installed here" in Path("page.html").read_text()
+
+
+def evaluate(runs: Path, **distances: float) -> None:
+    """Give runs a distance each, with its interval, by one protocol."""
+    for name, value in distances.items():
+        low, high = value * 0.9, value * 1.1
+        figures: Any = {"distance": {"value": value, "low": low, "high": high, "unit": "",
+                                     "share": False, "better": "lower"}}  # fmt: skip
+        line = EvaluationLine(
+            metric="frechet-distance", hash="35e1ca57", figures=figures, details={},
+            protocol={"images": 9}, made={"evaluations": 1}, created="",
+        )  # fmt: skip
+        add_evaluations(runs / name, [line])
+
+
+def heads(text: str) -> list[str]:
+    """Return the names of the runs, in the order of the columns of the last table."""
+    line = next(line for line in text.splitlines() if "last figure" in line)
+    return [cell.strip() for cell in line.strip("┃").split("┃")][1:]
+
+
+def test_sort_orders_the_runs_in_the_terminal_and_on_the_page(
+    gtk_command: Command, runs: Path
+) -> None:
+    evaluate(runs, one=3.0, other=2.0)
+    order = "frechet-distance.distance"
+    result = gtk_command("compare", "two", "one", "other", "--sort", order, "--out", "c.html")
+    assert (result.code, result.err) == (0, "")
+    assert heads(result.out) == ["other", "one", "two"]
+    said = "Best first by frechet-distance distance (35e1ca57): lower is better."
+    assert result.out.splitlines()[0] == said
+    text = Path("c.html").read_text()
+    assert f'<p class="note">{said}</p>' in text
+    assert re.findall(r'scope="col" class="number"><bdi>(\w+)', text) == ["other", "one", "two"]
+    assert heads(gtk_command("compare", "two", "one", "other").out) == ["two", "one", "other"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("frechet-distance.distence", "Did you mean 'frechet-distance.distance'?"),
+        ("", "Known: frechet-distance.distance, kl, loss, reconstruction."),
+    ],
+)
+def test_a_sort_by_what_no_run_has_is_one_line(
+    gtk_command: Command, runs: Path, wanted: str, message: str
+) -> None:
+    evaluate(runs, one=3.0)
+    result = gtk_command("compare", "one", "two", "--sort", wanted, "--out", "c.html")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") == 1
+    assert message in result.err
+    assert not Path("c.html").exists()
+
+
+def test_the_terminal_and_the_page_show_what_runs_cost(gtk_command: Command, runs: Path) -> None:
+    evaluate(runs, one=3.0, two=2.0)
+    for name, seconds in (("one", 90.0), ("two", 4321.06)):
+        write_training_seconds(runs / name, seconds)
+    result = gtk_command("compare", "one", "two", "--out", "c.html")
+    rows = [[cell.strip() for cell in line.strip("│").split("│")]
+            for line in result.out.splitlines()]  # fmt: skip
+    count = f"{sum(gtk.Run(runs / 'one').document['networks'].values()):,}"
+    assert ["seconds of training", "90.0", "4,321.1"] in rows
+    assert ["evaluations for an image", "1", "1"] in rows
+    assert ["parameters", count, count] in rows
+    text = Path("c.html").read_text()
+    assert "<bdi>4,321.1</bdi>" in text
+    assert text.count('<figure class="scatter">') == 1
+    assert "frechet-distance distance by seconds of training. one: 90, 3.000 (2.700 to" in text

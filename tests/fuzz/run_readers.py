@@ -44,6 +44,7 @@ def run_kinds(run: Path) -> dict[str, Kind]:
     return {
         "run.json": kind(run / "run.json", None, *looks),
         "metrics": kind(run / "metrics.jsonl", metrics, *looks),
+        "timing": kind(run / "timing.json", None, "compare run run"),
         "state": kind(state, None, "runs", "sample run -n 2 --out out.png --overwrite"),
         "latents": kind(run / "pictures" / "latents.json", None, "report run"),
     }

@@ -9,6 +9,6 @@ from run_readers import run_kinds
 import gtk
 
 
-@pytest.mark.parametrize("name", ["run.json", "metrics", "state", "latents"])
+@pytest.mark.parametrize("name", ["run.json", "metrics", "timing", "state", "latents"])
 def test_run_files(workplace: Path, small_run: gtk.Run, name: str) -> None:
     check(run_kinds(small_run.path)[name])

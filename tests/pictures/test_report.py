@@ -1,5 +1,6 @@
 """What stands in a report, and what can never come of what stands there."""
 
+import base64
 import json
 import re
 import shutil
@@ -221,6 +222,80 @@ def test_figures_of_evaluations_are_on_the_page(run: gtk.Run) -> None:
     for part in ("class-accuracy accuracy", "99.51%", "99.00% to 100.00%", "0a1b2c3d"):
         assert part in text
     assert "step 900, 1,000 images, by heun, seed 3" in text
+
+
+def judged(run: gtk.Run, counts: Any, names: tuple[str, ...], **made: Any) -> None:
+    """Add an evaluation of class accuracy to a run."""
+    counts = np.asarray(counts)
+    details = {
+        "classes": dict(zip(names, (counts.diagonal() / counts.sum(1)).tolist(), strict=True)),
+        "confusion": counts.tolist(),
+        "names": list(names),
+    }
+    line = evaluated(run, "class-accuracy") | {"details": details, "made": made}
+    add_evaluations(run.path, [line])  # type: ignore[list-item]
+
+
+def test_the_last_evaluation_s_classes_are_on_the_page(run: gtk.Run) -> None:
+    assert "Classes asked for and seen" not in report(run)
+    judged(run, [[7, 3], [0, 4]], ("cat", "dog"), step=8)
+    judged(run, [[9, 1], [0, 2]], ("cat", "dog"), step=9)
+    evaluated(run, "another-metric")
+    text = Document(report(run)).text
+    for part in (
+        "Classes asked for and seen", "90.00%", "9 of 10", "dog (10.00%)",
+        "cat asked for, dog seen: 1 of 10 images", "columns those that the judge sees",
+        "The worst of 2 classes first", "Of step 9, 1,000 images, protocol 0a1b2c3d",
+    ):  # fmt: skip
+        assert part in text
+    assert "7 of 10" not in text
+
+
+def test_of_many_classes_the_page_has_the_worst_without_a_picture(run: gtk.Run) -> None:
+    judged(run, 9 * np.eye(21, dtype=int) + 1, tuple(f"class {at}" for at in range(21)))
+    text = report(run)
+    assert "The 20 worst of 21 classes" in text
+    assert 'class="confusion"' not in text
+
+
+def test_names_of_judged_classes_are_text(run: gtk.Run) -> None:
+    count = len(NASTY)
+    judged(run, np.eye(count, dtype=int) + 1, tuple(f"plain {at}" for at in range(count)))
+    plain = Document(report(run))
+    judged(run, np.eye(count, dtype=int) + 1, NASTY)
+    text = report(run)
+    page = Document(text)
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
+    assert "\x1b" not in text
+    text.encode()
+
+
+def test_the_use_of_the_code_is_on_the_page(run: gtk.Run) -> None:
+    details = {"dimension": [0, 1, 2], "kl by dimension": [0.5, 0.001, 2.0]}
+    protocol = {"images": 0, "used nats": 0.01}
+    line = evaluated(run, "latent-use") | {"details": details, "protocol": protocol}
+    add_evaluations(run.path, [line])  # type: ignore[list-item]
+    text = report(run)
+    assert "2 of 3 dimensions of the latent code are in use" in text
+    assert "more than 0.01 nats. All dimensions have 2.501 nats together." in text
+    assert re.findall(r">(z \d)</text>", text)[-3:] == ["z 3", "z 1", "z 2"]
+
+
+def test_a_code_of_two_dimensions_has_its_manifold_on_the_page(small_run: gtk.Run) -> None:
+    assert 'alt="Manifold' not in small_run.report.read_text()
+    for plugin, of in (("vae", "20x20 codes: z 1"), ("cvae", "20x20 codes for class 0: z 1")):
+        run = gtk.train(plugin=plugin, latent_dim=2, epochs=1, quiet=True)
+        page = Document(run.report.read_text())
+        (picture,) = (
+            facts for _, facts in page.tags if facts.get("alt", "").startswith("Manifold")
+        )  # type: ignore[union-attr]
+        assert picture["alt"] == "Manifold after epoch 1"
+        content = base64.b64decode((picture["src"] or "").partition(",")[2])
+        assert content == (run.pictures / "latents-manifold.png").read_bytes()
+        assert f"{of} grows to the right and z 2 upwards" in page.text
+        assert "the quantiles of the prior, from 2.5% to 97.5%." in page.text
+        (run.pictures / "latents-manifold.png").write_bytes(b"cut short")
+        assert 'alt="Manifold' not in report(run)
 
 
 @pytest.mark.parametrize("name", NASTY[:3])

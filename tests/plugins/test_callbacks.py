@@ -18,10 +18,11 @@ from gtk.core.registry.spec import NoConfig
 from gtk.core.settings.choice import Choice
 from gtk.pictures.curves import loss_curves
 from gtk.pictures.grid import GAP_LEVEL
+from gtk.pictures.latent_map import write_manifold
 from gtk.pictures.scatter import latent_scatter
 from gtk.plugins.callbacks import curves, latents
 from gtk.plugins.callbacks.curves import CurvePictures
-from gtk.plugins.callbacks.latents import LatentPictures
+from gtk.plugins.callbacks.latents import LatentPictures, manifold
 from gtk.plugins.callbacks.picture import EpochPicture, picture_due
 from gtk.plugins.callbacks.reconstructions import ReconstructionPictures
 from gtk.plugins.callbacks.report import RunReport
@@ -88,6 +89,79 @@ def test_latents_are_posterior_means_of_all_test_images(monkeypatch: pytest.Monk
     assert np.allclose(codes, posterior.mean.numpy(), atol=1e-5)
     assert np.array_equal(labels, test.labels)
     assert classes == tuple("0123456789")
+
+
+#: The outermost quantiles of 20 equal shares of the normal distribution: of 2.5% and 97.5%.
+OUTERMOST = 1.959964
+
+
+def cell_of_manifold(run: gtk.Run, row: int, column: int) -> Any:
+    """Return an image of the manifold of digits, of which each pixel is a square of 8."""
+    picture = np.asarray(Image.open(run.pictures / "latents-manifold.png"))
+    assert picture.shape == (20 * 66 - 2, 20 * 66 - 2)
+    return picture[row * 66 : row * 66 + 64 : 8, column * 66 : column * 66 + 64 : 8].astype(int)
+
+
+@pytest.mark.parametrize("options", [
+    {"plugin": "vae"}, {"plugin": "cvae"}, {"plugin": "cvae", "prior": "learned"},
+])  # fmt: skip
+def test_the_manifold_has_the_prior_s_quantiles_on_its_axes(options: dict[str, Any]) -> None:
+    run = gtk.train(latent_dim=2, epochs=2, learning_rate=0.01, quiet=True, **options)
+    model: Any = run.load_model()
+    label = torch.tensor([0]) if options["plugin"] == "cvae" else None
+    corners = {(0, 0): (-1, 1), (0, 19): (1, 1), (19, 0): (-1, -1), (19, 19): (1, -1)}
+    images = []
+    for (row, column), signs in corners.items():
+        z = torch.tensor([signs]) * OUTERMOST
+        if "prior" in options:
+            prior = model.prior(label)
+            assert prior.mean.abs().max() > 0.01, "not the standard one"
+            z = prior.mean + torch.exp(prior.log_variance / 2) * z
+        with torch.no_grad():
+            expected = torch.sigmoid(model.decode(z, label)).mul(255).round().numpy()[0, 0]
+        found = cell_of_manifold(run, row, column)
+        assert abs(found - expected).max() <= 1
+        images.append(found)
+    assert min(abs(images[0] - other).max() for other in images[1:]) > 10, "corners differ"
+
+
+def test_only_codes_of_two_dimensions_have_a_manifold() -> None:
+    run = gtk.train(plugin="vae", latent_dim=3, epochs=1, quiet=True)
+    assert (run.pictures / "latents.json").exists()
+    assert not (run.pictures / "latents-manifold.png").exists()
+
+
+def test_the_manifold_is_the_same_file_again_and_draws_no_random_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = []
+
+    def watched(model: Any) -> Any:
+        states.append(torch.get_rng_state())
+        images = manifold(model)
+        states.append(torch.get_rng_state())
+        return images
+
+    monkeypatch.setattr(latents, "manifold", watched)
+    runs = [gtk.train(plugin="cvae", latent_dim=2, epochs=1, quiet=True) for _ in range(2)]
+    first, second = ((run.pictures / "latents-manifold.png").read_bytes() for run in runs)
+    assert first == second
+    assert len(states) == 4
+    for before, after in zip(states[::2], states[1::2], strict=True):
+        assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"), [((3, 64, 64), 64), ((1, 100, 50), 64), ((1, 5, 9), 63)]
+)
+def test_a_manifold_of_large_images_is_small(
+    tmp_path: Path, shape: tuple[int, int, int], side: int
+) -> None:
+    channels, height, width = shape
+    pixels = np.zeros((400, height, width, 3) if channels == 3 else (400, height, width), np.uint8)
+    write_manifold(tmp_path, pixels)
+    with Image.open(tmp_path / "latents-manifold.png") as picture:
+        assert max(picture.size) == 20 * (side + 2) - 2
 
 
 @pytest.mark.parametrize("spec", [None, gtk.ConditionSpec(("a", "b"))])

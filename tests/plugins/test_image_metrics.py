@@ -186,6 +186,7 @@ def test_class_accuracy_counts_what_the_judge_sees() -> None:
     assert metric.details() == {
         "classes": {"a": 3 / 4, "b": 1 / 3, "c": 1.0},
         "confusion": [[3, 1, 0], [0, 1, 2], [0, 0, 2]],
+        "names": ["a", "b", "c"],
     }
 
 

@@ -1,22 +1,28 @@
 """A comparison of runs: the settings that differ, and their final metrics."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import MODEL
-from gtk.core.storage.evaluations import EvaluationLine, FigureTable, latest, read_evaluations
+from gtk.core.storage.evaluated_figure import EvaluatedFigure, figures_by_protocol
+from gtk.core.storage.evaluations import EvaluationLine, latest, read_evaluations
 from gtk.core.storage.run import Run
+from gtk.core.storage.training_time import read_training_seconds
 from gtk.core.values.errors import UserError
 from gtk.core.values.figure import figure_text
 from gtk.core.values.text import counted
 
+T = TypeVar("T")
 #: Tables of run.json that decide the result of a training, in the order of a comparison.
 TABLES = ("data", "model", "conditioner", "loss", "sampler", "train")
 #: Settings that are left out: a path is not what was trained on, and `data_name` has the name.
 LEFT_OUT = {("data", "root"), ("data", "name")}
+#: The row that says over how many images the terms of a split are means.
+IMAGES = "mean over images"
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,14 @@ class Row:
     Attributes:
         split: the split that a term was measured on, empty for a setting.
         unit: the unit of a term.
+        order: the places of the runs, the best first; empty where none is better.
     """
 
     name: str
     values: Sequence[Any]
     split: str = ""
     unit: str = ""
+    order: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,16 @@ class Compared:
         reports: its metrics, empty if they cannot be read.
         damage: why they cannot be read, empty if they can.
         evaluations: its figures by `gtk evaluate`, empty if they cannot be read.
-        evaluation_damage: why these cannot be read, empty if they can.
+        seconds: the time of its training's steps; None if it is not known.
+        faults: why figures or time cannot be read.
     """
 
     name: str
     run: Run
     reports: Sequence[Mapping[str, Any]] = field(default_factory=list)
     evaluations: Sequence[EvaluationLine] = ()
-    evaluation_damage: str = ""
+    seconds: float | None = None
+    faults: Sequence[str] = ()
     damage: str = ""
 
     @property
@@ -73,19 +83,20 @@ def compared(runs: Sequence[Run]) -> list[Compared]:
         names = [f"{name} ({at})" for at, name in enumerate(names, start=1)]
     items = []
     for name, run in zip(names, runs, strict=True):
-        try:
-            items.append(Compared(name, run, run.metrics(), *_evaluations(run)))
-        except UserError as error:
-            items.append(Compared(name, run, damage=str(error)))
+        reports, damage = _read(run.metrics)
+        evaluations, fault = _read(partial(read_evaluations, run.path))
+        seconds, other = _read(partial(read_training_seconds, run.path))
+        faults = [text for text in (fault, other) if text]
+        items.append(Compared(name, run, reports or (), evaluations or (), seconds, faults, damage))
     return items
 
 
-def _evaluations(run: Run) -> tuple[Sequence[EvaluationLine], str]:
-    """Return a run's evaluations, and why they cannot be read."""
+def _read(read: Callable[[], T]) -> tuple[T | None, str]:
+    """Return what is read and "", or None and why it cannot be read."""
     try:
-        return read_evaluations(run.path), ""
+        return read(), ""
     except UserError as error:
-        return (), str(error)
+        return None, str(error)
 
 
 def differing_settings(items: Sequence[Compared]) -> list[Row]:
@@ -134,7 +145,7 @@ def final_terms(items: Sequence[Compared]) -> list[Row]:
         ]
         counts = [line.get("images") if line else None for line in last]
         if any(count != counts[0] for count in counts):
-            rows.append(Row("mean over images", counts, split))
+            rows.append(Row(IMAGES, counts, split))
     return rows
 
 
@@ -155,35 +166,51 @@ def evaluated_figures(items: Sequence[Compared]) -> list[Row]:
 
     A run's last evaluation by a protocol counts; the best of several runs is marked.
     """
-    found: dict[tuple[str, str, str], list[FigureTable | None]] = {}
-    for at, item in enumerate(items):
-        for line in latest(item.evaluations):
-            for name, table in line["figures"].items():
-                row = found.setdefault((line["metric"], name, line["hash"]), [None] * len(items))
-                row[at] = table
     return [
-        Row(f"{metric} {name.replace('_', ' ')} ({protocol})", _marked(tables), unit=_unit(tables))
-        for (metric, name, protocol), tables in found.items()
+        Row(
+            f"{figure.words} ({figure.protocol})",
+            _marked(figure),
+            unit=figure.spec["unit"],
+            order=order_of(figure.values, figure.spec["better"]),
+        )
+        for figure in figures_of(items)
     ]
 
 
-def _unit(tables: Sequence[FigureTable | None]) -> str:
-    return next((table["unit"] for table in tables if table is not None), "")
+def figures_of(items: Sequence[Compared]) -> list[EvaluatedFigure]:
+    """Return the figures of the runs' evaluations, one for each protocol."""
+    return figures_by_protocol([item.evaluations for item in items])
 
 
-def _marked(tables: Sequence[FigureTable | None]) -> list[str | None]:
-    """Return figures as texts; the best one of several says so."""
-    known = [table for table in tables if table is not None]
-    values = [table["value"] for table in known]
-    extreme = {"higher": max, "lower": min}.get(known[0]["better"])
+def order_of(values: Sequence[float | None], better: str) -> list[int]:
+    """Return the places of some runs' values as `best_first` does; empty where none is better."""
+    return best_first(values, better) if better and len({*values} - {None}) > 1 else []
+
+
+def best_first(values: Sequence[float | None], better: str) -> list[int]:
+    """Return the places of some runs' values, the best first.
+
+    Args:
+        values: of the runs, None where one has none: these come last. Equal ones stay in order.
+        better: "higher" or "lower".
+    """
+
+    def rank(at: int) -> tuple[bool, float]:
+        value = values[at]
+        return value is None, 0 if value is None else -value if better == "higher" else value
+
+    return sorted(range(len(values)), key=rank)
+
+
+def _marked(figure: EvaluatedFigure) -> list[str | None]:
+    """Return a figure of each run as a text; the best one of several says so."""
+    values = [table["value"] for table in figure.tables.values()]
+    extreme = {"higher": max, "lower": min}.get(figure.spec["better"])
     best = extreme(values) if extreme is not None and len(values) > 1 else None
-    texts: list[str | None] = []
-    for table in tables:
-        text = None
-        if table is not None:
-            text = figure_text(table["value"], share=table["share"])
-            text += " (best)" if table["value"] == best else ""
-        texts.append(text)
+    texts: list[str | None] = [None] * len(figure.lines)
+    for at, table in figure.tables.items():
+        mark = " (best)" if table["value"] == best else ""
+        texts[at] = figure_text(table["value"], share=table["share"]) + mark
     return texts
 
 
@@ -195,6 +222,16 @@ def units_of(lines: Iterable[Mapping[str, Any]], term: str = "") -> str:
 
 def caveats(items: Sequence[Compared]) -> list[str]:
     """Return sentences on why some figures do not compare."""
+    reasons = unlike_losses(items) or unlike_sums(items)
+    if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
+        reasons.append("Some weights were chosen on the test images: those are not independent.")
+    reasons += _unlike_protocols(items)
+    reasons += [text for item in items for text in (*item.faults, _older_evaluations(item)) if text]
+    return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
+
+
+def unlike_losses(items: Sequence[Compared]) -> list[str]:
+    """Return sentences on why neither the losses of runs compare nor their terms."""
     documents = [item.run.document for item in items]
     reasons = []
     different = {
@@ -208,20 +245,16 @@ def caveats(items: Sequence[Compared]) -> list[str]:
         if len(set(values)) > 1:
             listed = ", ".join(dict.fromkeys(values))
             reasons.append(f"The losses' figures do not compare: {what} differs ({listed}).")
+    return reasons
+
+
+def unlike_sums(items: Sequence[Compared]) -> list[str]:
+    """Return a sentence on why losses do not compare, although their terms do."""
     names = [row.name for row in differing_settings(items)]
     options = sorted(name.removeprefix("loss ") for name in names if name.startswith("loss "))
-    if options and not reasons:
-        reasons.append(f"The loss does not compare, only its terms: {', '.join(options)} differs.")
-    if any(line.get("weights_chosen_on") == "test" for item in items for line in item.reports):
-        reasons.append("Some weights were chosen on the test images: those are not independent.")
-    reasons += _unlike_protocols(items)
-    reasons += [
-        text
-        for item in items
-        for text in (item.evaluation_damage, _older_evaluations(item))
-        if text
-    ]
-    return reasons + [f"{item.name} {item.caveat}" for item in items if item.caveat]
+    if not options:
+        return []
+    return [f"The loss does not compare, only its terms: {', '.join(options)} differs."]
 
 
 def _unlike_protocols(items: Sequence[Compared]) -> list[str]:

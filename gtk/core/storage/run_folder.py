@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gtk.core.storage.evaluations import EVALUATIONS
 from gtk.core.storage.run_document import read_run
+from gtk.core.storage.training_time import TIMING
 from gtk.core.values.errors import UserError
 from gtk.core.values.output import refuse_link
 from gtk.core.values.setting import setting
@@ -25,12 +26,14 @@ SAMPLERS = "samplers"
 JUDGE = "judge.safetensors"
 ENTRIES = frozenset(
     {
-        DOCUMENT, "metrics.jsonl", EVALUATIONS, "checkpoints", PICTURES, REPORT, SAMPLERS, JUDGE,
-        LOCK,
+        DOCUMENT, "metrics.jsonl", EVALUATIONS, TIMING, "checkpoints", PICTURES, REPORT, SAMPLERS,
+        JUDGE, LOCK,
     }
 )  # fmt: skip
 #: What gtk writes into the folder of pictures.
-_PICTURE = re.compile(r"[a-z]+-[0-9]{4,}\.png|curves\.png|latents-images\.png|latents\.json")
+_PICTURE = re.compile(
+    r"[a-z]+-[0-9]{4,}\.png|curves\.png|latents-(images|manifold)\.png|latents\.json"
+)
 _CHECKPOINT = re.compile(r"[0-9]{9}")
 
 
@@ -148,7 +151,7 @@ def remove_left_overs(path: Path) -> None:
 
 def remove_temporary_files(path: Path) -> None:
     """Remove what killed processes have left in a run folder, at the names of gtk's own files."""
-    for name in (DOCUMENT, REPORT, JUDGE):
+    for name in (DOCUMENT, TIMING, REPORT, JUDGE):
         _unlink(left_overs(path / name, "partial", "previous"))
     for item in list(_inside(path / PICTURES)):
         if is_temporary(item.name) and owner(item.name) is None:

@@ -12,12 +12,16 @@ class Clock:
 
     Args:
         device: where the steps are computed; a step returns before a GPU has computed it.
+
+    Attributes:
+        images: since the last `take_speed`.
+        total: the seconds until the last `stop`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.images = 0
         self._device = device
-        self._seconds = 0.0
+        self.total = self._seconds = 0.0
         self.start()
 
     def start(self) -> None:
@@ -27,7 +31,9 @@ class Clock:
     def stop(self) -> None:
         """Stop counting, once the device has computed all steps so far."""
         synchronize(self._device)
-        self._seconds += time.perf_counter() - self._start
+        took = time.perf_counter() - self._start
+        self._seconds += took
+        self.total += took
 
     def take_speed(self) -> float:
         """Return images per second, 0 without images, and reset a stopped clock."""

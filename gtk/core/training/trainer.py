@@ -17,6 +17,7 @@ from gtk.core.registry.train_config import TrainConfig
 from gtk.core.storage.checkpoint import Checkpoint
 from gtk.core.storage.replacement import drop_replaced
 from gtk.core.storage.run import Run
+from gtk.core.storage.training_time import read_training_seconds, write_training_seconds
 from gtk.core.training.clock import Clock
 from gtk.core.training.events import Events
 from gtk.core.training.held_out import HeldOut
@@ -28,7 +29,7 @@ from gtk.core.training.schedule import Schedule
 from gtk.core.training.training_images import TrainingImages
 from gtk.core.values.class_balance import training_classes
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import WorkFailed
+from gtk.core.values.errors import UserError, WorkFailed
 from gtk.core.values.interrupt import Interrupt, Interrupted, interruptible
 
 
@@ -70,6 +71,7 @@ class Trainer:
             dataset, schedule, config, self._reporter, self._images.all, self.figures
         )
         self._clock = Clock(device)
+        self._seconds_before: float | None = 0.0  # of the steps before this process
         self._stopped = ""  # why it ends before its last step
         self._interrupted = False
         self.schedule = schedule
@@ -94,6 +96,7 @@ class Trainer:
             UserError: a line of metrics.jsonl is damaged, which the early stop reads.
         """
         self._held_out.take_up(run)
+        self._seconds_before = _seconds_of(run) if self.step else 0.0
         with fork_random_state(self._device), interruptible() as interrupt:
             try:
                 events.train_start(run, self._progress())
@@ -153,9 +156,15 @@ class Trainer:
             self._call_with_model(events.epoch_end, run)
         validation = self._measure(run, events, validates=validates)
         if saves or events.stopped:  # which one of these events may have asked for
+            self._write_seconds(run)
             run.checkpoints.save(self.state(run, validation))
             drop_replaced(run.path)
             run.checkpoints.prune(self._config.keep_checkpoints)
+
+    def _write_seconds(self, run: Run) -> None:
+        """Write how long all steps took, unless the time of those before is lost."""
+        if self._seconds_before is not None:
+            write_training_seconds(run.path, self._seconds_before + self._clock.total)
 
     def _measure(self, run: Run, events: Events, *, validates: bool) -> float | None:
         """Evaluate what is due; return the monitored value, lower is better, of a validation."""
@@ -231,3 +240,11 @@ class Trainer:
         """Restore what `state` returned with the same settings, perhaps on another device."""
         self.learner.restore(checkpoint)
         self.step = checkpoint.step
+
+
+def _seconds_of(run: Run) -> float | None:
+    """Return the seconds of the steps that a run has; None where they are not known."""
+    try:
+        return read_training_seconds(run.path)
+    except UserError:  # a training goes on without them
+        return None

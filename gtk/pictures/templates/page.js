@@ -1,6 +1,13 @@
 
 "use strict";
 
+// What is wider than its box fades out on the side to which it scrolls on.
+for (const box of document.querySelectorAll(".wide, pre")) {
+  const mark = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  box.addEventListener("scroll", mark, { passive: true });
+  new ResizeObserver(mark).observe(box);
+}
+
 // Curves: the report nearest to the pointer, or to where the arrow keys went.
 for (const svg of document.querySelectorAll(".chart svg")) {
   const { last, left, right } = svg.dataset;
@@ -157,4 +164,18 @@ for (const map of document.querySelectorAll(".map")) {
       choose(-1);
     });
   }
+}
+
+// Tables of runs: a figure's name puts the columns in its order, best first, and back.
+const orders = [...document.querySelectorAll("button[data-order]")];
+const rows = orders.length ? [...document.querySelectorAll("tr")] : [];
+const columns = rows.map((row) => [...row.cells].slice(1));
+for (const button of orders) {
+  button.disabled = false;
+  button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    for (const other of orders) other.setAttribute("aria-pressed", on && other === button);
+    const order = on ? button.dataset.order.split(" ") : columns[0].keys();
+    for (const place of order) rows.forEach((row, at) => row.append(columns[at][place]));
+  });
 }

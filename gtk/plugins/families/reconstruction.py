@@ -72,7 +72,7 @@ class Reconstruction:
 
 
 class LatentSpace:
-    """Encodes images as latent codes of a trained model, and decodes codes.
+    """Encodes images as latent codes of a trained model, and decodes codes and noise.
 
     Args:
         model: in eval mode, on its device.
@@ -97,6 +97,21 @@ class LatentSpace:
         return map_batches(
             lambda *batch: model.expected_image(model.decode(*batch)), model, z, labels
         )
+
+    def decode_noise(
+        self, noise: NDArray[np.float32], labels: NDArray[Any] | None
+    ) -> NDArray[np.float32]:
+        """Map standard normal noise (N, D) and conditions to expected images (N, C, H, W) in 0..1.
+
+        The prior makes the codes of it, whether it is learned or not.
+        """
+        model = self._model
+
+        def expected(rows: Tensor, condition: Tensor | None) -> Tensor:
+            z = model.prior(condition).transform(rows)
+            return model.expected_image(model.decode(z, condition))
+
+        return map_batches(expected, model, noise, labels)
 
 
 def map_batches(

@@ -51,6 +51,7 @@ def test_a_run_folder_holds_what_the_design_says(small_run: Run) -> None:
         ),
         "report.html",
         "run.json",
+        "timing.json",
     ]
 
 

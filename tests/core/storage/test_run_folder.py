@@ -39,7 +39,7 @@ def run(small_run: Run, workplace: Path) -> Run:
 LINKS = [
     "run.json", "metrics.jsonl", "report.html", "pictures", "checkpoints", ".lock", "diary",
     "diary/test", "pictures/curves.png", "pictures/samples-0020.png", "pictures/latents.json",
-    "checkpoints/000000440", "checkpoints/000000440/state.json",
+    "pictures/latents-manifold.png", "checkpoints/000000440", "checkpoints/000000440/state.json",
     "checkpoints/000000440/model.safetensors", "checkpoints/.000000450.partial",
 ]  # fmt: skip
 

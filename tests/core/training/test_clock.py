@@ -36,6 +36,10 @@ def test_the_clock_counts_the_time_until_the_device_is_done(
     watch.stop()
     assert watch.take_speed() == 20.0
     assert watch.take_speed() == 0.0
+    watch.start()
+    seconds[0] += 2.0
+    watch.stop()
+    assert watch.total == 5.0 + 6.0, "also of the steps whose speed was taken"
 
 
 def test_a_training_waits_for_its_device_only_where_the_clock_stops(
