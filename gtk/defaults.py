@@ -12,6 +12,8 @@ DEFAULT_DATA = "digits"
 DISPLAY = "progress"
 #: The callbacks that draw, in every training; the report comes last, as it shows the others' files.
 PICTURES = ("samples", "reconstructions", "latents", "curves", "judging", "report")
+#: The metrics that judge samples of a training where nobody names any and they take little time.
+FIGURES = ("generative-toolkit/class-accuracy", "generative-toolkit/frechet-distance")
 #: The folder of gtk's own recipes.
 RECIPES = Path(__file__).parent / "plugins" / "recipes"
 

@@ -9,7 +9,7 @@ from gtk.core.settings.choice import Choice
 from gtk.core.settings.recipe import NO_RECIPE
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace, find_resumable
-from gtk.defaults import DEFAULT_DATA, find_recipe, own_callbacks
+from gtk.defaults import DEFAULT_DATA, FIGURES, find_recipe, own_callbacks
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
     from torch import nn
@@ -110,7 +110,7 @@ def prepare(request: TrainRequest) -> "tuple[Training, Callable[[], Run]]":
             from gtk.core.training.warm_start import read_weights
 
             weights = read_weights(request.init_from, request.runs)
-        training = Training(settings, request.device, callbacks, weights)
+        training = Training(settings, request.device, callbacks, weights, figures=FIGURES)
         return training, lambda: training.start(place)
     resumed = resumed_training(
         run,

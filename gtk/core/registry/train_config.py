@@ -14,6 +14,8 @@ from gtk.core.values.setting import setting
 
 #: OpenMP ends the process where it cannot start its threads: no machine wants as many as these.
 MOST_THREADS = 1024
+#: Words instead of metrics: those that gtk chooses, and none.
+AUTO, NONE = "auto", "none"
 #: The options that optimizers have besides a rate and a weight decay, each with those that have it.
 OPTIMIZERS_WITH = {
     "adam_beta1": ("adam", "adamw", "radam", "muon"),
@@ -131,8 +133,10 @@ class TrainConfig:
         0, "Stop after this many validations in a row without a new best; 0: never."
     )
     metric: tuple[str, ...] = option(
-        (),
-        "A metric of samples that is computed during the training; several times or with commas.",
+        (AUTO,),
+        "A metric of samples that is computed during the training; several times or with commas. "
+        "auto: those that judge any samples, where they take less than a tenth of a long training; "
+        "none: none.",
     )
     metric_every: int = option(
         0, "Epochs between such figures; 0 for after epochs 1, 2, 4, 8, ..., then ten times in all."
@@ -191,9 +195,17 @@ class TrainConfig:
         """Whether anything is held out to choose the best checkpoint on."""
         return self.validation > 0 or self.validate_on_test
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of samples; none while they are not chosen yet."""
+        return () if self.metric in {(AUTO,), (NONE,)} else self.metric
+
     def _check_metrics(self) -> None:
-        """Refuse settings of metrics without one."""
-        if self.metric_every and not self.metric:
+        """Refuse settings of metrics without one, and words for several among names."""
+        words = {AUTO, NONE} & {*self.metric}
+        if words and len(self.metric) > 1:
+            raise ValueError(f"metric {min(words)!r} stands alone, without others")
+        if self.metric_every and not self.metrics:
             raise ValueError(
                 f"{setting('metric_every', self.metric_every)} needs a metric: name one with "
                 f"{setting('metric', example='NAME')}"

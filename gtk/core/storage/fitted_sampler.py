@@ -17,7 +17,7 @@ from gtk.core.models.sampler_fit import fit, learns
 from gtk.core.models.split_rows import split_rows
 from gtk.core.registry.installed import SAMPLER
 from gtk.core.registry.options import as_table
-from gtk.core.settings.choice import SamplerChoice
+from gtk.core.settings.choice import SamplerChoice, Settings
 from gtk.core.settings.plugin_lookup import model_default
 from gtk.core.storage.run_data import check_counts, load_again
 from gtk.core.storage.run_folder import SAMPLERS
@@ -80,17 +80,19 @@ def run_sampler(
     return sampler
 
 
-def choice_in_training(run: StoredRun, options: Mapping[str, Any], *, last: bool) -> SamplerChoice:
-    """Return the sampler of a picture in a training: the run's, with these options.
+def choice_in_training(
+    settings: Settings, options: Mapping[str, Any], *, last: bool
+) -> SamplerChoice:
+    """Return the sampler of a picture in a training: the one it is to have, with these options.
 
     Before the last a sampler that learns would be fitted anew for each picture: these are drawn by
     the model's own.
     """
-    choice = run.settings.sampler_choice(None, options)
+    choice = settings.sampler_choice(None, options)
     target: Any = choice[0].resolve()
     if not learns(target) or last:
         return choice
-    plugin = model_default(SAMPLER, run.settings.choice.model)
+    plugin = model_default(SAMPLER, settings.choice.model)
     return plugin, plugin.spec.config()
 
 

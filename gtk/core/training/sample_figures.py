@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from gtk.core.evaluation.evaluation import (
 from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import judge_of, keep_judge, read_judge
 from gtk.core.evaluation.protocol import content_digest
+from gtk.core.evaluation.remembering_judge import RememberingJudge
 from gtk.core.evaluation.results import results
 from gtk.core.evaluation.samples import judged_samples, spec_of_samples
 from gtk.core.models.device import fork_random_state
@@ -31,11 +33,11 @@ from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.discovery import checked_target
 from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.settings.metric_choice import metric_choice
+from gtk.core.settings.metric_choice import metric_choice, short_name
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import JUDGE
-from gtk.core.training.schedule import Schedule
+from gtk.core.training.schedule import Schedule, epoch_due
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError, unknown_name
 from gtk.core.values.figure import Figure, FigureSpec
@@ -95,8 +97,11 @@ class SampleFigures:
         self.monitored = _monitored(config.monitor)
         self.against = "validation" if config.validation else "test"
         self._judge: TrainedJudge | None = None
+        self._judge_of_real: RememberingJudge | None = None
         self._warned = set[str]()
-        self._choices = {name: metric_choice(name, {}) for name in config.metric}
+        self._names, self._every = config.metrics, config.metric_every
+        self._choices = {name: metric_choice(name, {}) for name in self._names}
+        self._untried = self._names
         if self.monitored is not None:
             self._add_monitored(self.monitored)
         for name in self._choices:
@@ -121,6 +126,7 @@ class SampleFigures:
                 self.monitored = replace(monitored, metric=name)
                 return
         self._choices[monitored.metric] = plugin, config
+        self._untried += (monitored.metric,)
 
     def judge(self, names: Iterable[str]) -> str | None:
         """Return the digest of the judge that metrics ask, None if none does."""
@@ -130,9 +136,45 @@ class SampleFigures:
     def due(self, step: int, *, validates: bool) -> list[str]:
         """Return the metrics that are computed after a step, which may be one of a validation."""
         monitored = None if self.monitored is None else self.monitored.metric
-        names = [*self._config.metric] if self._schedule.metrics_due(step) else []
-        names = [name for name in names if name != monitored]
+        names = [name for name in self._names if name != monitored and self._is_due(step)]
         return [*names, monitored] if validates and monitored is not None else names
+
+    def _is_due(self, step: int) -> bool:
+        schedule, epochs = self._schedule, self._config.epochs
+        return schedule.epoch_ends(step) and epoch_due(schedule.epoch(step), epochs, self._every)
+
+    def add(self, names: Iterable[str], every: int, model: Model) -> tuple[str, ...]:
+        """Have metrics computed, too, as far as they take the model's images; return their names.
+
+        The data's judge is trained if need be.
+
+        Args:
+            names: of metrics.
+            every: epochs between figures, counted as `epoch_due` does.
+            model: the training's, before the first step.
+        """
+        known = [plugin for plugin, _ in self._choices.values()]
+        choices = {short_name(name): metric_choice(name, {}) for name in names}
+        added = [name for name, choice in choices.items() if choice[0] not in known]
+        self._choices |= {name: choices[name] for name in added}
+        self._names, self._every = self._taking(added, model), every
+        for name in set(added) - set(self._names):
+            del self._choices[name]
+        return self._names
+
+    def _taking(self, names: Iterable[str], model: Model) -> tuple[str, ...]:
+        """Return which of some metrics take the model's images; none by a judge that guesses."""
+        fitting = []
+        for name in names:
+            with suppress(InvalidValue):
+                self._metric(name, model)
+                fitting.append(name)
+        try:
+            self._read_judge(None, _device(model))
+        except InvalidValue:
+            return ()
+        failed = self._failures(fitting, model)
+        return tuple(name for name in fitting if name not in failed)
 
     def prepare(self, run: Run, model: Model, *, first: bool) -> None:
         """Read the run's judge; the data's, which is trained if need be, becomes the run's.
@@ -143,15 +185,18 @@ class SampleFigures:
             InvalidValue: a metric would refuse its images, such as too few.
             PluginError: a metric does not return the figures that it names.
         """
-        if any(self._class(name).judged for name in self._choices):
-            self._judge = self._own_judge(run.path / JUDGE, _device(model))
-        if first and self:
-            spec = spec_of_samples(model, self._dataset.spec)
-            rows = np.resize(self._kept, self._config.metric_samples)
-            drawn = real_images(spec, self._dataset.train, "judging training images", rows)
-            for one in self._given(self._choices, model, lambda: drawn).values():
-                if one.failure is not None:
-                    raise one.failure
+        self._read_judge(run.path / JUDGE, _device(model))
+        if first:
+            for failure in self._failures(self._untried, model).values():
+                raise failure
+
+    def _failures(self, names: Iterable[str], model: Model) -> dict[str, Exception]:
+        """Return why metrics do not take training images, which stand for samples."""
+        spec = spec_of_samples(model, self._dataset.spec)
+        rows = np.resize(self._kept, self._config.metric_samples)
+        drawn = real_images(spec, self._dataset.train, "judging training images", rows)
+        tried = self._given(names, model, lambda: drawn).items()
+        return {name: one.failure for name, one in tried if one.failure is not None}
 
     def compute(self, run: Run, model: Model, names: Iterable[str]) -> dict[str, Figure]:
         """Return the figures of metrics, by their names in metrics.jsonl.
@@ -161,7 +206,7 @@ class SampleFigures:
         """
 
         def drawn() -> Drawn:
-            choice = choice_in_training(run, {}, last=False)
+            choice = choice_in_training(run.settings, {}, last=False)
             sampler = run_sampler(run, choice, model, data=self._dataset)
             return judged_samples(sampler, self._compared, self._config.metric_samples, BATCH)
 
@@ -182,14 +227,17 @@ class SampleFigures:
             for figure, spec in self._class(name).figures.items()
         }
 
-    def _own_judge(self, path: Path, device: torch.device) -> TrainedJudge:
-        """Return the judge in a file, where the data's is kept if there is none."""
-        judge = read_judge(path, self._dataset, device)
-        if judge is None:
+    def _read_judge(self, path: Path | None, device: torch.device) -> None:
+        """Read the judge in a run's file, if metrics ask one; the data's is kept there first."""
+        if not any(self._class(name).judged for name in self._choices):
+            return
+        kept = None if path is None else read_judge(path, self._dataset, device)
+        if kept is None:
             digest = content_digest(self._dataset.train, self._dataset.test)
-            judge = judge_of(self._dataset, digest, device)
-            keep_judge(path, judge)
-        return judge
+            kept = self._judge or judge_of(self._dataset, digest, device)
+            if path is not None:
+                keep_judge(path, kept)
+        self._judge, self._judge_of_real = kept, RememberingJudge(kept)
 
     def _given(
         self, names: Iterable[str], model: Model, drawn: Callable[[], Drawn]
@@ -197,7 +245,7 @@ class SampleFigures:
         """Give metrics what is drawn, and the data, and have them compute their figures."""
         tried, device = {name: Attempt(self._metric(name, model)) for name in names}, _device(model)
         with fork_random_state(device), eval_mode(model), torch.no_grad(), without_tf32(device):
-            give(tried.values(), self._sources(drawn), self._judge)
+            give(tried.values(), self._sources(drawn), self._judge, self._judge_of_real)
             for one in tried.values():
                 one.compute()
         return tried

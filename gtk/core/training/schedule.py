@@ -130,13 +130,6 @@ class Schedule:
             return self.checkpoint_due(step)
         return step % every == 0 or step == self.total_steps
 
-    def metrics_due(self, step: int) -> bool:
-        """Say whether figures of samples are computed after `step` steps, if there are any."""
-        config = self._config
-        return self.epoch_ends(step) and epoch_due(
-            self.epoch(step), config.epochs, config.metric_every
-        )
-
     def anything_due(self, step: int) -> bool:
         """Say whether anything but the next step follows `step` steps."""
         return (

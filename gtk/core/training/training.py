@@ -1,7 +1,7 @@
 """A training: from settings to a run, from the first step or resumed after the last."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from gtk.core.models.suited_settings import suited_settings
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.discovery import find
 from gtk.core.registry.installed import CALLBACK, describe
+from gtk.core.registry.train_config import AUTO
 from gtk.core.settings.choice import Settings
 from gtk.core.settings.image_source import load_data
 from gtk.core.storage.command import command_reference
@@ -31,10 +32,11 @@ from gtk.core.training.arithmetic import (
     check_deterministic,
     deterministic_algorithms,
 )
+from gtk.core.training.automatic_figures import with_figures
 from gtk.core.training.compilation import check_compiler, compile_failure
 from gtk.core.training.events import Events
 from gtk.core.training.trainer import Trainer
-from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial
+from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial, same_threads
 from gtk.core.training.warm_start import Weights
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue, WorkFailed
@@ -57,7 +59,8 @@ class Training:
 
     The device is "auto" or a torch device; None means that of the repeated run, else "auto".
     Callbacks are objects whose methods implement event hooks. The model starts from `weights`, as
-    far as they fit. The arithmetic is that of a resumed run; None to choose one.
+    far as they fit. The arithmetic is that of a resumed run; None to choose one. `figures` are
+    names of the metrics that judge samples where the settings say auto and they take little time.
 
     Attributes:
         run: the run that it is written to, None until it starts.
@@ -74,6 +77,7 @@ class Training:
         callbacks: Iterable[object],
         weights: Weights | None = None,
         arithmetic: Arithmetic | None = None,
+        figures: Sequence[str] = (),
     ) -> None:
         if device is None:
             device = settings.choice.recipe.device or "auto"
@@ -101,7 +105,7 @@ class Training:
                 self.note(weights.load_into(self.model))
             self.settings = settings = self._fitted(self.loss.batches)
             self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
-        self._weights = weights
+        self._weights, self._figures = weights, figures
         self.run: Run | None = None
 
     def note(self, text: str) -> None:
@@ -118,14 +122,15 @@ class Training:
         for note in advice_at_start(self.settings, self.trainer, images, self._weights):
             self.note(note)
         arithmetic, rates = self.choose_arithmetic()
-        self.settings = replace(
-            self.settings,
-            train=replace(
-                self.settings.train,
-                precision=arithmetic.precision,
-                memory_format=arithmetic.memory_format,
-            ),
+        train = replace(
+            self.settings.train,
+            precision=arithmetic.precision,
+            memory_format=arithmetic.memory_format,
         )
+        self.settings = replace(self.settings, train=train)
+        if train.metric == (AUTO,):
+            seconds = train.epochs * self.epoch_seconds(arithmetic, rates)
+            self._add_figures(seconds, arithmetic.threads)
         document, first = self._document(arithmetic, rates), None
         if self._weights is not None:
             # Saved at once, so that resuming never needs their source.
@@ -141,6 +146,20 @@ class Training:
                 if early and not has_checkpoint(run.path) and take_back(run.path):
                     self.run = None
                 raise
+
+    def _add_figures(self, seconds: float, threads: int) -> None:
+        """Add metrics of samples, as far as there is time in a training of so many seconds."""
+        with (
+            heard_by(self._events.work),
+            self._within_memory(),
+            same_threads(),
+            self.trainer.learner.as_loaded() as model,
+        ):
+            torch.set_num_threads(threads)
+            train = with_figures(
+                self._figures, self.trainer, self.settings, model, self.dataset, seconds
+            )
+        self.settings = replace(self.settings, train=train)
 
     def _document(self, arithmetic: Arithmetic, rates: Rates) -> dict[str, Any]:
         """Return what run.json says before the first step."""

@@ -88,7 +88,7 @@ class Trial:
         share = max(SHARE * seconds, min(SHORT_SHARE * seconds, SHORT_TRIAL))
         turn = share / (TURNS * (len(self.candidates) + 1 + len(self._fewer_threads)))
         self._deadline = time.perf_counter() + max(TURN, OVERTIME * share)
-        with fork_random_state(self._device), _same_threads():
+        with fork_random_state(self._device), same_threads():
             rates = self._rates(self.candidates, min(TURN, turn))
             best = fastest(rates, simplest)
             if self._fewer_threads:
@@ -99,7 +99,7 @@ class Trial:
 
     def rate(self, arithmetic: Arithmetic) -> Rates:
         """Return about how many images a second an arithmetic trains on, nothing if it fails."""
-        with fork_random_state(self._device), _same_threads():
+        with fork_random_state(self._device), same_threads():
             seconds = self._seconds(arithmetic, TIME)
         return {} if seconds is None else {arithmetic: self._images / seconds}
 
@@ -170,7 +170,7 @@ def _options(wanted: str, *known: str) -> Sequence[Any]:
 
 
 @contextmanager
-def _same_threads() -> Iterator[None]:
+def same_threads() -> Iterator[None]:
     """Have the same number of threads afterwards."""
     threads = torch.get_num_threads()
     try:

@@ -62,7 +62,7 @@ class FinalFigures:
         step = run.checkpoints.choose(None)
         if step != progress.step:  # an earlier one, which was better, stands for the run
             model, progress = run.load_model(step).to(device), replace(progress, step=step)
-        choice = choice_in_training(run, {}, last=True)
+        choice = choice_in_training(run.settings, {}, last=True)
         sampler = run_sampler(run, choice, model, data=dataset)
         seconds = max(SHORT, SHARE * progress.epoch * progress.epoch_seconds)
         made = drawn_with(run, progress, choice, sampler)
@@ -102,7 +102,7 @@ def _fitting(run: Run, model: Model, dataset: Dataset) -> list[Chosen]:
     """Return the metrics that fit the model's images, and those of the training."""
     spec = spec_of_samples(model, dataset.spec)
     names = [f"{OWN_PACKAGE}/{name}" for name in METRICS]
-    choices = [metric_choice(name, {}) for name in (*names, *run.settings.train.metric)]
+    choices = [metric_choice(name, {}) for name in (*names, *run.settings.train.metrics)]
     found = []
     for choice in {str(choice[0]): choice for choice in choices}.values():
         try:

@@ -65,7 +65,7 @@ def has_steps(run: Run) -> bool:
 def picture_choice(run: Run, *, hurried: bool) -> SamplerChoice:
     """Return a run's own sampler, by few steps and none that is fitted where `hurried`."""
     few = {"steps": FEW_STEPS} if hurried and has_steps(run) else {}
-    return choice_in_training(run, few, last=not hurried)
+    return choice_in_training(run.settings, few, last=not hurried)
 
 
 def sample_grid(sampler: Sampler[Any], spec: DataSpec, *, few: bool = False) -> NDArray[np.uint8]:
