@@ -45,7 +45,7 @@ ALLOWED = {
     "testing": {"core", "plugins", "exports", "testing"},
     "cli": {
         "core", "plugins", "exports", "pictures", "testing", "defaults", "evaluate_function",
-        "evaluate_request", "train_function", "cli",
+        "evaluate_request", "reproduction", "train_function", "cli",
     },
 }  # fmt: skip
 #: What never imports torch, or anything else that is slow, when it is imported: a line a folder,
@@ -89,6 +89,7 @@ TORCH_FREE = [
     "testing/kit.py",
     "evaluate_function.py",
     "evaluate_request.py",
+    "reproduction.py",
     "exports/bench.py",
     "exports/file_source.py",
     "exports/inspection.py",
@@ -217,6 +218,7 @@ def modules_after(*arguments: str) -> set[str]:
         ("plugins", "check", "--help"),
         ("plugins", "new", "tiny", "--kind", "model"),
         ("recipes",),
+        ("reproduce", "--help"),
         ("data",),
         ("data", "mnist", "--help"),
         ("recipes", "cvae-mlp"),

@@ -44,6 +44,7 @@ COMMANDS = {
     "inspect": "Show the inputs, outputs and proof of an exported file or a run.",
     "bench": "Measure an exported file or a run, with eager PyTorch beside it.",
     "evaluate": "Compute figures of a run, a file or images, with their protocol.",
+    "reproduce": "Train by a recipe, and check its published figures.",
     "report": "Write a run's report, one page that opens anywhere.",
     "compare": "Show how runs differ: settings, last figures, curves, samples.",
     "runs": "List runs: plugin, data, epochs, last loss and age.",

@@ -158,6 +158,7 @@ COMMANDS: Table = {
     "data": "datasets dataset",
     "recipes": "configs presets",
     "compare": "diff",
+    "reproduce": "repeat verify",
     "animate": "gif video animation",
     "A training ends with the figures on the test images.": "test eval evaluate validate",
     "It is an option, --help.": "help",

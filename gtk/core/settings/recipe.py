@@ -11,6 +11,7 @@ from typing import Any
 
 from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.line_number import line_in_json, line_in_toml
+from gtk.core.settings.published import SAMPLES, Published, read_figure, read_samples
 from gtk.core.values.argument import LONGEST_INTEGER
 from gtk.core.values.errors import InvalidValue, UnknownName, UserError, unknown_name
 from gtk.core.values.text import one_line
@@ -20,6 +21,8 @@ from gtk.core.values.user_path import user_path
 TABLES = ("train", "data", "model", "conditioner", "loss", "sampler")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
+#: Top-level entries that settle nothing of a training: a line of text, and a table of figures.
+SUMMARY, PUBLISHED = "summary", "published"
 #: How every training of a version without these settings computed.
 FIRST_ARITHMETIC = {"precision": "fp32", "memory_format": "contiguous"}
 #: The largest TOML file in bytes. A recipe is a page of text, so a larger file is a mistake.
@@ -43,6 +46,7 @@ class Recipe:
         device: the device of the run; None for a TOML file.
         init_from: where the run's first weights came from; None where they were new ones.
         built_in: whether it comes with gtk.
+        published: the figures that its training reached, None without a table of them.
     """
 
     name: str | None
@@ -53,6 +57,7 @@ class Recipe:
     device: str | None = None
     init_from: str | None = None
     built_in: bool = False
+    published: Published | None = None
 
     def plugin(self, table: str) -> str | None:
         """Return the name of the plugin in a table, None if it names none."""
@@ -102,19 +107,20 @@ def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
 
     Raises:
         UserError: it cannot be read, is too large, or is neither.
-        UnknownName: it has an unknown table.
+        UnknownName: it has an unknown table, or a published figure an unknown key.
         InvalidValue: a value has the wrong type; the message names the line.
     """
     text = _read_text(path)
     if path.suffix == ".json":
         return _from_run(path, text)
     tables = _parse_toml(path, text)
-    summary = tables.pop("summary", "")
+    summary, published = tables.pop(SUMMARY, ""), tables.pop(PUBLISHED, None)
     if not isinstance(summary, str):
-        line = line_in_toml(text, ("summary",))
+        line = line_in_toml(text, (SUMMARY,))
         raise InvalidValue(f"{_place(path, line)}: summary must be a string, not {summary!r}")
     name = path.stem if built_in else path.name
-    return _checked(Recipe(name, path, text, tables, summary, built_in=built_in))
+    recipe = _checked(Recipe(name, path, text, tables, summary, built_in=built_in))
+    return recipe if published is None else replace(recipe, published=_published(recipe, published))
 
 
 def run_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -233,7 +239,7 @@ def _checked(recipe: Recipe) -> Recipe:
         if table not in TABLES:
             what = "table" if isinstance(values, dict) else "top-level key"
             line = line_in_toml(recipe.text, (table,))
-            error = unknown_name(what, table, ("summary", *TABLES))
+            error = unknown_name(what, table, (SUMMARY, *TABLES, PUBLISHED))
             raise UnknownName(one_line(f"{_place(recipe.path, line)}: {error}"))
         if not isinstance(values, dict):
             message = "must be a table. Write its values below it."
@@ -249,6 +255,28 @@ def _checked(recipe: Recipe) -> Recipe:
             raise InvalidValue(recipe.located(message, table, key))
     tables = {table: recipe.tables.get(table, {}) for table in TABLES}
     return replace(recipe, tables=tables)
+
+
+def _published(recipe: Recipe, table: object) -> Published:
+    """Read the table [published] of a recipe.
+
+    Raises:
+        UnknownName: a figure has an unknown key.
+        InvalidValue: a value of another type or out of range, or there is no figure.
+    """
+    if not isinstance(table, dict):
+        message = "must be a table. Write its values below it."
+        raise InvalidValue(recipe.located(message, PUBLISHED))
+    figures = []
+    for key, value in table.items():
+        with recipe.locating(PUBLISHED, key):
+            if key != SAMPLES:
+                figures.append(read_figure(key, value))
+    if not figures or SAMPLES not in table:
+        message = f"needs {SAMPLES} and a figure. Write them below it."
+        raise InvalidValue(recipe.located(message, PUBLISHED))
+    with recipe.locating(PUBLISHED, SAMPLES):
+        return Published(read_samples(table[SAMPLES]), tuple(figures))
 
 
 def _first_mentioned(keys: Mapping[str, Any], message: str) -> str | None:
