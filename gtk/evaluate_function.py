@@ -144,7 +144,9 @@ def _judge(
     if file is not None and judge_kind(file) == "file":
         from gtk.exports.judge_file import FileJudge
 
-        return FileJudge(Path(file), data, device)
+        # Of GPUs onnxruntime knows CUDA's alone.
+        unknown = device.startswith(("mps", "xpu"))
+        return FileJudge(Path(file), data, "cpu" if unknown else device)
     from gtk.core.evaluation.judges import has_judge, judge_of
     from gtk.core.models.device import resolve_device
 

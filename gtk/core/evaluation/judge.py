@@ -17,8 +17,8 @@ from gtk.core.values.dataset import DataSpec
 LONGEST = 48
 #: Channels at the image's size and at each half of it, of small, grey and colour images.
 SMALL_SIDE, SMALL, GREY, COLOUR = 16, (32, 64, 64, 128), (16, 32, 64, 128), (24, 48, 96, 192)
-#: Images in one pass.
-BATCH = 500
+#: Images in one pass, and the values that these may have: fewer of large images.
+BATCH, VALUES = 500, 1 << 25
 
 
 class JudgeNetwork(nn.Module):
@@ -89,8 +89,9 @@ def seen(
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield a network's features and logits of images (N, C, H, W), a batch at a time."""
     device = network.output.weight.device
-    for start in range(0, len(images), BATCH):
-        part = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).to(device)
+    count = max(1, min(BATCH, VALUES // math.prod(images.shape[1:])))
+    for start in range(0, len(images), count):
+        part = torch.from_numpy(np.ascontiguousarray(images[start : start + count])).to(device)
         with torch.no_grad(), without_tf32(device):
             features = network.features(part.float() / 255)
             logits = network.output(features)

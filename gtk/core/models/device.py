@@ -80,8 +80,11 @@ def free_memory(device: torch.device) -> float:
     if device.type not in ("cuda", "xpu"):
         return math.inf
     module = torch.get_device_module(device)
-    cached = module.memory_reserved(device) - module.memory_allocated(device)
-    return float(module.mem_get_info(device)[0] + cached)
+    try:
+        free = module.mem_get_info(device)[0]
+    except RuntimeError:  # of an Intel GPU that shares main memory
+        return math.inf
+    return float(free + module.memory_reserved(device) - module.memory_allocated(device))
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -16,9 +17,11 @@ from gtk.core.evaluation.samples import judged_samples
 from gtk.core.models.build import build_sampler
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
+from gtk.core.models.sampler_fit import learns
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.fitted_sampler import choice_in_training
+from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.training.schedule import epoch_due
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset
@@ -28,7 +31,7 @@ from gtk.core.values.errors import InvalidValue
 SHARE = 0.1
 #: The shortest training that has them, in seconds, and the fewest times that they are worth while.
 LONG, FEWEST = 15.0, 3
-#: Images that are drawn and judged to see how long that takes.
+#: Images that are drawn and judged to see how long that takes, on a CPU.
 TRIED = 25
 
 
@@ -51,7 +54,10 @@ def with_figures(
         seconds: about how long it takes.
     """
     train = replace(settings.train, metric=())
-    if not names or seconds < LONG or not _has_judge_in_time(data, model, SHARE * seconds):
+    drawn_by: Any = settings.choice.sampler.resolve()
+    if not names or seconds < LONG or learns(drawn_by):  # its images are those of the end alone
+        return train
+    if not _has_judge_in_time(data, model, SHARE * seconds):
         return train
     epochs = range(1, train.epochs + 1)
     times = sum(epoch_due(epoch, train.epochs, 0) for epoch in epochs)
@@ -79,14 +85,16 @@ def _seconds(settings: Settings, model: Model, data: Dataset) -> tuple[float, fl
     """Return about how long it takes to judge real images, and to draw and judge samples once."""
     device, drawn = next(model.parameters()).device, settings.train.metric_samples
     sampler = build_sampler(*choice_in_training(settings, {}, last=False), model)
+    # A GPU takes about as long for a few as for a batch.
+    tried = TRIED if device.type == "cpu" else min(drawn, images_at_a_time(data.spec))
     with fork_random_state(device), eval_mode(model), torch.no_grad():
         judge = JudgeNetwork(data.spec).to(device).eval()  # one that is not trained takes as long
-        ((images, _),) = judged_samples(sampler, data, TRIED, TRIED)
-        drawing = _timed(lambda: list(judged_samples(sampler, data, TRIED, TRIED)))
+        ((images, _),) = judged_samples(sampler, data, tried, tried)
+        drawing = _timed(lambda: list(judged_samples(sampler, data, tried, tried)))
         list(seen(judge, images))
         judging = _timed(lambda: list(seen(judge, images)))
     real = (settings.train.validation or len(data.test)) + drawn  # held-out and training images
-    return real * judging / TRIED, drawn * (drawing + judging) / TRIED
+    return real * judging / tried, drawn * (drawing + judging) / tried
 
 
 def _timed(action: Callable[[], object]) -> float:

@@ -73,7 +73,8 @@ class Muon(Optimizer):
             updates = orthogonal(matrices)
         size = rate * _SIZE * math.sqrt(max(matrices.shape[1:]))
         shaped = [update.view(weights[0].shape) for update in updates]
-        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
+        if group["weight_decay"]:
+            torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
         torch._foreach_add_(weights, shaped, alpha=-size)
 
     def _average(self, weight: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Figures of samples during a training: what metrics say of its weights so far."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import JUDGE
 from gtk.core.training.schedule import Schedule, epoch_due
-from gtk.core.values.dataset import Dataset, Split
+from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError, unknown_name
 from gtk.core.values.figure import Figure, FigureSpec
 from gtk.core.values.setting import setting
@@ -46,8 +47,9 @@ from gtk.core.values.text import one_line, visible
 
 logger = logging.getLogger("gtk")
 
-#: Images that are drawn at a time.
-BATCH = 250
+#: Images that are drawn at a time, and values that these may have: 250 of 28x28 in grey, 40 of
+#: 256x256 in colour.
+BATCH, VALUES = 250, 1 << 23
 
 
 @dataclass(frozen=True)
@@ -208,10 +210,16 @@ class SampleFigures:
         def drawn() -> Drawn:
             choice = choice_in_training(run.settings, {}, last=False)
             sampler = run_sampler(run, choice, model, data=self._dataset)
-            return judged_samples(sampler, self._compared, self._config.metric_samples, BATCH)
+            count = images_at_a_time(self._dataset.spec)
+            return judged_samples(sampler, self._compared, self._config.metric_samples, count)
 
         found: dict[str, Figure] = {}
-        for name, one in self._given(names, model, drawn).items():
+        try:
+            given = self._given(names, model, drawn)
+        except torch.OutOfMemoryError:  # a training is worth more than its figures
+            logger.warning("no figures of samples at this step: drawing them takes too much memory")
+            return found
+        for name, one in given.items():
             if one.failure is not None and name not in self._warned:
                 self._warned.add(name)
                 reason = one_line(one.failure)
@@ -319,6 +327,11 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - an outside metric may fail in any way
             reason = one_line(f"{type(error).__name__}: {error}")
             self.failure = PluginError(f"{describe(self._metric)} failed: {reason}")
+
+
+def images_at_a_time(spec: DataSpec) -> int:
+    """Return how many images are drawn at a time: fewer of large ones."""
+    return max(1, min(BATCH, VALUES // math.prod(spec.image_shape)))
 
 
 def _device(model: Model) -> torch.device:

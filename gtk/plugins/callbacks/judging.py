@@ -23,6 +23,7 @@ from gtk.core.storage.evaluations import add_evaluations
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
+from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue
@@ -32,7 +33,6 @@ from gtk.plugins.callbacks.picture import drawn_with, ended
 logger = logging.getLogger("gtk")
 
 METRICS = ("class-accuracy", "frechet-distance", "diversity")
-BATCH = 250
 #: The most time that drawing may take, as a share of the training's, and the seconds that it may
 #: take in any case.
 SHARE, SHORT = 0.1, 2.0
@@ -90,10 +90,11 @@ def in_time(
         TooSlow: the first batch took more than its share.
     """
     start = time.perf_counter()
-    for at, (images, condition) in enumerate(judged_samples(sampler, data, SAMPLES, BATCH)):
+    count = images_at_a_time(data.spec)
+    for at, (images, condition) in enumerate(judged_samples(sampler, data, SAMPLES, count)):
         if not at:
             judge.look(images)
-            if (time.perf_counter() - start) * SAMPLES / BATCH > seconds:
+            if (time.perf_counter() - start) * SAMPLES / count > seconds:
                 raise TooSlow
         yield images, condition
 

@@ -13,7 +13,8 @@ from gtk.core.evaluation import judge_training, remembering_judge
 from gtk.core.evaluation.judges import has_judge, judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.evaluation.remembering_judge import RememberingJudge
-from gtk.core.training import automatic_figures
+from gtk.core.training import automatic_figures, sample_figures
+from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.training.training import Training
 from gtk.plugins.datasets.digits import load
 
@@ -180,3 +181,28 @@ def test_a_judge_looks_once_at_real_images(monkeypatch: pytest.MonkeyPatch) -> N
         features, _ = judge.look(images)
         assert (features == images.reshape(20, -1)).all()
     assert looking.looked == 60, "20 once, and 20 twice, since only 30 are remembered"
+
+
+def test_of_large_images_fewer_are_drawn_at_a_time() -> None:
+    sizes = [(1, 28, 28), (3, 256, 256), (3, 4096, 4096)]
+    specs = [gtk.DataSpec("images", *size, None) for size in sizes]
+    assert [images_at_a_time(spec) for spec in specs] == [250, 42, 1]
+
+
+def test_a_lack_of_memory_costs_figures_and_not_the_training(
+    judge: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    run = trained(metric="diversity", metric_every=1)
+    assert len(samples(run)) == 3
+    monkeypatch.setattr(sample_figures, "judged_samples", fail)
+    run = trained(metric="diversity", metric_every=1)
+    assert samples(run) == []
+    assert "drawing them takes too much memory" in caplog.text
+    assert run.document["finished"]
+
+
+def test_a_sampler_that_learns_has_none_before_the_end(judge: None) -> None:
+    assert chosen(trained(sampler="aggregate")) == []
