@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gtk.cli.console import make_console, print_line, print_titled
+from gtk.core.registry.installed import SAMPLER
 from gtk.core.registry.options import as_table
 from gtk.core.registry.train_config import OPTIMIZERS_WITH, TrainConfig
 from gtk.core.settings.choice import Settings
@@ -68,8 +69,10 @@ def print_networks(training: "Training") -> None:
 
 
 def suggested_options(settings: Settings) -> Iterator[str]:
-    """Yield the options of model and loss that the model's plugin chose for the data."""
-    for name in sorted(settings.suggestible & settings.choice.model.spec.suggests):
+    """Yield the sampler, and the options of model and loss, chosen for the data by a plugin."""
+    if SAMPLER.name in settings.suggestible:
+        yield f"sampler: {settings.choice.sampler.spec.name}, for these data"
+    for name in sorted(settings.suggestible):
         table, dot, field = name.partition(".")
         if not dot:  # the trainer's, which stand in the lines below
             continue
@@ -155,12 +158,13 @@ def last_metrics(run: Run) -> list[Mapping[str, Any]]:
     return [found for split in splits if (found := last_line(lines, split)) is not None]
 
 
-def print_stopped(run: Run | None) -> None:
-    """Print how to go on with a training that was interrupted, if it has a folder by then."""
+def print_stopped(run: Run | None, command: str | None = None) -> None:
+    """Print how to go on with a training that was interrupted, if it has a folder by then.
+
+    By default the command is `gtk train --resume`.
+    """
     if run is None or run.document.get("finished"):
         return
     saved = max(run.checkpoints.steps(), default=0)
-    print_line(
-        f"Stopped; saved up to step {saved}. Go on: gtk train --resume {command_reference(run)}",
-        err=True,
-    )
+    command = command or f"gtk train --resume {command_reference(run)}"
+    print_line(f"Stopped; saved up to step {saved}. Go on: {command}", err=True)

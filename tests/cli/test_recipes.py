@@ -19,11 +19,12 @@ from gtk.defaults import RECIPES
 Command = Callable[..., Any]
 
 
-def test_recipes_are_listed_with_data_model_and_summary(gtk_command: Command) -> None:
+def test_recipes_are_listed_with_data_model_figures_and_summary(gtk_command: Command) -> None:
     rows = [re.split(" {2,}", line) for line in gtk_command("recipes").out.splitlines()]
-    found = {row[0]: row[1:] for row in rows if len(row) == 4}
-    assert found["cvae-mlp"][:2] == ["mnist", "cvae"]
-    assert found["vae-2d"][2].startswith("VAE with a latent code of two numbers")
+    found = {row[0]: row[1:] for row in rows if len(row) == 5}
+    assert found["cvae-mlp"][:3] == ["mnist", "cvae", "-"]
+    assert found["flow-digits"][:3] == ["digits", "flow", "3 figures"]
+    assert found["vae-2d"][3].startswith("VAE with a latent code of two numbers")
 
 
 def test_a_recipe_is_printed_as_it_is_and_starts_another(gtk_command: Command) -> None:
@@ -49,7 +50,7 @@ def test_help_shows_what_the_recipe_makes_of_the_defaults(gtk_command: Command) 
 
     assert defaults()["data"] == "digits"
     plain = defaults("--plugin", "cvae")
-    assert (plain["data"], plain["latent-dim"]) == ("digits", "16")
+    assert (plain["data"], plain["latent-dim"]) == ("digits", "by the data:")
     shown = defaults("--recipe", "vae-2d")
     assert {
         "plugin": "vae", "data": "mnist", "conditioner": "unconditional", "loss": "elbo",
@@ -93,7 +94,7 @@ def test_the_shell_completes_recipes() -> None:
         f"plain,{path.stem}" for path in sorted(RECIPES.glob("vae-*.toml"))
     ]
     assert complete("gtk train --recipe ./mi") == ["file,./mi"]
-    assert complete("gtk recipes cvae-m") == ["plain,cvae-mlp"]
+    assert complete("gtk recipes cvae-ml") == ["plain,cvae-mlp"]
     assert complete("gtk train --recipe vae-2d --late") == ["plain,--latent-dim"]
     assert complete("gtk train --recipe nothing --epo") == ["plain,--epochs"]
 

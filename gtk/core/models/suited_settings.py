@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gtk.core.registry.discovery import Plugin
-from gtk.core.registry.installed import LOSS
+from gtk.core.registry.discovery import Plugin, find
+from gtk.core.registry.installed import LOSS, SAMPLER
 from gtk.core.registry.options import as_table, make_config
 from gtk.core.registry.spec import ModelSpec
 from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig, suited
@@ -33,6 +33,12 @@ def suited_settings(settings: Settings, data_spec: DataSpec, images: int) -> Set
         plugin, config = settings.choice.model, settings.configs["model"]
         suggested = suggestion(plugin, config, data_spec, images)
         open_ones = {name: suggested[name] for name in suggested if name in settings.suggestible}
+        settings = replace(settings, suggestible=frozenset(open_ones))
+        sampler = open_ones.pop(SAMPLER.name, None)
+        if sampler is not None:
+            found = find(SAMPLER, sampler)
+            settings = replace(settings, choice=replace(settings.choice, sampler=found))
+            configs["sampler"] = found.spec.config()
         tables = _by_table(open_ones)
         train = make_config(TrainConfig, suited({**as_table(train), **tables["train"]}), "training")
         for table in ("model", "loss"):
@@ -94,6 +100,9 @@ def _check(suggested: Mapping[Any, Any], plugin: Plugin[ModelSpec]) -> None:
         raise InvalidValue(
             f"{unknown[0]!r} is not in its spec's suggests ({', '.join(sorted(known))})"
         )
+    suggested = dict(suggested)
+    if SAMPLER.name in suggested:
+        find(SAMPLER, suggested.pop(SAMPLER.name))
     trainers = sorted(name for name in suggested if "." not in name and name not in SUGGESTIBLE)
     if trainers:
         raise InvalidValue(f"{trainers[0]!r} is none of {', '.join(sorted(SUGGESTIBLE))}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from gtk.core.registry.entry_points import UNREADABLE
-from gtk.core.registry.installed import OWN_PACKAGE, Installed, Kind, installed
+from gtk.core.registry.installed import OWN_PACKAGE, SAMPLER, Installed, Kind, installed
 from gtk.core.registry.options import check_config
 from gtk.core.registry.plugin_module import ask, register
 from gtk.core.registry.spec import API_VERSION, OLDEST_API_VERSION, ModelSpec, Spec
@@ -163,8 +163,8 @@ def _check_suggests(spec: ModelSpec) -> None:
         )
     own = {f"model.{item.name}" for item in fields(spec.config)}
     for name in sorted(map(str, names)):
-        if name not in SUGGESTIBLE | own and not name.startswith("loss."):
+        if name not in {*SUGGESTIBLE, SAMPLER.name} | own and not name.startswith("loss."):
             raise PluginError(
-                f"its suggests names {name!r}: only {', '.join(sorted(SUGGESTIBLE))}, options of "
-                "the model as model.NAME and of its loss as loss.NAME can be suggested."
+                f"its suggests names {name!r}: only {', '.join(sorted(SUGGESTIBLE))}, sampler, "
+                "options of the model as model.NAME and of its loss as loss.NAME can be suggested."
             )

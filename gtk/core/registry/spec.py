@@ -72,9 +72,10 @@ class ModelSpec(Spec):
             number of training images, it returns settings that suit them by name. They replace
             defaults of model and data set, and nothing that a user, a recipe or the loss chose; no
             optimizer and rate where one of the two, or an option of an optimizer, was chosen.
-        suggests: what it may return: "epochs", "batch_size", "optimizer" and "learning_rate", and
-            options of the model and of its default loss as "model.latent_dim" or "loss.beta"; of
-            these, a recipe that has their table chose all.
+        suggests: what it may return: "epochs", "batch_size", "optimizer" and "learning_rate", the
+            name of a "sampler", and options of the model and of its default loss as
+            "model.latent_dim" or "loss.beta"; of these, a recipe that has their table chose all,
+            and one that has a model's chose the sampler.
     """
 
     loss: str

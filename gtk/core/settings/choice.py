@@ -44,6 +44,7 @@ class Choice:
     Attributes:
         path: where the data are, if given as NAME:PATH.
         default_data: the data set where none is named; None where one must be.
+        sampler_named: whether somebody named the sampler, instead of the model's plugin.
     """
 
     model: Plugin[ModelSpec]
@@ -54,6 +55,7 @@ class Choice:
     recipe: Recipe = NO_RECIPE
     path: Path | None = None
     default_data: str | None = None
+    sampler_named: bool = False
 
     @classmethod
     def by_name(
@@ -83,15 +85,17 @@ class Choice:
         else:
             data = find_named(DATASET, None, recipe) or default_dataset(default_data)
         strategy = find_named(CONDITIONER, conditioner, recipe)
+        drawing = find_named(SAMPLER, sampler, recipe)
         choice = cls(
             chosen,
             strategy or model_default(CONDITIONER, chosen),
             find_named(LOSS, loss, recipe) or model_default(LOSS, chosen),
-            find_named(SAMPLER, sampler, recipe) or model_default(SAMPLER, chosen),
+            drawing or model_default(SAMPLER, chosen),
             data,
             recipe,
             path,
             default_data,
+            drawing is not None,
         )
         if recipe is not NO_RECIPE:
             choice.check_recipe()
@@ -150,7 +154,11 @@ class Choice:
             for option in self.options
             if option.table in own and option.name not in given
         }
-        return frozenset(self.model.spec.suggests & (trainers | options))
+        drawing = {option.name for option in self.options if option.table == "sampler"}
+        written = self.recipe.tables["model"] or self.recipe.tables["sampler"]
+        named = self.sampler_named or written or drawing & {*given}
+        samplers = set() if named else {SAMPLER.name}
+        return frozenset(self.model.spec.suggests & (trainers | options | samplers))
 
     def _follows(self, table: str) -> bool:
         """Say whether the recipe's options in a table were written for the plugin chosen here."""
@@ -240,7 +248,7 @@ class Settings:
             images make the batch smaller, few steps the warm-up shorter, and nothing is left out
             where there is no condition. A recipe chooses the batch; what else it says was for its
             own data.
-        suggestible: those that the model's plugin may suggest for the data.
+        suggestible: those that the model's plugin may suggest for the data; later those it did.
     """
 
     choice: Choice

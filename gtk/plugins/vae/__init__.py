@@ -6,6 +6,7 @@ from typing import Any, Literal
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.options import option
 from gtk.core.registry.spec import ModelSpec
+from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import DataSpec
 
 LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"]
@@ -76,21 +77,34 @@ class VAEConfig:
 SMALL_SIDE, SMALL_LAYERS, SMALL_BETA = 16, (256, 128), 0.4
 #: How many such images it is shown: 250 epochs of the digits. The most epochs for few of them.
 SMALL_SHOWN, MOST_EPOCHS = 360_000, 1_000
+#: The same of larger images, 20 epochs of MNIST, and how these are drawn: codes from the prior lie
+#: where no image does, most of all where the divergence weighs little, and `aggregate` avoids that.
+LARGE_LAYERS, LARGE_SHOWN, LARGE_SAMPLER = (512, 512), 1_200_000, "aggregate"
+#: Of those in grey.
+GREY_LATENT, GREY_BETA = 10, 0.5
 
 
 def suggest(config: VAEConfig, data_spec: DataSpec, images: int) -> dict[str, Any]:
-    """Return settings of `cvae` for the data: epochs, layers, the weight of the KL divergence.
+    """Return settings of `cvae` for the data: epochs, layers, and how images are drawn.
 
-    Larger images keep the defaults, and so do the weights of other likelihoods, whose nats have
-    another scale.
+    Images that are small or grey have a weight of the KL divergence, too, unless it is of another
+    likelihood, whose nats have another scale.
     """
-    if max(data_spec.height, data_spec.width) > SMALL_SIDE or data_spec.condition is None:
+    if data_spec.condition is None:
         return {}
-    found: dict[str, Any] = {"epochs": min(max(1, round(SMALL_SHOWN / images)), MOST_EPOCHS)}
+    small = max(data_spec.height, data_spec.width) <= SMALL_SIDE
+    shown = SMALL_SHOWN if small else LARGE_SHOWN
+    found: dict[str, Any] = {"epochs": min(max(1, round(shown / images)), MOST_EPOCHS)}
     if config.network == "mlp":
-        found["model.hidden_dims"] = SMALL_LAYERS
-    if config.likelihood == "bernoulli":
+        found["model.hidden_dims"] = SMALL_LAYERS if small else LARGE_LAYERS
+    if small:
         found["loss.beta"] = SMALL_BETA
+    elif data_spec.channels == 1:
+        found |= {"model.latent_dim": GREY_LATENT, "loss.beta": GREY_BETA}
+    if config.likelihood != "bernoulli":
+        found.pop("loss.beta", None)
+    if not small and isinstance(data_spec.condition, Classes):
+        found["sampler"] = LARGE_SAMPLER
     return found
 
 
@@ -113,6 +127,8 @@ def gtk_models() -> list[ModelSpec]:
         summary=summary,
         conditioner="onehot",
         suggest=suggest,
-        suggests=frozenset({"epochs", "loss.beta", "model.hidden_dims"}),
+        suggests=frozenset(
+            {"epochs", "loss.beta", "model.hidden_dims", "model.latent_dim", "sampler"}
+        ),
     )
     return [vae, conditional]

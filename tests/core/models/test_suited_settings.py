@@ -9,6 +9,7 @@ import pytest
 
 import gtk
 from gtk.cli.main import run as run_gtk
+from gtk.cli.train_summary import suggested_options
 from gtk.core.models.suited_settings import suited_settings
 from gtk.core.registry.discovery import _check
 from gtk.core.registry.train_config import SUGGESTIBLE, TrainConfig
@@ -91,8 +92,44 @@ def suited_digits(**values: Any) -> dict[str, Any]:
 
 def test_options_of_model_and_loss_suit_small_images() -> None:
     assert suited_digits() == SMALL
-    own = Choice.by_name("cvae", "mnist").settle({}, None)
-    assert suited_settings(own, MNIST, 60_000).configs == own.configs
+
+
+def suited_mnist(
+    spec: DataSpec = MNIST, sampler: str | None = None, recipe: str | None = None, **values: Any
+) -> Settings:
+    """Return the settings of a `cvae` of larger images, as its plugin suggests them."""
+    found = NO_RECIPE if recipe is None else find_recipe(recipe)
+    choice = Choice.by_name("cvae", "mnist", recipe=found, sampler=sampler)
+    return suited_settings(choice.settle(values, None), spec, 60_000)
+
+
+def test_larger_images_have_a_short_code_and_another_sampler() -> None:
+    found = suited_mnist()
+    model = found.configs["model"]
+    assert (model.latent_dim, model.hidden_dims, found.train.epochs) == (10, (512, 512), 20)
+    assert found.configs["loss"].beta == 0.5
+    assert suited_mnist(likelihood="gaussian").configs["loss"].beta == 1
+    assert found.choice.sampler.spec.name == "aggregate"
+    assert found.configs["sampler"].components == found.choice.sampler.spec.config().components
+    again = Settings.from_document(found.as_document())
+    assert again.choice.sampler.spec.name == "aggregate"
+
+
+def test_a_sampler_that_somebody_chose_stays() -> None:
+    assert suited_mnist(sampler="direct").choice.sampler.spec.name == "direct"
+    warm = suited_mnist(temperature=0.5)
+    assert (warm.choice.sampler.spec.name, warm.configs["sampler"].temperature) == ("direct", 0.5)
+    for recipe in ("cvae-mlp", "vae-mlp"):
+        assert suited_mnist(recipe=recipe).choice.sampler.spec.name == "direct", "it has a model"
+
+
+def test_a_mixture_is_suggested_for_classes_alone() -> None:
+    numbers = replace(MNIST, condition=gtk.Numbers(("age",), ranges=((0.0, 1.0),)))
+    assert suited_mnist(numbers).choice.sampler.spec.name == "direct"
+    assert suited_mnist(replace(MNIST, condition=None)).configs["model"].latent_dim == 16
+    colour = suited_mnist(replace(MNIST, channels=3))
+    assert colour.choice.sampler.spec.name == "aggregate"
+    assert (colour.configs["model"].latent_dim, colour.configs["loss"].beta) == (16, 1)
 
 
 def test_chosen_options_and_those_of_another_loss_stay() -> None:
@@ -120,8 +157,18 @@ def test_a_dry_run_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "loss option beta: 0.4, for these data" in out
     assert "model option hidden dims: 256,128, for these data" in out
+    assert "sampler" not in out
     run_gtk(["train", "--plugin", "cvae", "--beta", "1", "--dry-run"])
     assert "beta" not in capsys.readouterr().out.replace("adam beta", "")
+
+
+def test_a_dry_run_shows_a_sampler_and_nothing_that_was_not_suggested() -> None:
+    assert [*suggested_options(suited_mnist())] == [
+        "sampler: aggregate, for these data",
+        "loss option beta: 0.5, for these data",
+        "model option hidden dims: 512,512, for these data",
+        "model option latent dim: 10, for these data",
+    ]
 
 
 def by(suggest: Callable[[Any, DataSpec, int], Mapping[str, Any]]) -> Choice:
