@@ -31,9 +31,10 @@ def test_those_of_means_and_medians(
 
 
 def test_a_median_lies_between_two_of_the_numbers() -> None:
-    assert median_figure(np.arange(1.0, 101)) == Figure(50.5, 41.0, 60.0)
-    assert median_figure(np.array([3.0, 1.0])) == Figure(2.0, 1.0, 3.0)
-    assert median_figure(np.array([3.0])) == Figure(3.0, 3.0, 3.0)
+    assert median_figure(np.arange(1.0, 101)) == Figure(50.5, 40.0, 61.0)
+    assert median_figure(np.arange(1.0, 7)) == Figure(3.5, 1.0, 6.0)
+    assert median_figure(np.arange(1.0, 6)) == Figure(3.0)
+    assert median_figure(np.array([3.0])) == Figure(3.0)
 
 
 def judged(images: NDArray[np.uint8], source: str) -> gtk.JudgedImages:
@@ -70,6 +71,8 @@ def test_that_of_diversity(monkeypatch: pytest.MonkeyPatch) -> None:
     assert part.value == whole.value == 1
     assert part.high == pytest.approx(whole.high, rel=0.1)
     assert part != whole, "of 30 of the 40 images"
+    monkeypatch.setattr(diversity, "KEPT_BYTES", 3 * 16)
+    assert measured(test, test) == Figure(1.0), "three images are too few to tell"
 
 
 def test_images_that_are_the_same_have_no_spread() -> None:

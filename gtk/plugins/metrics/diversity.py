@@ -31,7 +31,7 @@ class Diversity(Metric):
 
     The interval is 1.96 standard errors to both sides, by the influence of single images on the
     deviation of their class (the infinitesimal jackknife), of as many of the first images as fit in
-    32 MiB: the test images are taken as given.
+    32 MiB, unless these lack two of a class: the test images are taken as given.
     """
 
     figures: ClassVar[Mapping[str, FigureSpec]] = {
@@ -89,18 +89,24 @@ class Diversity(Metric):
                 "leave it out"
             )
         found = float(np.mean([generated.deviation(group) for group in both]))
-        return {"diversity": normal(found / usual, self._error(both) / usual)}
+        error = self._error(both)
+        value = found / usual
+        return {"diversity": Figure(value) if error is None else normal(value, error / usual)}
 
-    def _error(self, groups: list[int]) -> float:
-        """Return the standard error of the mean deviation of generated images of some groups."""
+    def _error(self, groups: list[int]) -> float | None:
+        """Return the standard error of the mean deviation of generated images of some groups.
+
+        None where fewer than two images of one were kept.
+        """
         sums = self._sums["generated"]
         images, labels = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
         variances = []
         for group in groups:
             influences = sums.influences(group, images[labels == group])
-            if len(influences) > 1:  # else too few were kept to tell
-                variances.append(influences.var(ddof=1) / int(sums.counts[group]))
-        return math.sqrt(np.mean(variances) / len(groups)) if variances else 0.0
+            if len(influences) < 2:
+                return None
+            variances.append(influences.var(ddof=1) / int(sums.counts[group]))
+        return math.sqrt(np.mean(variances) / len(groups))
 
 
 class PixelSums:

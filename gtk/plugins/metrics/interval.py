@@ -46,11 +46,16 @@ def normal(value: float, error: float) -> Figure:
 
 
 def median_figure(values: NDArray[np.float64]) -> Figure:
-    """Return the median of numbers (N,), between two of them that are nearly as far in the order.
+    """Return the median of numbers (N,), with the exact interval between two of them, if N > 5.
 
-    How many numbers lie below the true median has a binomial distribution, by whose normal
-    approximation the two are chosen; of few numbers they are the least and the greatest.
+    How many numbers lie below the true median has a binomial distribution, by which the two are
+    chosen. Of five numbers or fewer not even the least and the greatest make such an interval.
     """
-    ordered, margin = np.sort(values), NORMAL_QUANTILE * math.sqrt(len(values)) / 2
-    first = max(0, math.floor(len(values) / 2 - margin))
-    return Figure(float(np.median(values)), float(ordered[first]), float(ordered[-1 - first]))
+    from scipy.special import bdtr
+
+    count, ordered = len(values), np.sort(values)
+    first = int((bdtr(np.arange(count // 2), count, 0.5) <= TAIL).sum()) - 1
+    median = float(np.median(values))
+    if first < 0:
+        return Figure(median)
+    return Figure(median, float(ordered[first]), float(ordered[-1 - first]))
