@@ -96,20 +96,25 @@ class PictureOptions:
             suffix = ending if ending in suffixes else " or ".join(suffixes)
             check_output_file(self.out, suffix, overwrite=self.overwrite)
 
-    def open(self, reference: str) -> Source:
+    def open(self, reference: str, *, codes: bool = False) -> Source:
         """Open an exported file, without torch, or a run.
+
+        Args:
+            reference: the file or the run.
+            codes: whether the noise of a run has to be its model's latent code: a sampler that
+                learns, unless it is named, is replaced by the model's own.
 
         Raises:
             GtkError: it does not exist, or does not take one of the options.
         """
         if not is_exported(reference):
-            return self.open_run(reference)
+            return self.open_run(reference, codes=codes)
         check_file_options(reference, checkpoint=self.checkpoint, average=self.average)
         source = FileSource(reference, self.device, self.sampler, self.sampler_options)
         source.display = TerminalDisplay()
         return source
 
-    def open_run(self, reference: str, lacking: str = "") -> RunSource:
+    def open_run(self, reference: str, lacking: str = "", *, codes: bool = False) -> RunSource:
         """Open a run.
 
         Raises:
@@ -121,6 +126,10 @@ class PictureOptions:
             raise InvalidValue(f"{reference} is an exported file, which has {lacking}: name a run")
         run = find_run(reference, self.runs)
         sampler = run.settings.sampler_choice(self.sampler, self.sampler_options)
+        if codes and self.sampler is None and not self.sampler_options:
+            from gtk.core.storage.fitted_sampler import choice_in_training
+
+            sampler = choice_in_training(run.settings, {}, last=False)
         source = RunSource(reference, run, self.checkpoint, self.device, self.average, sampler)
         source.display = TerminalDisplay()
         return source

@@ -72,7 +72,7 @@ def traverse(
     picture.check(".png")
     if reach is not None and not 0 < reach <= FURTHEST:
         raise InvalidValue(f"--range must be more than 0 and at most {FURTHEST:g}, not {reach}")
-    origin = picture.open(source)
+    origin = picture.open(source, codes=True)
     spec, name = origin.condition, ""
     condition = wanted_condition(spec, label, conditions)
     if spec is not None:

@@ -230,6 +230,21 @@ def test_each_dimension_is_swept_in_its_row(
     assert cells("all.png").shape[1:] == (7, 8, 8)
 
 
+def test_of_a_run_that_draws_by_a_mixture_its_code_is_swept(gtk_command: Command) -> None:
+    gtk.train(plugin="cvae", sampler="aggregate", latent_dim=3, epochs=1, name="mixed", quiet=True)
+    gtk_command(
+        "traverse", "mixed", "--dims", 2, "--steps", 3, "--label", 4, *BARE, "--out", "a.png"
+    )
+    noise = np.zeros((3, 3), np.float32)
+    noise[:, 1] = -3, 0, 3
+    run = gtk.load("mixed")
+    assert_near(cells("a.png")[0], run.generate(noise, [4] * 3, sampler="direct"))
+    named = gtk_command(
+        "traverse", "mixed", "--dims", 2, "--sampler", "aggregate", "--json", "--out", "b.png"
+    )
+    assert '"aggregate"' in named.out
+
+
 def test_two_dimensions_are_a_plane_with_axes(gtk_command: Command) -> None:
     gtk.train(plugin="vae", latent_dim=2, epochs=1, name="flat", quiet=True)
     run = gtk.load("flat")

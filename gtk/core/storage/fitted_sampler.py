@@ -86,7 +86,7 @@ def choice_in_training(
     """Return the sampler of a picture in a training: the one it is to have, with these options.
 
     Before the last a sampler that learns would be fitted anew for each picture: these are drawn by
-    the model's own.
+    the model's own, and so are pictures of the latent code itself.
     """
     choice = settings.sampler_choice(None, options)
     target: Any = choice[0].resolve()
