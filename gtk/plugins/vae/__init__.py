@@ -80,6 +80,8 @@ SMALL_SHOWN, MOST_EPOCHS = 360_000, 1_000
 #: The same of larger images, 20 epochs of MNIST, and how these are drawn: codes from the prior lie
 #: where no image does, most of all where the divergence weighs little, and `aggregate` avoids that.
 LARGE_LAYERS, LARGE_SHOWN, LARGE_SAMPLER = (512, 512), 1_200_000, "aggregate"
+#: The most classes, and the longest code, for which it is fitted without being asked for.
+MOST_CLASSES, LONGEST_CODE = 100, 64
 #: Of those in grey.
 GREY_LATENT, GREY_BETA = 10, 0.5
 
@@ -103,9 +105,14 @@ def suggest(config: VAEConfig, data_spec: DataSpec, images: int) -> dict[str, An
         found |= {"model.latent_dim": GREY_LATENT, "loss.beta": GREY_BETA}
     if config.likelihood != "bernoulli":
         found.pop("loss.beta", None)
-    if not small and isinstance(data_spec.condition, Classes):
+    if not small and _has_few_classes(data_spec) and config.latent_dim <= LONGEST_CODE:
         found["sampler"] = LARGE_SAMPLER
     return found
+
+
+def _has_few_classes(data_spec: DataSpec) -> bool:
+    condition = data_spec.condition
+    return isinstance(condition, Classes) and condition.count <= MOST_CLASSES
 
 
 @hookimpl

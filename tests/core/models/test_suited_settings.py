@@ -126,6 +126,9 @@ def test_a_sampler_that_somebody_chose_stays() -> None:
 def test_a_mixture_is_suggested_for_classes_alone() -> None:
     numbers = replace(MNIST, condition=gtk.Numbers(("age",), ranges=((0.0, 1.0),)))
     assert suited_mnist(numbers).choice.sampler.spec.name == "direct"
+    many = replace(MNIST, condition=ConditionSpec(tuple(map(str, range(101)))))
+    assert suited_mnist(many).choice.sampler.spec.name == "direct"
+    assert suited_mnist(latent_dim=65).choice.sampler.spec.name == "direct"
     assert suited_mnist(replace(MNIST, condition=None)).configs["model"].latent_dim == 16
     colour = suited_mnist(replace(MNIST, channels=3))
     assert colour.choice.sampler.spec.name == "aggregate"
