@@ -23,8 +23,6 @@ GREY_SHOWN, COLOUR_SHOWN, MOST_EPOCHS = 500_000, 700_000, 60
 RATE, WEIGHT_DECAY, SMOOTHING = 4e-3, 0.05, 0.05
 #: How far images are moved at most, as a share of their side.
 SHIFT = 1 / 12
-
-
 #: The step of a judge's training that is timed: those before it allocate memory.
 TIMED = 3
 

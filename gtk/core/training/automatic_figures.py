@@ -13,6 +13,7 @@ from gtk.core.evaluation.judge import JudgeNetwork, seen
 from gtk.core.evaluation.judge_training import seconds_to_train
 from gtk.core.evaluation.judges import has_judge
 from gtk.core.evaluation.protocol import content_digest
+from gtk.core.evaluation.remembering_judge import MOST
 from gtk.core.evaluation.samples import judged_samples
 from gtk.core.models.build import build_sampler
 from gtk.core.models.device import fork_random_state
@@ -94,7 +95,9 @@ def _seconds(settings: Settings, model: Model, data: Dataset) -> tuple[float, fl
         list(seen(judge, images))
         judging = _timed(lambda: list(seen(judge, images)))
     real = (settings.train.validation or len(data.test)) + drawn  # held-out and training images
-    return real * judging / tried, drawn * (drawing + judging) / tried
+    forgotten = max(0, real - MOST)  # which are judged again each time
+    later = drawn * (drawing + judging) + forgotten * judging
+    return real * judging / tried, later / tried
 
 
 def _timed(action: Callable[[], object]) -> float:

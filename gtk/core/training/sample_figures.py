@@ -42,6 +42,7 @@ from gtk.core.training.schedule import Schedule, epoch_due
 from gtk.core.values.dataset import Dataset, DataSpec, Split
 from gtk.core.values.errors import GtkError, InvalidValue, PluginError, unknown_name
 from gtk.core.values.figure import Figure, FigureSpec
+from gtk.core.values.memory import shortage
 from gtk.core.values.setting import setting
 from gtk.core.values.text import one_line, visible
 
@@ -216,8 +217,10 @@ class SampleFigures:
         found: dict[str, Figure] = {}
         try:
             given = self._given(names, model, drawn)
-        except torch.OutOfMemoryError:  # a training is worth more than its figures
-            logger.warning("no figures of samples at this step: drawing them takes too much memory")
+        except (GtkError, RuntimeError) as error:  # a training is worth more than its figures
+            lacking = shortage(error) is not None
+            reason = "drawing them takes too much memory" if lacking else one_line(error)
+            logger.warning("no figures of samples at this step: %s", visible(reason))
             return found
         for name, one in given.items():
             if one.failure is not None and name not in self._warned:

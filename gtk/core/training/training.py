@@ -39,11 +39,11 @@ from gtk.core.training.trainer import Trainer
 from gtk.core.training.trial import FEWEST_STEPS, Rates, Trial, same_threads
 from gtk.core.training.warm_start import Weights
 from gtk.core.values.dataset import Dataset
-from gtk.core.values.errors import InvalidValue, WorkFailed
+from gtk.core.values.errors import GtkError, InvalidValue, WorkFailed
 from gtk.core.values.memory import within_memory
 from gtk.core.values.output import disk_failure
 from gtk.core.values.setting import setting
-from gtk.core.values.text import counted, visible
+from gtk.core.values.text import counted, one_line, visible
 from gtk.core.values.tracking import heard_by
 
 logger = logging.getLogger("gtk")
@@ -129,8 +129,7 @@ class Training:
         )
         self.settings = replace(self.settings, train=train)
         if train.metric == (AUTO,):
-            seconds = train.epochs * self.epoch_seconds(arithmetic, rates)
-            self._add_figures(seconds, arithmetic.threads)
+            self._add_figures(arithmetic, rates)
         document, first = self._document(arithmetic, rates), None
         if self._weights is not None:
             # Saved at once, so that resuming never needs their source.
@@ -147,18 +146,26 @@ class Training:
                     self.run = None
                 raise
 
-    def _add_figures(self, seconds: float, threads: int) -> None:
-        """Add metrics of samples, as far as there is time in a training of so many seconds."""
-        with (
-            heard_by(self._events.work),
-            self._within_memory(),
-            same_threads(),
-            self.trainer.learner.as_loaded() as model,
-        ):
-            torch.set_num_threads(threads)
-            train = with_figures(
-                self._figures, self.trainer, self.settings, model, self.dataset, seconds
-            )
+    def _add_figures(self, arithmetic: Arithmetic, rates: Rates) -> None:
+        """Add metrics of samples, as far as there is time; none where they fail, unasked for."""
+        train = replace(self.settings.train, metric=())
+        try:
+            with (
+                heard_by(self._events.work),
+                self._within_memory(),
+                self._deterministic(),
+                kept_freed_memory(),
+                same_threads(),
+                self.trainer.learner.as_loaded() as model,
+            ):
+                torch.set_num_threads(arithmetic.threads)
+                seconds = train.epochs * self.epoch_seconds(arithmetic, rates)
+                train = with_figures(
+                    self._figures, self.trainer, self.settings, model, self.dataset, seconds
+                )
+        except (GtkError, RuntimeError) as error:
+            reason = visible(one_line(error))
+            logger.warning("no figures of samples are computed in the training: %s", reason)
         self.settings = replace(self.settings, train=train)
 
     def _document(self, arithmetic: Arithmetic, rates: Rates) -> dict[str, Any]:
@@ -215,7 +222,7 @@ class Training:
     def _prepare_figures(self, run: Run) -> None:
         """Make what judges samples ready, with the training's progress display."""
         learner = self.trainer.learner
-        with heard_by(self._events.work), learner.as_loaded() as model:
+        with heard_by(self._events.work), self._deterministic(), learner.as_loaded() as model:
             self.trainer.figures.prepare(run, model, first=not self.trainer.step)
 
     def choose_arithmetic(self) -> tuple[Arithmetic, Rates]:

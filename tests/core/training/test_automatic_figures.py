@@ -13,6 +13,7 @@ from gtk.core.evaluation import judge_training, remembering_judge
 from gtk.core.evaluation.judges import has_judge, judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.evaluation.remembering_judge import RememberingJudge
+from gtk.core.settings.choice import Choice
 from gtk.core.training import automatic_figures, sample_figures
 from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.training.training import Training
@@ -193,7 +194,7 @@ def test_a_lack_of_memory_costs_figures_and_not_the_training(
     judge: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
-        raise torch.OutOfMemoryError
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     run = trained(metric="diversity", metric_every=1)
     assert len(samples(run)) == 3
@@ -206,3 +207,42 @@ def test_a_lack_of_memory_costs_figures_and_not_the_training(
 
 def test_a_sampler_that_learns_has_none_before_the_end(judge: None) -> None:
     assert chosen(trained(sampler="aggregate")) == []
+
+
+def test_a_short_training_has_none(judge: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic_figures, "_seconds", lambda *_: (0.0, 0.001))
+    monkeypatch.setattr(Training, "epoch_seconds", lambda *_: 4.9)
+    assert chosen(trained()) == []
+    monkeypatch.setattr(Training, "epoch_seconds", lambda *_: 5.1)
+    assert chosen(trained()) == BOTH
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("big"), gtk.UserError("not drawn")])
+def test_where_they_fail_before_the_first_step_the_training_goes_on(
+    judge: None,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(automatic_figures, "judged_samples", fail)
+    run = trained()
+    assert chosen(run) == []
+    assert "no figures of samples are computed in the training" in caplog.text
+    assert run.document["finished"]
+
+
+def test_real_images_that_are_not_remembered_cost_each_time(
+    judge: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for most in (10**6, 0):
+        monkeypatch.setattr(automatic_figures, "MOST", most)
+        monkeypatch.setattr(automatic_figures, "_timed", lambda _: 1.0)
+        training = Training(Choice.by_name("vae", "digits").settle({}, None), "cpu", [])
+        found.append(automatic_figures._seconds(training.settings, training.model, DATA))
+    (first, later), (again, more) = found
+    assert first == again == (len(DATA.test) + 1_000) / automatic_figures.TRIED
+    assert (later, more) == (2 * 1_000 / automatic_figures.TRIED, later + first)
