@@ -24,6 +24,7 @@ from made_once import made_once
 
 import gtk
 from gtk import defaults
+from gtk.core.evaluation import judge_training
 from gtk.core.registry import plugin_module
 from gtk.core.registry.installed import all_installed
 from gtk.core.storage.cache import CACHE_VARIABLE
@@ -110,6 +111,19 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> gtk.Run:
         gtk.train(plugin="cvae", runs=runs, name="small", epochs=20, quiet=True)
 
     return gtk.load(made_once(tmp_path_factory, "small", train) / "small")
+
+
+@pytest.fixture
+def small_copy(small_run: gtk.Run, workplace: Path) -> gtk.Run:
+    """The same run, to be written to, in the folder of runs."""
+    shutil.copytree(small_run.path, workplace / "runs" / "small")
+    return gtk.load("small")
+
+
+@pytest.fixture
+def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have judges be trained in a second; they are bad ones."""
+    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 3)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import inspect
 import json
 import logging
-import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -18,30 +17,21 @@ import gtk
 from gtk import evaluate_function
 from gtk.cli.evaluate import evaluate as command
 from gtk.cli.main import run as run_gtk
-from gtk.core.evaluation import judge_training
 from gtk.core.storage.evaluations import read_evaluations
 from gtk.evaluate_request import ARGUMENTS, EvaluateRequest
 from gtk.pictures.grid import write_png
 from gtk.plugins.datasets.digits import load
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "quick_judges")
 DATA = load(gtk.NoConfig(), None)
 IMAGES = DATA.test.images[:, 0]
 #: Metrics that need no judge.
 PLAIN = ["diversity", "nearest"]
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have judges be trained in a second; they are bad ones."""
-    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 3)
-
-
 @pytest.fixture
-def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
-    """A run that may be written to, in the folder of runs."""
-    shutil.copytree(small_run.path, workplace / "runs" / "small")
-    return gtk.load("small")
+def run(small_copy: gtk.Run) -> gtk.Run:
+    return small_copy
 
 
 @pytest.fixture

@@ -13,28 +13,19 @@ import pytest
 from judge_files import nearest_means, write
 
 import gtk
-from gtk.core.evaluation import judge_training
 from gtk.core.storage.evaluations import read_evaluations
 from gtk.exports.judge_file import FileJudge
 from gtk.pictures.grid import write_png
 from gtk.plugins.datasets.digits import load
 
 Command = Callable[..., Any]
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "quick_judges")
 DATA = load(gtk.NoConfig(), None)
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have judges be trained in a second; they are bad ones."""
-    monkeypatch.setattr(judge_training, "MOST_EPOCHS", 3)
-
-
 @pytest.fixture
-def run(small_run: gtk.Run, workplace: Path) -> gtk.Run:
-    """A run that may be written to, in the folder of runs."""
-    shutil.copytree(small_run.path, workplace / "runs" / "small")
-    return gtk.load("small")
+def run(small_copy: gtk.Run) -> gtk.Run:
+    return small_copy
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Images that are drawn to be judged, as `gtk evaluate` draws a run's."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,10 @@ from gtk.core.evaluation.asked import asked_for
 from gtk.core.models.sampling import draw_noise, generated
 from gtk.core.values.dataset import Dataset, DataSpec
 from gtk.core.values.picture_rows import as_rows
+
+#: Images that are drawn at a time, and values that these may have: 250 of 28x28 in grey, 40 of
+#: 256x256 in colour.
+BATCH, VALUES = 250, 1 << 23
 
 
 def judged_samples(
@@ -38,3 +43,8 @@ def judged_samples(
 def spec_of_samples(model: Model, data: DataSpec) -> DataSpec:
     """Return the description of a model's images: the data's, with a condition if it takes one."""
     return data if model.condition is not None else replace(data, condition=None)
+
+
+def images_at_a_time(spec: DataSpec) -> int:
+    """Return how many images are drawn at a time: fewer of large ones."""
+    return max(1, min(BATCH, VALUES // math.prod(spec.image_shape)))

@@ -14,7 +14,7 @@ from gtk.core.evaluation.judge_training import seconds_to_train
 from gtk.core.evaluation.judges import has_judge
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.evaluation.remembering_judge import MOST
-from gtk.core.evaluation.samples import judged_samples
+from gtk.core.evaluation.samples import images_at_a_time, judged_samples
 from gtk.core.models.build import build_sampler
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
@@ -22,7 +22,6 @@ from gtk.core.models.sampler_fit import learns
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.choice import Settings
 from gtk.core.storage.fitted_sampler import choice_in_training
-from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.training.schedule import epoch_due
 from gtk.core.training.trainer import Trainer
 from gtk.core.values.dataset import Dataset

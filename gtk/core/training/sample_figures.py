@@ -1,10 +1,9 @@
 """Figures of samples during a training: what metrics say of its weights so far."""
 
 import logging
-import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtk.core.contracts.metric import JudgedImages, Metric
+from gtk.core.contracts.metric import Metric
 from gtk.core.contracts.model import Model
 from gtk.core.evaluation.evaluation import (
     Drawn,
@@ -26,56 +25,27 @@ from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import judge_of, keep_judge, read_judge
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.evaluation.remembering_judge import RememberingJudge
-from gtk.core.evaluation.results import results
-from gtk.core.evaluation.samples import judged_samples, spec_of_samples
+from gtk.core.evaluation.samples import images_at_a_time, judged_samples, spec_of_samples
 from gtk.core.models.device import fork_random_state
 from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.discovery import checked_target
-from gtk.core.registry.installed import describe
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.settings.metric_choice import metric_choice, short_name
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import JUDGE
+from gtk.core.training.attempt import Attempt
+from gtk.core.training.monitored_figure import MonitoredFigure, monitored_figure, term
 from gtk.core.training.schedule import Schedule, epoch_due
-from gtk.core.values.dataset import Dataset, DataSpec, Split
-from gtk.core.values.errors import GtkError, InvalidValue, PluginError, unknown_name
-from gtk.core.values.figure import Figure, FigureSpec
+from gtk.core.values.dataset import Dataset, Split
+from gtk.core.values.errors import GtkError, InvalidValue
+from gtk.core.values.figure import Figure
 from gtk.core.values.memory import shortage
 from gtk.core.values.setting import setting
 from gtk.core.values.text import one_line, visible
 
 logger = logging.getLogger("gtk")
-
-#: Images that are drawn at a time, and values that these may have: 250 of 28x28 in grey, 40 of
-#: 256x256 in colour.
-BATCH, VALUES = 250, 1 << 23
-
-
-@dataclass(frozen=True)
-class MonitoredFigure:
-    """The figure of a metric that chooses the best checkpoint.
-
-    Attributes:
-        metric: the metric's name, as the user wrote it.
-        figure: the figure's.
-        spec: what it is.
-    """
-
-    metric: str
-    figure: str
-    spec: FigureSpec
-
-    @property
-    def term(self) -> str:
-        """Its name in metrics.jsonl."""
-        return term(self.metric, self.figure)
-
-
-def term(metric: str, figure: str) -> str:
-    """Return the name of a figure in metrics.jsonl: "class-accuracy.worst_class"."""
-    return f"{metric}.{figure}"
 
 
 class SampleFigures:
@@ -97,7 +67,7 @@ class SampleFigures:
         self, dataset: Dataset, schedule: Schedule, config: TrainConfig, model: Model
     ) -> None:
         self._dataset, self._schedule, self._config = dataset, schedule, config
-        self.monitored = _monitored(config.monitor)
+        self.monitored = monitored_figure(config.monitor)
         self.against = "validation" if config.validation else "test"
         self._judge: TrainedJudge | None = None
         self._judge_of_real: RememberingJudge | None = None
@@ -292,73 +262,5 @@ class SampleFigures:
         return replace(self._dataset, test=Split(train.images[rows], train.labels[rows]))
 
 
-class Attempt:
-    """A metric that may fail: then a training goes on without its figures.
-
-    Attributes:
-        sources: whose images it needs.
-        failure: why it gives no figures, None if it has not failed.
-        figures: by name, once they are computed.
-    """
-
-    def __init__(self, metric: Metric) -> None:
-        self._metric, self.sources = metric, metric.sources
-        self.failure: Exception | None = None
-        self.figures: dict[str, Figure] = {}
-
-    def update(self, images: JudgedImages) -> None:
-        """Give it images."""
-        self._attempt(lambda: self._metric.update(images))
-
-    def compute(self) -> None:
-        """Have it compute its figures."""
-        self._attempt(self._compute)
-
-    def _compute(self) -> None:
-        self.figures, _, _ = results(self._metric)
-
-    def _attempt(self, action: Callable[[], None]) -> None:
-        """Do something with it unless it has failed; keep the reason if it fails now."""
-        if self.failure is not None:
-            return
-        try:
-            action()
-        except MemoryError:
-            raise
-        except GtkError as error:
-            self.failure = error
-        except Exception as error:  # noqa: BLE001 - an outside metric may fail in any way
-            reason = one_line(f"{type(error).__name__}: {error}")
-            self.failure = PluginError(f"{describe(self._metric)} failed: {reason}")
-
-
-def images_at_a_time(spec: DataSpec) -> int:
-    """Return how many images are drawn at a time: fewer of large ones."""
-    return max(1, min(BATCH, VALUES // math.prod(spec.image_shape)))
-
-
 def _device(model: Model) -> torch.device:
     return next(model.parameters()).device
-
-
-def _monitored(monitor: str) -> MonitoredFigure | None:
-    """Return the figure that METRIC.FIGURE names, None for a term of the loss, which has no dot.
-
-    Raises:
-        UnknownName: there is no such metric, or it has no such figure.
-        InvalidValue: neither a higher nor a lower value of it is better.
-    """
-    name, dot, figure = monitor.rpartition(".")
-    if not dot:
-        return None
-    figures = checked_target(metric_choice(name, {})[0], Metric).figures
-    if figure not in figures:
-        raise unknown_name(f"figure of {name}", figure, figures)
-    spec = figures[figure]
-    if not spec.better:
-        known = ", ".join(other for other, it in figures.items() if it.better)
-        raise InvalidValue(
-            f"{setting('monitor', monitor)} cannot choose a checkpoint, since neither a higher nor "
-            f"a lower {figure} is better. Of metric {name!r} these can: {known or 'none'}"
-        )
-    return MonitoredFigure(name, figure, spec)

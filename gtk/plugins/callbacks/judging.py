@@ -15,7 +15,7 @@ from gtk.core.evaluation.evaluation import Chosen, chosen, evaluate
 from gtk.core.evaluation.judge import TrainedJudge
 from gtk.core.evaluation.judges import has_judge, has_judges, judge_of
 from gtk.core.evaluation.protocol import describe_data
-from gtk.core.evaluation.samples import judged_samples, spec_of_samples
+from gtk.core.evaluation.samples import images_at_a_time, judged_samples, spec_of_samples
 from gtk.core.registry.hooks import hookimpl
 from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.metric_choice import metric_choice
@@ -23,7 +23,6 @@ from gtk.core.storage.evaluations import add_evaluations
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.training.progress import Progress
-from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.values.classes import Classes
 from gtk.core.values.dataset import Dataset
 from gtk.core.values.errors import InvalidValue

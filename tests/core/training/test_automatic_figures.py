@@ -13,9 +13,9 @@ from gtk.core.evaluation import judge_training, remembering_judge
 from gtk.core.evaluation.judges import has_judge, judge_of
 from gtk.core.evaluation.protocol import content_digest
 from gtk.core.evaluation.remembering_judge import RememberingJudge
+from gtk.core.evaluation.samples import images_at_a_time
 from gtk.core.settings.choice import Choice
 from gtk.core.training import automatic_figures, sample_figures
-from gtk.core.training.sample_figures import images_at_a_time
 from gtk.core.training.training import Training
 from gtk.plugins.datasets.digits import load
 
