@@ -105,7 +105,7 @@ class Reproduction:
 
     @property
     def run_name(self) -> str:
-        """The name of the run, which is the same each time, so that it can be gone on with."""
+        """The name of the run: the same each time, so that the command can continue a training."""
         return self.name or f"{Path(str(self.recipe.name)).stem}-reproduced"
 
     def begun_run(self) -> Run | None:
