@@ -156,8 +156,8 @@ class Trainer:
             self._call_with_model(events.epoch_end, run)
         validation = self._measure(run, events, validates=validates)
         if saves or events.stopped:  # which one of these events may have asked for
+            self._write_seconds(run)  # first, so that a run with a checkpoint never lacks it
             run.checkpoints.save(self.state(run, validation))
-            self._write_seconds(run)
             drop_replaced(run.path)
             run.checkpoints.prune(self._config.keep_checkpoints)
 
