@@ -1,7 +1,7 @@
 """A recipe's published figures, reproduced by a training of one's own; `gtk reproduce` shows it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from gtk.core.registry.train_config import AUTO
 from gtk.core.registry.train_request import TrainRequest
 from gtk.core.settings.metric_choice import metric_choice
 from gtk.core.settings.published import Published, PublishedFigure
-from gtk.core.settings.recipe import PUBLISHED, Recipe, run_tables
+from gtk.core.settings.recipe import METRIC, PUBLISHED, Recipe, run_tables
 from gtk.core.storage.evaluations import EvaluationLine, FigureTable
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import DOCUMENT
@@ -166,13 +166,13 @@ class Reproduction:
         Raises:
             InvalidValue: it was not.
         """
-        found = run_tables(run.document)
+        found = _all_tables(run.document)
         expected, free = self._settled()
         differing = [
             f"[{table}] {key} is {found[table].get(key)!r} instead of {value!r}"
             for table, values in expected.items()
             for key, value in values.items()
-            if (table, key) not in free and found[table].get(key, value) != value
+            if (table, key) not in free and found.get(table, {}).get(key, value) != value
         ]
         if run.document.get("init_from"):
             differing.append("it began with other weights")
@@ -188,7 +188,7 @@ class Reproduction:
         These are chosen for the data or the machine when it starts.
         """
         settings = choose(TrainRequest(recipe=self.reference)).settle({}, self.data_root)
-        tables = run_tables(settings.as_document())
+        tables = _all_tables(settings.as_document())
         names = [name.rpartition(".") for name in settings.fitted | settings.suggestible]
         suited = {(table or "train", key) for table, _, key in names}
         chosen = {
@@ -198,6 +198,12 @@ class Reproduction:
             if (table == "train" and value == AUTO) or ("train", table) in suited
         }
         return tables, FREE | suited | chosen
+
+
+def _all_tables(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tables of a run.json, those of metrics as "metric.NAME"."""
+    metrics = document.get(METRIC, {})
+    return run_tables(document) | {f"{METRIC}.{name}": table for name, table in metrics.items()}
 
 
 def _check_figure(figure: PublishedFigure) -> None:

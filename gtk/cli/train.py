@@ -1,6 +1,8 @@
 """`gtk train`: `gtk.train` with the options of the chosen plugins beside its own."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -17,10 +19,11 @@ from gtk.cli.options import (
 )
 from gtk.cli.train_summary import print_finished, print_networks, print_stopped
 from gtk.core.registry.installed import MODEL, installed
-from gtk.core.registry.options import options_of
+from gtk.core.registry.options import Option, options_of
 from gtk.core.registry.train_config import TrainConfig
 from gtk.core.registry.train_request import ARGUMENTS, TrainRequest
 from gtk.core.settings.choice import Choice
+from gtk.core.settings.metric_settings import preset_options
 from gtk.core.settings.recipe import NO_RECIPE, TABLES
 from gtk.core.values.errors import InvalidValue
 from gtk.defaults import DEFAULT_DATA
@@ -30,14 +33,36 @@ from gtk.train_function import choose, prepare
 CHOOSING = ("plugin", "recipe", "data", "conditioner", "loss", "sampler")
 
 
-class TrainCommand(HeadedCommand):
-    """A command with the options of the plugins that --plugin, --recipe and their like name."""
+@dataclass(frozen=True)
+class Chosen:
+    """What decides which options there are besides gtk's own.
 
-    def choose(self, args: list[str]) -> Choice | None:
-        """Find the plugins where a model or a recipe is named."""
+    Attributes:
+        choice: the plugins.
+        metrics: the options of metrics, by metric and name.
+    """
+
+    choice: Choice
+    metrics: Mapping[str, Mapping[str, Option]]
+
+
+class TrainCommand(HeadedCommand):
+    """A command with the options of the plugins that --plugin, --recipe and their like name.
+
+    Those of metrics, --METRIC-NAME, are of the metrics that --metric and --monitor name.
+    """
+
+    def choose(self, args: list[str]) -> Chosen | None:
+        """Find the plugins and metrics where a model or a recipe is named."""
         names = probe([click.Option([f"--{name}"]) for name in CHOOSING], args).params
-        named = names["plugin"] is not None or names["recipe"] is not None
-        return choose(TrainRequest(**names)) if named else None
+        if names["plugin"] is None and names["recipe"] is None:
+            return None
+        choice = choose(TrainRequest(**names))
+        metric = click.Option(["--metric"], multiple=True)
+        given = probe([metric, click.Option(["--monitor"])], args).params
+        metrics = {"metric": ",".join(given["metric"]), "monitor": given["monitor"]}
+        named = {name: value for name, value in metrics.items() if value}
+        return Chosen(choice, choice.metric_options(named))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse everything; where a model is named without --plugin, suggest it."""
@@ -73,23 +98,23 @@ class TrainCommand(HeadedCommand):
             )
 
 
-def _named_defaults(choice: Choice | None) -> dict[str, str]:
+def _named_defaults(chosen: Chosen | None) -> dict[str, str]:
     """Return the defaults of the options that choose something, where these are names."""
-    recipe = NO_RECIPE if choice is None else choice.recipe
+    recipe = NO_RECIPE if chosen is None else chosen.choice.recipe
     named = {"plugin" if table == "model" else table: recipe.plugin(table) for table in TABLES[1:]}
     named["data"] = named["data"] or DEFAULT_DATA
     named["data_root"] = None if recipe.data_root is None else str(recipe.data_root)
     return {flag: name for flag, name in named.items() if name is not None}
 
 
-def _config_options(choice: Choice | None) -> list[click.Option]:
+def _config_options(chosen: Chosen | None) -> list[click.Option]:
     """Make options from config dataclasses; with the plugins' own defaults where they are known."""
-    if choice is None:
+    if chosen is None:
         return [
             click_option(option, option.default, "Training")
             for option in options_of({"train": TrainConfig})
         ]
-    result = []
+    choice, result = chosen.choice, []
     for option in choice.options:
         table, heading = option.table, "Training"
         if table != "train":
@@ -100,6 +125,11 @@ def _config_options(choice: Choice | None) -> list[click.Option]:
         if known_as in choice.suggestible():
             default = "by the data: --dry-run shows it"
         result.append(click_option(option, default, heading))
+    for name, options in chosen.metrics.items():
+        presets = preset_options(name, choice.recipe)
+        for option in options.values():
+            default = presets.get(option.field, option.default)
+            result.append(click_option(option, default, f"Options of metric {name}"))
     return result
 
 

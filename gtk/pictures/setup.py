@@ -8,7 +8,7 @@ Tables = dict[str, list[tuple[str, str]]]
 
 
 def settings_tables(run: Run) -> Tables:
-    """Return a table for each table of run.json, and for the networks, which an old one lacks."""
+    """Return a table for each of run.json's, those of metrics too, and one of the networks."""
     document = run.document
     networks = document.get("networks", {}) | {
         f"{name} (of the loss)": count for name, count in document.get("loss_networks", {}).items()
@@ -21,6 +21,7 @@ def settings_tables(run: Run) -> Tables:
         "Loss": document["loss"],
         "Sampler": document["sampler"],
         "Training": document["train"],
+        **{f"Metric {name}": table for name, table in document.get("metric", {}).items()},
     })  # fmt: skip
 
 

@@ -277,3 +277,27 @@ def test_a_resumed_run_follows_no_recipe(
     shutil.copytree(small_run.path, workplace / "runs" / "small")
     arguments = ("--resume", "small", "--recipe", "cvae-mlp", "--epochs", 30)
     assert "leave out --recipe (" in refused(gtk_command, workplace, *arguments)
+
+
+METRIC = """[model]
+name = "vae"
+[train]
+metric = "likelihood"
+[metric.likelihood]
+samples = 7
+"""
+
+
+def test_options_of_metrics_are_those_of_the_metrics_that_are_named(gtk_command: Command) -> None:
+    Path("mine.toml").write_text(METRIC)
+    page = gtk_command("train", "--recipe", "mine.toml", "--help").out
+    _, _, own = page.partition("Options of metric likelihood:")
+    assert "--likelihood-samples INTEGER" in own
+    assert "[default: 7]" in own
+    line = ["train", "--plugin", "vae", "--epochs", "1", "--name", "run", "--quiet"]
+    result = gtk_command(*line, "--metric", "diversity,likelihood", "--likelihood-images", 5)
+    assert result.code == 0
+    assert gtk.load("run").settings.metrics == {"likelihood": {"samples": 50, "images": 5}}
+    result = gtk_command(*line, "--likelihood-images", 5)
+    assert result.code == 2
+    assert "No such option '--likelihood-images'" in result.err

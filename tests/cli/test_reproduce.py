@@ -176,6 +176,16 @@ def test_a_run_of_other_settings_is_refused(gtk_command: Command) -> None:
     assert gtk_command("reproduce", "mine.toml", "--name", "same").code == 0
 
 
+def test_a_run_with_other_options_of_a_metric_is_refused(gtk_command: Command) -> None:
+    write(DISTANCE, settings=f'{SETTINGS}metric = "likelihood"\n[metric.likelihood]\nsamples = 2')
+    given: dict[str, Any] = {"recipe": "mine.toml", "quiet": True}
+    gtk.train(**given, name="other", likelihood_samples=3)
+    error = refused(gtk_command, "mine.toml", "--name", "other")
+    assert "'mine.toml': [metric.likelihood] samples is 3 instead of 2. Choose" in error
+    gtk.train(**given, name="same")
+    assert gtk_command("reproduce", "mine.toml", "--name", "same").code == 0
+
+
 def test_what_a_training_chooses_by_itself_is_no_other_setting(gtk_command: Command) -> None:
     """Such as the warm-up, which is shortened where the recipe leaves it to the model's plugin."""
     small = '[model]\nname = "flow"\nnetwork = "mlp"\nwidth = 8\ndepth = 1\n[train]\nepochs = 1\n'

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,6 +21,12 @@ from gtk.core.registry.suggestion import unknown_option
 from gtk.core.registry.train_config import TrainConfig, check_suited, suited, unsettled
 from gtk.core.registry.train_request import ARGUMENTS
 from gtk.core.settings.image_source import find_dataset, find_root, split_reference
+from gtk.core.settings.metric_settings import (
+    check_metric_tables,
+    computed_metrics,
+    metric_tables,
+    options_of_metrics,
+)
 from gtk.core.settings.plugin_lookup import (
     default_dataset,
     find_model,
@@ -178,6 +184,20 @@ class Choice:
             model = find_model(None, self.recipe)
         return chosen == model_default(KINDS[table], model).installed
 
+    def metric_options(self, given: Mapping[str, Any]) -> dict[str, dict[str, Option]]:
+        """Return the options of the metrics that a training computes, by metric and name.
+
+        Args:
+            given: settings of the trainer that override the presets.
+
+        Raises:
+            UnknownName: there is no such metric.
+            InvalidValue: the metrics are not named by strings.
+            PluginError: a metric and another plugin have an option of one name.
+        """
+        names = computed_metrics({**self.presets["train"], **given})
+        return options_of_metrics(names, self.options)
+
     def check_recipe(self) -> None:
         """Check all values of the recipe, even if others override them; errors name the line."""
         for table, values in self.presets.items():
@@ -187,6 +207,7 @@ class Choice:
                     own = self.recipe.options("train")
                     # A run.json has every option; those that its optimizer lacks as they are here.
                     check_suited([key for key in own if own[key] != getattr(config, key)], config)
+        check_metric_tables(self.recipe, computed_metrics(self.presets["train"]))
         with self.recipe.locating("data", "root"):
             self._data_root(None)
 
@@ -194,22 +215,27 @@ class Choice:
         """Build the settings from values by option name, laid over the presets.
 
         Raises:
-            UnknownName: an option that neither the trainer nor these plugins have.
+            UnknownName: an option that neither the trainer nor these plugins nor the metrics that
+                are computed have.
             InvalidValue: a value of the wrong type or out of range.
         """
         options = {option.name: option for option in self.options}
         tables = {table: dict(values) for table, values in self.presets.items()}
-        for name, value in values.items():
-            if name not in options:
-                known = [*options, *(item.name for item in ARGUMENTS)]
-                raise unknown_option("option", name, known)
-            tables[options[name].table][options[name].field] = value
+        others = {name: value for name, value in values.items() if name not in options}
+        for name in values.keys() - others.keys():
+            tables[options[name].table][options[name].field] = values[name]
+        metrics = self.metric_options(tables["train"])
+        known = {**options, **{name: it for own in metrics.values() for name, it in own.items()}}
+        for name in others:
+            if name not in known:
+                raise unknown_option("option", name, [*known, *(item.name for item in ARGUMENTS)])
         settings = self.settle_tables(tables, data_root)
         check_suited(values, settings.train)
         fitted = {"batch_size"} - {*self.recipe.options("train")}
         fitted |= {"condition_dropout", "warmup_steps"}
         return replace(
             settings,
+            metrics=metric_tables(metrics, self.recipe, others),
             fitted=frozenset(fitted - {*values}),
             suggestible=self.suggestible(values),
         )
@@ -249,6 +275,8 @@ class Settings:
             where there is no condition. A recipe chooses the batch; what else it says was for its
             own data.
         suggestible: those that the model's plugin may suggest for the data; later those it did.
+        metrics: the options of metrics that are computed, by name of those that have any; a
+            metric that is chosen later has its defaults.
     """
 
     choice: Choice
@@ -258,6 +286,7 @@ class Settings:
     recipe: str | None = None
     fitted: frozenset[str] = frozenset()
     suggestible: frozenset[str] = frozenset()
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def data_name(self) -> str:
@@ -290,7 +319,7 @@ class Settings:
         return plugin, make_config(plugin.spec.config, {**table, **options}, what)
 
     def as_document(self) -> dict[str, Any]:
-        """Return the recipe's name, its `TABLES`, and the packages of the plugins."""
+        """Return the recipe's name, its `TABLES`, metrics' options, and the plugins' packages."""
         plugins = self.choice.plugins
         tables = {
             table: {"name": plugin.spec.name, **as_table(self.configs[table])}
@@ -301,6 +330,7 @@ class Settings:
             "recipe": self.recipe,
             "train": as_table(self.train),
             **tables,
+            **({"metric": dict(self.metrics)} if self.metrics else {}),
             "packages": {
                 table: {"package": item.installed.package, "version": item.installed.version}
                 for table, item in plugins.items()
@@ -328,7 +358,8 @@ class Settings:
             raise UnknownName(f"the run needs a plugin that is not installed: {error}") from error
         root = tables["data"].pop("root")
         settings = choice.settle_tables(tables, None if root is None else Path(root))
-        return replace(settings, recipe=document.get("recipe"))
+        metrics = document.get("metric", {})
+        return replace(settings, recipe=document.get("recipe"), metrics=metrics)
 
 
 def sampler_document(choice: SamplerChoice) -> dict[str, Any]:

@@ -69,8 +69,11 @@ def _path(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever tomllib ret
 def line_in_json(text: str, keys: tuple[str, ...]) -> int | None:
     """Return the number of the line on which a table or a key of a run.json stands."""
     position, line = 0, None
-    for key in keys:
-        match = re.compile(rf"{re.escape(json.dumps(key))}\s*:").search(text, position)
+    for depth, key in enumerate(keys, start=1):
+        named = rf"{re.escape(json.dumps(key))}\s*:"
+        # By its indentation first: a key further in may have the same name.
+        indented = re.compile(rf"^ {{{2 * depth}}}{named}", re.MULTILINE).search(text, position)
+        match = indented or re.compile(named).search(text, position)
         if match is None:
             return line
         position, line = match.end(), text.count("\n", 0, match.start()) + 1

@@ -5,9 +5,9 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gtk.core.registry.installed import OWN_PACKAGE
 from gtk.core.settings.line_number import line_in_json, line_in_toml
@@ -21,8 +21,12 @@ from gtk.core.values.user_path import user_path
 TABLES = ("train", "data", "model", "conditioner", "loss", "sampler")
 #: The keys of a table that are not options; [train] belongs to no plugin, so it has no name.
 NAMES = dict.fromkeys(TABLES, ("name",)) | {"train": (), "data": ("name", "root")}
+#: The table of the tables of metrics' options, [metric.NAME].
+METRIC = "metric"
 #: Top-level entries that settle nothing of a training: a line of text, and a table of figures.
 SUMMARY, PUBLISHED = "summary", "published"
+#: The message for a value instead of a table.
+NO_TABLE = "must be a table. Write its values below it."
 #: How every training of a version without these settings computed.
 FIRST_ARITHMETIC = {"precision": "fp32", "memory_format": "contiguous"}
 #: The largest TOML file in bytes. A recipe is a page of text, so a larger file is a mistake.
@@ -31,6 +35,9 @@ LARGEST = 1_000_000
 #: quadratic in the dots; a recipe needs one.
 MOST_DOTS, LONGEST_MESSAGE = 20, 2000
 DOT = re.compile(r"[^.\s]\s*\.")
+
+#: One of `TABLES`, or ("metric", NAME).
+TableName: TypeAlias = str | tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Recipe:
         path: the file.
         text: the file's text.
         tables: values by key for each of `TABLES`; empty where the file has no such table.
+        metrics: options of metrics that the training computes, by the name of each.
         summary: a line for listings.
         device: the device of the run; None for a TOML file.
         init_from: where the run's first weights came from; None where they were new ones.
@@ -53,6 +61,7 @@ class Recipe:
     path: Path
     text: str
     tables: Mapping[str, Mapping[str, Any]]
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     summary: str = ""
     device: str | None = None
     init_from: str | None = None
@@ -64,8 +73,10 @@ class Recipe:
         name: str | None = self.tables[table].get("name")
         return name
 
-    def options(self, table: str) -> dict[str, Any]:
+    def options(self, table: TableName) -> dict[str, Any]:
         """Return a table's values without the plugin's name and the data's root."""
+        if not isinstance(table, str):
+            return dict(self.metrics[table[1]])
         return {key: value for key, value in self.tables[table].items() if key not in NAMES[table]}
 
     @property
@@ -75,7 +86,7 @@ class Recipe:
         return None if root is None else self.path.parent / user_path(root)
 
     @contextmanager
-    def locating(self, table: str, key: str | None = None) -> Iterator[None]:
+    def locating(self, table: TableName, key: str | None = None) -> Iterator[None]:
         """Add the file, the line and the key to errors about a value in a table of this recipe.
 
         Without a key it is the first key that the message mentions.
@@ -87,12 +98,13 @@ class Recipe:
             key = key or _first_mentioned(self.options(table), message)
             raise type(error)(self.located(message, table, key)) from error
 
-    def located(self, message: str, table: str, key: str | None = None) -> str:
+    def located(self, message: str, table: TableName, key: str | None = None) -> str:
         """Return a message with the file, the line and the key before it, in one line."""
         find = line_in_json if self.path.suffix == ".json" else line_in_toml
-        line, what = find(self.text, (table,)), f"[{table}]"
+        path = (table,) if isinstance(table, str) else table
+        line, what = find(self.text, path), f"[{'.'.join(path)}]"
         if key is not None:
-            line, what = find(self.text, (table, key)) or line, f"[{table}] {key}"
+            line, what = find(self.text, (*path, key)) or line, f"{what} {key}"
             # The messages of options begin with what they belong to, which is named already.
             message = re.sub(rf"^([a-z ]+( '[^']*')?: )?{re.escape(key)} ", "", message)
         return one_line(f"{_place(self.path, line)}: {what}: {message}")
@@ -115,11 +127,13 @@ def read_recipe(path: Path, *, built_in: bool = False) -> Recipe:
         return _from_run(path, text)
     tables = _parse_toml(path, text)
     summary, published = tables.pop(SUMMARY, ""), tables.pop(PUBLISHED, None)
+    metrics = tables.pop(METRIC, {})
     if not isinstance(summary, str):
         line = line_in_toml(text, (SUMMARY,))
         raise InvalidValue(f"{_place(path, line)}: summary must be a string, not {summary!r}")
     name = path.stem if built_in else path.name
-    recipe = _checked(Recipe(name, path, text, tables, summary, built_in=built_in))
+    recipe = Recipe(name, path, text, tables, metrics, summary, built_in=built_in)
+    recipe = _checked(recipe)
     return recipe if published is None else replace(recipe, published=_published(recipe, published))
 
 
@@ -224,8 +238,8 @@ def _from_run(path: Path, text: str) -> Recipe:
         reason = f"it has no {error}" if isinstance(error, KeyError) else "its structure differs"
         raise InvalidValue(f"{path} is not the run.json of a run: {reason}") from error
     folder = path.absolute().parent.name
-    name = f"{folder}/{path.name}"
-    return _checked(Recipe(name, path, text, tables, device=device, init_from=source))
+    name, metrics = f"{folder}/{path.name}", document.get(METRIC, {})
+    return _checked(Recipe(name, path, text, tables, metrics, device=device, init_from=source))
 
 
 def _checked(recipe: Recipe) -> Recipe:
@@ -239,11 +253,10 @@ def _checked(recipe: Recipe) -> Recipe:
         if table not in TABLES:
             what = "table" if isinstance(values, dict) else "top-level key"
             line = line_in_toml(recipe.text, (table,))
-            error = unknown_name(what, table, (SUMMARY, *TABLES, PUBLISHED))
+            error = unknown_name(what, table, (SUMMARY, *TABLES, METRIC, PUBLISHED))
             raise UnknownName(one_line(f"{_place(recipe.path, line)}: {error}"))
         if not isinstance(values, dict):
-            message = "must be a table. Write its values below it."
-            raise InvalidValue(recipe.located(message, table))
+            raise InvalidValue(recipe.located(NO_TABLE, table))
         for key, value in values.items():
             parts = value if isinstance(value, list) else [value]
             if any(isinstance(part, dict) for part in parts):
@@ -253,8 +266,28 @@ def _checked(recipe: Recipe) -> Recipe:
             else:
                 continue
             raise InvalidValue(recipe.located(message, table, key))
+    _check_metrics(recipe)
     tables = {table: recipe.tables.get(table, {}) for table in TABLES}
     return replace(recipe, tables=tables)
+
+
+def _check_metrics(recipe: Recipe) -> None:
+    """Check that the options of metrics are tables by name.
+
+    Raises:
+        InvalidValue: something else stands there.
+    """
+    metrics: object = recipe.metrics
+    if not isinstance(metrics, dict):
+        raise InvalidValue(recipe.located("must be tables, each of a metric's options", METRIC))
+    for name, values in metrics.items():
+        if not isinstance(values, dict):
+            message = f"must be a table of the metric's options: [{METRIC}.{name}]"
+            raise InvalidValue(recipe.located(message, METRIC, name))
+        for key, value in values.items():
+            if any(isinstance(it, dict) for it in (value if isinstance(value, list) else [value])):
+                message = "must be a value, not a table"
+                raise InvalidValue(recipe.located(message, (METRIC, name), key))
 
 
 def _published(recipe: Recipe, table: object) -> Published:
@@ -265,8 +298,7 @@ def _published(recipe: Recipe, table: object) -> Published:
         InvalidValue: a value of another type or out of range, or there is no figure.
     """
     if not isinstance(table, dict):
-        message = "must be a table. Write its values below it."
-        raise InvalidValue(recipe.located(message, PUBLISHED))
+        raise InvalidValue(recipe.located(NO_TABLE, PUBLISHED))
     figures = []
     for key, value in table.items():
         with recipe.locating(PUBLISHED, key):

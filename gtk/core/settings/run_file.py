@@ -1,6 +1,6 @@
 """run.json as a schema: what its entries are, and what an older gtk left out."""
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -114,6 +114,7 @@ class RunFile(TypedDict):
     conditioner: PluginTable
     loss: PluginTable
     sampler: NotRequired[PluginTable]
+    metric: NotRequired[dict[Name, dict[Name, Any]]]
     packages: Packages
     device: Name
     threads: Threads

@@ -106,12 +106,13 @@ def differing_settings(items: Sequence[Compared]) -> list[Row]:
     data = [data_name(document) for document in documents]
     if len(set(data)) > 1:
         rows.append(Row("data", data))
-    for table in TABLES:
-        keys = dict.fromkeys(key for document in documents for key in document[table])
-        for key in keys:
-            values = [document[table].get(key) for document in documents]
+    settings = [_tables(document) for document in documents]
+    for table in dict.fromkeys(table for own in settings for table in own):
+        tables = [own.get(table, {}) for own in settings]
+        for key in dict.fromkeys(key for own in tables for key in own):
+            values = [own.get(key) for own in tables]
             # An option that only one plugin has adds nothing to the plugin's name.
-            shared = [document[table][key] for document in documents if key in document[table]]
+            shared = [own[key] for own in tables if key in own]
             if (table, key) not in LEFT_OUT and any(value != shared[0] for value in shared):
                 name = table if key == "name" else key if table == "train" else f"{table} {key}"
                 rows.append(Row(name, values))
@@ -119,6 +120,13 @@ def differing_settings(items: Sequence[Compared]) -> list[Row]:
     machines = {"device": [document["device"] for document in documents], "torch": versions}
     rows += [Row(name, values) for name, values in machines.items() if len(set(values)) > 1]
     return rows
+
+
+def _tables(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the settings of a run by table, those of its metrics as "metric NAME"."""
+    metrics = document.get("metric", {}).items()
+    tables: dict[str, Mapping[str, Any]] = {table: document[table] for table in TABLES}
+    return tables | {f"metric {name}": table for name, table in metrics}
 
 
 def data_name(document: Mapping[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """Figures of samples during a training: what metrics say of its weights so far."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ from gtk.core.models.loss_networks import eval_mode
 from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.discovery import checked_target
 from gtk.core.registry.train_config import TrainConfig
-from gtk.core.settings.metric_choice import metric_choice, short_name
+from gtk.core.settings.metric_choice import MetricChoice, metric_choice, short_name
 from gtk.core.storage.fitted_sampler import choice_in_training, run_sampler
 from gtk.core.storage.run import Run
 from gtk.core.storage.run_folder import JUDGE
@@ -52,7 +54,8 @@ class SampleFigures:
     """Judges samples of a training, against images that it is not trained on.
 
     These are those held out for validation, where there are any, else the test images. The judge is
-    kept in the run, so that a resumed training gives the same figures.
+    kept in the run, so that a resumed training gives the same figures. `options` are those of the
+    metrics that the config names, by metric; others have their defaults.
 
     Attributes:
         monitored: the figure that chooses the best checkpoint, None for a term of the loss.
@@ -64,7 +67,12 @@ class SampleFigures:
     """
 
     def __init__(
-        self, dataset: Dataset, schedule: Schedule, config: TrainConfig, model: Model
+        self,
+        dataset: Dataset,
+        schedule: Schedule,
+        config: TrainConfig,
+        model: Model,
+        options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self._dataset, self._schedule, self._config = dataset, schedule, config
         self.monitored = monitored_figure(config.monitor)
@@ -72,8 +80,8 @@ class SampleFigures:
         self._judge: TrainedJudge | None = None
         self._judge_of_real: RememberingJudge | None = None
         self._warned = set[str]()
-        self._names, self._every = config.metrics, config.metric_every
-        self._choices = {name: metric_choice(name, {}) for name in self._names}
+        self._names, self._every, self._options = config.metrics, config.metric_every, options
+        self._choices = {name: self._choice(name) for name in self._names}
         self._untried = self._names
         if self.monitored is not None:
             self._add_monitored(self.monitored)
@@ -93,13 +101,16 @@ class SampleFigures:
 
     def _add_monitored(self, monitored: MonitoredFigure) -> None:
         """Have the monitored metric computed, once if another name of it is there already."""
-        plugin, config = metric_choice(monitored.metric, {})
+        plugin, config = self._choice(monitored.metric)
         for name, (known, _) in self._choices.items():
             if known == plugin:
                 self.monitored = replace(monitored, metric=name)
                 return
         self._choices[monitored.metric] = plugin, config
         self._untried += (monitored.metric,)
+
+    def _choice(self, name: str) -> MetricChoice:
+        return metric_choice(name, self._options.get(name, {}))
 
     def judge(self, names: Iterable[str]) -> str | None:
         """Return the digest of the judge that metrics ask, None if none does."""

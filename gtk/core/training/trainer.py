@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,8 @@ class Trainer:
     Everything random is drawn anew for each step from (seed, purpose, step), so a training that
     resumes from a checkpoint computes the same bits as one that was never stopped.
 
+    `metrics` are the options of metrics that the config names, by metric.
+
     Attributes:
         schedule: what is due at which step.
         learner: the model with its optimizers.
@@ -53,7 +57,13 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Model, loss: Loss, dataset: Dataset, config: TrainConfig, device: torch.device
+        self,
+        model: Model,
+        loss: Loss,
+        dataset: Dataset,
+        config: TrainConfig,
+        device: torch.device,
+        metrics: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self._dataset, self._config, self._device = dataset, config, device
         classes = torch.from_numpy(training_classes(dataset)) if config.balance else None
@@ -66,7 +76,7 @@ class Trainer:
         check_batch_size(learning, config.batch_size, len(dataset.train), needed)
         self._images = TrainingImages(dataset, schedule, config, self.learner)
         self._reporter = Reporter(self.learner, schedule, config)
-        self.figures = SampleFigures(dataset, schedule, config, model)
+        self.figures = SampleFigures(dataset, schedule, config, model, metrics)
         self._held_out = HeldOut(
             dataset, schedule, config, self._reporter, self._images.all, self.figures
         )

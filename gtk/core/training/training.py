@@ -104,7 +104,9 @@ class Training:
             if weights is not None:
                 self.note(weights.load_into(self.model))
             self.settings = settings = self._fitted(self.loss.batches)
-            self.trainer = Trainer(self.model, self.loss, self.dataset, settings.train, place)
+            self.trainer = Trainer(
+                self.model, self.loss, self.dataset, settings.train, place, settings.metrics
+            )
         self._weights, self._figures = weights, figures
         self.run: Run | None = None
 

@@ -102,7 +102,9 @@ def _fitting(run: Run, model: Model, dataset: Dataset) -> list[Chosen]:
     """Return the metrics that fit the model's images, and those of the training."""
     spec = spec_of_samples(model, dataset.spec)
     names = [f"{OWN_PACKAGE}/{name}" for name in METRICS]
-    choices = [metric_choice(name, {}) for name in (*names, *run.settings.train.metrics)]
+    choices = [metric_choice(name, {}) for name in names]
+    own = run.settings.metrics
+    choices += [metric_choice(name, own.get(name, {})) for name in run.settings.train.metrics]
     found = []
     for choice in {str(choice[0]): choice for choice in choices}.values():
         try:

@@ -122,6 +122,8 @@ class TensorBoard:
             for table in ("train", "data", "model", "conditioner", "loss", "sampler")
             for name, value in document[table].items()
         }
+        for metric, options in document.get("metric", {}).items():
+            settings |= {f"metric.{metric}.{name}": value for name, value in options.items()}
         rows = [f"| {name} | {_plain(value)} |" for name, value in settings.items()]
         text = "\n".join(["| setting | value |", "| --- | --- |", *rows])
         with _writing(run):

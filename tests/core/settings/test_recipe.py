@@ -273,6 +273,8 @@ hidden_dims = [
     assert line_in_json(document, ("model", "name")) == 6
     assert line_in_json(document, ("model", "x")) == 9
     assert line_in_json(document, ("loss", "x")) is None
+    nested = {"train": {"metric": 1}, "model": {"x": 2}, "metric": {"x": {"y": 3}}}
+    assert line_in_json(json.dumps(nested, indent=2), ("metric", "x", "y")) == 10
 
 
 def test_unknown_recipes_get_the_nearest(small_run: Run) -> None:

@@ -109,6 +109,15 @@ def test_a_flow_with_dropped_conditions_and_optimal_transport_goes_on_to_the_sam
     assert contents(gtk.load("stopped")) == contents(whole)
 
 
+def test_binary_pixels_of_a_likelihood_go_on_to_the_same_bits() -> None:
+    options = {"likelihood": "binarized-bernoulli", "activation": "tanh", "hidden_dims": (8, 8),
+               "loss": "iwae", "decay": "multistep", "adam_epsilon": 1e-4}  # fmt: skip
+    whole = gtk.train(plugin="vae", name="whole", **OPTIONS, **options)  # type: ignore[arg-type]
+    start_and_kill(33, plugin="vae", **options)
+    resume()
+    assert contents(gtk.load("stopped")) == contents(whole)
+
+
 # 22 steps an epoch: 22 is an epoch's end, 33 its middle and 5 steps do not divide it.
 @pytest.mark.parametrize(("step", "average_decay"), [(22, 0.0), (33, 0.0), (33, 0.9)])
 def test_a_killed_training_goes_on_to_the_same_bits(step: int, average_decay: float) -> None:
