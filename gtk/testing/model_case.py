@@ -43,8 +43,8 @@ EPOCHS = 10_000
 SEED = 3_141_592_653
 #: Training settings that the plugin's own defaults decide.
 KEPT = (
-    "optimizer", "learning_rate", "adam_beta1", "adam_beta2", "momentum", "weight_decay",
-    "clip_norm", "average_decay",
+    "optimizer", "learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "momentum",
+    "weight_decay", "clip_norm", "average_decay",
 )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ MISTAKES = [
         "train --plugin cvae --optimizer rmsprop --adam-beta2 0.9",
         "adam_beta2 is an option of adam,",
     ),
+    ("train --plugin cvae --adam-epsilon 0", "adam_epsilon must be more than 0, not 0.0"),
     ("train --recipe vae-mlp --optimizer sgd --adam-beta1 0.9", "and the optimizer is sgd"),
     ("train --plugin cvae --seed -1", "seed must be 0 or more, not -1"),
     ("train --plugin cvae --validation 1440", "leaves none of the 1440 training images of digits"),

@@ -47,6 +47,7 @@ def test_loss_of_flow_and_diffusion(loss: str, options: dict[str, object]) -> No
     ("name", "data", "options"),
     [
         ("vae", "digits", {}),
+        ("vae", "digits", {"likelihood": "binarized-bernoulli", "activation": "tanh"}),
         ("cvae", "digits", {"network": "conv", "normalization": "batch", "prior": "learned"}),
         ("cvae", "marks", {}),
         ("gan", "digits", {}),

@@ -33,6 +33,7 @@ OPTIONS: Table = {
     "epochs": "n_epochs num_epochs max_epochs nb_epochs train_epochs",
     "adam_beta1": "beta1 b1 betas adam_betas",
     "adam_beta2": "beta2 b2",
+    "adam_epsilon": "eps epsilon adam_eps",
     "optimizer": "optim opt optimiser solver",
     "optimizer adam": "adam",
     "optimizer adamw": "adamw",
@@ -42,7 +43,8 @@ OPTIONS: Table = {
     "optimizer muon": "muon",
     "weight_decay": "wd l2 l2_reg l2_regularization regularization",
     "warmup_steps": "warmup warm_up lr_warmup warmup_iters num_warmup_steps",
-    "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy",
+    "decay": "scheduler lr_scheduler lr_schedule schedule lr_decay cosine lr_policy multistep "
+    "multi_step",
     "clip_norm": "grad_clip clip gradient_clip clip_grad clip_grad_norm max_grad_norm grad_norm "
     "gradient_clipping gradient_clip_val max_norm",
     "average_decay": "ema use_ema model_ema ema_decay ema_rate ema_beta ema_momentum",
@@ -128,7 +130,6 @@ OPTIONS: Table = {
     "gtk has no steps or limits of the learning rate: it is constant or falls by decay.": "eta "
     "step_size lr_step_size milestones gamma lr_gamma eta_min min_lr lr_min max_lr",
     "gtk has no option for Nesterov momentum.": "nesterov",
-    "gtk has no option for Adam's epsilon.": "eps epsilon adam_eps adam_epsilon",
     "gtk has no length in steps: it is given in epochs.": "steps step max_steps num_steps "
     "iterations iters max_iters n_iter niter num_iterations training_steps train_steps",
     "gtk has no dropout in its networks.": "dropout drop_rate drop dropout_rate",

@@ -20,6 +20,7 @@ AUTO, NONE = "auto", "none"
 OPTIMIZERS_WITH = {
     "adam_beta1": ("adam", "adamw", "radam", "muon"),
     "adam_beta2": ("adam", "adamw", "radam", "muon"),
+    "adam_epsilon": ("adam", "adamw", "radam", "muon"),
     "momentum": ("sgd", "rmsprop"),
 }
 #: Settings that a model's plugin may suggest for the data.
@@ -59,6 +60,9 @@ class TrainConfig:
     adam_beta2: PartNumber = option(
         0.999, "adam, adamw, radam, muon: decay of the average squared gradient; or by part."
     )
+    adam_epsilon: PartNumber = option(
+        1e-8, "adam, adamw, radam, muon: added to the root of that average; or by part."
+    )
     momentum: PartNumber = option(0.0, "sgd, rmsprop: the momentum; of all parts or by part.")
     weight_decay: PartNumber = option(
         0.0,
@@ -67,8 +71,10 @@ class TrainConfig:
     warmup_steps: int = option(
         0, "Steps in which the learning rate rises to its full size; 0 for none."
     )
-    decay: Literal["constant", "cosine"] = option(
-        "constant", "The learning rate after that: constant, or to 0 along half a cosine."
+    decay: Literal["constant", "cosine", "multistep"] = option(
+        "constant",
+        "The learning rate after that: constant, to 0 along half a cosine, or to a tenth in eight "
+        "stages, each three times as long as the one before.",
     )
     clip_norm: float = option(
         0.0, "The longest gradient, by its L2 norm, of the part that steps; 0: any."
@@ -134,7 +140,8 @@ class TrainConfig:
     )
     metric: tuple[str, ...] = option(
         (AUTO,),
-        "A metric of samples that is computed during the training; several times or with commas. "
+        "A metric of samples that is computed during the training; several times or with commas; "
+        "each has options --METRIC-NAME. "
         "auto: those that judge any samples, where they take less than a tenth of a long training; "
         "none: none.",
     )
@@ -175,8 +182,10 @@ class TrainConfig:
         for name, most in limits.items():
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be {most} or less, not {getattr(self, name)}")
-        if not all(math.isfinite(rate) and rate > 0 for rate in each_number(self.learning_rate)):
-            raise ValueError(f"learning_rate must be more than 0, not {self.learning_rate}")
+        for name in ("learning_rate", "adam_epsilon"):
+            numbers = each_number(getattr(self, name))
+            if not all(math.isfinite(number) and number > 0 for number in numbers):
+                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
         for name in ("clip_norm", "weight_decay"):
             numbers = each_number(getattr(self, name))
             if not all(math.isfinite(number) and number >= 0 for number in numbers):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -213,14 +214,14 @@ def _make(
     rate, decay = of_part(config.learning_rate, part), of_part(config.weight_decay, part)
     groups = _groups(parameters, decay, undecayed)
     betas = of_part(config.adam_beta1, part), of_part(config.adam_beta2, part)
-    momentum = of_part(config.momentum, part)
+    epsilon, momentum = of_part(config.adam_epsilon, part), of_part(config.momentum, part)
     match config.optimizer:
         case "adam":
-            return [torch.optim.Adam(groups, lr=rate, betas=betas, fused=True)]
+            return [torch.optim.Adam(groups, lr=rate, betas=betas, eps=epsilon, fused=True)]
         case "adamw":
-            return [torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)]
+            return [torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=True)]
         case "radam":
-            return [torch.optim.RAdam(groups, lr=rate, betas=betas, foreach=True)]
+            return [torch.optim.RAdam(groups, lr=rate, betas=betas, eps=epsilon, foreach=True)]
         case "sgd":
             return [torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=True)]
         case "rmsprop":
@@ -229,9 +230,10 @@ def _make(
             matrices = [item for item in parameters if _is_matrix(item, undecayed)]
             others = [item for item in parameters if not _is_matrix(item, undecayed)]
             rest = _groups(others, decay, undecayed)
+            adamw = partial(torch.optim.AdamW, fused=True)
             return [
                 *([Muon(matrices, rate, weight_decay=decay)] if matrices else []),
-                *([torch.optim.AdamW(rest, lr=rate, betas=betas, fused=True)] if others else []),
+                *([adamw(rest, lr=rate, betas=betas, eps=epsilon)] if others else []),
             ]
 
 

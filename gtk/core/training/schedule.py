@@ -17,6 +17,8 @@ from gtk.core.values.setting import setting
 
 #: With `checkpoint_every` 0, checkpoints are saved at the first end of an epoch after these steps.
 CHECKPOINT_STEPS = 300
+#: The stages of the decay "multistep", and how much longer each is than the one before.
+STAGES, STAGE_GROWTH = 8, 3
 #: How often something is done in a training if nobody says so, besides early on.
 TIMES = 10
 
@@ -100,7 +102,10 @@ class Schedule:
 
         It rises linearly, from 1/`warmup_steps` of the full rate in the first step to all of it in
         the last of the warm-up. Then it is constant, or falls along half a cosine to 0 after the
-        last step: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts.
+        last step: Loshchilov and Hutter (arXiv:1608.03983), equation 5, without restarts; or, with
+        "multistep", is 10^(-i / 7) of the full rate in stage i = 0, ..., 7, whose length is 3^i of
+        3,280 shares of the training: Burda et al. (arXiv:1509.00519), section 5, where a share is
+        one epoch. A stage ends at the first step that lies at its end or after it.
         """
         return with_each(self._config.learning_rate, lambda full: self._rate(full, step))
 
@@ -146,8 +151,10 @@ class Schedule:
             return full * (step + 1) / config.warmup_steps
         if config.decay == "constant":
             return full
-        done = (step - config.warmup_steps) / (self.total_steps - config.warmup_steps)
-        return full * (1 + math.cos(math.pi * done)) / 2
+        done, total = step - config.warmup_steps, self.total_steps - config.warmup_steps
+        if config.decay == "multistep":
+            return full * 10 ** (-_stage(done, total) / (STAGES - 1))
+        return full * (1 + math.cos(math.pi * (done / total))) / 2
 
     def _order(self, epoch: int) -> Tensor:
         """Return the rows of an epoch, counted from 0: all of them, or of all classes as many."""
@@ -160,6 +167,13 @@ class Schedule:
 
     def _generator(self, purpose: str, *where: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self._config.seed, purpose, *where))
+
+
+def _stage(done: int, total: int) -> int:
+    """Return the stage, counted from 0, of the step that follows `done` of `total` steps."""
+    # The ends of the stages, in shares, are 1, 1 + 3, 1 + 3 + 9, ...; integers compare exactly.
+    ends = [(STAGE_GROWTH**count - 1) // (STAGE_GROWTH - 1) for count in range(1, STAGES + 1)]
+    return sum(done * ends[-1] >= end * total for end in ends[:-1])
 
 
 def epoch_due(epoch: int, epochs: int, every: int) -> bool:

@@ -10,7 +10,12 @@ from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 
 @runtime_checkable
 class LatentVariableModel(Protocol):
-    """A model p(x | z) p(z) with a posterior q(z | x), each given the condition."""
+    """A model p(x | z) p(z) with a posterior q(z | x), each given the condition.
+
+    A model whose pixels are binary may have `binarizes = True`: the losses and metrics of gtk then
+    give it images whose pixels are 1 with the probability of their level, else 0, drawn anew each
+    time.
+    """
 
     def encode(self, images: Tensor, condition: Tensor | None) -> DiagonalGaussian:
         """Map images (B, C, H, W) in 0..1 and a condition to the posterior over z (B, D)."""

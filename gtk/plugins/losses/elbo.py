@@ -14,6 +14,7 @@ from gtk.core.values.text import counted
 from gtk.plugins.families.full_precision import full
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
+from gtk.plugins.families.observation import observed
 from gtk.plugins.families.output_checks import per_image, posterior
 from gtk.plugins.losses import ELBOConfig
 
@@ -75,7 +76,7 @@ class ELBO(Loss[LatentVariableModel]):
     @staticmethod
     def _terms(model: LatentVariableModel, batch: Batch, context: Context) -> tuple[Tensor, Tensor]:
         """Return every image's reconstruction (B,), and divergence by dimension (B, D)."""
-        images, condition = batch.images, batch.condition
+        images, condition = observed(model, batch.images, context.noise), batch.condition
         encoded = posterior(model, context.compiled(model.encode)(images, condition))
         noise = context.noise.normal(*encoded.mean.shape)
         return context.compiled(_decoded_terms)(model, encoded, noise, images, condition)

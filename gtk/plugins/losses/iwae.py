@@ -13,6 +13,7 @@ from gtk.core.contracts.loss import Context, Loss, Update
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.importance_weights import weight_terms
 from gtk.plugins.families.latent_variable import LatentVariableModel
+from gtk.plugins.families.observation import observed
 from gtk.plugins.families.output_checks import posterior
 from gtk.plugins.losses import IWAEConfig
 
@@ -58,9 +59,9 @@ class IWAE(Loss[LatentVariableModel]):
         what every layer gave: so k changes how long a step takes, and hardly what it needs.
         """
         count, size = self.config.samples, len(batch)
-        encode = context.compiled(model.encode)
-        encoded = posterior(model, encode(batch.images, batch.condition))
-        given = model, batch.images, batch.condition, encoded
+        images, condition = observed(model, batch.images, context.noise), batch.condition
+        encoded = posterior(model, context.compiled(model.encode)(images, condition))
+        given = model, images, condition, encoded
 
         def block(noise: Tensor) -> Tensor:
             return _block_log_weights(*given, noise)
@@ -68,7 +69,7 @@ class IWAE(Loss[LatentVariableModel]):
         def draw(samples: int) -> Tensor:
             return context.noise.normal(samples * size, *encoded.mean.shape[1:])
 
-        values = size * max(WIDTH, batch.images[0].numel())
+        values = size * max(WIDTH, images[0].numel())
         most = max(SAMPLES, VALUES // values)
         if count <= most:
             return context.compiled(_block_log_weights)(*given, draw(count))

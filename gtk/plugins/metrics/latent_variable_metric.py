@@ -13,8 +13,10 @@ from gtk.core.models.tf32 import without_tf32
 from gtk.core.registry.installed import describe
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import PluginError, WorkFailed
+from gtk.core.values.seeding import derive_seed
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.latent_variable import LatentVariableModel
+from gtk.plugins.families.observation import binarized, binarizes
 from gtk.plugins.families.output_checks import posterior
 
 #: The most values of the images of one block, 1 MiB as float32; a small image counts as WIDTH,
@@ -22,13 +24,17 @@ from gtk.plugins.families.output_checks import posterior
 #: both networks of `vae` at 28x28. A block has ROWS images in any case, fewer than a training's
 #: batch.
 VALUES, WIDTH, ROWS = 1 << 18, 1 << 10, 8
+#: Decides every draw, with its purpose and the number of its image.
+SEED = 0
 
 
 class LatentVariableMetric(Metric):
     """A metric that encodes test images, a few at a time, and keeps numbers of these alone.
 
-    Images are given to the model as a training's evaluation gives them: uint8 / 255 in fp32,
-    neither binarized nor dequantized, with their labels.
+    Images are given to the model as a training's evaluation gives them: uint8 / 255 in fp32, not
+    dequantized, with their labels. For a model that binarizes they are drawn black or white with
+    the probability of their level, each image from (SEED, "binarization", its number), on the CPU:
+    models are compared on the same binary images, however these are batched and on any device.
 
     Args:
         config: the plugin's options.
@@ -81,16 +87,32 @@ class LatentVariableMetric(Metric):
             "likelihood": type(getattr(self.model, "likelihood", self.model)).__name__,
         }
 
+    def binarization(self) -> str:
+        """Return how the images are binarized, for a protocol."""
+        if not binarizes(self.model):
+            return "none"
+        return f"each pixel 1 with the probability of its level, drawn once by seed {SEED}"
+
     @abstractmethod
     def add(self, batch: Batch, encoded: DiagonalGaussian) -> None:
         """Add some images and their posteriors, which are finite; there are no gradients."""
 
     def _batch(self, given: JudgedImages, rows: slice, device: torch.device) -> Batch:
         # torch.tensor copies: torch.from_numpy warns of arrays that are read-only.
-        images = torch.tensor(given.images[rows]).to(device, torch.float32).div_(255)
+        images = torch.tensor(given.images[rows]).to(torch.float32).div_(255)
+        if binarizes(self.model):
+            images = binarized(images, self._uniform(images))
+        images = images.to(device)
         if given.condition is None or self.data_spec.condition is None:
             return Batch(images, None)
         return Batch(images, torch.tensor(given.condition[rows]).to(device))
+
+    def _uniform(self, images: Tensor) -> Tensor:
+        """Draw the numbers that binarize images, by the number of each image."""
+        drawn = torch.empty_like(images)
+        for row, numbers in enumerate(drawn, start=self.count):
+            numbers.uniform_(generator=generator_of("binarization", row))
+        return drawn
 
     def _encoded(self, batch: Batch) -> DiagonalGaussian:
         found = posterior(self.model, self.model.encode(batch.images, batch.condition))
@@ -103,6 +125,11 @@ class LatentVariableMetric(Metric):
         for values in (found.mean, found.log_variance):
             check_finite(values, "posteriors")
         return found
+
+
+def generator_of(purpose: str, image: int) -> torch.Generator:
+    """Return the generator of what is drawn for an image, by its number."""
+    return torch.Generator().manual_seed(derive_seed(SEED, purpose, image))
 
 
 def check_finite(values: Tensor, what: str) -> None:

@@ -13,16 +13,15 @@ from gtk.core.contracts.batch import Batch
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import InvalidValue
 from gtk.core.values.figure import Figure, FigureSpec
-from gtk.core.values.seeding import derive_seed
 from gtk.plugins.families.gaussian import DiagonalGaussian
 from gtk.plugins.families.importance_weights import weight_terms
 from gtk.plugins.metrics import LikelihoodConfig
 from gtk.plugins.metrics.interval import mean_figure
-from gtk.plugins.metrics.latent_variable_metric import LatentVariableMetric, check_finite
-
-#: The codes of an image are drawn from (SEED, "likelihood", its number), on the CPU: models are
-#: compared with the same noise, however images are batched and on any device.
-SEED = 0
+from gtk.plugins.metrics.latent_variable_metric import (
+    LatentVariableMetric,
+    check_finite,
+    generator_of,
+)
 
 
 class Likelihood(LatentVariableMetric):
@@ -41,6 +40,9 @@ class Likelihood(LatentVariableMetric):
     What the figures mean depends on the model's p(x | z). For grey pixels a Bernoulli gives a
     cross-entropy, which is not a likelihood. A Gaussian is a density of values in 0..1: its
     `bits_per_dim` may be negative, and lie log2(255) bits below those of the levels 0..255.
+
+    The codes of an image are drawn from (SEED, "likelihood", its number), on the CPU: models are
+    compared with the same noise, however images are batched and on any device.
 
     Args:
         config: the number of samples k, and of images.
@@ -82,7 +84,7 @@ class Likelihood(LatentVariableMetric):
             WorkFailed: a likelihood is not finite.
         """
         samples, size = self.config.samples, len(batch)
-        generators = [_generator(self.count + row) for row in range(size)]
+        generators = [generator_of("likelihood", self.count + row) for row in range(size)]
         sums = torch.zeros(2, size, dtype=torch.float64)
         log_sum = torch.full((size,), -math.inf, dtype=torch.float64)  # of no weight yet
         for start in range(0, samples, self.block_rows):
@@ -124,14 +126,9 @@ class Likelihood(LatentVariableMetric):
             "samples": self.config.samples,
             **super().protocol(),
             "pixels": "level / 255",
-            "binarization": "none",
+            "binarization": self.binarization(),
             "dequantization": "none",
         }
-
-
-def _generator(image: int) -> torch.Generator:
-    """Return the generator of an image's codes, by the image's number."""
-    return torch.Generator().manual_seed(derive_seed(SEED, "likelihood", image))
 
 
 def _noise(generators: list[torch.Generator], count: int, encoded: DiagonalGaussian) -> Tensor:

@@ -9,7 +9,9 @@ from gtk.core.registry.spec import ModelSpec
 from gtk.core.values.condition import Classes
 from gtk.core.values.dataset import DataSpec
 
-LikelihoodName = Literal["bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"]
+LikelihoodName = Literal[
+    "bernoulli", "binarized-bernoulli", "gaussian", "learned-gaussian", "discretized-logistic"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class VAEConfig:
         "encoder's, reversed.",
         memory=True,
     )
+    activation: Literal["relu", "tanh"] = option("relu", "Of the hidden layers of both networks.")
     normalization: Literal["none", "batch", "group"] = option(
         "none", "After the activations of both networks."
     )
@@ -46,7 +49,9 @@ class VAEConfig:
     norm_momentum: float = option(0.1, "Weight of a batch in batch normalization's statistics.")
     likelihood: LikelihoodName = option(
         "bernoulli",
-        "Distribution of a pixel; learned-gaussian gives each pixel its own variance.",
+        "Distribution of a pixel. binarized-bernoulli is of pixels that are drawn black or white "
+        "with the probability of their level, anew each time; learned-gaussian gives each pixel "
+        "its own variance.",
         comparable={"gaussian": ("variance",)},  # a fixed variance scales the nats
     )
     variance: float = option(

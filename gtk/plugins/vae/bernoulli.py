@@ -33,6 +33,13 @@ class Bernoulli:
         return log_prob
 
 
+class BinarizedBernoulli(Bernoulli):
+    """Bernoulli pixels of images that are binarized before the model observes them.
+
+    So its `log_prob` is always that of binary pixels: a likelihood, which grey ones lack.
+    """
+
+
 class _BernoulliLogProb(torch.autograd.Function):
     """x l - softplus(l), summed per image; its gradient by the logits is x - sigmoid(l).
 

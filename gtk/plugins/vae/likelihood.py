@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 from gtk.plugins.vae import LikelihoodName
-from gtk.plugins.vae.bernoulli import Bernoulli
+from gtk.plugins.vae.bernoulli import Bernoulli, BinarizedBernoulli
 
 #: The least standard deviation is one level of an 8-bit image: a density has no upper bound, and
 #: pixels that never change would dominate the loss.
@@ -157,4 +157,6 @@ def make_likelihood(name: LikelihoodName, variance: float) -> Likelihood:
         return FixedGaussian(variance)
     if name == "learned-gaussian":
         return LearnedGaussian()
-    return DiscretizedLogistic() if name == "discretized-logistic" else Bernoulli()
+    if name == "discretized-logistic":
+        return DiscretizedLogistic()
+    return BinarizedBernoulli() if name == "binarized-bernoulli" else Bernoulli()

@@ -10,6 +10,7 @@ from gtk.core.values.noise import NoiseSpec
 from gtk.core.values.value import Array, ports
 from gtk.plugins.families.gaussian import DiagonalGaussian, StandardGaussian
 from gtk.plugins.vae import VAEConfig
+from gtk.plugins.vae.bernoulli import BinarizedBernoulli
 from gtk.plugins.vae.likelihood import make_likelihood
 from gtk.plugins.vae.networks import ConditionalPrior, StandardPrior, make_networks
 
@@ -25,6 +26,9 @@ class VariationalAutoencoder(Model):
         conditioner: how the condition gets into the networks; a conditional one makes this the CVAE
             of Sohn, Lee and Yan (NeurIPS 2015).
 
+    Attributes:
+        binarizes: whether it observes binary pixels, drawn from the images.
+
     Raises:
         ValueError: a learned prior without a condition.
     """
@@ -35,6 +39,7 @@ class VariationalAutoencoder(Model):
         self.noise = NoiseSpec((config.latent_dim,))
         self.image = Image(data_spec.image_shape)
         self.likelihood = make_likelihood(config.likelihood, config.variance)
+        self.binarizes = isinstance(self.likelihood, BinarizedBernoulli)
         output_channels = self.likelihood.channels(data_spec.channels)
         self.encoder, self.decoder = make_networks(
             config, data_spec.image_shape, output_channels, conditioner

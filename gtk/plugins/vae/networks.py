@@ -14,6 +14,8 @@ from gtk.plugins.networks.perceptron import PerceptronDecoder
 from gtk.plugins.networks.stage import ImageShape, Stage, sizes_down
 from gtk.plugins.vae import VAEConfig
 
+#: The activations, by name.
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 #: Halves a size, rounding up: fits images of every size.
 HALVING = Stage(kernel=3, stride=2, padding=1)
 
@@ -143,8 +145,9 @@ def make_networks(
     Normalizations follow the activations, as in the published system that `vae-conv` reproduces.
     """
     normalization = Normalization(config.normalization, config.norm_epsilon, config.norm_momentum)
+    activation = ACTIVATIONS[config.activation]
     encoder, decoder = (
-        LayerMaker(role, conditioner, normalization, nn.ReLU, normalized_last=True)
+        LayerMaker(role, conditioner, normalization, activation, normalized_last=True)
         for role in ("encoder", "decoder")
     )
     widths, latent_dim = config.hidden_dims, config.latent_dim

@@ -88,6 +88,9 @@ TORCHS: list[tuple[dict[str, Any], Callable[..., torch.optim.Optimizer], dict[st
     ({"optimizer": "adam", "adam_beta1": 0.5, "adam_beta2": 0.9}, torch.optim.Adam, BETAS),
     ({"optimizer": "adamw", "adam_beta1": 0.5, "adam_beta2": 0.9}, torch.optim.AdamW, BETAS),
     ({"optimizer": "radam", "adam_beta1": 0.5, "adam_beta2": 0.9}, torch.optim.RAdam, BETAS),
+    ({"optimizer": "adam", "adam_epsilon": 0.1}, torch.optim.Adam, {"eps": 0.1}),
+    ({"optimizer": "adamw", "adam_epsilon": 0.1}, torch.optim.AdamW, {"eps": 0.1}),
+    ({"optimizer": "radam", "adam_epsilon": 0.1}, torch.optim.RAdam, {"eps": 0.1}),
     ({"optimizer": "sgd"}, torch.optim.SGD, {}),
     ({"optimizer": "sgd", "momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
     ({"optimizer": "rmsprop"}, torch.optim.RMSprop, {}),
@@ -230,7 +233,8 @@ def test_each_part_has_its_own_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["learning_rate", "adam_beta1", "adam_beta2", "momentum", "weight_decay"]
+    "name",
+    ["learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon", "momentum", "weight_decay"],
 )
 @pytest.mark.parametrize(
     ("parts", "fault"),

@@ -1,5 +1,6 @@
 """What is due when, and which images are in which batch."""
 
+import itertools
 import math
 from typing import Any, cast
 
@@ -150,7 +151,33 @@ def test_the_cosine_begins_where_the_warm_up_ends() -> None:
     assert rates(warmup_steps=30, decay="cosine") == rates(warmup_steps=30)
 
 
-@pytest.mark.parametrize("config", [{}, {"warmup_steps": 7, "decay": "cosine"}], ids=str)
+def test_the_rate_falls_to_a_tenth_in_stages_each_three_times_as_long() -> None:
+    found = rates(decay="multistep", epochs=328)
+    assert len(found) == 3280
+    stages = [list(steps) for _, steps in itertools.groupby(found)]
+    assert [len(steps) for steps in stages] == [3**i for i in range(8)]
+    for i, steps in enumerate(stages):
+        assert steps[0] == pytest.approx(0.2 * 10 ** (-i / 7))
+    assert (found[0], found[-1]) == (0.2, pytest.approx(0.02))
+
+
+def test_stages_are_shares_of_a_training_of_any_length() -> None:
+    found = rates(decay="multistep", warmup_steps=2)
+    assert found[:2] == [0.1, 0.2]
+    # Of 28 steps the last stage begins after 1093 of 3280 shares, which is 9.3 steps.
+    assert found[2:].count(found[-1]) == 18
+    assert found[-1] == pytest.approx(0.02)
+    assert found[1:] == sorted(found[1:], reverse=True)
+    assert rates(decay="multistep", warmup_steps=30) == rates(warmup_steps=30)
+    few = rates(decay="multistep", epochs=1)
+    assert len(set(few)) == 4, "ten steps jump over the stages that are shorter than a step"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"warmup_steps": 7, "decay": "cosine"}, {"warmup_steps": 7, "decay": "multistep"}],
+    ids=str,
+)
 def test_each_part_has_the_schedule_of_its_own_rate(config: dict[str, Any]) -> None:
     made = schedule(learning_rate=ByPart({"a": 0.2, "b": 0.05}), **config)
     found = [made.learning_rate(step) for step in range(made.total_steps)]

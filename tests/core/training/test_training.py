@@ -41,7 +41,7 @@ from gtk.plugins.datasets.digits import load
         ({"plugin": "cvae", "keep_checkpoints": 0}, "keep_checkpoints must be at least 1, not 0"),
         (
             {"plugin": "cvae", "decay": "linear"},
-            "decay must be one of constant, cosine, not 'linear'",
+            "decay must be one of constant, cosine, multistep, not 'linear'",
         ),
         ({"plugin": "cvae", "warmup_steps": -1}, "warmup_steps must be 0 or more, not -1"),
         (
