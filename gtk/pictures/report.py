@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,10 +16,11 @@ from gtk.core.storage.evaluations import (
     read_evaluations,
 )
 from gtk.core.storage.run import Run
+from gtk.core.storage.training_time import read_training_seconds
 from gtk.core.values.condition import Classes, ConditionSpec, Numbers
 from gtk.core.values.dataset import DataSpec
 from gtk.core.values.errors import UserError
-from gtk.core.values.number_text import format_number
+from gtk.core.values.number_text import format_number, format_seconds
 from gtk.core.values.output import write_file
 from gtk.pictures.chart import Reports, Source, term_charts, term_names, term_words
 from gtk.pictures.confusion import Confusion
@@ -147,6 +149,7 @@ def _page(
         "report.html",
         title=f"{run.document['model']['name']} on {spec.name} · {run.name}",
         run=run,
+        times=_times(run),
         spec=spec,
         labels=_labels(run),
         epoch=reports[-1]["epoch"] if reports else 0,
@@ -177,6 +180,16 @@ def _page(
         settings=settings_tables(run),
         environment=environment_tables(run),
     )
+
+
+def _times(run: Run) -> list[str]:
+    """Return the day on which a run began and how long its steps took, as far as it says so."""
+    seconds = None
+    with suppress(UserError):  # a damaged file: all else can still be shown
+        seconds = read_training_seconds(run.path)
+    day = (run.document.get("created") or "").partition("T")[0]
+    took = "" if seconds is None else f"trained in {format_seconds(seconds)}"
+    return [text for text in (day, took) if text]
 
 
 def _columns(frames: Frames, spec: DataSpec, examples: int) -> int:

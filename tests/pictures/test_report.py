@@ -15,6 +15,7 @@ import gtk
 from gtk.core.models.summary import network_sizes
 from gtk.core.registry.spec import NoConfig
 from gtk.core.storage.evaluations import EVALUATIONS, EvaluationLine, add_evaluations
+from gtk.core.storage.training_time import TIMING, write_training_seconds
 from gtk.pictures.embedded import Picture
 from gtk.pictures.grid import write_png
 from gtk.pictures.latent_map import COLUMNS, LatentMap, write_latent_map
@@ -188,6 +189,16 @@ def test_a_page_never_grows_large(run: gtk.Run) -> None:
     for kind in ("Samples", "Reconstructions"):
         assert f'alt="{kind} after epoch 1"' in text
         assert f'alt="{kind} after epoch 20"' in text
+
+
+def test_it_says_when_a_run_began_and_how_long_it_took(run: gtk.Run) -> None:
+    day = run.document["created"].partition("T")[0]
+    write_training_seconds(run.path, 754.2)
+    assert f"Run small · {day} · trained in 12:34" in Document(report(run)).text
+    (run.path / TIMING).write_text("{")
+    text = Document(report(run)).text
+    assert f"Run small · {day}" in text
+    assert "trained in" not in text
 
 
 def test_damaged_pictures_and_metrics_are_left_out(run: gtk.Run) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,8 +92,9 @@ def contents(run: Run) -> dict[str, bytes]:
     """Return the files of a run, but for the time when it was made, and what its steps took."""
     files = {path.relative_to(run.path): path for path in run.path.rglob("*") if path.is_file()}
     del files[Path("timing.json")]
-    made = Run(run.path).document["created"].encode()
-    return {str(name): path.read_bytes().replace(made, b"") for name, path in files.items()}
+    made = Run(run.path).document["created"]
+    told = rf"{re.escape(made)}|{made.partition('T')[0]}|trained in [\d:]+".encode()
+    return {str(name): re.sub(told, b"", path.read_bytes()) for name, path in files.items()}
 
 
 @contextmanager

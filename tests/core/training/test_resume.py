@@ -42,15 +42,17 @@ def contents(run: Run) -> dict[str, bytes]:
     """Return every file of a run but its description, which holds the time it was made, and the
     time that its steps took.
 
-    The report says that time and the run's name; it is returned without them.
+    The report says these and the run's name; it is returned without them.
     """
     files = {
         str(path.relative_to(run.path)): path.read_bytes()
         for path in sorted(run.path.rglob("*"))
         if path.is_file() and path.name not in ("run.json", "timing.json", ".lock")
     }
-    for word in (run.name, run.document["created"]):
-        files["report.html"] = files["report.html"].replace(word.encode(), b"")
+    report = files["report.html"]
+    for word in (run.name, run.document["created"], run.document["created"].partition("T")[0]):
+        report = report.replace(word.encode(), b"")
+    files["report.html"] = re.sub(rb"trained in [\d:]+", b"", report)
     return files
 
 
