@@ -16,6 +16,7 @@ from gtk.core.storage.evaluations import EvaluationLine, add_evaluations
 from gtk.core.storage.run import Run
 from gtk.core.values.argument import typed
 from gtk.core.values.dataset import Dataset
+from gtk.core.values.default_device import on_cpu_by_default
 from gtk.core.values.display import Display
 from gtk.core.values.errors import GtkError, InvalidValue
 from gtk.core.values.memory import within_memory
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # an exported file is evaluated without torch, and a run with
 
 
 @typed
+@on_cpu_by_default()
 @within_memory("evaluating images", "Use a smaller batch_size, or a machine with more memory")
 def evaluate(
     source: Run | str | Path | NDArray[np.uint8],

@@ -9,6 +9,7 @@ from gtk.core.settings.choice import Choice
 from gtk.core.settings.recipe import NO_RECIPE
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import RunPlace, find_resumable
+from gtk.core.values.default_device import on_cpu_by_default
 from gtk.defaults import DEFAULT_DATA, FIGURES, find_recipe, own_callbacks
 
 if TYPE_CHECKING:  # `gtk train --help` must not import torch
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # `gtk train --help` must not import torch
     from gtk.core.training.training import Training
 
 
+@on_cpu_by_default()
 def train(
     plugin: str | None = None,
     data: str | None = None,
@@ -60,8 +62,9 @@ def train(
         device: "auto" or a torch device; by default "auto", or that of a resumed or repeated run.
         callbacks: names of callbacks, or objects whose methods implement event hooks.
         quiet: show no progress.
-        options: settings of the trainer (epochs, batch_size, learning_rate, ...) and of the
-            plugins (latent_dim, ...), by the names that `gtk train --plugin NAME --help` lists.
+        options: settings of the trainer (epochs, batch_size, learning_rate, ...), of the plugins
+            (latent_dim, ...) and of the metrics that it computes (likelihood_samples, ...), by the
+            names that `gtk train --plugin NAME --metric METRIC --help` lists.
 
     Raises:
         GtkError: something does not exist, does not fit or failed; the message says what.

@@ -12,6 +12,7 @@ from gtk.core.settings.choice import SamplerChoice
 from gtk.core.storage.run import Run
 from gtk.core.storage.runs import find_run
 from gtk.core.values.argument import typed
+from gtk.core.values.default_device import on_cpu_by_default
 from gtk.core.values.errors import (
     ExportMismatch,
     GtkError,
@@ -90,6 +91,7 @@ class Exported:
 
 
 @typed
+@on_cpu_by_default()
 @within_memory("exporting the model", "Use a machine with more memory")
 def export(
     run: Run | str | Path,
@@ -159,6 +161,7 @@ def export(
 
 
 @typed
+@on_cpu_by_default()
 def export_all(
     run: Run | str | Path,
     folder: str | Path | None = None,

@@ -1,7 +1,8 @@
 """A part in eager PyTorch, as the model itself computes it, to measure beside its file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gtk.core.values.errors import ExportMismatch, GtkError, UserError
 from gtk.exports.loaded_part import LoadedModel, LoadedPart, load_parts, one_line
 from gtk.exports.parity import Tolerance, measure
 from gtk.exports.reference import sample
-from gtk.exports.sampled_part import sampler_of
+from gtk.exports.sampled_part import SamplerReference, sampler_of
 from gtk.exports.timing import Call
 
 
@@ -30,6 +31,11 @@ class Eager:
         # After the move: a reference or margin of the part may hold tensors of the model.
         parts = load_parts(self.model, subject.plugin, subject.image_shape, optional=True)
         self.part = subject.part if subject.sampled else parts[subject.name].part
+        reference = self.part.reference or sample
+        if isinstance(reference, SamplerReference):  # an app makes the module once
+            self._compute: Callable[..., Any] = reference.module(self.model)
+        else:
+            self._compute = partial(reference, self.model)
 
     def call(self, inputs: Mapping[str, NDArray[Any]], image: Mapping[str, Any] | None) -> Call:
         """Return a call that computes the part's outputs, from and to the CPU's memory.
@@ -39,10 +45,10 @@ class Eager:
         rows = self._rows(inputs, image)
 
         def on_the_cpu() -> object:
-            return self._compute(rows)
+            return self._compute(*rows)
 
         def elsewhere() -> object:
-            given = self._compute([row.to(self.device) for row in rows])
+            given = self._compute(*[row.to(self.device) for row in rows])
             return [output.cpu() for output in ((given,) if isinstance(given, Tensor) else given)]
 
         return on_the_cpu if self.device.type == "cpu" else elsewhere
@@ -79,9 +85,6 @@ class Eager:
             torch.from_numpy(np.ascontiguousarray(_as_trained(name, inputs[name], image)))
             for name in self.part.inputs
         ]
-
-    def _compute(self, rows: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
-        return (self.part.reference or sample)(self.model, *rows)
 
 
 def find_eager(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,16 +42,35 @@ def sampled_part(run: Run, choice: SamplerChoice, model: Model) -> ExportPart | 
             f"both called {model.condition.port!r}. Give the noise another name"
         )
     count = len(sampler.noise)
-
-    def reference(again: Model, *given: Tensor) -> Tensor:
-        other = build_sampler(*choice, again)
-        device = next(again.parameters()).device
-        other.fitted = {name: tensor.to(device) for name, tensor in sampler.fitted.items()}
-        images: Tensor = _Drawn(other.module(), count)(*given)
-        return images
-
     drawn = module if isinstance(module, Iteration) else _Drawn(module, count)
-    return ExportPart(drawn, inputs, ("image",), reference)
+    return ExportPart(drawn, inputs, ("image",), SamplerReference(choice, sampler.fitted, count))
+
+
+@dataclass(frozen=True)
+class SamplerReference:
+    """What a sampler draws from a model that was loaded again.
+
+    Attributes:
+        choice: the sampler.
+        fitted: what it has learned.
+        count: of the tensors of noise.
+    """
+
+    choice: SamplerChoice
+    fitted: Mapping[str, Tensor]
+    count: int
+
+    def module(self, model: Model) -> nn.Module:
+        """Return the sampler's module, on the device of the model."""
+        sampler = build_sampler(*self.choice, model)
+        device = next(model.parameters()).device
+        sampler.fitted = {name: tensor.to(device) for name, tensor in self.fitted.items()}
+        return _Drawn(sampler.module(), self.count)
+
+    def __call__(self, model: Model, *given: Tensor) -> Tensor:
+        """Return the images (B, C, H, W) of noise, and of a condition if there is one."""
+        images: Tensor = self.module(model)(*given)
+        return images
 
 
 def _check_noise(name: str, noise: Mapping[str, NoiseSpec]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 import gtk
 from gtk.core.values.errors import InvalidValue, UserError, WorkFailed
@@ -17,6 +18,7 @@ from gtk.exports import timing
 from gtk.exports.bench import Measurable, check_sizes, example_rows, open_file, open_run
 from gtk.exports.loaded_part import LoadedModel
 from gtk.exports.pytorch_baseline import Eager
+from gtk.exports.sampled_part import SamplerReference
 from gtk.exports.timing import Timing, measure
 
 pytestmark = pytest.mark.long
@@ -239,3 +241,24 @@ def test_unknown_devices_are_refused(small_run: gtk.Run, tmp_path: Path, device:
     ):
         with pytest.raises(UserError, match="unknown device"):
             opened()
+
+
+def test_a_sampler_s_module_is_made_once_for_all_calls(
+    small_run: gtk.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[nn.Module] = []
+    usual = SamplerReference.module
+
+    def counted(self: SamplerReference, model: gtk.Model) -> nn.Module:
+        made.append(usual(self, model))
+        return made[-1]
+
+    monkeypatch.setattr(SamplerReference, "module", counted)
+    choice = small_run.settings.sampler_choice("aggregate", {})
+    part = LoadedModel(small_run, 440, None, choice).part("sampler")
+    eager = Eager(part, "cpu")
+    rows = {name: value.typical(3) for name, value in part.inputs.items()}
+    with eager.working(1):
+        for _ in range(3):
+            eager.call(rows, None)()
+    assert len(made) == 1

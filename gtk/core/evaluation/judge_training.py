@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy, pad
 
 from gtk.core.evaluation.judge import JudgeNetwork, seen
 from gtk.core.models.device import fork_random_state, global_generators, has_bf16, synchronize
+from gtk.core.models.page_locked import sent
 from gtk.core.values.dataset import Dataset, Split
 from gtk.core.values.tracking import track
 
@@ -95,8 +96,8 @@ def _steps(
 def _batch(split: Split, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return images in 0..1 and their classes."""
     chosen = rows.sort().values.numpy()  # in order, since they may be mapped from a file
-    images = torch.from_numpy(split.images[chosen]).to(device)
-    return images.float() / 255, torch.from_numpy(split.labels[chosen]).to(device)
+    images = sent(torch.from_numpy(split.images[chosen]), device)
+    return images.float() / 255, sent(torch.from_numpy(split.labels[chosen]), device)
 
 
 def moved(images: Tensor, *, mirrored: bool) -> Tensor:

@@ -76,7 +76,16 @@ def synchronize(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> float:
-    """Return how many bytes of a GPU's own memory can be used; of others there is no telling."""
+    """Return how many bytes of a GPU's memory can be used; infinity where that is not known.
+
+    Apple's GPU shares main memory, of which Metal recommends a most (recommendedMaxWorkingSetSize).
+    """
+    if device.type == "mps":
+        try:
+            free = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+        except (AttributeError, RuntimeError):  # of a torch that cannot tell
+            return math.inf
+        return float(max(0, free))
     if device.type not in ("cuda", "xpu"):
         return math.inf
     module = torch.get_device_module(device)
@@ -91,6 +100,9 @@ def has_bf16(device: torch.device) -> bool:
     """Return whether a device multiplies matrices in bf16; others are slower in it than in fp32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "xpu":  # those with matrix units have it
+        properties = torch.xpu.get_device_properties(device)
+        return bool(getattr(properties, "has_subgroup_matrix_multiply_accumulate", False))
     if device.type == "cpu":
         # Torch has no public function for it in all versions.
         known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

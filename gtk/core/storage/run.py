@@ -9,6 +9,7 @@ from gtk.core.storage.stored_run import StoredRun
 from gtk.core.values.argument import shown, typed
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.decays import chosen_decay
+from gtk.core.values.default_device import on_cpu_by_default
 from gtk.core.values.errors import InvalidValue, UserError
 from gtk.core.values.memory import within_memory
 from gtk.core.values.request import check_at_least, choose_labels, is_list
@@ -34,6 +35,7 @@ class Run(StoredRun):
     """
 
     @typed
+    @on_cpu_by_default()
     @within_memory("loading the model", "Use a machine or a GPU with more memory")
     def load_model(
         self, checkpoint: str | int | None = None, average: float | None = None
@@ -68,6 +70,7 @@ class Run(StoredRun):
         return model.eval()
 
     @typed
+    @on_cpu_by_default()
     def sample(
         self,
         labels: Sequence[Any] | None = None,
@@ -122,6 +125,7 @@ class Run(StoredRun):
             )
 
     @typed
+    @on_cpu_by_default()
     def generate(
         self,
         noise: "NDArray[np.float32]",

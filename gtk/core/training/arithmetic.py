@@ -58,9 +58,10 @@ def check_bf16(device: torch.device) -> None:
     """
     if not has_bf16(device):
         raise InvalidValue(
-            f"{setting('precision', 'bf16')} needs a CPU with AVX-512 BF16 or AMX, or a CUDA GPU "
-            f"of compute capability 8.0 or more, and device {str(device)!r} is neither. Use "
-            f"{setting('precision', 'fp32')} or {setting('precision', 'auto')}."
+            f"{setting('precision', 'bf16')} needs a CPU with AVX-512 BF16 or AMX, a CUDA GPU of "
+            f"compute capability 8.0 or more, or an Intel GPU with matrix units, and device "
+            f"{str(device)!r} is none of them. Use {setting('precision', 'fp32')} or "
+            f"{setting('precision', 'auto')}."
         )
 
 

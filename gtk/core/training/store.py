@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gtk.core.contracts.batch import Batch
 from gtk.core.models.device import free_memory
+from gtk.core.models.page_locked import gathered
 from gtk.core.values.dataset import Split
 
 
@@ -63,12 +64,4 @@ class ImageStore:
         if self.place == self._device:
             # index_select: four times as fast as values[rows] on the CPU.
             return values.index_select(0, rows)
-        gathered = page_locked((len(rows), *values.shape[1:]), values.dtype)
-        torch.index_select(values, 0, rows, out=gathered)
-        # torch keeps this memory from being used again before the GPU has read it.
-        return gathered.to(self._device, non_blocking=True)
-
-
-def page_locked(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return memory that a GPU reads by itself, so that nothing waits for a copy from it."""
-    return torch.empty(shape, dtype=dtype, pin_memory=True)
+        return gathered(values, rows, self._device)

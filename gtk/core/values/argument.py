@@ -1,5 +1,6 @@
 """Arguments of public functions, checked against their annotations."""
 
+import inspect
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +31,8 @@ def typed(function: Callable[Parameters, Result]) -> Callable[Parameters, Result
 
     What is annotated as int is not, since the function checks its range, nor what is in quotes.
     """
-    names, kinds = function.__code__.co_varnames, function.__annotations__
+    names = inspect.unwrap(function).__code__.co_varnames
+    kinds = function.__annotations__
 
     @wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

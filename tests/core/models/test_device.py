@@ -1,5 +1,6 @@
 """Devices: what is asked for or an error, never a silent substitute."""
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,9 @@ import torch
 
 from gtk.core.models.device import (
     fork_random_state,
+    free_memory,
     global_generators,
+    has_bf16,
     resolve_device,
     synchronize,
 )
@@ -132,3 +135,41 @@ def test_the_cpu_has_one_generator_and_nothing_to_wait_for(monkeypatch: pytest.M
     for name in ("cuda:1", "mps", "xpu:0"):
         synchronize(torch.device(name))
     assert waits == [torch.device("cuda:1"), torch.device("mps"), torch.device("xpu:0")]
+
+
+def test_of_apple_s_gpu_the_memory_is_what_metal_recommends_less_what_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mps = torch.device("mps")
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 100, raising=False)
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 30, raising=False)
+    assert free_memory(mps) == 70
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 130)
+    assert free_memory(mps) == 0
+
+
+def test_memory_that_cannot_be_told_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> int:
+        raise RuntimeError("PyTorch was not compiled with MPS")
+
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", unknown)
+    assert free_memory(torch.device("mps")) == math.inf
+    monkeypatch.delattr(torch.mps, "recommended_max_memory")
+    assert free_memory(torch.device("mps")) == math.inf
+    assert free_memory(torch.device("cpu")) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("properties", "has"),
+    [
+        ({"has_subgroup_matrix_multiply_accumulate": True}, True),
+        ({"has_subgroup_matrix_multiply_accumulate": False}, False),
+        ({}, False),  # of an older driver
+    ],
+)
+def test_an_intel_gpu_with_matrix_units_has_bf16(
+    properties: dict[str, bool], has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = SimpleNamespace(**properties)
+    monkeypatch.setattr(torch.xpu, "get_device_properties", lambda device: found)
+    assert has_bf16(torch.device("xpu:0")) == has

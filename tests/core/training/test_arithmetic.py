@@ -267,7 +267,7 @@ def test_penalties_leave_autocast_and_scores_are_fp32(
 def test_a_device_without_bf16_refuses_it_and_writes_nothing(
     fp32_only: None, tmp_path: Any
 ) -> None:
-    with pytest.raises(InvalidValue, match="precision='bf16' needs a CPU with .* 'cpu' is neither"):
+    with pytest.raises(InvalidValue, match="precision='bf16' needs a CPU with .* 'cpu' is none"):
         gtk.train(**SMALL, precision="bf16", device="cpu")
     assert not list(tmp_path.iterdir())
 

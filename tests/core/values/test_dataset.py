@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gtk.core.contracts.noise import Noise
+from gtk.core.models.page_locked import sent
 from gtk.core.training.store import ImageStore
 from gtk.core.values.condition import ConditionSpec
 from gtk.core.values.dataset import Dataset, DataSpec, Split
@@ -85,7 +86,7 @@ def test_of_images_that_are_too_many_for_a_gpu_each_batch_is_copied_from_page_lo
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10, 100))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 9)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4)
-    monkeypatch.setattr("gtk.core.training.store.page_locked", ordinary)
+    monkeypatch.setattr("gtk.core.models.page_locked.page_locked", ordinary)
     store = ImageStore(split, conditional=True, device=gpu).part(torch.tensor([1, 2, 3]))
     assert store.place == cpu, "where the numbers of images should be, too"
     store._device = torch.device("meta")  # which can be copied to, but is not a GPU
@@ -96,6 +97,9 @@ def test_of_images_that_are_too_many_for_a_gpu_each_batch_is_copied_from_page_lo
     pixels, labels = used
     assert np.array_equal(pixels.numpy(), images[[3, 1]])
     assert labels.tolist() == [8, 6]
+    sent(torch.tensor([4, 9]), torch.device("meta"))
+    assert used[-1].tolist() == [4, 9]
+    assert sent(labels, cpu) is labels
 
 
 def test_a_batch_is_changed_before_it_becomes_float() -> None:
