@@ -1,0 +1,1 @@
+"""Every family of models with the same time to train, on every data set: docs/quality.md."""
